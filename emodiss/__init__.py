@@ -1,0 +1,1 @@
+"""emodiss: measure emotional dissonance between voice and face in conversations."""

@@ -1,0 +1,131 @@
+"""The few kinds of trouble, each saying what is wrong and what to do next.
+
+Every message follows one pattern: what is wrong, the value seen, what was expected. The
+advice lives in `next_step`, so that a table can show the fault in one column and the way out
+in another. Messages name videos by id and never quote what a person said.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EmodissError(Exception):
+    """Base of all errors that emodiss raises on purpose.
+
+    Parameters
+    ----------
+    what
+        What is wrong, with the value seen and what was expected.
+    next_step
+        What the user can do about it.
+    code
+        Stable short name of this fault, written to `outcomes.jsonl` so that failures can be
+        counted. Defaults to the class's own `code`.
+    """
+
+    code = "error"
+
+    def __init__(self, what: str, *, next_step: str = "", code: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.next_step}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes hand errors back through a pipe; keyword-only fields would be lost.
+        return (_rebuild, (type(self), self.what, self.next_step, self.code))
+
+
+def _rebuild(kind: type[EmodissError], what: str, next_step: str, code: str) -> EmodissError:
+    return kind(what, next_step=next_step, code=code)
+
+
+class ManifestError(EmodissError):
+    """The manifest cannot be used as it is; every problem is listed with line and column."""
+
+    code = "manifest"
+
+
+class SettingsError(EmodissError):
+    """A preset, a `--set` or an option has a name or a value that does not exist."""
+
+    code = "settings"
+
+
+class MediaError(EmodissError):
+    """A media file cannot be fetched, opened or decoded."""
+
+    code = "media"
+
+
+class TranscriptError(EmodissError):
+    """A transcript file cannot be read; the message names file and line."""
+
+    code = "transcript"
+
+
+class ModelError(EmodissError):
+    """A model cannot be found, verified or run."""
+
+    code = "model"
+
+
+class ModelMissing(ModelError):
+    """The weights of a model are not on this machine."""
+
+    code = "model_missing"
+
+
+class RunError(EmodissError):
+    """A run folder is locked, damaged or not a run folder."""
+
+    code = "run"
+
+
+class MissingExtra(EmodissError):
+    """An optional dependency is not installed."""
+
+    code = "missing_extra"
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingExtra:
+        """Name the package and the extra that brings it.
+
+        Parameters
+        ----------
+        package
+            Import name of what is missing.
+        extra
+            The extra of `pyproject.toml` that installs it.
+        """
+        return cls(
+            f"This needs the package '{package}', which is not installed.",
+            next_step=f'Install it with: pip install "emodiss[{extra}]".',
+        )
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Name the choices, and the nearest match first when there is one.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    choices
+        What exists.
+
+    Returns
+    -------
+    str
+        A sentence for the end of an error message.
+    """
+    known = sorted(choices)
+    match = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{match[0]}'? " if match else ""
+    return f"{hint}Choices: {', '.join(known)}."

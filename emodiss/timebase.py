@@ -1,0 +1,175 @@
+"""Time: seconds from media start, half-open spans and the 30 FPS clock.
+
+A time is a float64 number of seconds from the start of the media. A span is half-open,
+`[start, end)`, so that neighbours share a boundary and no instant belongs to two of them.
+Frame times are presentation timestamps, never `index / fps`: phones and meeting recorders
+write variable frame rates, and a rounded rate puts the last frame of a long session seconds
+away from its sound.
+
+"30 FPS" is a virtual clock. Tick `k` is time `k / 30` and shows the source frame that is on
+display then. A frame that is on display at two ticks is computed once and counted twice, which
+gives the numbers of a transcode to 30 FPS without its cost or its losses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emodiss.errors import EmodissError
+
+Seconds = float
+"""Seconds from media start."""
+
+CLOCK_FPS = 30.0
+"""Rate of the virtual clock in ticks per second; paper A, appendix B ("30 FPS")."""
+
+# A tick that falls within a nanosecond of a timestamp belongs to it: k/30 and a PTS that means
+# the same instant differ in the last bits, and a clip's first frame would be lost without this.
+_TICK_TOLERANCE_S = 1e-9
+
+
+class TimeError(EmodissError, ValueError):
+    """A time or a span that cannot be: negative, not finite, or ending before it starts."""
+
+    code = "time"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open stretch of time, `[start, end)`.
+
+    Parameters
+    ----------
+    start, end
+        Seconds from media start, `0 <= start < end`, finite.
+
+    Raises
+    ------
+    TimeError
+        If a bound is not finite, `start` is negative or `end` is not after `start`.
+    """
+
+    start: Seconds
+    end: Seconds
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.start) and np.isfinite(self.end)):
+            raise TimeError(f"A span needs finite bounds, got [{self.start}, {self.end}).")
+        if self.start < 0 or self.end <= self.start:
+            raise TimeError(
+                f"A span needs 0 <= start < end in seconds, got [{self.start:g}, {self.end:g})."
+            )
+
+    @property
+    def duration(self) -> Seconds:
+        """Length in seconds."""
+        return self.end - self.start
+
+    @property
+    def middle(self) -> Seconds:
+        """Midpoint in seconds."""
+        return (self.start + self.end) / 2
+
+    def contains(self, time: Seconds) -> bool:
+        """Whether an instant lies in the span; the end does not."""
+        return self.start <= time < self.end
+
+    def overlap(self, other: Span) -> Seconds:
+        """Shared length with another span in seconds; 0 when they only touch."""
+        return max(0.0, min(self.end, other.end) - max(self.start, other.start))
+
+    def shift(self, by: Seconds) -> Span:
+        """Return the same span moved by a number of seconds."""
+        return Span(self.start + by, self.end + by)
+
+
+def union_length(spans: list[Span]) -> Seconds:
+    """Total time covered by spans that may overlap, in seconds.
+
+    Parameters
+    ----------
+    spans
+        Any order; overlapping stretches count once.
+    """
+    total = 0.0
+    reached = 0.0
+    for span in sorted(spans):
+        total += max(0.0, span.end - max(span.start, reached))
+        reached = max(reached, span.end)
+    return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameClock:
+    """Which source frame the 30 FPS clock shows at each tick.
+
+    Parameters
+    ----------
+    frame_times
+        (n,) float64, presentation times of the source frames in seconds, increasing.
+    end
+        Seconds at which the last frame leaves the display.
+    fps
+        Ticks per second.
+
+    Raises
+    ------
+    TimeError
+        If the times are not increasing or `end` is not after the last of them.
+    """
+
+    frame_times: NDArray[np.float64]
+    end: Seconds
+    fps: float = CLOCK_FPS
+
+    def __post_init__(self) -> None:
+        times = np.asarray(self.frame_times, dtype=np.float64)
+        object.__setattr__(self, "frame_times", times)
+        if times.ndim != 1 or (np.diff(times) <= 0).any():
+            raise TimeError("Frame times must be one increasing series of seconds.")
+        if len(times) and self.end <= times[-1]:
+            raise TimeError(
+                f"The last frame is shown at {times[-1]:g} s, so the end must lie after it; "
+                f"got {self.end:g} s."
+            )
+
+    @property
+    def first_tick(self) -> int:
+        """First tick at which a frame is on display; 0 for an empty series."""
+        if not len(self.frame_times):
+            return 0
+        return max(0, int(np.ceil((self.frame_times[0] - _TICK_TOLERANCE_S) * self.fps)))
+
+    @property
+    def n_ticks(self) -> int:
+        """One past the last tick at which a frame is on display."""
+        if not len(self.frame_times):
+            return 0
+        return int(np.ceil((self.end - _TICK_TOLERANCE_S) * self.fps))
+
+    def ticks(self) -> NDArray[np.int64]:
+        """All ticks with a frame on display, (m,) int64, increasing by one."""
+        return np.arange(self.first_tick, max(self.first_tick, self.n_ticks), dtype=np.int64)
+
+    def time_of(self, tick: ArrayLike) -> NDArray[np.float64]:
+        """Seconds of one tick or of many."""
+        return np.asarray(tick, dtype=np.float64) / self.fps
+
+    def frame_at(self, tick: ArrayLike) -> NDArray[np.int64]:
+        """Index of the source frame on display at each tick.
+
+        Parameters
+        ----------
+        tick
+            Ticks from `ticks()`, any shape.
+
+        Returns
+        -------
+        ndarray of int64
+            Same shape; index into `frame_times`.
+        """
+        times = self.time_of(tick) + _TICK_TOLERANCE_S
+        return np.searchsorted(self.frame_times, times, side="right") - 1
