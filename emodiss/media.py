@@ -1,0 +1,388 @@
+"""Media: what a file holds, its sound at 16 kHz and its frames with their true times.
+
+Nothing is transcoded. Time zero is the container's own start, the same for sound and picture,
+and frame times are presentation timestamps. Pictures are turned upright. Fetching from the web
+is in `emodiss.fetch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.errors import MediaError
+from emodiss.timebase import FrameClock, Seconds
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+SAMPLE_RATE = 16_000
+"""Hertz of decoded sound; what Whisper, wav2vec2 and pyannote were trained on."""
+
+# A file that stops this much before its stated end lost its tail in a download.
+_TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Media:
+    """What a media file holds.
+
+    Parameters
+    ----------
+    sha256
+        Hash of the whole file; the identity of everything measured on it.
+    duration
+        Seconds from media start to the end of the last sound or frame.
+    start, end
+        Stretch to work on, in seconds; the whole file unless the manifest says otherwise.
+    audio_codec, sample_rate, channels
+        As stored in the file; None, 0, 0 without sound.
+    video_codec
+        As stored in the file; None without pictures.
+    width, height
+        Of the upright picture in pixels; 0 without pictures.
+    rotation
+        Degrees the stored picture is turned counter-clockwise to stand upright.
+    frame_times
+        (n,) float64, presentation times of all frames in seconds, increasing.
+    video_end
+        Seconds at which the last frame leaves the display.
+    """
+
+    sha256: str
+    duration: Seconds
+    start: Seconds
+    end: Seconds
+    audio_codec: str | None
+    sample_rate: int
+    channels: int
+    video_codec: str | None
+    width: int
+    height: int
+    rotation: int
+    frame_times: NDArray[np.float64]
+    video_end: Seconds
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a sound track."""
+        return self.audio_codec is not None
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there is a moving picture."""
+        return len(self.frame_times) > 0
+
+    def clock(self) -> FrameClock:
+        """Return the 30 FPS clock over the frames of the whole file."""
+        return FrameClock(self.frame_times, self.video_end)
+
+    def ticks(self) -> NDArray[np.int64]:
+        """Ticks of the 30 FPS clock inside the stretch to work on, (n,) int64."""
+        clock = self.clock()
+        ticks = clock.ticks()
+        times = clock.time_of(ticks)
+        return ticks[(times >= self.start) & (times < self.end)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """Mono sound.
+
+    Parameters
+    ----------
+    signal
+        (n,) int16 PCM; empty when the file has no sound. `as_float` gives [-1, 1].
+    sample_rate
+        Hertz.
+    offset
+        Seconds from media start to the first sample.
+    """
+
+    signal: NDArray[np.int16]
+    sample_rate: int
+    offset: Seconds
+
+    def as_float(self) -> NDArray[np.float32]:
+        """Return the whole signal as float32 in [-1, 1)."""
+        return self.signal.astype(np.float32) / 32768.0
+
+    def cut(self, start: Seconds, end: Seconds) -> NDArray[np.float32]:
+        """Return the samples of `[start, end)` as float32 in [-1, 1).
+
+        Parameters
+        ----------
+        start, end
+            Seconds from media start; parts outside the recording are left out.
+        """
+        first = max(0, round((start - self.offset) * self.sample_rate))
+        last = max(first, round((end - self.offset) * self.sample_rate))
+        return self.signal[first:last].astype(np.float32) / 32768.0
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    """Open a container; every complaint of the decoder becomes a `MediaError`."""
+    import av
+
+    if not path.is_file():
+        raise MediaError(
+            "The media file does not exist.",
+            next_step="Check the path in the manifest; it is relative to the manifest's folder.",
+            code="missing_file",
+        )
+    try:
+        with av.open(str(path), mode="r", metadata_errors="ignore") as container:
+            yield container
+    except av.FFmpegError as error:
+        raise MediaError(
+            f"The file cannot be decoded ({type(error).__name__}).",
+            next_step="It is damaged, cut off or no media file; play it, or download it again.",
+            code="unreadable",
+        ) from error
+
+
+def _moving_pictures(container: InputContainer) -> VideoStream | None:
+    """Return the first video stream that is not a cover picture."""
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    return None
+
+
+def probe(*, source: Path, row: Any, settings: Any) -> Media:
+    """Find out what a file holds, without decoding it.
+
+    Parameters
+    ----------
+    source
+        The media file.
+    row
+        Manifest row; `start` and `end` choose the stretch to work on.
+    settings
+        Group `media`; `allow_truncated` accepts a file that ends early.
+
+    Raises
+    ------
+    MediaError
+        `missing_file`, `unreadable`, `no_streams`, `truncated` or `empty_stretch`.
+    """
+    with _opened(source) as container:
+        zero = (container.start_time or 0) / 1e6
+        stated = (container.duration or 0) / 1e6
+        video = _moving_pictures(container)
+        audio = container.streams.audio[0] if container.streams.audio else None
+        if video is None and audio is None:
+            raise MediaError(
+                "The file holds neither sound nor moving pictures.",
+                next_step="Check that this is the right file.",
+                code="no_streams",
+            )
+        wanted = [stream for stream in (video, audio) if stream is not None]
+        pts: set[int] = set()
+        last_video = last_audio = 0.0
+        for packet in container.demux(wanted):
+            if packet.pts is None or packet.time_base is None or packet.is_discard:
+                continue
+            end = (packet.pts + (packet.duration or 0)) * float(packet.time_base) - zero
+            if video is not None and packet.stream_index == video.index:
+                pts.add(packet.pts)
+                last_video = max(last_video, end)
+            else:
+                last_audio = max(last_audio, end)
+        times = np.zeros(0)
+        width = height = rotation = 0
+        if video is not None and pts:
+            assert video.time_base is not None
+            times = np.array(sorted(pts), dtype=np.float64) * float(video.time_base) - zero
+            times = times[times >= 0]
+            width, height, rotation = _upright_size(source)
+            step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
+            last_video = max(last_video, float(times[-1]) + (step if last_video <= times[-1] else 0))
+        codec = audio.codec_context.name if audio is not None and last_audio > 0 else None
+        duration = max(last_video, last_audio)
+        if duration <= 0:
+            raise MediaError(
+                "The file holds no sound and no frame.",
+                next_step="It is empty or cut off; download it again.",
+                code="no_streams",
+            )
+        shortfall = stated - duration
+        if shortfall > max(_TRUNCATED_S, _TRUNCATED_SHARE * stated) and not settings.allow_truncated:
+            raise MediaError(
+                f"The file ends at {duration:.1f} s of its stated {stated:.1f} s.",
+                next_step="Download it again, or accept it with --set media.allow_truncated=true.",
+                code="truncated",
+            )
+        start = row.start or 0.0
+        end = min(row.end if row.end is not None else duration, duration)
+        if start >= end:
+            raise MediaError(
+                f"The stretch starts at {start:g} s, but the file ends at {duration:.1f} s.",
+                next_step="Correct start and end in the manifest.",
+                code="empty_stretch",
+            )
+        return Media(
+            sha256=hash_file(source),
+            duration=duration,
+            start=start,
+            end=end,
+            audio_codec=codec,
+            sample_rate=int(audio.codec_context.sample_rate or 0) if audio and codec else 0,
+            channels=int(audio.codec_context.channels or 0) if audio and codec else 0,
+            video_codec=video.codec_context.name if video is not None and len(times) else None,
+            width=width,
+            height=height,
+            rotation=rotation,
+            frame_times=times,
+            video_end=last_video if len(times) else 0.0,
+        )
+
+
+def _upright_size(source: Path) -> tuple[int, int, int]:
+    """Width, height and rotation of the upright picture, from the first frame."""
+    with _opened(source) as container:
+        video = _moving_pictures(container)
+        for frame in container.decode(video):
+            rotation = int(frame.rotation) % 360
+            upright = (frame.width, frame.height)
+            if rotation in (90, 270):
+                upright = upright[::-1]
+            return *upright, rotation
+    raise MediaError(
+        "The file states a picture, but not one frame can be decoded.",
+        next_step="Its end is missing or its codec is not supported; convert it to H.264 in MP4.",
+        code="unreadable",
+    )
+
+
+def decode_audio(*, source: Path, media: Media) -> Audio:
+    """Decode the sound of the stretch to work on to 16 kHz mono.
+
+    Parameters
+    ----------
+    source
+        The media file.
+    media
+        What `probe` found.
+
+    Returns
+    -------
+    Audio
+        Starts at `media.start`. Gaps in the stored sound are filled with silence, so that a
+        sample's position is its time. Empty without a sound track.
+
+    Raises
+    ------
+    MediaError
+        `unreadable`, when the decoder gives up.
+    """
+    if not media.has_audio:
+        return Audio(np.zeros(0, np.int16), SAMPLE_RATE, media.start)
+    import ffmpeg
+    import imageio_ffmpeg
+
+    stream = ffmpeg.input(str(source.absolute()))
+    # first_pts=0 keeps sound that starts late in its place; async fills gaps and never stretches.
+    sound = (
+        stream["a:0"]
+        .filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0})
+        .filter("atrim", start=media.start, end=media.end)
+        .filter("asetpts", "PTS-STARTPTS")
+    )
+    command = sound.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, ar=SAMPLE_RATE)
+    try:
+        pcm, _ = command.global_args("-nostdin", "-v", "error").run(
+            cmd=imageio_ffmpeg.get_ffmpeg_exe(), capture_stdout=True, capture_stderr=True
+        )
+    except ffmpeg.Error as error:
+        raise MediaError(
+            "The sound cannot be decoded.",
+            next_step="Play the file; if it plays, convert its sound to AAC or WAV.",
+            code="unreadable",
+        ) from error
+    return Audio(np.frombuffer(pcm, dtype="<i2"), SAMPLE_RATE, media.start)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded frame.
+
+    Parameters
+    ----------
+    index
+        Position in `Media.frame_times`.
+    time
+        Seconds at which it comes on display.
+    image
+        (height, width, 3) uint8 RGB, upright.
+    """
+
+    index: int
+    time: Seconds
+    image: NDArray[np.uint8]
+
+
+def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> Iterator[Frame]:
+    """Decode chosen frames, one at a time and in order; memory stays flat.
+
+    Parameters
+    ----------
+    source
+        The media file.
+    media
+        What `probe` found.
+    indices
+        Positions in `media.frame_times`, increasing.
+
+    Yields
+    ------
+    Frame
+        Those of the chosen frames that the decoder delivers; a damaged one is left out.
+
+    Raises
+    ------
+    MediaError
+        `unreadable`, when decoding stops with an error before the last chosen frame.
+    """
+    if not len(indices):
+        return
+    wanted = {round(float(media.frame_times[i]) * 1e6): int(i) for i in indices}
+    last = float(media.frame_times[indices[-1]])
+    first = float(media.frame_times[indices[0]])
+    turns = media.rotation // 90
+    with _opened(source) as container:
+        video = _moving_pictures(container)
+        assert video is not None and video.time_base is not None
+        video.thread_type = "AUTO"
+        zero = (container.start_time or 0) / 1e6
+        if first > 2.0:
+            container.seek(round((first + zero) / float(video.time_base)), stream=video)
+        for frame in container.decode(video):
+            if frame.pts is None:
+                continue
+            time = frame.pts * float(video.time_base) - zero
+            index = wanted.pop(round(time * 1e6), None)
+            if index is not None:
+                image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+                if turns:
+                    image = np.ascontiguousarray(np.rot90(image, turns))
+                yield Frame(index, time, image)
+            if time >= last or not wanted:
+                return

@@ -1,0 +1,44 @@
+"""Presets: model names and parameters, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emodiss.errors import SettingsError, nearest
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The models of paper A, every tick of the clock, on one declared scale.
+    "paper": {},
+    # The same without rescaling the speech values, as the paper probably compared them
+    # (research decision A1).
+    "paper-raw": {"dissonance.scale": "raw"},
+    # Embedded models, nothing to download; strided so that a laptop keeps up.
+    "lite": {
+        "models.asr": None,
+        "models.aligner": None,
+        "models.diarizer": "silero-vad",
+        "models.speech_affect": "ser-lite",
+        "models.face_affect": "fer-lite",
+        "faces.stride": 3,
+        "faces.min_face": 40,
+        "face_affect.stride": 2,
+    },
+}
+
+DEFAULT = "paper"
+
+
+def changes_of(preset: str) -> dict[str, Any]:
+    """Return what a preset changes, as dotted setting names to values.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such preset.
+    """
+    try:
+        return dict(PRESETS[preset])
+    except KeyError:
+        raise SettingsError(
+            f"There is no preset '{preset}'.", next_step=nearest(preset, PRESETS)
+        ) from None

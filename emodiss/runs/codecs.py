@@ -1,0 +1,167 @@
+"""Records to files and back: JSON for what is small, NumPy arrays, WAV and Parquet for the rest.
+
+One rule serves every record type: a tree of frozen dataclasses, tuples, lists and mappings goes
+to `data.json`, the arrays in it to `data.npz` (never pickled), a data frame to `data.parquet`
+and sound to `data.wav`. Reading back follows the type annotations, so a record that has changed
+its fields fails loudly here and not three stages later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import types
+import typing
+import wave
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emodiss.errors import RunError
+from emodiss.media import Audio
+
+Files = dict[str, bytes]
+"""File names to contents."""
+
+
+def encode(value: Any) -> Files:
+    """Turn a stage's result into files.
+
+    Parameters
+    ----------
+    value
+        `Audio`, a data frame, or a tree of dataclasses, tuples, lists, mappings, arrays, numbers
+        and text.
+
+    Returns
+    -------
+    dict of str to bytes
+        The same bytes for the same value, on every call.
+    """
+    if isinstance(value, Audio):
+        return {"data.wav": _to_wav(value), "data.json": to_json({"offset": value.offset})}
+    if isinstance(value, pd.DataFrame):
+        return {"data.parquet": to_parquet(value)}
+    arrays: list[NDArray[Any]] = []
+    files = {"data.json": to_json(_to_tree(value, arrays))}
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{f"a{i}": a for i, a in enumerate(arrays)})  # pyright: ignore[reportArgumentType]
+        files["data.npz"] = buffer.getvalue()
+    return files
+
+
+def decode(kind: Any, folder: Path) -> Any:
+    """Read a stage's result back.
+
+    Parameters
+    ----------
+    kind
+        The annotated return type of the stage's function.
+    folder
+        Where the files lie.
+
+    Raises
+    ------
+    RunError
+        If the files do not fit the type.
+    """
+    if kind is Audio:
+        return _from_wav(folder)
+    if kind is pd.DataFrame:
+        return pd.read_parquet(folder / "data.parquet")
+    tree = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    path = folder / "data.npz"
+    if not path.exists():
+        return _from_tree(kind, tree, {})
+    with np.load(path, allow_pickle=False) as arrays:
+        return _from_tree(kind, tree, dict(arrays))
+
+
+def to_json(value: Any) -> bytes:
+    """Return canonical JSON: sorted keys, no NaN, one line."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def to_parquet(table: pd.DataFrame) -> bytes:
+    """Return a data frame as Parquet, without anything that changes from write to write."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, engine="pyarrow", compression="zstd")
+    return buffer.getvalue()
+
+
+def _to_wav(audio: Audio) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(audio.sample_rate)
+        file.writeframes(audio.signal.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def _from_wav(folder: Path) -> Audio:
+    offset = float(json.loads((folder / "data.json").read_text())["offset"])
+    with wave.open(str(folder / "data.wav"), "rb") as file:
+        signal = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        return Audio(signal, file.getframerate(), offset)
+
+
+def _to_tree(value: Any, arrays: list[NDArray[Any]]) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {f.name: _to_tree(getattr(value, f.name), arrays) for f in fields if f.init}
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"$array": len(arrays) - 1}
+    if isinstance(value, Mapping):
+        return {str(k): _to_tree(v, arrays) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_tree(item, arrays) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return {"$nan": 1}
+        raise RunError(f"A result holds {value}, which is no measurement.")
+    return value
+
+
+def _from_tree(kind: Any, tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    if isinstance(tree, dict):
+        if "$array" in tree:
+            return arrays[f"a{tree['$array']}"]
+        if "$nan" in tree:
+            return math.nan
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _from_tree(args[0], tree, arrays)
+    if origin in (typing.Union, types.UnionType):
+        if tree is None:
+            return None
+        return _from_tree(next(a for a in args if a is not type(None)), tree, arrays)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        known = {f.name for f in dataclasses.fields(kind) if f.init}
+        if not isinstance(tree, dict) or set(tree) != known:
+            raise RunError(
+                f"A stored result does not fit the record {kind.__name__}.",
+                next_step="It was written by another version; start a new run folder.",
+            )
+        return kind(**{name: _from_tree(hints[name], tree[name], arrays) for name in known})
+    if origin is tuple:
+        inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
+        kinds = [inner] * len(tree) if inner is not None else list(args)
+        return tuple(_from_tree(k, item, arrays) for k, item in zip(kinds, tree, strict=True))
+    if origin is list:
+        return [_from_tree(args[0], item, arrays) for item in tree]
+    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return {k: _from_tree(args[1], v, arrays) for k, v in tree.items()}
+    return tree

@@ -1,0 +1,102 @@
+"""An artifact's key: a hash of everything that decides its content, from the stage table alone.
+
+Never from what lies on disk. A key chained from stored results would let the stale result of a
+stage that failed on a re-run pass as cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emodiss.manifest import VideoRow
+from emodiss.settings import Settings
+from emodiss.stages import STAGES, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes one artifact of one video.
+
+    Parameters
+    ----------
+    stage
+        The row of the stage table.
+    key
+        64 hexadecimal digits; empty when the stage is skipped for this video.
+    facts
+        What the key was computed from, in readable form.
+    model
+        Catalog name of its model, or None.
+    skipped
+        Why the stage is not needed for this video; empty when it is.
+    """
+
+    stage: Stage
+    key: str
+    facts: dict[str, Any]
+    model: str | None
+    skipped: str = ""
+
+
+def recipes(
+    row: VideoRow,
+    *,
+    content: str,
+    transcript: str | None,
+    settings: Settings,
+    identities: Mapping[str, str],
+) -> dict[str, Recipe]:
+    """Compute the recipe of every stage for one video, in order.
+
+    Parameters
+    ----------
+    row
+        The manifest row.
+    content
+        SHA-256 of the media file, or a text that names what is missing.
+    transcript
+        SHA-256 of the transcript that belongs to this video, or None.
+    settings
+        Settings of the run.
+    identities
+        Model names to identities, from the catalog.
+
+    Returns
+    -------
+    dict of str to Recipe
+        By stage name.
+    """
+    found: dict[str, Recipe] = {}
+    dumped = settings.model_dump(mode="json")
+    stated = {**row.model_dump(mode="json"), "transcript": transcript}
+    for stage in STAGES:
+        model = dumped["models"][stage.model] if stage.model else None
+        skipped = ""
+        if stage.unless and stated[stage.unless]:
+            skipped = f"{stage.unless} is given"
+        elif stage.model and model is None:
+            skipped = f"no model for {stage.model} in this preset"
+        facts: dict[str, Any] = {
+            "version": stage.version,
+            "inputs": {name: found[name].key for name in stage.reads},
+            "settings": {group: dumped[group] for group in stage.settings},
+        }
+        if stage.row:
+            facts["row"] = {column: stated[column] for column in stage.row}
+        if stage.source:
+            facts["content"] = content
+        if model is not None:
+            facts["model"] = identities[model]
+        key = "" if skipped else digest({"stage": stage.name, **facts})
+        found[stage.name] = Recipe(stage, key, facts, model, skipped)
+    return found
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON as 64 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,253 @@
+"""The run folder: where everything lies, and how it gets there whole or not at all.
+
+A file is written under a temporary name, forced to the disk and renamed. An artifact's
+`meta.json` is written last, so an artifact without one does not exist, whatever lies beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from emodiss.errors import RunError
+from emodiss.runs import codecs
+
+Status = Literal["done", "cached", "failed", "blocked", "skipped"]
+"""What became of one stage of one video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one stage of one video; one line of `outcomes.jsonl`.
+
+    Parameters
+    ----------
+    video, stage
+        Which job.
+    status
+        `done`, `cached` (found finished), `failed`, `blocked` (an input failed) or `skipped` (not
+        needed for this video).
+    seconds
+        Wall-clock seconds of the work, loading of models included.
+    device
+        Where the model ran.
+    key
+        Of the artifact.
+    error
+        `code`, `what` and `next_step`, when failed; which stage failed, when blocked.
+    notes
+        Short names of what a reader should know, such as `no_audio`.
+    """
+
+    video: str
+    stage: str
+    status: Status
+    seconds: float = 0.0
+    device: str = "cpu"
+    key: str = ""
+    error: dict[str, str] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Target; its folder is made.
+    content
+        What it shall hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is only safe from power loss once its folder has reached the disk.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Paths and artifacts of one run folder.
+
+    Parameters
+    ----------
+    root
+        The run folder.
+    """
+
+    root: Path
+
+    def artifact(self, video: str, name: str) -> Path:
+        """Folder of one artifact of one video."""
+        return self.root / "videos" / video / name
+
+    @property
+    def outcomes_path(self) -> Path:
+        """Journal of all jobs."""
+        return self.root / "outcomes.jsonl"
+
+    def meta(self, video: str, name: str) -> dict[str, Any] | None:
+        """Return what is known of an artifact, or None when it is not there whole."""
+        folder = self.artifact(video, name)
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            whole = all(
+                (folder / file).stat().st_size == facts["bytes"]
+                for file, facts in meta["files"].items()
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return meta if whole else None
+
+    def has(self, video: str, name: str, key: str) -> bool:
+        """Whether an artifact with this very key is there whole."""
+        meta = self.meta(video, name)
+        return meta is not None and meta.get("key") == key
+
+    def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
+        """Store an artifact, replacing what was there.
+
+        Parameters
+        ----------
+        video, name
+            Which artifact.
+        value
+            The record.
+        key
+            Its key.
+        facts
+            What made it: stage version, settings, model, keys of its inputs.
+        """
+        folder = self.artifact(video, name)
+        files = codecs.encode(value)
+        # Without its meta.json the old artifact stops existing before the new one comes to be.
+        (folder / "meta.json").unlink(missing_ok=True)
+        if folder.is_dir():
+            for stale in folder.iterdir():
+                if stale.name not in files:
+                    stale.unlink()
+        for file, content in files.items():
+            write_atomically(folder / file, content)
+        described = {
+            file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for file, content in sorted(files.items())
+        }
+        meta = {"key": key, "stage": name, "video": video, **facts, "files": described}
+        text = json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        write_atomically(folder / "meta.json", text.encode())
+
+    def read(self, video: str, name: str, kind: Any, *, key: str | None = None) -> Any:
+        """Read an artifact.
+
+        Parameters
+        ----------
+        video, name
+            Which artifact.
+        kind
+            Its record type.
+        key
+            If given, the artifact must have this key.
+
+        Raises
+        ------
+        RunError
+            If it is not there, or is there under another key.
+        """
+        meta = self.meta(video, name)
+        if meta is None or (key is not None and meta.get("key") != key):
+            raise RunError(
+                f"The artifact '{name}' of video '{video}' is not there as needed.",
+                next_step="Run emodiss annotate again on this run folder.",
+            )
+        return codecs.decode(kind, self.artifact(video, name))
+
+    def append(self, outcomes: list[Outcome]) -> None:
+        """Add lines to the journal; a line torn by a crash is skipped when reading."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+        with self.outcomes_path.open("ab+") as file:
+            if file.tell() and _last_byte(file) != b"\n":
+                lines = "\n" + lines
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def outcomes(self) -> list[Outcome]:
+        """Return the journal, oldest first; [] when there is none."""
+        try:
+            lines = self.outcomes_path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found: list[Outcome] = []
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError):
+                values = json.loads(line)
+                found.append(Outcome(**{**values, "notes": tuple(values.get("notes", ()))}))
+        return found
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run folder for this process alone.
+
+        Raises
+        ------
+        RunError
+            If another process holds it.
+        """
+        import filelock
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        # The lock is the kernel's and dies with its process: kill -9 leaves no stale lock.
+        lock = filelock.FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise RunError(
+                f"Another process is working on the run folder '{self.root.name}'.",
+                next_step="Wait until it ends, or choose another folder with --out.",
+                code="locked",
+            ) from None
+        try:
+            self._sweep()
+            yield
+        finally:
+            lock.release()
+
+    def _sweep(self) -> None:
+        """Remove temporary files that a killed process left; only under the lock."""
+        for leftover in self.root.rglob(".*.tmp"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _last_byte(file: Any) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)

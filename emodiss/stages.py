@@ -1,0 +1,127 @@
+"""The pipeline on one screen.
+
+Each stage is a pure function of small records. What it reads, which settings and which model it
+needs and which columns of the manifest matter stand in the table below; an artifact's key is
+computed from this table alone, so a result on disk can never vouch for itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step from records to a record.
+
+    Parameters
+    ----------
+    name
+        Of the stage and of the artifact it makes.
+    function
+        `module:function`; called with keyword arguments only, and only those the row names.
+    reads
+        Artifacts it takes, by name.
+    model
+        Task in `settings.models` whose model it takes as `model`. A task set to None skips the
+        stage, and what reads it gets None.
+    settings
+        Groups of settings that can change its result; one group is passed as `settings`, several
+        as a mapping by name.
+    row
+        Manifest columns that can change its result; the row is passed as `row`.
+    source
+        Whether it takes the media file, passed as `source`.
+    unless
+        Manifest column that makes the stage needless when filled.
+    version
+        Raised whenever the function's results change; makes older artifacts stale.
+    """
+
+    name: str
+    function: str
+    reads: tuple[str, ...] = ()
+    model: str | None = None
+    settings: tuple[str, ...] = ()
+    row: tuple[str, ...] = ()
+    source: bool = False
+    unless: str | None = None
+    version: int = 1
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("media", "emodiss.media:probe", settings=("media",), row=("start", "end"), source=True),
+    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True),
+    Stage(
+        "words",
+        "emodiss.speech:transcribe",
+        reads=("audio",),
+        model="asr",
+        settings=("transcript",),
+        unless="transcript",
+    ),
+    Stage(
+        "turns",
+        "emodiss.speech:diarize",
+        reads=("audio",),
+        model="diarizer",
+        settings=("transcript",),
+        unless="transcript",
+    ),
+    Stage(
+        "transcript",
+        "emodiss.speech:assemble",
+        reads=("media", "words", "turns"),
+        settings=("transcript",),
+        row=("transcript",),
+    ),
+    Stage(
+        "faces",
+        "emodiss.faces:detect",
+        reads=("media",),
+        model="faces",
+        settings=("faces", "tracks"),
+        source=True,
+    ),
+    Stage("tracks", "emodiss.tracks:follow", reads=("faces",), settings=("tracks", "faces")),
+    Stage("mouths", "emodiss.people:watch_mouths", reads=("media", "tracks"), source=True),
+    Stage(
+        "people",
+        "emodiss.people:match",
+        reads=("transcript", "tracks", "mouths"),
+        settings=("people",),
+        row=("roles",),
+    ),
+    Stage(
+        "speech_affect",
+        "emodiss.utterances:measure_speech",
+        reads=("audio", "transcript"),
+        model="speech_affect",
+        settings=("speech_affect",),
+    ),
+    Stage(
+        "face_affect",
+        "emodiss.utterances:measure_faces",
+        reads=("media", "transcript", "tracks", "people"),
+        model="face_affect",
+        settings=("face_affect",),
+        source=True,
+    ),
+    Stage(
+        "utterances",
+        "emodiss.utterances:tabulate",
+        reads=("media", "transcript", "tracks", "people", "speech_affect", "face_affect"),
+        settings=("dissonance", "face_affect"),
+    ),
+    Stage("prompts", "emodiss.prompts:render", reads=("utterances",), settings=("prompts",)),
+)
+
+BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
