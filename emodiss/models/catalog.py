@@ -1,0 +1,416 @@
+"""The one registry of models: names, where weights come from, their terms and their scale.
+
+An entry's identity is readable without loading or importing anything heavy, because a run in
+which everything is cached must know which model would have been used without loading it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.resources
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from emodiss.affect import Scale
+from emodiss.errors import MissingExtra, ModelMissing, SettingsError, nearest
+from emodiss.settings import Settings
+
+Task = Literal["asr", "aligner", "diarizer", "faces", "speech_affect", "face_affect"]
+
+Place = Literal["shipped", "package", "fetched"]
+"""Where weights live: shipped with emodiss, inside a dependency, or fetched into EMODISS_HOME."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model.
+
+    Parameters
+    ----------
+    name
+        What settings and presets call it.
+    task
+        What it does.
+    loader
+        `module:Class`; imported only when the model is loaded.
+    place
+        Where its weights live.
+    package
+        Import name of the package that runs it (and, for `package`, carries its weights).
+    extra
+        Extra of `pyproject.toml` that installs that package.
+    files
+        File names to SHA-256 (hexadecimal); empty where `place` is `package`.
+    source
+        Where the weights come from.
+    revision
+        Pinned revision or version.
+    licence
+        Terms of the weights.
+    noncommercial
+        Whether the terms, or those of the training data, forbid commercial use.
+    size_mb
+        Download size in megabytes.
+    scale
+        Native scale of an affect model; None for other tasks.
+    what
+        One line for people.
+    options
+        Settings and threads to keyword arguments of the loader.
+    """
+
+    name: str
+    task: Task
+    loader: str
+    place: Place
+    package: str
+    extra: str
+    source: str
+    revision: str
+    licence: str
+    noncommercial: bool
+    size_mb: float
+    what: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    scale: Scale | None = None
+    options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the weights on this machine; only for `fetched`."""
+        return home() / "models" / self.name
+
+    @property
+    def identity(self) -> str:
+        """Name, revision and weights; changes whenever results could."""
+        parts = [self.revision]
+        if self.place == "shipped":
+            parts = [f"sha256:{digest[:16]}" for digest in shipped_hashes(self).values()]
+        elif self.place == "package":
+            parts = [f"{self.package} {_version(self.package)}"]
+        elif self.files:
+            parts += [f"sha256:{digest[:16]}" for digest in self.files.values()]
+        return f"{self.name}@{','.join(parts)}"
+
+    def missing(self) -> list[str]:
+        """Names of weight files that are not on this machine; empty when it can be loaded."""
+        if self.place != "fetched":
+            return []
+        return [name for name in (self.files or {"": ""}) if not (self.folder / name).exists()]
+
+
+def home() -> Path:
+    """Folder of everything emodiss fetches: `EMODISS_HOME`, or `~/.cache/emodiss`."""
+    return Path(os.environ.get("EMODISS_HOME", "~/.cache/emodiss")).expanduser()
+
+
+def weights_folder() -> Path:
+    """Folder of the weights that emodiss ships."""
+    return Path(str(importlib.resources.files("emodiss.models"))) / "weights"
+
+
+def shipped_hashes(entry: Entry) -> dict[str, str]:
+    """SHA-256 of shipped weight files, by name, as their metadata files state them."""
+    found: dict[str, str] = {}
+    for name in entry.files:
+        metadata = weights_folder() / Path(name).with_suffix(".json").name
+        found[name] = json.loads(metadata.read_text(encoding="utf-8"))["sha256"]
+    return found
+
+
+def verify(entry: Entry) -> list[str]:
+    """Return the names of weight files whose content is not what the catalog says.
+
+    Parameters
+    ----------
+    entry
+        A model whose files are here.
+    """
+    wrong: list[str] = []
+    expected = shipped_hashes(entry) if entry.place == "shipped" else dict(entry.files)
+    folder = weights_folder() if entry.place == "shipped" else entry.folder
+    for name, digest in expected.items():
+        path = folder / name
+        if digest and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            wrong.append(name)
+    return wrong
+
+
+def _version(package: str) -> str:
+    distribution = {"facenet_pytorch": "facenet-pytorch", "faster_whisper": "faster-whisper"}
+    try:
+        return importlib.metadata.version(distribution.get(package, package))
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _mtcnn(settings: Settings, _folder: Path) -> dict[str, Any]:
+    return {"min_face_size": settings.faces.min_face}
+
+
+CATALOG: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            name="mtcnn",
+            task="faces",
+            loader="emodiss.models.faces_mtcnn:MtcnnDetector",
+            place="package",
+            package="facenet_pytorch",
+            extra="models",
+            source="weights inside facenet-pytorch (Zhang et al. 2016)",
+            revision="2.5.3",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=2.0,
+            what="MTCNN face boxes and landmarks, vectorised cascade",
+            options=_mtcnn,
+        ),
+        Entry(
+            name="mtcnn-reference",
+            task="faces",
+            loader="emodiss.models.faces_facenet:ReferenceMtcnn",
+            place="package",
+            package="facenet_pytorch",
+            extra="models",
+            source="weights inside facenet-pytorch (Zhang et al. 2016)",
+            revision="2.5.3",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=2.0,
+            what="MTCNN as facenet-pytorch runs it; slower, for comparison",
+            options=_mtcnn,
+        ),
+        Entry(
+            name="silero-vad",
+            task="diarizer",
+            loader="emodiss.models.diarizer_silero:SileroVoiceActivity",
+            place="package",
+            package="faster_whisper",
+            extra="models",
+            source="weights inside faster-whisper (Silero VAD v6)",
+            revision="1.2.1",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=1.2,
+            what="voice activity: stretches of speech by one unknown speaker",
+        ),
+        Entry(
+            name="ser-lite",
+            task="speech_affect",
+            loader="emodiss.models.speech_affect_lite:LiteSpeech",
+            place="shipped",
+            package="onnxruntime",
+            extra="models",
+            source="trained by emodiss on EMO-DB and RAVDESS; scripts/train_lite_speech.py",
+            revision="1",
+            licence="CC BY-NC-SA 4.0 (research; RAVDESS is non-commercial)",
+            noncommercial=True,
+            size_mb=2.0,
+            scale="signed",
+            files={"ser_lite.onnx": ""},
+            what="arousal from voice; valence and dominance are experimental",
+        ),
+        Entry(
+            name="fer-lite",
+            task="face_affect",
+            loader="emodiss.models.face_affect_lite:LiteFace",
+            place="shipped",
+            package="onnxruntime",
+            extra="models",
+            source="trained by emodiss on FER+ and AffectNet-C25; scripts/train_lite_face.py",
+            revision="1",
+            licence="research use (training images were scraped from the web)",
+            noncommercial=True,
+            size_mb=4.0,
+            scale="signed",
+            files={"fer_lite.onnx": ""},
+            what="eight expressions; valence and arousal derived from them",
+        ),
+        Entry(
+            name="whisperx-large-v3",
+            task="asr",
+            loader="emodiss.models.asr_whisperx:WhisperX",
+            place="fetched",
+            package="whisperx",
+            extra="models",
+            source="https://huggingface.co/Systran/faster-whisper-large-v3",
+            revision="edaa852ec7e145841d8ffdb056a99866b5f0a478",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=3090.0,
+            files={"model.bin": "", "config.json": "", "tokenizer.json": ""},
+            what="words by WhisperX, Whisper large-v3",
+        ),
+        Entry(
+            name="whisperx-wav2vec2",
+            task="aligner",
+            loader="emodiss.models.align_whisperx:Wav2Vec2Aligner",
+            place="fetched",
+            package="whisperx",
+            extra="models",
+            source="torchaudio WAV2VEC2_ASR_BASE_960H",
+            revision="960h",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=378.0,
+            files={"wav2vec2_fairseq_base_ls960_asr_ls960.pth": ""},
+            what="word times by forced alignment, English",
+        ),
+        Entry(
+            name="pyannote-community-1",
+            task="diarizer",
+            loader="emodiss.models.diarizer_pyannote:Community1",
+            place="fetched",
+            package="pyannote.audio",
+            extra="models",
+            source="https://huggingface.co/pyannote/speaker-diarization-community-1 (gated)",
+            revision="main",
+            licence="CC BY 4.0",
+            noncommercial=False,
+            size_mb=34.0,
+            files={"config.yaml": ""},
+            what="speaker turns by pyannote community-1",
+        ),
+        Entry(
+            name="audeering-w2v2",
+            task="speech_affect",
+            loader="emodiss.models.speech_affect_audonnx:AudonnxSpeech",
+            place="fetched",
+            package="audonnx",
+            extra="models",
+            source="https://zenodo.org/record/6221127 (doi 10.5281/zenodo.6221127)",
+            revision="w2v2-L-robust-12.6bc4a7fd-1.1.0",
+            licence="CC BY-NC-SA 4.0",
+            noncommercial=True,
+            size_mb=610.0,
+            scale="unit",
+            files={"model.onnx": "", "model.yaml": ""},
+            what="arousal, dominance and valence from voice (Wagner et al. 2023)",
+            options=lambda _settings, folder: {"folder": folder},
+        ),
+        Entry(
+            name="emonet-8",
+            task="face_affect",
+            loader="emodiss.models.face_affect_emonet:EmoNetFace",
+            place="fetched",
+            package="torch",
+            extra="models",
+            source="https://github.com/face-analysis/emonet (pretrained/emonet_8.pth)",
+            revision="49eef30",
+            licence="CC BY-NC-ND 4.0",
+            noncommercial=True,
+            size_mb=56.1,
+            scale="signed",
+            files={
+                "emonet_8.pth": "52918cffba56f31886e6959f6837266a5f7ef5c0a552baf4c6dabe1e8fa9bc97"
+            },
+            what="eight expressions, valence and arousal (Toisoul et al. 2021)",
+            options=lambda _settings, folder: {"weights": folder / "emonet_8.pth"},
+        ),
+    )
+}
+"""Every model emodiss knows."""
+
+
+def entry_of(name: str, *, task: str | None = None) -> Entry:
+    """Look a model up.
+
+    Parameters
+    ----------
+    name
+        Catalog name.
+    task
+        If given, the model must be for this task.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such model, or it does something else.
+    """
+    choices = [e.name for e in CATALOG.values() if task is None or e.task == task]
+    if name not in choices:
+        raise SettingsError(
+            f"There is no model '{name}'" + (f" for {task}." if task else "."),
+            next_step=nearest(name, choices),
+        )
+    return CATALOG[name]
+
+
+def chosen(settings: Settings) -> dict[str, Entry]:
+    """Return the entries that settings choose, by task, after checking each.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or belongs to another task.
+    """
+    named = settings.models.model_dump()
+    return {task: entry_of(name, task=task) for task, name in named.items() if name is not None}
+
+
+def require(entries: Mapping[str, Entry]) -> None:
+    """Check that all weights are here before any work starts.
+
+    Raises
+    ------
+    ModelMissing
+        If any are not; the message names them, where they go and the preset that does without.
+    """
+    absent = {e.name: e for e in entries.values() if e.missing()}
+    if not absent:
+        return
+    lines = [
+        f"  {e.name}: {', '.join(e.missing())} in {e.folder} (from {e.source}; {e.licence})"
+        for e in absent.values()
+    ]
+    raise ModelMissing(
+        "These models are not fetched yet:\n" + "\n".join(lines),
+        next_step="Put the files there, or use --preset lite, which needs no download.",
+    )
+
+
+def load(
+    name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
+) -> Any:
+    """Load a model.
+
+    Parameters
+    ----------
+    name
+        Catalog name.
+    settings
+        Settings of the run; those that concern this model become its options.
+    device
+        `cpu` or `cuda`; only passed to loaders that take it.
+    threads
+        CPU threads; fixed per run, because another number may change the last bits.
+
+    Raises
+    ------
+    MissingExtra
+        If the package that runs it is not installed.
+    ModelMissing
+        If its weights are not here.
+    """
+    import inspect
+
+    entry = entry_of(name)
+    if importlib.util.find_spec(entry.package.partition(".")[0]) is None:
+        raise MissingExtra.of(entry.package, entry.extra)
+    require({entry.task: entry})
+    module, _, attribute = entry.loader.partition(":")
+    factory = getattr(importlib.import_module(module), attribute)
+    options = entry.options(settings, entry.folder)
+    accepted = inspect.signature(factory).parameters
+    for option, value in (("device", device), ("threads", threads)):
+        if option in accepted:
+            options[option] = value
+    return factory(**options)
