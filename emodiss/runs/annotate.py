@@ -1,0 +1,368 @@
+"""Annotate the videos of a manifest: plan, perform stage by stage, gather the tables.
+
+All videos go through one stage before the next begins, so that one heavy model is resident at a
+time. A stage that fails blocks what depends on it for that video and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emodiss import manifest as manifests
+from emodiss import presets
+from emodiss.errors import RunError
+from emodiss.manifest import Manifest, VideoRow
+from emodiss.models import catalog
+from emodiss.runs import engines, keys, sources, tables
+from emodiss.runs.perform import Job
+from emodiss.runs.run import Run
+from emodiss.runs.sources import Source
+from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.settings import Settings, resolve
+from emodiss.stages import STAGES
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, jobs finished and jobs in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """What is to be done about one stage of one video.
+
+    Parameters
+    ----------
+    video, stage
+        Which.
+    status
+        `cached`, `skipped`, or `to do`.
+    reason
+        Why it is skipped.
+    """
+
+    video: str
+    stage: str
+    status: str
+    reason: str = ""
+
+
+def annotate(
+    manifest: str | Path | Manifest,
+    *,
+    out: str | Path,
+    preset: str = presets.DEFAULT,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    workers: int | None = None,
+    engine: str = "local",
+    device: str = "cpu",
+    threads: int = 1,
+    figures: bool = True,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Run:
+    """Annotate every usable row of a manifest.
+
+    Parameters
+    ----------
+    manifest
+        Path of a CSV, or a manifest already read.
+    out
+        Run folder; made when it does not exist, continued when it does.
+    preset
+        `paper`, `paper-raw` or `lite`.
+    settings
+        Changes on top of the preset: `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
+    workers
+        Worker processes; default is one per video up to the number of cores. 0 works in this
+        process.
+    engine
+        `local` or `ray`.
+    device
+        `cpu` or `cuda`.
+    threads
+        CPU threads per model. Another number may change the last bits of a result.
+    figures
+        Whether to draw the figures at the end.
+    progress
+        Called after each job.
+    announce
+        Called with each line a person should see before work starts, such as manifest problems.
+
+    Returns
+    -------
+    Run
+        The run folder, ready to read. `run.failures` lists what went wrong.
+
+    Raises
+    ------
+    ManifestError, SettingsError, ModelMissing
+        Before any work, when it cannot start.
+    RunError
+        If another process works on the folder, or the disk is full.
+    """
+    say = announce or (lambda _line: None)
+    chosen = resolve(presets.changes_of(preset), settings)
+    entries = catalog.chosen(chosen)
+    read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
+    for problem in read.problems:
+        say(str(problem))
+    if not read.rows:
+        read.raise_problems()
+        raise manifests.ManifestError(
+            "The manifest has no rows.", next_step="Add one line per video: id,path."
+        )
+    store = Store(Path(out))
+    _check_folder(store.root)
+    try:
+        with store.lock():
+            job_threads = max(1, threads)
+            _require_weights(read, store, chosen, entries)
+            _record(store, read, chosen, preset)
+            found = _find_sources(read, store, chosen)
+            pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+            try:
+                _perform_all(found, store, chosen, pool, device, job_threads, progress)
+            finally:
+                pool.close()
+            tables.gather(store, [row.id for row in read.rows])
+            if figures:
+                from emodiss.plots import figures as paper_figures
+
+                paper_figures.draw_all(Run(store.root), progress=progress)
+    except OSError as error:
+        raise RunError(
+            f"The run folder cannot be written ({error.strerror}).",
+            next_step="Make room or choose another --out, and run again; finished work is kept.",
+            code="disk",
+        ) from error
+    return Run(store.root)
+
+
+def plan(
+    manifest: str | Path | Manifest,
+    *,
+    out: str | Path,
+    preset: str = presets.DEFAULT,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+) -> list[PlannedJob]:
+    """Say what `annotate` would do, without doing it.
+
+    Parameters
+    ----------
+    manifest, out, preset, settings
+        As in `annotate`.
+
+    Returns
+    -------
+    list of PlannedJob
+        By video and stage. A video that is still to be fetched is `to do` throughout.
+    """
+    chosen = resolve(presets.changes_of(preset), settings)
+    entries = catalog.chosen(chosen)
+    read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
+    store = Store(Path(out))
+    planned: list[PlannedJob] = []
+    for source in _known_sources(read, store):
+        for name, recipe in _recipes(source, chosen, entries).items():
+            if recipe.skipped:
+                planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
+            elif store.has(source.row.id, name, recipe.key):
+                planned.append(PlannedJob(source.row.id, name, "cached"))
+            else:
+                planned.append(PlannedJob(source.row.id, name, "to do"))
+    return planned
+
+
+def _workers(asked: int | None, n_videos: int) -> int:
+    if asked is not None:
+        return asked
+    return max(1, min(n_videos, os.cpu_count() or 1))
+
+
+def _check_folder(root: Path) -> None:
+    """Refuse to write into a folder that holds something else."""
+    if root.exists() and not root.is_dir():
+        raise RunError(f"'{root.name}' is a file, not a folder.", next_step="Choose another --out.")
+    if root.is_dir() and any(root.iterdir()) and not (root / "run.json").exists():
+        stray = [p for p in root.iterdir() if not p.name.startswith(".")]
+        if stray:
+            raise RunError(
+                f"The folder '{root.name}' holds other things and is no run folder.",
+                next_step="Choose an empty or a new folder with --out.",
+            )
+
+
+def _known_sources(read: Manifest, store: Store) -> list[Source]:
+    """Sources as far as they are known without downloading."""
+    from emodiss import fetch
+
+    hashes = sources.Hashes(store)
+    found: list[Source] = []
+    for row in read.rows:
+        media = (
+            read.resolve(row.path)
+            if row.path is not None
+            else fetch.fetched(str(row.url), store.root / "downloads")
+        )
+        found.append(sources.local_source(row, read, media, hashes))
+    return found
+
+
+def _recipes(
+    source: Source, settings: Settings, entries: Mapping[str, catalog.Entry]
+) -> dict[str, keys.Recipe]:
+    return keys.recipes(
+        source.row,
+        content=source.content,
+        transcript=source.transcript,
+        settings=settings,
+        identities={entry.name: entry.identity for entry in entries.values()},
+    )
+
+
+def _require_weights(
+    read: Manifest, store: Store, settings: Settings, entries: Mapping[str, catalog.Entry]
+) -> None:
+    """Check the weights of the models that some job will need, and of no others."""
+    needed: dict[str, catalog.Entry] = {}
+    for source in _known_sources(read, store):
+        for name, recipe in _recipes(source, settings, entries).items():
+            if recipe.model and not recipe.skipped and not store.has(source.row.id, name, recipe.key):
+                needed[recipe.model] = catalog.entry_of(recipe.model)
+    catalog.require(needed)
+
+
+def _find_sources(read: Manifest, store: Store, settings: Settings) -> list[Source]:
+    addressed = [row for row in read.rows if row.url]
+    fetched: dict[str, Path] = {}
+    if addressed:
+        fetched, outcomes = sources.fetch_all(
+            addressed, store, max_height=settings.media.max_height
+        )
+        store.append(outcomes)
+    hashes = sources.Hashes(store)
+    found: list[Source] = []
+    for row in read.rows:
+        media = read.resolve(row.path) if row.path is not None else fetched.get(row.id)
+        found.append(sources.local_source(row, read, media, hashes))
+    hashes.save()
+    store.append(
+        [
+            Outcome(
+                problem.id,
+                "manifest",
+                "failed",
+                error={"code": "manifest", "what": str(problem), "next_step": "Correct the line."},
+            )
+            for problem in read.problems
+        ]
+    )
+    return found
+
+
+def _perform_all(
+    found: list[Source],
+    store: Store,
+    settings: Settings,
+    pool: engines.Engine,
+    device: str,
+    threads: int,
+    progress: Progress | None,
+) -> None:
+    entries = catalog.chosen(settings)
+    plans = {source.row.id: _recipes(source, settings, entries) for source in found}
+    # What stands in the way of each video's later stages: the first stage that failed.
+    failed: dict[tuple[str, str], str] = {}
+    for stage in STAGES:
+        jobs: list[Job] = []
+        settled: list[Outcome] = []
+        for source in found:
+            video, recipe = source.row.id, plans[source.row.id][stage.name]
+            blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
+            if stage.source and source.media is None:
+                blocker = blocker or "fetch"
+            if recipe.skipped:
+                settled.append(Outcome(video, stage.name, "skipped", notes=(recipe.skipped,)))
+            elif blocker:
+                failed[video, stage.name] = blocker
+                error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
+                settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
+            elif store.has(video, stage.name, recipe.key):
+                settled.append(Outcome(video, stage.name, "cached", key=recipe.key))
+            else:
+                jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
+        store.append(settled)
+        if progress is not None:
+            progress(stage.name, len(settled), len(found))
+        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
+            store.append([outcome])
+            if outcome.status == "failed":
+                failed[outcome.video, stage.name] = stage.name
+                if outcome.error and outcome.error["code"] == "disk_full":
+                    raise RunError(
+                        outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
+                    )
+            if progress is not None:
+                progress(stage.name, done, len(found))
+
+
+def _job(
+    source: Source,
+    recipe: keys.Recipe,
+    plan: Mapping[str, keys.Recipe],
+    store: Store,
+    settings: Settings,
+    device: str,
+    threads: int,
+) -> Job:
+    return Job(
+        root=store.root.absolute(),
+        row=source.row,
+        source=source.media,
+        stage=recipe.stage.name,
+        key=recipe.key,
+        inputs={name: plan[name].key for name in recipe.stage.reads},
+        facts=recipe.facts,
+        settings=settings,
+        model=recipe.model,
+        device=device,
+        threads=threads,
+    )
+
+
+def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> None:
+    """Write what this run was asked to do and with which versions."""
+    import importlib.metadata
+
+    packages = ("emodiss", "torch", "facenet-pytorch", "filterpy", "onnxruntime", "av", "whisperx")
+    versions: dict[str, str] = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    described = {
+        "preset": preset,
+        "settings": settings.model_dump(mode="json"),
+        "models": {task: entry.identity for task, entry in catalog.chosen(settings).items()},
+        "licences": {e.name: e.licence for e in catalog.chosen(settings).values()},
+        "versions": versions,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+    text = json.dumps(described, indent=2, sort_keys=True) + "\n"
+    write_atomically(store.root / "run.json", text.encode())
+    lines = "".join(_manifest_line(row, read) for row in read.rows)
+    write_atomically(store.root / "manifest.jsonl", lines.encode())
+
+
+def _manifest_line(row: VideoRow, read: Manifest) -> str:
+    values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
+    return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"
+
+

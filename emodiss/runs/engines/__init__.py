@@ -1,0 +1,51 @@
+"""Engines: map one function over jobs, and know nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from emodiss.errors import SettingsError, nearest
+from emodiss.runs.perform import Job
+from emodiss.runs.store import Outcome
+
+
+class Engine(Protocol):
+    """Maps `perform` over jobs."""
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yield one outcome per job, in whatever order they finish."""
+        ...
+
+    def close(self) -> None:
+        """Stop all workers."""
+        ...
+
+
+ENGINES = ("local", "ray")
+
+
+def create(name: str, *, workers: int) -> Engine:
+    """Make an engine.
+
+    Parameters
+    ----------
+    name
+        `local` (worker processes) or `ray` (actors; extra `ray`).
+    workers
+        How many; 0 does the work in this process.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such engine.
+    """
+    if name == "local":
+        from emodiss.runs.engines.local import LocalEngine
+
+        return LocalEngine(workers=workers)
+    if name == "ray":
+        from emodiss.runs.engines.ray_actors import RayEngine
+
+        return RayEngine(workers=workers)
+    raise SettingsError(f"There is no engine '{name}'.", next_step=nearest(name, ENGINES))

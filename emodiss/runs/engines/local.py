@@ -1,0 +1,102 @@
+"""Worker processes on this machine, one resident model each.
+
+A worker that dies (out of memory, a crash in native code) costs its own job only: the jobs that
+were under way are tried again one by one, and the one that kills its worker again is failed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from emodiss.runs.perform import Job, perform, release_model
+from emodiss.runs.store import Outcome
+
+
+class LocalEngine:
+    """Runs jobs in worker processes.
+
+    Parameters
+    ----------
+    workers
+        Number of processes; 0 does the work in this process, which is easier to debug.
+    """
+
+    def __init__(self, *, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yield one outcome per job, in the order they finish."""
+        if self.workers == 0:
+            for job in jobs:
+                yield perform(job)
+            return
+        waiting = {self._submit(job): job for job in jobs}
+        unfinished: list[Job] = []
+        for future in as_completed(waiting):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                unfinished.append(waiting[future])
+        if unfinished:
+            self.close()
+        for job in unfinished:
+            try:
+                yield self._submit(job).result()
+            except BrokenProcessPool:
+                self.close()
+                yield _died(job)
+
+    def close(self) -> None:
+        """Stop the workers and forget the model of this process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+        release_model()
+
+    def _submit(self, job: Job) -> Future[Outcome]:
+        if self._pool is None:
+            # Spawned, not forked: torch and CUDA do not survive a fork.
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.workers,
+                mp_context=get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(os.getpid(),),
+            )
+        return self._pool.submit(perform, job)
+
+
+def _died(job: Job) -> Outcome:
+    return Outcome(
+        video=job.row.id,
+        stage=job.stage,
+        status="failed",
+        device=job.device,
+        key=job.key,
+        error={
+            "code": "worker_died",
+            "what": f"The worker process died twice in stage {job.stage}.",
+            "next_step": "Most often memory ran out: use fewer --workers, or a shorter stretch.",
+        },
+    )
+
+
+def _start_worker(parent: int) -> None:
+    """Keep a worker single-threaded, silent and mortal."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+
+    # A worker waits on a pipe that it holds open itself, so it would outlive a killed parent.
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

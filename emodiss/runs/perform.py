@@ -1,0 +1,180 @@
+"""Do one job: read the inputs, keep one model resident, call the stage, write the artifact.
+
+The same function runs in this process, in a worker process and in a Ray actor, which is why
+every engine gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import time
+import traceback
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emodiss.errors import EmodissError
+from emodiss.manifest import VideoRow
+from emodiss.runs.keys import digest
+from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.settings import Settings
+from emodiss.stages import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stage of one video, with everything a worker needs to know.
+
+    Parameters
+    ----------
+    root
+        The run folder.
+    row
+        Manifest row; paths are absolute.
+    source
+        The media file, or None when it could not be had.
+    stage
+        Name in the stage table.
+    key
+        Of the artifact to make.
+    inputs
+        Keys of the artifacts to read, by name; empty for a stage that was skipped.
+    facts
+        What the key was computed from, for `meta.json`.
+    settings
+        Settings of the run.
+    model
+        Catalog name of the model, or None.
+    device, threads
+        Where and with how many CPU threads the model runs.
+    """
+
+    root: Path
+    row: VideoRow
+    source: Path | None
+    stage: str
+    key: str
+    inputs: dict[str, str]
+    facts: dict[str, Any]
+    settings: Settings
+    model: str | None
+    device: str
+    threads: int
+
+
+# One slot, not a collection: the next stage's model replaces this one, so that a worker never
+# holds two heavy models at a time.
+_resident: tuple[str, Any] | None = None
+
+
+def perform(job: Job) -> Outcome:
+    """Do one job; a fault becomes an outcome and never leaves this function.
+
+    Parameters
+    ----------
+    job
+        What to do.
+
+    Returns
+    -------
+    Outcome
+        `done` or `failed`. The traceback of a failure is kept in the run folder.
+    """
+    started = time.perf_counter()
+    store = Store(job.root)
+    try:
+        value = _call(job, store)
+        store.write(job.row.id, job.stage, value, key=job.key, facts=job.facts)
+    except Exception as error:
+        return Outcome(
+            video=job.row.id,
+            stage=job.stage,
+            status="failed",
+            seconds=round(time.perf_counter() - started, 3),
+            device=job.device,
+            key=job.key,
+            error=_described(error, job, store),
+        )
+    return Outcome(
+        video=job.row.id,
+        stage=job.stage,
+        status="done",
+        seconds=round(time.perf_counter() - started, 3),
+        device=job.device if job.model else "cpu",
+        key=job.key,
+        notes=tuple(getattr(value, "notes", ())),
+    )
+
+
+def result_type(stage_name: str) -> Any:
+    """Return the record type a stage makes: the return annotation of its function."""
+    return typing.get_type_hints(BY_NAME[stage_name].load())["return"]
+
+
+def _call(job: Job, store: Store) -> Any:
+    stage = BY_NAME[job.stage]
+    arguments: dict[str, Any] = {}
+    for name in stage.reads:
+        key = job.inputs[name]
+        arguments[name] = (
+            store.read(job.row.id, name, result_type(name), key=key) if key else None
+        )
+    if stage.source:
+        arguments["source"] = job.source
+    if stage.row:
+        arguments["row"] = job.row
+    if len(stage.settings) == 1:
+        arguments["settings"] = getattr(job.settings, stage.settings[0])
+    elif stage.settings:
+        arguments["settings"] = {group: getattr(job.settings, group) for group in stage.settings}
+    if job.model is not None:
+        arguments["model"] = _model(job)
+    return stage.load()(**arguments)
+
+
+def _model(job: Job) -> Any:
+    global _resident
+    assert job.model is not None
+    slot = digest([job.model, job.settings.model_dump(mode="json"), job.device, job.threads])
+    if _resident is None or _resident[0] != slot:
+        release_model()
+        from emodiss.models import catalog
+
+        model = catalog.load(job.model, job.settings, device=job.device, threads=job.threads)
+        _resident = (slot, model)
+    return _resident[1]
+
+
+def release_model() -> None:
+    """Forget the resident model and give its memory back."""
+    global _resident
+    if _resident is not None:
+        _resident = None
+        gc.collect()
+
+
+def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:
+    """Put a fault into words that name the video and never quote its people."""
+    if isinstance(error, EmodissError):
+        described = {"code": error.code, "what": error.what, "next_step": error.next_step}
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        described = {
+            "code": "disk_full",
+            "what": "The disk is full, or a limit on file size was met.",
+            "next_step": "Make room and run again; what is finished is kept.",
+        }
+    else:
+        described = {
+            "code": "unexpected",
+            "what": f"{type(error).__name__} in stage {job.stage}.",
+            "next_step": f"See errors/{job.row.id}.{job.stage}.txt in the run folder; report it.",
+        }
+    text = "".join(traceback.format_exception(error))
+    path = store.root / "errors" / f"{job.row.id}.{job.stage}.txt"
+    try:
+        write_atomically(path, text.encode())
+    except OSError:
+        described["next_step"] += " (The traceback could not be written.)"
+    return described

@@ -1,0 +1,162 @@
+"""A finished or unfinished run, ready to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emodiss.errors import RunError, nearest
+from emodiss.runs.store import Outcome, Store
+from emodiss.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    """
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Paths and artifacts of the folder."""
+        return Store(self.root)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` holds: preset, settings, model identities, versions, command."""
+        return json.loads((self.root / "run.json").read_text(encoding="utf-8"))
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run."""
+        return Settings.model_validate(self.facts["settings"])
+
+    @property
+    def videos(self) -> list[str]:
+        """Ids of the videos, in manifest order."""
+        return [row["id"] for row in self.manifest]
+
+    @property
+    def manifest(self) -> list[dict[str, Any]]:
+        """Rows of the manifest this run used."""
+        text = (self.root / "manifest.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def utterances(self) -> pd.DataFrame:
+        """The utterance table of all videos; columns in `emodiss.utterances.SCHEMA`."""
+        return self._table("utterances")
+
+    @property
+    def words(self) -> pd.DataFrame:
+        """Words with times, where they are known."""
+        return self._table("words")
+
+    @property
+    def face_frames(self) -> pd.DataFrame:
+        """Every measured face frame: video_id, utterance_id, time, box and affect."""
+        return self._table("face_frames")
+
+    @property
+    def prompts(self) -> list[dict[str, Any]]:
+        """Rendered prompts, as in `prompts.jsonl`."""
+        text = (self.root / "prompts.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def session(self, video: str) -> pd.DataFrame:
+        """Return the utterances of one video.
+
+        Raises
+        ------
+        RunError
+            If there is no such video.
+        """
+        if video not in self.videos:
+            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
+        table = self.utterances
+        return table[table["video_id"] == video].reset_index(drop=True)
+
+    def artifact(self, video: str, name: str) -> Any:
+        """Return the record a stage made for one video.
+
+        Parameters
+        ----------
+        video
+            Id.
+        name
+            Of the stage, as in `emodiss.stages.STAGES`.
+
+        Raises
+        ------
+        RunError
+            If it is not there.
+        """
+        from emodiss.runs.perform import result_type
+
+        return self.store.read(video, name, result_type(name))
+
+    @property
+    def outcomes(self) -> dict[tuple[str, str], Outcome]:
+        """Latest outcome of every stage of every video."""
+        latest: dict[tuple[str, str], Outcome] = {}
+        for outcome in self.store.outcomes():
+            latest[outcome.video, outcome.stage] = outcome
+        return latest
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Latest outcomes that are failures, in order of the journal."""
+        return [outcome for outcome in self.outcomes.values() if outcome.status == "failed"]
+
+    @property
+    def seconds_by_stage(self) -> Mapping[str, float]:
+        """Seconds of work spent per stage, over all jobs ever done in this folder."""
+        total: dict[str, float] = {}
+        for outcome in self.store.outcomes():
+            total[outcome.stage] = total.get(outcome.stage, 0.0) + outcome.seconds
+        return total
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.root / f"{name}.parquet"
+        if not path.is_file():
+            raise RunError(
+                f"The run '{self.root.name}' has no {name} table yet.",
+                next_step="Finish it with emodiss annotate.",
+            )
+        return pd.read_parquet(path)
+
+
+def load(root: str | Path) -> Run:
+    """Open a run folder.
+
+    Parameters
+    ----------
+    root
+        The folder that `emodiss annotate --out` wrote.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder.
+    """
+    root = Path(root)
+    if not (root / "run.json").is_file():
+        raise RunError(
+            f"'{root}' is no run folder: it has no run.json.",
+            next_step="Give the folder that was named with --out.",
+        )
+    return Run(root)

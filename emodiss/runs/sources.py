@@ -1,0 +1,158 @@
+"""Where each row's media and transcript lie, and what their contents are.
+
+The content of a file decides everything measured on it, so files are named in keys by their
+hash. Hashing an hour of video takes seconds; the result is remembered by path, size and time of
+change, next to the run.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from emodiss import fetch
+from emodiss.errors import EmodissError
+from emodiss.manifest import Manifest, VideoRow
+from emodiss.media import hash_file
+from emodiss.runs.store import Outcome, Store, write_atomically
+
+TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
+"""Formats of a given transcript, in the order they are looked for beside the media."""
+
+_PARALLEL_DOWNLOADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What belongs to one row.
+
+    Parameters
+    ----------
+    row
+        The row; `transcript` is an absolute path or None.
+    media
+        The media file, or None when it could not be fetched.
+    content
+        SHA-256 of the media file; a text that says what is missing otherwise.
+    transcript
+        SHA-256 of the transcript, or None without one.
+    """
+
+    row: VideoRow
+    media: Path | None
+    content: str
+    transcript: str | None
+
+
+class Hashes:
+    """Hashes of files, remembered by path, size and time of change."""
+
+    def __init__(self, store: Store) -> None:
+        self._path = store.root / ".hashes.json"
+        try:
+            self._known: dict[str, list[object]] = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            self._known = {}
+
+    def of(self, path: Path) -> str:
+        """Return the SHA-256 of a file's content."""
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = self._known.get(str(path))
+        if known is not None and known[:3] == stamp:
+            return str(known[3])
+        digest = hash_file(path)
+        self._known[str(path)] = [*stamp, digest]
+        return digest
+
+    def save(self) -> None:
+        """Write what is known."""
+        write_atomically(self._path, json.dumps(self._known, sort_keys=True).encode())
+
+
+def find_transcript(row: VideoRow, manifest: Manifest, media: Path | None) -> Path | None:
+    """Return the transcript that a row names, or one that lies beside its media as `<id>.<suffix>`.
+
+    Parameters
+    ----------
+    row, manifest
+        The row and where its paths start.
+    media
+        The media file, or None.
+    """
+    if row.transcript:
+        return manifest.resolve(row.transcript)
+    if media is None or row.path is None:
+        return None
+    beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
+    return next((path for path in beside if path.is_file() and path != media), None)
+
+
+def local_source(row: VideoRow, manifest: Manifest, media: Path | None, hashes: Hashes) -> Source:
+    """Describe what belongs to a row, given where its media lies.
+
+    Parameters
+    ----------
+    row, manifest
+        The row and where its paths start.
+    media
+        The media file, or None when there is none.
+    hashes
+        Remembered hashes.
+    """
+    content = hashes.of(media) if media is not None and media.is_file() else "missing"
+    path = find_transcript(row, manifest, media)
+    digest = None
+    if path is not None:
+        digest = hashes.of(path) if path.is_file() else "missing"
+    resolved = row.model_copy(update={"transcript": str(path) if path else None})
+    return Source(resolved, media, content, digest)
+
+
+def fetch_all(
+    rows: list[VideoRow], store: Store, *, max_height: int
+) -> tuple[dict[str, Path], list[Outcome]]:
+    """Download the rows that have an address and are not here yet.
+
+    Parameters
+    ----------
+    rows
+        Rows with a url.
+    store
+        The run folder; downloads go to its `downloads` folder.
+    max_height
+        Largest picture height in pixels.
+
+    Returns
+    -------
+    paths : dict of str to Path
+        Files by video id, of those that could be had.
+    outcomes : list of Outcome
+        One per row, stage `fetch`.
+    """
+    downloads = store.root / "downloads"
+
+    def fetch_one(url: str) -> Path | EmodissError:
+        try:
+            return fetch.fetch(url, downloads, max_height=max_height)
+        except EmodissError as error:
+            return error
+
+    here = {row.id for row in rows if row.url and fetch.fetched(row.url, downloads)}
+    addresses = list(dict.fromkeys(row.url for row in rows if row.url))
+    with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
+        results = dict(zip(addresses, pool.map(fetch_one, addresses), strict=True))
+    paths: dict[str, Path] = {}
+    outcomes: list[Outcome] = []
+    for row in rows:
+        assert row.url is not None
+        result = results[row.url]
+        if isinstance(result, EmodissError):
+            error = {"code": result.code, "what": result.what, "next_step": result.next_step}
+            outcomes.append(Outcome(row.id, "fetch", "failed", error=error))
+        else:
+            paths[row.id] = result
+            outcomes.append(Outcome(row.id, "fetch", "cached" if row.id in here else "done"))
+    return paths, outcomes
