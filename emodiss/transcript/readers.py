@@ -1,0 +1,231 @@
+"""Read a given transcript: one door for all formats, faults reported with file and line."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+from emodiss.errors import TranscriptError, nearest
+from emodiss.transcript.captions import read_srt, read_vtt
+from emodiss.transcript.json_files import read_json
+from emodiss.transcript.records import Problem, Row, Utterance
+from emodiss.transcript.tables import read_annomi_rows, read_csv, read_stm
+from emodiss.transcript.timing import settle
+
+_LOG = logging.getLogger(__name__)
+
+Format = Literal["stm", "vtt", "srt", "json", "csv"]
+
+FORMATS: dict[str, str] = {
+    ".stm": "stm",
+    ".vtt": "vtt",
+    ".srt": "srt",
+    ".json": "json",
+    ".json3": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+"""Format by file suffix."""
+
+SPEAKER_DEFAULT = "speaker"
+"""Label of the one unknown voice of a transcript that names nobody."""
+
+_DESCRIPTION = re.compile(r"\[[^\]]*\]|\([^)]*\)|[\u266a\u266b][^\u266a\u266b]*")
+
+
+def read(
+    path: str | PathLike[str],
+    *,
+    strict: bool = True,
+    format: Format | None = None,
+    speaker_default: str = SPEAKER_DEFAULT,
+) -> list[Utterance]:
+    """Read a transcript.
+
+    Parameters
+    ----------
+    path
+        A file whose suffix tells its format: `.stm`, `.vtt`, `.srt`, `.csv` (or `.tsv`),
+        `.json` (WhisperX or YouTube json3).
+    strict
+        Stop at the first fault. Otherwise the rows that can be read are returned and the number
+        of faults is logged; `read_report` gives them.
+    format
+        Overrides the suffix.
+    speaker_default
+        Label for utterances whose voice the file does not name.
+
+    Returns
+    -------
+    list of Utterance
+        Every one with `0 <= start < end`, in order of time; `overlap_s` is not measured here
+        (`with_overlap` does). Times that the file states are `timing="given"`; ends that it does
+        not state are interpolated and say so: see `emodiss.transcript.timing.settle`.
+
+    Raises
+    ------
+    TranscriptError
+        If the file cannot be opened or decoded, its format is unknown, or (strict) a row is
+        malformed or there is no row at all. The message names file and line.
+    """
+    path = Path(path)
+    utterances, problems = read_report(path, format=format, speaker_default=speaker_default)
+    if problems and strict:
+        raise _error(path, problems)
+    if problems:
+        _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
+    return utterances
+
+
+def read_report(
+    path: str | PathLike[str],
+    *,
+    format: Format | None = None,
+    speaker_default: str = SPEAKER_DEFAULT,
+) -> tuple[list[Utterance], list[Problem]]:
+    """Read what can be read of a transcript, and list what cannot.
+
+    Parameters
+    ----------
+    path, format, speaker_default
+        As in `read`.
+
+    Returns
+    -------
+    utterances
+        As in `read`. A row that ends before it starts is kept, with an interpolated end and the
+        flag `no_length`; other malformed rows are left out.
+    problems
+        In order of line; empty when the file is sound.
+
+    Raises
+    ------
+    TranscriptError
+        If the file cannot be opened or decoded, or its format is unknown.
+    """
+    path = Path(path)
+    text = _decoded(path)
+    rows, problems = _sorted_out(_reader(path, format)(text))
+    if not rows and not problems:
+        problems.append(Problem(0, "holds no utterance; expected at least one"))
+    rows = [_flagged(row) for row in rows]
+    return settle(rows, speaker_default=speaker_default), problems
+
+
+def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, list[Utterance]]:
+    """Read AnnoMI's table of counselling transcripts.
+
+    Parameters
+    ----------
+    path
+        `AnnoMI-simple.csv` or `AnnoMI-full.csv` (github.com/uccollab/AnnoMI).
+    strict
+        Stop at the first malformed row; the public file has one, a time of "00:09:025".
+        Otherwise such rows are left out and their number is logged.
+
+    Returns
+    -------
+    dict
+        From `transcript_id` to utterances in the order of talk, speaker `therapist` or `client`.
+        The table gives starts in whole seconds only; ends are interpolated and say so.
+
+    Raises
+    ------
+    TranscriptError
+        As in `read`.
+    """
+    path = Path(path)
+    transcripts: dict[str, list[Row]] = {}
+    problems: list[Problem] = []
+    for entry in read_annomi_rows(_decoded(path)):
+        if isinstance(entry, Problem):
+            problems.append(entry)
+        else:
+            transcripts.setdefault(entry[0], []).append(_flagged(entry[1]))
+    if problems and strict:
+        raise _error(path, problems)
+    if problems:
+        _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
+    return {
+        name: settle(rows, speaker_default=SPEAKER_DEFAULT) for name, rows in transcripts.items()
+    }
+
+
+def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Problem]]:
+    kind = format or FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise TranscriptError(
+            f"{path.name}: the suffix '{path.suffix}' is no transcript format that emodiss reads.",
+            next_step=f"Known: {', '.join(FORMATS)}; or state the format.",
+        )
+    readers: dict[str, Callable[[str], Iterable[Row | Problem]]] = {
+        "stm": lambda text: read_stm(text, name=path.stem),
+        "vtt": read_vtt,
+        "srt": read_srt,
+        "json": read_json,
+        "csv": read_csv,
+    }
+    if kind not in readers:
+        raise TranscriptError(
+            f"Unknown transcript format '{kind}'.", next_step=nearest(kind, readers)
+        )
+    return readers[kind]
+
+
+def _decoded(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise TranscriptError(
+            f"{path.name}: cannot be opened ({error.strerror or type(error).__name__}).",
+            next_step="Check the path in the manifest and that the file may be read.",
+        ) from error
+    # UTF-16 announces itself; Excel writes it as "Unicode text".
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise TranscriptError(
+            f"{path.name}, line {line}: byte 0x{raw[error.start]:02x} is not valid in "
+            f"{encoding.removesuffix('-sig')}; expected UTF-8 text.",
+            next_step="If it was written on Windows (Windows-1252, 'ANSI'), save it as UTF-8.",
+        ) from error
+    if "\0" in text:
+        raise TranscriptError(
+            f"{path.name}: holds zero bytes, so it is not text; expected UTF-8 text.",
+            next_step="Check that the file is a transcript and not media.",
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _sorted_out(entries: Iterable[Row | Problem]) -> tuple[list[Row], list[Problem]]:
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        if isinstance(entry, Problem):
+            problems.append(entry)
+        else:
+            rows.append(entry)
+    return rows, sorted(problems, key=lambda problem: problem.line)
+
+
+def _flagged(row: Row) -> Row:
+    if row.text and not _DESCRIPTION.sub("", row.text).strip():
+        return replace(row, flags=(*row.flags, "no_words"))
+    return row
+
+
+def _error(path: Path, problems: list[Problem]) -> TranscriptError:
+    first = problems[0]
+    where = f"{path.name}, line {first.line}" if first.line else path.name
+    more = f" ({len(problems) - 1} more faults in this file.)" if len(problems) > 1 else ""
+    return TranscriptError(
+        f"{where}: {first.message}.{more}",
+        next_step="Correct the row, or read without strict to go on without it.",
+    )

@@ -1,0 +1,157 @@
+"""Records of speech: words, turns, utterances, and what was wrong with a row of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from emodiss.timebase import Seconds, Span
+
+Timing = Literal["aligned", "interpolated", "given", "detected"]
+"""How times were obtained: by forced alignment, by interpolation between neighbours, stated in a
+transcript that was given, or detected as voice activity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word.
+
+    Parameters
+    ----------
+    text
+        As written, punctuation included.
+    start, end
+        Seconds from media start; NaN when the source gave none.
+    speaker
+        Label of the voice, or None when unknown.
+    timing
+        How the times were obtained.
+    score
+        Alignment or recognition confidence in [0, 1]; NaN when the source gave none.
+    """
+
+    text: str
+    start: float
+    end: float
+    speaker: str | None = None
+    timing: Timing = "aligned"
+    score: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One stretch of one voice, from a diarizer; turns of different voices may overlap.
+
+    Parameters
+    ----------
+    start, end
+        Seconds from media start, half-open.
+    speaker
+        Label of the voice.
+    """
+
+    start: float
+    end: float
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one speaker says in one go: the unit of analysis.
+
+    Parameters
+    ----------
+    start, end
+        Seconds from media start, half-open.
+    speaker
+        Label of the voice.
+    text
+        What is said; empty when nobody transcribed it.
+    words
+        Word times where they are known.
+    overlap_s
+        Seconds during which somebody else speaks too.
+    timing
+        How start and end were obtained.
+    flags
+        Short names of what a reader should know:
+
+        - `backchannel`: a listener's "mm-hmm" while somebody else has the floor;
+        - `nearest_speaker`: the voice of at least one word is the nearest one in time, because
+          the word lies outside every turn or has no times of its own;
+        - `smoothed`: at least one word was moved to the voice that speaks the rest of its
+          sentence, because the change was too short to be believed;
+        - `no_length`: the source gave no positive length; the stretch up to the next start was
+          shared out by text length;
+        - `out_of_order`: the start given contradicts its neighbours and was not used;
+        - `speaker_carried`: the source named no voice here; the last one named goes on;
+        - `speaker_change`: captions mark that another, unnamed voice begins here;
+        - `no_words`: only a description in brackets or a music sign.
+    """
+
+    start: float
+    end: float
+    speaker: str
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    overlap_s: float = 0.0
+    timing: Timing = "given"
+    flags: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        """The stretch of time as a checked span."""
+        return Span(self.start, self.end)
+
+    @property
+    def duration(self) -> Seconds:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in a transcript file.
+
+    Parameters
+    ----------
+    line
+        Line of the file, counted from 1; 0 when the fault is of the whole file.
+    message
+        What is wrong, what was seen and what was expected; never the words spoken.
+    """
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a transcript file as it stands there, before its times are settled.
+
+    Parameters
+    ----------
+    line
+        Line of the file, counted from 1.
+    start, end
+        Seconds from media start; `end` is NaN when the file states none.
+    speaker
+        Label of the voice, or None when the file names none.
+    text
+        What is said.
+    words
+        Word times where the file has them.
+    timing
+        How start and end were obtained.
+    flags
+        As in `Utterance`.
+    """
+
+    line: int
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+    words: tuple[Word, ...] = ()
+    timing: Timing = "given"
+    flags: tuple[str, ...] = ()

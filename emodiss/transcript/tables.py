@@ -1,0 +1,261 @@
+"""Readers for transcripts with one row per utterance: STM, CSV, AnnoMI's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from emodiss.transcript.records import Problem, Row
+from emodiss.transcript.timing import parse_time
+
+_STM_SKIPPED = "ignore_time_segment_in_scoring"
+_STM_LABEL = re.compile(r"<[^<>]*>\s*")
+_STM_CHOICE = re.compile(r"\{([^{}/]*)(?:/[^{}]*)?\}")
+
+_COLUMNS = {
+    "speaker": ("speaker", "speaker label", "role", "name", "voice", "interlocutor"),
+    "start": ("start time", "start", "begin", "onset", "from", "timestamp", "time", "start s"),
+    "end": ("end time", "end", "stop", "offset", "to", "end s"),
+    "text": ("utterance", "text", "transcript", "utterance text", "sentence", "content"),
+}
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float] | Problem:
+    """Read a start and, where there is one, an end.
+
+    Parameters
+    ----------
+    start, end
+        Cells as they stand in the file; an empty or absent end is allowed.
+    line
+        For the problem.
+
+    Returns
+    -------
+    (start, end) or Problem
+        Seconds; `end` is NaN when absent.
+    """
+    try:
+        begun = parse_time(start)
+    except ValueError as error:
+        return Problem(line, f"start: {error}")
+    if end is None or not end.strip():
+        return begun, math.nan
+    try:
+        return begun, parse_time(end)
+    except ValueError as error:
+        return Problem(line, f"end: {error}")
+
+
+def rows_or_problem(row: Row) -> Iterator[Row | Problem]:
+    """Report a row that ends before it starts, and keep it all the same.
+
+    Parameters
+    ----------
+    row
+        Any row with its times read.
+    """
+    if row.end < row.start:
+        yield Problem(
+            row.line,
+            f"ends at {row.end:g} s, before it starts at {row.start:g} s; expected start <= end",
+        )
+    yield row
+
+
+def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
+    """Read NIST segment time marks (SCTK `doc/infmts.htm`).
+
+    Parameters
+    ----------
+    text
+        The file's text.
+    name
+        Name of the file without suffix: where a file holds several recordings, the one of this
+        name is read.
+
+    Yields
+    ------
+    Row or Problem
+        Comments (`;;`) and segments marked `ignore_time_segment_in_scoring` are passed over.
+        Labels (`<o,f0,male>`) are taken off; of alternatives (`{um / uh / @}`) the first is
+        kept. A label of a voice that occurs on several channels gets the channel appended,
+        since a channel is one telephone or one microphone.
+    """
+    rows: list[tuple[str, str, Row]] = []
+    for line, content in enumerate(text.split("\n"), start=1):
+        content = content.strip()
+        if not content or content.startswith(";;"):
+            continue
+        cells = content.split(maxsplit=5)
+        if len(cells) < 5:
+            yield Problem(
+                line,
+                f"{len(cells)} fields; expected at least 5: recording, channel, speaker, start, "
+                "end, then the text",
+            )
+            continue
+        recording, channel, speaker, start, end = cells[:5]
+        span = span_of_cells(start, end, line)
+        if isinstance(span, Problem):
+            yield span
+            continue
+        said = _STM_LABEL.sub("", cells[5]).strip() if len(cells) > 5 else ""
+        if said.lower() == _STM_SKIPPED:
+            continue
+        said = " ".join(w for w in _STM_CHOICE.sub(r"\1", said).split() if w != "@")
+        rows.append((recording, channel, Row(line, *span, speaker, said)))
+    recordings = {recording for recording, _, _ in rows}
+    if len(recordings) > 1:
+        if name not in recordings:
+            yield Problem(
+                0,
+                f"holds {len(recordings)} recordings, none of them named '{name}'; expected one "
+                "recording, or one that bears the file's name",
+            )
+            return
+        rows = [entry for entry in rows if entry[0] == name]
+    channels: dict[str, set[str]] = {}
+    for _, channel, row in rows:
+        channels.setdefault(row.speaker or "", set()).add(channel)
+    for _, channel, row in rows:
+        several = len(channels[row.speaker or ""]) > 1
+        speaker = f"{row.speaker}:{channel}" if several else row.speaker
+        yield from rows_or_problem(Row(row.line, row.start, row.end, speaker, row.text))
+
+
+def read_csv(text: str) -> Iterator[Row | Problem]:
+    """Read a table like paper A's Figure 2: Speaker, Start Time, End Time, Utterance.
+
+    Parameters
+    ----------
+    text
+        The file's text. Comma, semicolon, tab or bar between columns; columns in any order and
+        under the usual names; others are ignored. The end may be absent, as may the speaker.
+
+    Yields
+    ------
+    Row or Problem
+    """
+    table = _table(text)
+    header = next(table, None)
+    if header is None or isinstance(header, Problem):
+        yield from () if header is None else (header,)
+        return
+    line, names = header
+    columns = _columns(names)
+    missing = [kind for kind in ("start", "text") if kind not in columns]
+    if missing:
+        yield Problem(
+            line,
+            f"{len(names)} columns, without one for: {', '.join(missing)}; expected a header such "
+            "as 'Speaker, Start Time, End Time, Utterance'",
+        )
+        return
+    for entry in table:
+        if isinstance(entry, Problem):
+            yield entry
+            continue
+        line, cells = entry
+        if len(cells) != len(names):
+            yield Problem(
+                line,
+                f"{len(cells)} cells; expected {len(names)}, as in the header (text that holds "
+                "the delimiter needs quotes)",
+            )
+            continue
+        cell = {kind: cells[place].strip() for kind, place in columns.items()}
+        span = span_of_cells(cell["start"], cell.get("end"), line)
+        if isinstance(span, Problem):
+            yield span
+            continue
+        row = Row(line, *span, cell.get("speaker") or None, cell["text"])
+        yield from rows_or_problem(row)
+
+
+_ANNOMI_COLUMNS = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")
+
+
+def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
+    """Read AnnoMI's table (Wu et al. 2022, github.com/uccollab/AnnoMI), simple or full.
+
+    Parameters
+    ----------
+    text
+        The file's text.
+
+    Yields
+    ------
+    (transcript_id, Row) or Problem
+        Starts only. The full table has one row per annotator: an utterance is given once.
+    """
+    table = _table(text)
+    header = next(table, None)
+    names = [] if header is None or isinstance(header, Problem) else header[1]
+    if any(column not in names for column in _ANNOMI_COLUMNS):
+        yield Problem(1, f"expected AnnoMI's columns: {', '.join(_ANNOMI_COLUMNS)}")
+        return
+    places = [names.index(column) for column in _ANNOMI_COLUMNS]
+    seen: set[tuple[str, str]] = set()
+    for entry in table:
+        if isinstance(entry, Problem):
+            yield entry
+            continue
+        line, cells = entry
+        if len(cells) != len(names):
+            yield Problem(line, f"{len(cells)} cells; expected {len(names)}, as in the header")
+            continue
+        transcript, utterance, speaker, start, said = (cells[place].strip() for place in places)
+        if (transcript, utterance) in seen:
+            continue
+        seen.add((transcript, utterance))
+        span = span_of_cells(start, None, line)
+        if isinstance(span, Problem):
+            yield span
+        else:
+            yield transcript, Row(line, *span, speaker or None, said)
+
+
+def _table(text: str) -> Iterator[tuple[int, list[str]] | Problem]:
+    """Cells of each row of a delimited file, with the line on which the row starts."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+
+    # The delimiter is the one under which the header names most columns that we know; counting
+    # characters would be fooled by a comma inside a title.
+    def known(delimiter: str) -> int:
+        return len(_columns(first.replace('"', "").split(delimiter)))
+
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=max(_DELIMITERS, key=known),
+        skipinitialspace=True,
+        strict=True,
+    )
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield Problem(
+                line,
+                "a quote that is not closed or not doubled; expected quotes around whole cells",
+            )
+            continue
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _columns(names: Sequence[str]) -> dict[str, int]:
+    """Place of each known column; of several names for one thing the most usual wins."""
+    plain = [re.sub(r"[\W_]+", " ", name).strip().lower() for name in names]
+    return {
+        kind: next(plain.index(choice) for choice in choices if choice in plain)
+        for kind, choices in _COLUMNS.items()
+        if any(choice in plain for choice in choices)
+    }

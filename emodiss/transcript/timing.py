@@ -1,0 +1,209 @@
+"""Times in transcript files: reading them, and making spans where a file gives no length."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from emodiss.transcript.records import Row, Utterance
+
+SECONDS_PER_CHARACTER = 0.065
+"""Pace assumed where only text is known: English conversation runs at about 210 words a minute
+with 4.4 characters and a space to a word (Tauroza and Allison 1990, Applied Linguistics 11), so
+a character takes 60 / (210 * 5.4) = 0.053 s; a little slower here, since talk in counselling is."""
+
+SHORTEST_S = 0.3
+"""Least length given to an utterance of which only the start is known; a spoken syllable with
+its edges."""
+
+_CLOCK = re.compile(
+    r"(?:(?P<hours>\d{1,3}):(?=\d{1,2}:))?(?P<minutes>\d{1,4}):(?P<seconds>\d{2}(?:[.,]\d{1,9})?)"
+)
+_PLAIN = re.compile(r"\d{1,7}(?:[.,]\d{1,9})?")
+_LOOKS_LIKE_TIME = re.compile(r"[-+\d:.,; ]{1,24}")
+
+EXPECTED_TIME = "expected seconds (83.25) or [HH:]MM:SS[.fff] (00:01:23.25)"
+
+
+def parse_time(text: str) -> float:
+    """Read one time.
+
+    Parameters
+    ----------
+    text
+        Seconds (`83.25`) or a clock time (`1:23`, `00:01:23.250`, `00:01:23,250`).
+
+    Returns
+    -------
+    float
+        Seconds from media start, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither. The message shows the text only when it is made of digits and
+        separators, since a shifted column can put a person's name or words there.
+    """
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return float(text.replace(",", "."))
+    match = _CLOCK.fullmatch(text)
+    if match:
+        hours = match["hours"]
+        minutes, seconds = int(match["minutes"]), float(match["seconds"].replace(",", "."))
+        if seconds < 60 and (hours is None or minutes < 60):
+            return int(hours or 0) * 3600 + minutes * 60 + seconds
+    if not text:
+        seen = "nothing"
+    elif _LOOKS_LIKE_TIME.fullmatch(text):
+        seen = f"'{text}'"
+    else:
+        seen = f"{len(text)} characters that are not a time"
+    raise ValueError(f"{seen} where a time belongs; {EXPECTED_TIME}")
+
+
+def text_weight(text: str) -> int:
+    """Share of time a text asks for when a stretch is divided: its characters, at least one."""
+    return max(1, len(text))
+
+
+def share_out(start: float, end: float, texts: Sequence[str]) -> list[tuple[float, float]]:
+    """Divide a stretch of time among texts that follow each other, by their length.
+
+    Parameters
+    ----------
+    start, end
+        Seconds, `start < end`.
+    texts
+        What is said, in order.
+
+    Returns
+    -------
+    list of (start, end)
+        One per text, touching, the first beginning at `start`, the last ending at `end`.
+    """
+    weights = [text_weight(text) for text in texts]
+    total = sum(weights)
+    edges, done = [start], 0
+    for weight in weights[:-1]:
+        done += weight
+        edges.append(start + (end - start) * done / total)
+    edges.append(end)
+    return list(pairwise(edges))
+
+
+def longest_rising(values: Sequence[float]) -> list[int]:
+    """Choose the longest non-decreasing series; what is left out contradicts it.
+
+    Parameters
+    ----------
+    values
+        Finite numbers.
+
+    Returns
+    -------
+    list of int
+        Increasing indices. One stray value, however far off, costs only itself.
+    """
+    tails: list[float] = []
+    tail_index: list[int] = []
+    before: list[int] = []
+    for index, value in enumerate(values):
+        place = bisect.bisect_right(tails, value)
+        before.append(tail_index[place - 1] if place else -1)
+        if place == len(tails):
+            tails.append(value)
+            tail_index.append(index)
+        else:
+            tails[place] = value
+            tail_index[place] = index
+    chosen: list[int] = []
+    index = tail_index[-1] if tail_index else -1
+    while index >= 0:
+        chosen.append(index)
+        index = before[index]
+    return chosen[::-1]
+
+
+def settle(rows: Sequence[Row], *, speaker_default: str) -> list[Utterance]:
+    """Turn rows into utterances with valid spans.
+
+    Parameters
+    ----------
+    rows
+        In the order of the file.
+    speaker_default
+        Label for rows without one.
+
+    Returns
+    -------
+    list of Utterance
+        Each with `0 <= start < end`. Where the file gives ends, in order of start. A file that
+        gives starts only keeps its own order, which is the order of talk: each utterance ends
+        where the next one starts (`timing="interpolated"`); rows that share a start share the
+        stretch up to the next distinct start by text length (flag `no_length`); a start that
+        contradicts its neighbours is not used (flag `out_of_order`). No row is dropped.
+    """
+    if not rows:
+        return []
+    spans = _spans_from_starts if all(math.isnan(row.end) for row in rows) else _spans_as_given
+    return [_utterance(row, row.speaker or speaker_default) for row in spans(rows)]
+
+
+def _utterance(row: Row, speaker: str) -> Utterance:
+    return Utterance(
+        start=row.start,
+        end=row.end,
+        speaker=speaker,
+        text=row.text,
+        words=tuple(replace(word, speaker=speaker) for word in row.words),
+        timing=row.timing,
+        flags=row.flags,
+    )
+
+
+def _spans_as_given(rows: Sequence[Row]) -> Iterator[Row]:
+    ordered = sorted(rows, key=lambda row: row.start)
+    starts = [row.start for row in ordered]
+    for row in ordered:
+        if row.end > row.start:
+            yield row
+            continue
+        place = bisect.bisect_right(starts, row.start)
+        end = starts[place] if place < len(starts) else math.inf
+        if math.isnan(row.end) and math.isfinite(end):
+            yield replace(row, end=end, timing="interpolated")
+            continue
+        flags = row.flags if math.isnan(row.end) else (*row.flags, "no_length")
+        end = min(end, row.start + _assumed_length(row.text))
+        yield replace(row, end=end, timing="interpolated", flags=flags)
+
+
+def _spans_from_starts(rows: Sequence[Row]) -> Iterator[Row]:
+    trusted = set(longest_rising([row.start for row in rows]))
+    groups: list[list[Row]] = []
+    for index, row in enumerate(rows):
+        if index in trusted and (not groups or row.start > groups[-1][0].start):
+            groups.append([row])
+        elif not groups:
+            # Rows before the first believable start begin with it.
+            groups.append([replace(row, start=rows[min(trusted)].start)])
+            groups[-1][0] = replace(groups[-1][0], flags=(*row.flags, "out_of_order"))
+        else:
+            flags = row.flags if index in trusted else (*row.flags, "out_of_order")
+            groups[-1].append(replace(row, flags=flags))
+    for group, following in zip(groups, [*groups[1:], None], strict=True):
+        start = group[0].start
+        texts = [row.text for row in group]
+        end = following[0].start if following else start + sum(map(_assumed_length, texts))
+        for row, (own_start, own_end) in zip(group, share_out(start, end, texts), strict=True):
+            flags = (*row.flags, "no_length") if len(group) > 1 else row.flags
+            yield replace(row, start=own_start, end=own_end, timing="interpolated", flags=flags)
+
+
+def _assumed_length(text: str) -> float:
+    return max(SHORTEST_S, len(text) * SECONDS_PER_CHARACTER)
