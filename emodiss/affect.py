@@ -8,6 +8,9 @@ means neutral.
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,3 +122,107 @@ def to_house_scale(raw: ArrayLike, scale: Scale) -> Mapped:
         raise ScaleError(f"Unknown scale '{scale}'.", next_step=nearest(scale, SCALES))
     n_clamped = int(np.count_nonzero(np.abs(values) > 1.0))  # NaN compares False
     return Mapped(values=np.clip(values, -1.0, 1.0), n_clamped=n_clamped)
+
+
+@functools.cache
+def prototypes() -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Emotion names and their places in the valence-arousal plane.
+
+    Returns
+    -------
+    names : tuple of str
+        Subset of `EXPRESSIONS`, without neutral and contempt.
+    places : ndarray
+        (k, 2), valence and arousal in [-1, 1]; Russell and Mehrabian (1977).
+    """
+    text = importlib.resources.files("emodiss.data").joinpath("affect_prototypes.json").read_text()
+    table = json.loads(text)["prototypes"]
+    names = tuple(table)
+    return names, np.array([[table[n]["valence"], table[n]["arousal"]] for n in names])
+
+
+def nearest_label(valence: float, arousal: float, *, neutral_radius: float = 0.2) -> str | None:
+    """Name a point of the valence-arousal plane.
+
+    The speech models measure dimensions and know no classes, yet the discrete prompt wants a word
+    (research decision A10): the nearest prototype gives it.
+
+    Parameters
+    ----------
+    valence, arousal
+        House scale; NaN gives None.
+    neutral_radius
+        Points nearer to the origin than this are neutral. 0.2: a fifth of the scale, under half
+        the way to the nearest prototype.
+
+    Returns
+    -------
+    str or None
+        One of `EXPRESSIONS`; ties go to the first prototype.
+    """
+    if not (np.isfinite(valence) and np.isfinite(arousal)):
+        return None
+    if np.hypot(valence, arousal) < neutral_radius:
+        return "neutral"
+    names, places = prototypes()
+    return names[int(np.argmin(np.hypot(*(places - [valence, arousal]).T)))]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMean:
+    """Mean of a series of frames that resemble their neighbours.
+
+    Parameters
+    ----------
+    mean
+        Arithmetic mean; NaN without frames.
+    standard_error
+        Of the mean, with the effective sample size; NaN below two frames.
+    n
+        Number of finite frames.
+    n_effective
+        How many independent frames would tell as much.
+    """
+
+    mean: float
+    standard_error: float
+    n: int
+    n_effective: float
+
+
+def mean_of_series(values: ArrayLike) -> SeriesMean:
+    """Average frames in temporal order, with a standard error that respects autocorrelation.
+
+    Neighbouring frames of a face are nearly equal, so `sd / sqrt(n)` would claim far too much.
+    The effective sample size is `n / (1 + 2 * sum rho_k)`, summed over the initial positive
+    sequence of autocorrelations (Geyer 1992, Statistical Science 7(4), 473-483).
+
+    Parameters
+    ----------
+    values
+        (n,) in temporal order; NaN entries are left out.
+
+    Returns
+    -------
+    SeriesMean
+        `n_effective` lies between 1 and n.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    x = x[np.isfinite(x)]
+    n = len(x)
+    if n < 2:
+        return SeriesMean(float(x[0]) if n else float("nan"), float("nan"), n, float(n))
+    centred = x - x.mean()
+    variance = float(centred @ centred) / n
+    if variance <= 1e-24:
+        return SeriesMean(float(x.mean()), 0.0, n, float(n))
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(centred, size)
+    rho = np.fft.irfft(spectrum * np.conj(spectrum), size)[:n] / (n * variance)
+    # Geyer's rule: sums of adjacent pairs stay positive for a Markov chain; noise ends them.
+    pairs = rho[1 : n - (n - 1) % 2].reshape(-1, 2).sum(axis=1) if n > 2 else rho[1:2]
+    ends = np.flatnonzero(pairs <= 0)
+    total = float(pairs[: ends[0]].sum()) if len(ends) else float(pairs.sum())
+    n_effective = float(np.clip(n / (1.0 + 2.0 * total), 1.0, n))
+    sample_variance = variance * n / (n - 1)
+    return SeriesMean(float(x.mean()), float(np.sqrt(sample_variance / n_effective)), n, n_effective)
