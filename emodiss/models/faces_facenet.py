@@ -1,0 +1,98 @@
+"""The reference: `facenet_pytorch.MTCNN.detect` behind the protocol of face detectors.
+
+Slow on purpose. It is the yardstick for `faces_mtcnn.MtcnnDetector` and the way to check a
+result against the package everybody else uses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.faces import FaceBoxes
+from emodiss.models.faces_mtcnn import check_frame, pyramid_scales, weights_identity
+
+
+class ReferenceMtcnn:
+    """Finds faces with `facenet_pytorch.MTCNN`, one frame at a time.
+
+    Parameters
+    ----------
+    min_face_size, thresholds, factor
+        As in `facenet_pytorch.MTCNN`, with its defaults.
+    device
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    ValueError
+        If the minimum face is not a positive number.
+    MissingExtra
+        If facenet-pytorch is not installed.
+    """
+
+    def __init__(
+        self,
+        min_face_size: float = 20,
+        *,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
+        factor: float = 0.709,
+        device: str = "cpu",
+    ) -> None:
+        if not (math.isfinite(min_face_size) and min_face_size > 0):
+            raise ValueError(f"min_face_size must be a positive number of pixels: {min_face_size}.")
+        self.min_face_size = float(min_face_size)
+        self.thresholds = tuple(float(t) for t in thresholds)
+        self.factor = float(factor)
+        self.device = device
+        self._model: Any = None
+
+    @property
+    def identity(self) -> str:
+        """Weights and every parameter that changes results; readable without loading."""
+        thresholds = ",".join(f"{t:g}" for t in self.thresholds)
+        return (
+            f"reference-mtcnn/{weights_identity()}/min={self.min_face_size:g}px"
+            f"/p={thresholds}/f={self.factor:g}"
+        )
+
+    def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
+        """Find all faces in each (H, W, 3) uint8 RGB frame, largest first.
+
+        Raises
+        ------
+        ValueError
+            If a frame is not (H, W, 3) uint8.
+        """
+        return [self._detect_one(frame) for frame in frames]
+
+    def _detect_one(self, frame: NDArray[np.uint8]) -> FaceBoxes:
+        check_frame(frame)
+        height, width = frame.shape[:2]
+        if not pyramid_scales(height, width, self.min_face_size, self.factor):
+            # The package fails on a picture smaller than the smallest face.
+            return FaceBoxes.empty()
+        if self._model is None:
+            weights_identity()
+            from facenet_pytorch import MTCNN
+
+            self._model = MTCNN(
+                keep_all=True,
+                min_face_size=self.min_face_size,
+                thresholds=list(self.thresholds),
+                factor=self.factor,
+                device=self.device,
+            ).eval()
+        boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
+        if boxes is None:
+            return FaceBoxes.empty()
+        # The package returns object arrays whose elements may be Python floats.
+        return FaceBoxes(
+            boxes=np.asarray(boxes, dtype=np.float32).reshape(-1, 4),
+            scores=np.asarray(scores, dtype=np.float32).reshape(-1),
+            landmarks=np.asarray(landmarks, dtype=np.float32).reshape(-1, 5, 2),
+        )
