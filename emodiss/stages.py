@@ -96,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "people",
         "emodiss.people:match",
-        reads=("transcript", "tracks", "mouths"),
+        reads=("transcript", "tracks", "mouths", "audio"),
         settings=("people",),
         row=("roles",),
     ),
@@ -120,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:tabulate",
         reads=("media", "transcript", "tracks", "people", "speech_affect", "face_affect"),
         settings=("dissonance", "face_affect"),
+        row=("id",),
     ),
     Stage("prompts", "emodiss.prompts:render", reads=("utterances",), settings=("prompts",)),
 )

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +127,10 @@ def annotate(
             found = _find_sources(read, store, chosen)
             pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
             try:
-                _perform_all(found, store, chosen, pool, device, job_threads, progress)
+                current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
             finally:
                 pool.close()
-            tables.gather(store, [row.id for row in read.rows])
+            tables.gather(store, current)
             if figures:
                 from emodiss.plots import figures as paper_figures
 
@@ -274,7 +274,8 @@ def _perform_all(
     device: str,
     threads: int,
     progress: Progress | None,
-) -> None:
+) -> dict[str, dict[str, str]]:
+    """Bring every artifact up to date; return the keys of those that now stand, by video."""
     entries = catalog.chosen(settings)
     plans = {source.row.id: _recipes(source, settings, entries) for source in found}
     # What stands in the way of each video's later stages: the first stage that failed.
@@ -310,6 +311,10 @@ def _perform_all(
                     )
             if progress is not None:
                 progress(stage.name, done, len(found))
+    return {
+        video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
+        for video, plan in plans.items()
+    }
 
 
 def _job(
@@ -349,6 +354,7 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
             versions[package] = "not installed"
     described = {
         "preset": preset,
+        "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
         "models": {task: entry.identity for task, entry in catalog.chosen(settings).items()},
         "licences": {e.name: e.licence for e in catalog.chosen(settings).values()},

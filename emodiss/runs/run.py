@@ -117,8 +117,33 @@ class Run:
 
     @property
     def failures(self) -> list[Outcome]:
-        """Latest outcomes that are failures, in order of the journal."""
-        return [outcome for outcome in self.outcomes.values() if outcome.status == "failed"]
+        """What stands in the way now: problems of the manifest and failed stages, by video.
+
+        An older failure that a later run has mended, or whose row has left the manifest, is not
+        among them.
+        """
+        found = [
+            Outcome(
+                problem["id"],
+                "manifest",
+                "failed",
+                error={
+                    "code": "manifest",
+                    "what": f"line {problem['line']}, column {problem['column']}: "
+                    f"{problem['message']}",
+                    "next_step": "Correct the line.",
+                },
+            )
+            for problem in self.facts["problems"]
+        ]
+        latest = self.outcomes
+        videos = set(self.videos)
+        found += [
+            outcome
+            for (video, stage), outcome in latest.items()
+            if outcome.status == "failed" and video in videos and stage != "manifest"
+        ]
+        return found
 
     @property
     def seconds_by_stage(self) -> Mapping[str, float]:

@@ -1,0 +1,410 @@
+"""People: which face belongs to which voice, and who is therapist and who is patient.
+
+A voice is given a face by evidence from the whole session: the mouth of its owner moves while it
+speaks and rests while it does not, moves more than the other mouths on screen, and follows the
+voice's loudness. A voice whose face is not shown gets none; it must not borrow the listener's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss import faces
+from emodiss.manifest import Role
+from emodiss.media import Audio, Media, iterate_frames
+from emodiss.roles import RoleGuess, classify_roles
+from emodiss.speech import Transcript
+from emodiss.timebase import CLOCK_FPS
+from emodiss.tracks import Tracks
+
+__all__ = [
+    "Binding",
+    "MouthMotion",
+    "Mouths",
+    "People",
+    "Person",
+    "RoleGuess",
+    "classify_roles",
+    "match",
+    "watch_mouths",
+]
+
+# Motion is compared in blocks of half a second: neighbouring frames tell the same story, and a
+# syllable rate of four to five a second puts two openings and closings into every block.
+_BLOCK_S = 0.5
+
+# Two patches further apart than this differ by more than one movement.
+_MAX_STEP_S = 0.1
+
+# Fewer blocks on either side prove nothing.
+_MIN_BLOCKS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthMotion:
+    """How much one tracked mouth moves.
+
+    Parameters
+    ----------
+    track_id
+        Of the face track.
+    ticks
+        (n,) int64 ticks of the 30 FPS clock.
+    motion
+        (n,) float32, mean absolute change of the aligned mouth region per second, in units of its
+        own contrast; NaN where there is nothing to compare with.
+    """
+
+    track_id: int
+    ticks: NDArray[np.int64]
+    motion: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mouths:
+    """Mouth motion of all tracks of one video.
+
+    Parameters
+    ----------
+    series
+        One per face track, in order of track id.
+    """
+
+    series: tuple[MouthMotion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Evidence that one face belongs to one voice.
+
+    Parameters
+    ----------
+    speaker, track_id
+        The pair.
+    z_rest
+        Moves while the voice speaks, rests while nobody does or somebody else speaks; standard
+        score of a rank-sum test over half-second blocks, NaN without both kinds of blocks.
+    z_others
+        Moves more than the other mouths on screen while the voice speaks alone; standard score of
+        a sign test, NaN without other mouths.
+    z_level
+        Moves more where the voice is louder; standard score of a rank correlation, NaN when too
+        short.
+    confidence
+        In [0, 1]: normal probability of the evidence put together (Stouffer).
+    n_blocks
+        Half-second blocks in which the voice speaks alone and the face is in view.
+    """
+
+    speaker: str
+    track_id: int
+    z_rest: float
+    z_others: float
+    z_level: float
+    confidence: float
+    n_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One voice of the session with its part and its faces.
+
+    Parameters
+    ----------
+    speaker
+        Label of the voice.
+    role
+        `therapist`, `patient`, `other`, or None when not known.
+    role_source
+        `manifest` (said by a person), `classifier`, or None.
+    role_confidence
+        In [0, 1]; NaN when a person said it.
+    track_ids
+        Face tracks of this person; empty when the face is not shown or not known.
+    binding_confidence
+        In [0, 1], the least of the tracks'; NaN without a track.
+    """
+
+    speaker: str
+    role: Role | None
+    role_source: str | None
+    role_confidence: float
+    track_ids: tuple[int, ...]
+    binding_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody who speaks in one video.
+
+    Parameters
+    ----------
+    persons
+        In order of label.
+    evidence
+        Every pair of voice and face that was weighed.
+    """
+
+    persons: tuple[Person, ...]
+    evidence: tuple[Binding, ...]
+
+    def of(self, speaker: str) -> Person:
+        """Return the person with this voice."""
+        return next(person for person in self.persons if person.speaker == speaker)
+
+
+def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
+    """Measure how much each tracked mouth moves.
+
+    Parameters
+    ----------
+    source, media
+        The video.
+    tracks
+        Face tracks with a box and landmarks at each tick.
+
+    Returns
+    -------
+    Mouths
+        One series per track; a frame shown at several ticks is measured once.
+    """
+    clock = media.clock()
+    series: list[MouthMotion] = []
+    # By source frame: which track has which position in its arrays there.
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    motions: list[NDArray[np.float32]] = []
+    for number, track in enumerate(tracks.tracks):
+        frames = clock.frame_at(track.ticks)
+        firsts = np.flatnonzero(np.r_[True, np.diff(frames) != 0]) if len(frames) else []
+        for position in firsts:
+            wanted.setdefault(int(frames[position]), []).append((number, int(position)))
+        motions.append(np.full(len(track.ticks), np.nan, np.float32))
+    previous: dict[int, tuple[float, NDArray[np.float32]]] = {}
+    for frame in iterate_frames(source, media, np.array(sorted(wanted), dtype=np.int64)):
+        for number, position in wanted[frame.index]:
+            track = tracks.tracks[number]
+            patch = faces.mouth_patch(frame.image, track.landmarks[position])
+            before = previous.get(number)
+            previous[number] = (frame.time, patch)
+            if before is None or not 0 < frame.time - before[0] <= _MAX_STEP_S:
+                continue
+            # Divided by contrast, a moustache or a bright studio does not look like speech.
+            contrast = float(patch.std() + before[1].std()) / 2 + 4.0
+            change = float(np.abs(patch - before[1]).mean()) / contrast
+            motions[number][position] = change / (frame.time - before[0])
+    for track, motion in zip(tracks.tracks, motions, strict=True):
+        series.append(MouthMotion(track.track_id, track.ticks, motion))
+    return Mouths(tuple(series))
+
+
+def match(
+    *, transcript: Transcript, tracks: Tracks, mouths: Mouths, audio: Audio, row: Any, settings: Any
+) -> People:
+    """Give each voice its faces and its role.
+
+    Parameters
+    ----------
+    transcript
+        Who speaks when.
+    tracks, mouths
+        Who is seen when, and how their mouths move.
+    audio
+        For the loudness of the voices.
+    row
+        Manifest row; roles stated there stand.
+    settings
+        Group `people`.
+
+    Returns
+    -------
+    People
+        One person per voice.
+    """
+    evidence = weigh(transcript, mouths, audio)
+    bound = assign(evidence, tracks, min_confidence=settings.min_confidence)
+    stated: dict[str, Role] = row.roles or {}
+    guesses = classify_roles(list(transcript.utterances))
+    persons: list[Person] = []
+    for speaker in sorted({u.speaker for u in transcript.utterances}):
+        mine = [b for b in evidence if b.speaker == speaker and b.track_id in bound[speaker]]
+        guess = guesses.get(speaker)
+        if speaker in stated:
+            role, origin, certainty = stated[speaker], "manifest", math.nan
+        elif guess is not None and guess.role is not None and not stated:
+            role, origin, certainty = guess.role, "classifier", float(guess.confidence)
+        else:
+            role, origin, certainty = None, None, math.nan
+        persons.append(
+            Person(
+                speaker=speaker,
+                role=role,
+                role_source=origin,
+                role_confidence=certainty,
+                track_ids=tuple(sorted(b.track_id for b in mine)),
+                binding_confidence=min((b.confidence for b in mine), default=math.nan),
+            )
+        )
+    return People(tuple(persons), tuple(evidence))
+
+
+def weigh(transcript: Transcript, mouths: Mouths, audio: Audio) -> list[Binding]:
+    """Weigh every pair of voice and face.
+
+    Parameters
+    ----------
+    transcript, mouths, audio
+        As in `match`.
+
+    Returns
+    -------
+    list of Binding
+        Sorted by speaker and track.
+    """
+    if not mouths.series or not transcript.utterances:
+        return []
+    ends = [int(s.ticks[-1]) + 1 for s in mouths.series if len(s.ticks)]
+    last = max([*ends, *(math.ceil(u.end * CLOCK_FPS) for u in transcript.utterances)])
+    per_block = round(_BLOCK_S * CLOCK_FPS)
+    n_blocks = math.ceil(last / per_block)
+    speakers = sorted({u.speaker for u in transcript.utterances})
+    talk = {s: _talk_share(transcript, s, n_blocks) for s in speakers}
+    level = _levels(audio, n_blocks)
+    motion = {s.track_id: _block_means(s, n_blocks, per_block) for s in mouths.series}
+    found: list[Binding] = []
+    for speaker in speakers:
+        others = np.max([talk[s] for s in speakers if s != speaker] or [np.zeros(n_blocks)], axis=0)
+        alone = (talk[speaker] >= 0.5) & (others < 0.25)
+        resting = talk[speaker] <= 0.0
+        for track_id, moved in motion.items():
+            seen = np.isfinite(moved)
+            rivals = [m for other, m in motion.items() if other != track_id]
+            z_rest = _rank_sum_z(moved[seen & alone], moved[seen & resting])
+            z_others = _sign_z(moved, rivals, alone)
+            z_level = _rank_correlation_z(moved[seen & alone], level[seen & alone])
+            known = [z for z in (z_rest, z_others, z_level) if np.isfinite(z)]
+            # Stouffer's method; evidence that cannot be had counts for nothing.
+            total = sum(known) / math.sqrt(len(known)) if known else -math.inf
+            confidence = 0.5 * math.erfc(-total / math.sqrt(2))
+            n_alone = int((seen & alone).sum())
+            found.append(
+                Binding(speaker, track_id, z_rest, z_others, z_level, confidence, n_alone)
+            )
+    return found
+
+
+def assign(
+    evidence: list[Binding], tracks: Tracks, *, min_confidence: float
+) -> dict[str, set[int]]:
+    """Give faces to voices, the surest pair first.
+
+    Parameters
+    ----------
+    evidence
+        From `weigh`.
+    tracks
+        For who is on screen at the same time: one person cannot have two faces at once.
+    min_confidence
+        Least confidence of a pair.
+
+    Returns
+    -------
+    dict of str to set of int
+        Track ids by speaker; empty sets for voices without a face.
+    """
+    bound: dict[str, set[int]] = {b.speaker: set() for b in evidence}
+    ticks = {t.track_id: set(t.ticks.tolist()) for t in tracks.tracks}
+    taken: set[int] = set()
+    ranked = sorted(evidence, key=lambda b: (-_total(b), b.speaker, b.track_id))
+    for pair in ranked:
+        if pair.confidence < min_confidence or pair.track_id in taken:
+            continue
+        if any(ticks[pair.track_id] & ticks[mine] for mine in bound[pair.speaker]):
+            continue
+        bound[pair.speaker].add(pair.track_id)
+        taken.add(pair.track_id)
+    return bound
+
+
+def _total(pair: Binding) -> float:
+    known = [z for z in (pair.z_rest, pair.z_others, pair.z_level) if np.isfinite(z)]
+    return sum(known) / math.sqrt(len(known)) if known else -math.inf
+
+
+def _talk_share(transcript: Transcript, speaker: str, n_blocks: int) -> NDArray[np.float64]:
+    """Share of each block in which a speaker talks."""
+    share = np.zeros(n_blocks)
+    for utterance in transcript.utterances:
+        if utterance.speaker != speaker:
+            continue
+        first, last = int(utterance.start / _BLOCK_S), int(math.ceil(utterance.end / _BLOCK_S))
+        for block in range(first, min(last, n_blocks)):
+            begin = max(utterance.start, block * _BLOCK_S)
+            share[block] += (min(utterance.end, (block + 1) * _BLOCK_S) - begin) / _BLOCK_S
+    return np.minimum(share, 1.0)
+
+
+def _block_means(series: MouthMotion, n_blocks: int, per_block: int) -> NDArray[np.float64]:
+    """Mean log motion per block; NaN where fewer than three frames were measured."""
+    known = np.isfinite(series.motion)
+    block = series.ticks[known] // per_block
+    value = np.log(series.motion[known].astype(np.float64) + 1e-3)
+    count = np.bincount(block, minlength=n_blocks)[:n_blocks]
+    total = np.bincount(block, weights=value, minlength=n_blocks)[:n_blocks]
+    return np.where(count >= 3, total / np.maximum(count, 1), np.nan)
+
+
+def _levels(audio: Audio, n_blocks: int) -> NDArray[np.float64]:
+    """Level of each block in dB; NaN where there is no sound."""
+    level = np.full(n_blocks, np.nan)
+    for block in range(n_blocks):
+        piece = audio.cut(block * _BLOCK_S, (block + 1) * _BLOCK_S)
+        if len(piece) >= 0.5 * _BLOCK_S * audio.sample_rate:
+            level[block] = 10 * np.log10(float(np.square(piece).mean()) + 1e-10)
+    return level
+
+
+def _rank_sum_z(moving: NDArray[np.float64], resting: NDArray[np.float64]) -> float:
+    """Standard score of the Wilcoxon rank-sum test; NaN with too few blocks."""
+    n, m = len(moving), len(resting)
+    if n < _MIN_BLOCKS or m < _MIN_BLOCKS:
+        return math.nan
+    wins = (moving[:, None] > resting[None, :]).mean() + 0.5 * (
+        moving[:, None] == resting[None, :]
+    ).mean()
+    return float((wins - 0.5) / math.sqrt((n + m + 1) / (12 * n * m)))
+
+
+def _sign_z(
+    moved: NDArray[np.float64], rivals: list[NDArray[np.float64]], alone: NDArray[np.bool_]
+) -> float:
+    """Standard score of moving more than every other mouth in view; NaN with too few blocks."""
+    if not rivals:
+        return math.nan
+    best = np.full(len(moved), -np.inf)
+    for rival in rivals:
+        best = np.fmax(best, rival)
+    usable = alone & np.isfinite(moved) & np.isfinite(best)
+    n = int(usable.sum())
+    if n < _MIN_BLOCKS:
+        return math.nan
+    wins = float((moved[usable] > best[usable]).sum())
+    return (wins - n / 2) / math.sqrt(n / 4)
+
+
+def _rank_correlation_z(moved: NDArray[np.float64], level: NDArray[np.float64]) -> float:
+    """Standard score of Spearman's correlation (Fisher's z); NaN below ten blocks."""
+    known = np.isfinite(moved) & np.isfinite(level)
+    n = int(known.sum())
+    if n < 10:
+        return math.nan
+    a = np.argsort(np.argsort(moved[known])).astype(np.float64)
+    b = np.argsort(np.argsort(level[known])).astype(np.float64)
+    rho = float(np.corrcoef(a, b)[0, 1])
+    # 1.06: variance of Fisher's z of a rank correlation (Fieller, Hartley and Pearson 1957).
+    return math.atanh(max(-0.999, min(0.999, rho))) * math.sqrt((n - 3) / 1.06)

@@ -1,0 +1,60 @@
+"""Gather the tables of all videos of a run: Parquet for programs, CSV for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from emodiss import utterances
+from emodiss.runs import codecs
+from emodiss.runs.perform import result_type
+from emodiss.runs.store import Store, write_atomically
+
+
+def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the tables of the run from those of its videos.
+
+    Parameters
+    ----------
+    store
+        The run folder.
+    current
+        By video id, in manifest order, the keys of the artifacts that this run stands behind, by
+        stage. A video without a current utterance table is left out, even when an older table
+        lies on disk.
+    """
+    tables: list[pd.DataFrame] = []
+    frames: list[pd.DataFrame] = []
+    words: list[pd.DataFrame] = []
+    prompts: list[str] = []
+    for video, keys in current.items():
+        if "utterances" not in keys:
+            continue
+        table, faces, transcript = (
+            store.read(video, name, result_type(name), key=keys[name])
+            for name in ("utterances", "face_affect", "transcript")
+        )
+        tables.append(table)
+        frames.append(utterances.frame_table(table, faces))
+        words.append(utterances.word_table(table, transcript))
+        if "prompts" in keys:
+            kind = result_type("prompts")
+            for prompt in store.read(video, "prompts", kind, key=keys["prompts"]):
+                line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
+                prompts.append(line + "\n")
+    table = _joined(tables, utterances.SCHEMA)
+    utterances.validate(table)
+    write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
+    write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
+    frame_table = _joined(frames, utterances.FRAME_SCHEMA)
+    write_atomically(store.root / "face_frames.parquet", codecs.to_parquet(frame_table))
+    word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
+    write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
+    write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
+
+
+def _joined(parts: list[pd.DataFrame], schema: Sequence[utterances.Column]) -> pd.DataFrame:
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return utterances.conform(table, schema)
