@@ -1,0 +1,298 @@
+"""Prompts: what a language model is asked about a stretch of a session.
+
+Four conditions, worded as in appendix A of Haydarov et al. (2025): `base` shows the dialogue
+alone, `discrete` adds emotion labels to each patient utterance, `continuous` adds valence and
+arousal, `dissonance` marks the utterances whose voice and face disagree. A further condition is a
+template file; no code is needed.
+
+One line of the prompt is one utterance. Line breaks inside an utterance become spaces, so that
+nothing a person said can pass for another speaker's turn, and whatever a person said about
+"instructions" stands in the dialogue like any other words: it is neither removed nor obeyed here.
+Texts are filled into the template as values and never read as template code.
+
+Times never reach the built-in templates: moving a session in time changes no prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from emodiss.prompts.cues import absent, turn
+from emodiss.prompts.records import (
+    DEFAULTS,
+    KINDS,
+    LITERAL,
+    Channel,
+    Prompt,
+    PromptError,
+    PromptOptions,
+    Turn,
+    Window,
+)
+from emodiss.prompts.session import Session, all_windows, clean
+from emodiss.prompts.wording import Template, load_template, render
+
+__all__ = [
+    "DEFAULTS",
+    "KINDS",
+    "LITERAL",
+    "SCALE_LINE",
+    "Channel",
+    "Prompt",
+    "PromptError",
+    "PromptOptions",
+    "Template",
+    "Turn",
+    "Window",
+    "build",
+    "build_all",
+    "clean",
+    "load_template",
+    "windows",
+]
+
+SCALE_LINE = (
+    "Valence runs from -1 (unpleasant) to 1 (pleasant) and arousal from -1 (calm) to 1 (excited)."
+)
+_NEEDED = {
+    "base": (),
+    "discrete": ("{}_label",),
+    "continuous": ("{}_valence", "{}_arousal"),
+    "dissonance": (),
+}
+
+
+def build(
+    utterances: pd.DataFrame,
+    kind: str | Path,
+    *,
+    end: str | int | float | tuple[float, float] | Window | None = None,
+    window: int | None = 6,
+    options: PromptOptions = DEFAULTS,
+    templates: str | Path | None = None,
+) -> Prompt:
+    """Write one prompt about one session.
+
+    Parameters
+    ----------
+    utterances
+        One session's rows of the utterance table. `text` is needed; `role`, `video_id`,
+        `utterance_id`, `start`, `end`, `speaker`, the affect columns and `dissonant` are used
+        where present, and a condition names the columns that it cannot do without.
+    kind
+        One of `KINDS`, the path of a template file, or the name of a template in `templates`.
+    end
+        Where the window ends. None: the last patient utterance with text. Text: an utterance id.
+        An integer: an utterance id where the ids are integers, else a position in order of time
+        (negative counts from the back). A float: seconds; the last patient utterance that has
+        ended by then. A pair of seconds: all utterances that start in `[start, end)`, cut after
+        the last patient utterance in it; `window` does not apply. A `Window`: exactly that.
+    window
+        How many utterances at most; None takes everything up to the end.
+    options
+        How open points of the paper are settled.
+    templates
+        Folder of further templates; `kind` may name one of them, with or without its suffix.
+
+    Returns
+    -------
+    Prompt
+
+    Raises
+    ------
+    PromptError
+        If the session is empty, has no text, no patient or no known roles, if `end` names no
+        patient utterance, a needed column is missing, or the template is unknown or faulty.
+    """
+    return _write(Session(utterances, options), load_template(kind, templates), end, window)
+
+
+def build_all(
+    utterances: pd.DataFrame,
+    kinds: Iterable[str | Path] = KINDS,
+    *,
+    window: int | None = 6,
+    options: PromptOptions = DEFAULTS,
+    templates: str | Path | None = None,
+    every: bool = False,
+) -> list[Prompt]:
+    """Write the prompts of all conditions, about one session or several.
+
+    Parameters
+    ----------
+    utterances
+        Rows of the utterance table; sessions are told apart by `video_id`.
+    kinds, window, options, templates
+        As in `build`.
+    every
+        Whether to use every window instead of the last one of each session.
+
+    Returns
+    -------
+    list of Prompt
+        Session by session, window by window, condition by condition.
+
+    Raises
+    ------
+    PromptError
+        As `build` does, for the first session that cannot be used.
+    """
+    loaded = [load_template(kind, templates) for kind in kinds]
+    parts = [utterances]
+    if "video_id" in utterances.columns and len(utterances):
+        parts = [part for _, part in utterances.groupby("video_id", sort=False, dropna=False)]
+    prompts: list[Prompt] = []
+    for part in parts:
+        session = Session(part, options)
+        ends = [rows[-1] for rows in all_windows(session, window)] if every else [None]
+        for row in ends:
+            shown = session.window(None, window) if row is None else session.back(row, window)
+            prompts += [_fill(session, template, shown) for template in loaded]
+    return prompts
+
+
+def windows(
+    utterances: pd.DataFrame,
+    *,
+    window: int | None = 6,
+    options: PromptOptions = DEFAULTS,
+    full: bool = False,
+) -> Iterator[Window]:
+    """List every window of a session that ends on a patient utterance.
+
+    Parameters
+    ----------
+    utterances
+        One session's rows of the utterance table.
+    window, options
+        As in `build`.
+    full
+        Whether to leave out the windows at the start that hold fewer than `window` utterances.
+
+    Yields
+    ------
+    Window
+        In order of time.
+
+    Raises
+    ------
+    PromptError
+        As `build` does for a session that cannot be used.
+    """
+    session = Session(utterances, options)
+    for rows in all_windows(session, window):
+        if full and options.window_unit == "utterances" and len(rows) < (window or 0):
+            continue
+        patient = [row for row in rows if session.is_patient[row]]
+        flags = [session.dissonant[row] for row in patient]
+        yield Window(
+            video_id=session.video_id,
+            utterance_ids=tuple(session.ids[row] for row in rows),
+            start=session.starts[rows[0]],
+            end=session.ends[rows[-1]],
+            n_words=sum(len(session.texts[row].split()) for row in rows),
+            n_patient=len(patient),
+            n_flagged=flags.count(True),
+            n_undetermined=flags.count(None),
+        )
+
+
+def _write(session: Session, template: Template, end: object, window: int | None) -> Prompt:
+    return _fill(session, template, session.window(end, window))
+
+
+def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
+    options = session.options
+    _need_columns(session, template.condition)
+    patient = [row for row in rows if session.is_patient[row]]
+    flags = [session.dissonant[row] for row in patient]
+    eligible = patient if options.flag_which == "each" else patient[-1:]
+    marked = {row for row in eligible if session.dissonant[row] is True}
+    used = template
+    if template.condition == "dissonance" and not marked:
+        if options.no_flag == "error":
+            raise PromptError(
+                f"No utterance in this window of video '{session.video_id}' is dissonant "
+                f"({flags.count(None)} of {len(flags)} undetermined).",
+                next_step="Choose another window or another setting of no_flag.",
+                code="prompt_no_flag",
+            )
+        if options.no_flag == "base":
+            used = load_template("base")
+    turns = [turn(session, row, row in marked) for row in rows]
+    missing = _missing(session, turns, template.condition)
+    text = render(
+        used,
+        {
+            "turns": turns,
+            "channels": options.channels,
+            "condition": template.condition,
+            "context_marker": "[Context]" if options.context_marker else "",
+            "dissonance_present": bool(marked),
+            "dissonance_sentence": bool(marked) or options.no_flag == "keep",
+            "scale_line": SCALE_LINE if options.scale_line else "",
+            "options": options,
+        },
+    )
+    between = range(rows[0], rows[-1] + 1)
+    return Prompt(
+        video_id=session.video_id,
+        condition=template.condition,
+        text=text,
+        window=tuple(session.ids[row] for row in rows),
+        start=session.starts[rows[0]],
+        end=session.ends[rows[-1]],
+        n_patient=len(patient),
+        n_flagged=flags.count(True),
+        n_undetermined=flags.count(None),
+        dissonance_present=bool(marked),
+        n_speech_missing=missing["speech"],
+        n_face_missing=missing["face"],
+        n_unknown_roles=sum(turn.role is None for turn in turns),
+        n_untranscribed=sum(not session.texts[row] for row in between),
+        template=used.name,
+        template_sha256=used.sha256,
+        options=options,
+    )
+
+
+def _need_columns(session: Session, condition: str) -> None:
+    needed = [
+        name.format(channel)
+        for name in _NEEDED.get(condition, ())
+        for channel in session.options.channels
+    ]
+    if condition == "dissonance":
+        needed = ["dissonant"]
+    lacking = [name for name in needed if name not in session.table.columns]
+    if lacking:
+        raise PromptError(
+            f"The {condition} prompt needs the column(s) {', '.join(lacking)}.",
+            next_step="Use the table that 'emodiss annotate' writes, or show one channel only "
+            "with the option channels.",
+            code="prompt_columns",
+        )
+
+
+def _missing(session: Session, turns: list[Turn], condition: str) -> dict[str, int]:
+    """Count patient utterances without a measurement, by channel; refuse them where asked to."""
+    missing = {
+        name: sum(
+            absent(getattr(shown, name), condition == "discrete")
+            for shown in turns
+            if shown.is_patient
+        )
+        for name in ("speech", "face")
+    }
+    refused = [name for name in session.options.channels if missing[name]]
+    if session.options.missing == "error" and refused and condition in ("discrete", "continuous"):
+        raise PromptError(
+            f"In a window of video '{session.video_id}' there is no {refused[0]} measurement for "
+            f"{missing[refused[0]]} patient utterance(s).",
+            next_step="Choose another window, or set missing='words'.",
+            code="prompt_missing_channel",
+        )
+    return missing

@@ -1,0 +1,196 @@
+"""Templates: find one by name or path, compile it in a sandbox, fill it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emodiss.errors import nearest
+from emodiss.prompts.records import KINDS, Channel, PromptError, Turn
+
+TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
+_MAX_TEMPLATE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template and where it came from.
+
+    Parameters
+    ----------
+    condition
+        Condition that its prompts carry.
+    name
+        File name.
+    source
+        Jinja2 text.
+    """
+
+    condition: str
+    name: str
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the source."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+def load_template(kind: str | Path, folder: str | Path | None = None) -> Template:
+    """Find a template by name or path.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`, a path, or the name of a file in `folder` with or without its suffix.
+    folder
+        Where a researcher keeps further templates.
+
+    Returns
+    -------
+    Template
+        The condition is the file name up to its first dot.
+
+    Raises
+    ------
+    PromptError
+        If there is none, it cannot be read, or it takes the name of a built-in condition.
+    """
+    name = str(kind)
+    if name in KINDS:
+        return _built_in(name)
+    found = {
+        path.name: path
+        for path in (sorted(Path(folder).iterdir()) if folder and Path(folder).is_dir() else ())
+        if path.suffix in TEMPLATE_SUFFIXES
+    }
+    for candidate in (name, *(name + suffix for suffix in TEMPLATE_SUFFIXES)):
+        if candidate in found:
+            return _read_template(found[candidate])
+    if (
+        isinstance(kind, Path)
+        or Path(name).suffix in TEMPLATE_SUFFIXES
+        or len(Path(name).parts) > 1
+    ):
+        if Path(name).is_file():
+            return _read_template(Path(name))
+        raise PromptError(
+            f"There is no template file '{name}'.",
+            next_step="Give the path of an existing file or a condition. "
+            + nearest(Path(name).stem, (*KINDS, *(entry.split(".")[0] for entry in found))),
+            code="prompt_condition",
+        )
+    raise PromptError(
+        f"Unknown condition '{name}'.",
+        next_step=nearest(name, (*KINDS, *(entry.split(".")[0] for entry in found)))
+        + " A further condition is a template file: give its path.",
+        code="prompt_condition",
+    )
+
+
+@lru_cache(maxsize=len(KINDS))
+def _built_in(name: str) -> Template:
+    source = (resources.files("emodiss") / "templates" / f"{name}.jinja").read_text("utf-8")
+    return Template(condition=name, name=f"{name}.jinja", source=source)
+
+
+def _read_template(path: Path) -> Template:
+    condition = path.name.split(".")[0]
+    if condition in KINDS or not condition:
+        raise PromptError(
+            f"The template file '{path.name}' takes the name of the built-in condition "
+            f"'{condition}', whose results must stay comparable.",
+            next_step="Give the file another name, for example 'my_"
+            + (condition or "own")
+            + ".jinja'.",
+            code="prompt_condition",
+        )
+    try:
+        if path.stat().st_size > _MAX_TEMPLATE_BYTES:
+            raise PromptError(
+                f"The template file '{path.name}' is larger than {_MAX_TEMPLATE_BYTES} bytes.",
+                next_step="Check that it is a template and not a transcript.",
+                code="prompt_template",
+            )
+        source = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PromptError(
+            f"The template file '{path.name}' cannot be read: {type(fault).__name__}.",
+            next_step="It must be a readable text file in UTF-8.",
+            code="prompt_template",
+        ) from None
+    return Template(condition=condition, name=path.name, source=source)
+
+
+@lru_cache(maxsize=64)
+def _compiled(name: str, source: str) -> Any:
+    import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    # Plain text, so nothing is escaped. No loader: the hash of one file then covers the wording.
+    environment = ImmutableSandboxedEnvironment(
+        autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    try:
+        return environment.from_string(source)
+    except jinja2.TemplateSyntaxError as fault:
+        raise PromptError(
+            f"The template '{name}' has a fault in line {fault.lineno}: {fault.message}",
+            next_step="Correct that line; the syntax is that of Jinja2.",
+            code="prompt_template",
+        ) from None
+
+
+def render(template: Template, values: dict[str, Any]) -> str:
+    """Fill a template.
+
+    Parameters
+    ----------
+    template
+        What to fill.
+    values
+        What it may read.
+
+    Returns
+    -------
+    str
+        The text without blank space at either end.
+
+    Raises
+    ------
+    PromptError
+        If the template cannot be parsed, fails, asks for what does not exist or prints nothing.
+    """
+    import jinja2
+
+    compiled = _compiled(template.name, template.source)
+    try:
+        text = compiled.render(values).strip()
+    except jinja2.UndefinedError as fault:
+        names = [*values, *(field.name for field in fields(Turn))]
+        names += [field.name for field in fields(Channel)]
+        quoted = re.findall(r"'([^']*)'", str(fault))
+        raise PromptError(
+            f"The template '{template.name}' asks for something that does not exist: {fault}.",
+            next_step=nearest(quoted[-1] if quoted else "", names),
+            code="prompt_template",
+        ) from None
+    except Exception as fault:  # whatever a user's template does, the user hears which template
+        reason = str(fault) if isinstance(fault, jinja2.TemplateError) else ""
+        raise PromptError(
+            f"The template '{template.name}' failed: {type(fault).__name__} {reason}".strip() + ".",
+            next_step="Correct the template; it may only read the values that it is given.",
+            code="prompt_template",
+        ) from None
+    if not text:
+        raise PromptError(
+            f"The template '{template.name}' gave an empty prompt.",
+            next_step="It must print the dialogue: {% for turn in turns %} ... {% endfor %}.",
+            code="prompt_template",
+        )
+    return text
