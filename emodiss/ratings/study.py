@@ -1,0 +1,581 @@
+"""Blind rating studies: draw windows, cross them with models and conditions, deal them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from emodiss.ratings.table import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError, check
+
+# No vowels and no look-alikes: codes spell no words and survive being read aloud.
+_ALPHABET = np.array(list("23456789BCDFGHJKMNPQRSTVWXZ"))
+_CODE_LENGTH = 6
+_SHOWN = ("start", "end", "transcript", "technique", "response")
+_HIDDEN = ("model", "condition")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """A blind study, ready to hand out.
+
+    Parameters
+    ----------
+    name
+        Name of the study.
+    items
+        What may be shown, one row per code: item, video, and those of start, end, transcript,
+        technique, response that the source had. Sorted by code, which is random.
+    key
+        What must stay hidden, one row per code: item (the code), repeat_of (the code of the first showing), repeat (0 or 1),
+        video, window, model, condition.
+    sheets
+        Per rater, in that rater's order: study, rater, rater_group, position, what may be
+        shown, and one empty column per criterion.
+    criteria
+        Names of the criteria.
+    scale
+        What a rating may be.
+    seed
+        The seed everything was drawn with.
+    notes
+        What a reader must know about the draw.
+    """
+
+    name: str
+    items: pd.DataFrame
+    key: pd.DataFrame
+    sheets: Mapping[str, pd.DataFrame]
+    criteria: tuple[str, ...]
+    scale: RatingScale
+    seed: int
+    notes: tuple[str, ...]
+
+
+def build_study(
+    windows: pd.DataFrame,
+    *,
+    models: Sequence[str],
+    conditions: Sequence[str],
+    raters: Sequence[str] | Mapping[str, str],
+    n_windows: int = 100,
+    seed: int,
+    repeats: float = 0.05,
+    name: str = "study",
+    criteria: Sequence[str] = CRITERIA,
+    scale: RatingScale = LIKERT,
+    n_length_bins: int = 3,
+    flagged_share: float | None = None,
+    max_per_video: int = 1,
+    raters_per_window: int | None = None,
+    order: Literal["random", "window"] = "random",
+) -> Study:
+    """Draw windows and deal them out blind, in a random order per rater.
+
+    The draw is seeded and stratified by window length and by whether the window holds a flag
+    (research decision A22), in proportion to how common each stratum is unless `flagged_share`
+    says otherwise. Two calls with the same arguments give the same study.
+
+    Parameters
+    ----------
+    windows
+        One row per window, or one row per response. Columns: video (or video_id); window (an
+        id; if absent, video with start and end or with the row's prompt). Optional: start and
+        end in seconds, or length, used for the length strata; flagged (true where the window
+        holds a dissonant utterance). With the columns model and condition each row is one
+        response, usually with technique and response; every drawn window must then have one
+        row for every model and condition asked for. Without them the crossing is made here.
+    models, conditions
+        What to cross the windows with.
+    raters
+        Codes of the raters, or code to group.
+    n_windows
+        How many windows to draw (the paper: 100).
+    seed
+        Seed of every random choice.
+    repeats
+        Share of a rater's items shown a second time for intra-rater agreement, in [0, 0.5].
+        Repeats carry a code of their own, so that they cannot be recognised by it, and come in
+        the last quarter of the order for items from the first half.
+    name
+        Name of the study.
+    criteria, scale
+        What is rated, and how.
+    n_length_bins
+        Number of equally filled length strata.
+    flagged_share
+        Wanted share of flagged windows in [0, 1]; 1 takes flagged windows only, so that the
+        dissonance prompt always differs from the base prompt (decision A12).
+    max_per_video
+        Largest number of windows from one video; 1 keeps windows independent.
+    raters_per_window
+        How many raters see each window; None means all. Windows rotate over raters, so loads
+        differ by at most one window, and a rater always sees all responses of a window.
+    order
+        `random` shuffles all items; `window` shuffles windows and the responses inside each,
+        so that a clip is watched once.
+
+    Returns
+    -------
+    Study
+        Items, hidden key and one sheet per rater.
+
+    Raises
+    ------
+    RatingsError
+        If columns are missing, names repeat, too few windows qualify, or a response is missing
+        for a drawn window (all missing ones are counted, the first is named).
+    """
+    groups = dict(raters) if isinstance(raters, Mapping) else dict.fromkeys(raters, "")
+    _check_request(
+        models, conditions, raters, criteria, n_windows, repeats, flagged_share, raters_per_window
+    )
+    if max_per_video < 1 or n_length_bins < 1:
+        raise RatingsError("max_per_video and n_length_bins must be 1 or more.")
+    if order not in ("random", "window"):
+        raise RatingsError(f"Unknown order '{order}'.", next_step="Choices: random, window.")
+    source = _named_windows(windows)
+    rng = np.random.default_rng(seed)
+    said: list[str] = []
+    drawn = _draw(source, n_windows, n_length_bins, flagged_share, max_per_video, rng, said)
+    crossed = _cross(source, drawn, models, conditions)
+    _check_blind(crossed, said)
+    n_items = len(crossed)
+    # Every item gets a second code in reserve; only repeats that are dealt use theirs.
+    codes = _codes(2 * n_items, rng)
+    crossed = crossed.assign(item=codes[:n_items])
+    window_ids = list(dict.fromkeys(crossed["window"]))
+    seen_by = _assign(window_ids, list(groups), raters_per_window, rng)
+    orders: dict[str, list[tuple[int, int]]] = {}
+    for rater in groups:
+        mine = np.flatnonzero(crossed["window"].isin(seen_by[rater]).to_numpy())
+        orders[rater] = _order(mine, crossed["window"].to_numpy(), order, repeats, rng)
+    repeated = sorted({row for dealt in orders.values() for row, repeat in dealt if repeat})
+    key = _key(crossed, codes, repeated)
+    shown = [column for column in _SHOWN if column in crossed.columns]
+    items = pd.concat(
+        [crossed, crossed.iloc[repeated].assign(item=codes[n_items:][repeated])],
+        ignore_index=True,
+    )[["item", "video", *shown]].sort_values("item", ignore_index=True)
+    sheets = {
+        rater: _sheet(rater, groups[rater], dealt, crossed, codes, name, shown, criteria)
+        for rater, dealt in orders.items()
+    }
+    return Study(
+        name=name,
+        items=items,
+        key=key,
+        sheets=sheets,
+        criteria=tuple(criteria),
+        scale=scale,
+        seed=seed,
+        notes=tuple(said),
+    )
+
+
+def _check_request(
+    models: Sequence[str],
+    conditions: Sequence[str],
+    raters: Sequence[str] | Mapping[str, str],
+    criteria: Sequence[str],
+    n_windows: int,
+    repeats: float,
+    flagged_share: float | None,
+    raters_per_window: int | None,
+) -> None:
+    for what, names in (
+        ("models", models),
+        ("conditions", conditions),
+        ("raters", list(raters)),
+        ("criteria", criteria),
+    ):
+        if isinstance(names, str) or not names or len(set(names)) != len(names):
+            raise RatingsError(f"{what} must be a list of distinct names; got {names!r}.")
+    if n_windows < 1:
+        raise RatingsError(f"n_windows is {n_windows}; 1 or more was expected.")
+    if not 0 <= repeats <= 0.5:
+        raise RatingsError(f"repeats is {repeats}; a share from 0 to 0.5 was expected.")
+    if flagged_share is not None and not 0 <= flagged_share <= 1:
+        raise RatingsError(f"flagged_share is {flagged_share}; 0 to 1 was expected.")
+    if raters_per_window is not None and not 1 <= raters_per_window <= len(raters):
+        raise RatingsError(
+            f"raters_per_window is {raters_per_window}; 1 to {len(raters)} was expected."
+        )
+    clash = set(criteria) & {column.name for column in COLUMNS}
+    if clash:
+        raise RatingsError(f"A criterion cannot be called {', '.join(sorted(clash))}.")
+
+
+def _named_windows(windows: pd.DataFrame) -> pd.DataFrame:
+    source = windows.reset_index(drop=True)
+    if "video" not in source.columns and "video_id" in source.columns:
+        source = source.rename(columns={"video_id": "video"})
+    if "video" not in source.columns:
+        raise RatingsError(
+            "The windows lack a column 'video'; "
+            f"they have {', '.join(map(str, source.columns)) or 'none'}."
+        )
+    if source["video"].isna().any():
+        raise RatingsError(f"{int(source['video'].isna().sum())} window(s) have no video id.")
+    if ("model" in source.columns) != ("condition" in source.columns):
+        raise RatingsError("The windows have one of model and condition; both or none is expected.")
+    if "window" not in source.columns:
+        if {"start", "end"} <= set(source.columns):
+            spans = source["start"].astype("str") + "-" + source["end"].astype("str")
+            source["window"] = source["video"].astype("str") + ":" + spans
+        elif "model" in source.columns:
+            source["window"] = source["video"].astype("str")
+        else:
+            source["window"] = [f"{v}:{i}" for i, v in enumerate(source["video"])]
+    else:  # window ids may restart in every video
+        source["window"] = source["video"].astype("str") + ":" + source["window"].astype("str")
+    if "length" not in source.columns and {"start", "end"} <= set(source.columns):
+        source["length"] = source["end"] - source["start"]
+    keys = ["window", *(_HIDDEN if "model" in source.columns else ())]
+    twice = source.duplicated(keys)
+    if twice.any():
+        row = source.loc[twice, keys].iloc[0]
+        named = ", ".join(f"{column} {row[column]}" for column in keys)
+        raise RatingsError(f"{int(twice.sum())} duplicate row(s) of windows, for example {named}.")
+    return source
+
+
+def _draw(
+    source: pd.DataFrame,
+    n_windows: int,
+    n_length_bins: int,
+    flagged_share: float | None,
+    max_per_video: int,
+    rng: np.random.Generator,
+    said: list[str],
+) -> list[str]:
+    """Choose window ids: shuffled, at most so many per video, strata filled to their quota."""
+    pool = source.drop_duplicates("window").reset_index(drop=True)
+    flagged = _flags(source, pool, flagged_share, said)
+    if flagged_share == 1.0:
+        pool, flagged = pool[flagged].reset_index(drop=True), flagged[flagged]
+    elif flagged_share == 0.0:
+        pool, flagged = pool[~flagged].reset_index(drop=True), flagged[~flagged]
+    eligible = int(pool.groupby("video").size().clip(upper=max_per_video).sum()) if len(pool) else 0
+    if eligible < n_windows:
+        raise RatingsError(
+            f"{n_windows} windows were asked for, but only {eligible} qualify "
+            f"({pool['video'].nunique()} videos, at most {max_per_video} each"
+            + (", flagged only)." if flagged_share == 1.0 else ")."),
+            next_step="Ask for fewer windows, allow more per video, or annotate more videos.",
+        )
+    bins = np.zeros(len(pool), dtype=np.int64)
+    if "length" in pool.columns:
+        ranks = pd.to_numeric(pool["length"], errors="coerce").rank(method="first")
+        known = ranks.notna().to_numpy()
+        n_known = max(int(known.sum()), 1)
+        bins[known] = np.minimum(
+            ((ranks[known] - 1) * n_length_bins // n_known).to_numpy(), n_length_bins - 1
+        )
+        bins[~known] = n_length_bins
+        if not known.all():
+            said.append(f"{int((~known).sum())} windows have no length; they form a stratum.")
+    else:
+        said.append("The windows have no start and end or length: not stratified by length.")
+    strata = pd.MultiIndex.from_arrays([flagged.astype(np.int64), bins])
+    stratum, labels = pd.factorize(strata, sort=True)
+    sizes = np.bincount(stratum).astype(np.float64)
+    share = sizes / sizes.sum()
+    if flagged_share is not None and 0 < flagged_share < 1:
+        is_flagged = np.array([bool(label[0]) for label in labels])
+        for side, wanted in ((is_flagged, flagged_share), (~is_flagged, 1 - flagged_share)):
+            if not side.any():
+                raise RatingsError(
+                    f"flagged_share is {flagged_share}, but all windows are "
+                    f"{'un' if side is is_flagged else ''}flagged."
+                )
+            share[side] = wanted * sizes[side] / sizes[side].sum()
+    quota = _apportion(share, n_windows)
+    shuffled = rng.permutation(len(pool))
+    videos = pool["video"].to_numpy()
+    chosen: list[int] = []
+    used: dict[Any, int] = {}
+    short = quota.copy()
+    # Scarce strata first: a common stratum must not use up the videos that a rare one needs.
+    for place in np.argsort(sizes, kind="stable"):
+        for row in shuffled[stratum[shuffled] == place]:
+            if short[place] and used.get(videos[row], 0) < max_per_video:
+                chosen.append(int(row))
+                used[videos[row]] = used.get(videos[row], 0) + 1
+                short[place] -= 1
+    if short.sum():
+        said.append(
+            f"{int(short.sum())} of {n_windows} windows come from another stratum than planned, "
+            f"because of the limit of {max_per_video} per video."
+        )
+        taken = set(chosen)
+        for row in shuffled:
+            if len(chosen) == n_windows:
+                break
+            if int(row) not in taken and used.get(videos[row], 0) < max_per_video:
+                chosen.append(int(row))
+                used[videos[row]] = used.get(videos[row], 0) + 1
+    said.append(f"{int(flagged[chosen].sum())} of {n_windows} drawn windows hold a flag.")
+    return list(pool["window"].iloc[rng.permutation(np.array(chosen))])
+
+
+def _flags(
+    source: pd.DataFrame, pool: pd.DataFrame, flagged_share: float | None, said: list[str]
+) -> np.ndarray:
+    if "flagged" not in source.columns:
+        if flagged_share is not None:
+            raise RatingsError("flagged_share was given, but the windows have no column 'flagged'.")
+        said.append("The windows have no column 'flagged': not stratified by flag.")
+        return np.zeros(len(pool), dtype=bool)
+    if source["flagged"].isna().any():
+        said.append("Windows whose flag is undetermined count as not flagged.")
+    known = source["flagged"].astype("boolean").fillna(False)
+    of_window = known.groupby(source["window"]).any()
+    return of_window.loc[pool["window"]].to_numpy(dtype=bool)
+
+
+def _apportion(share: np.ndarray, n: int) -> np.ndarray:
+    """Whole numbers that sum to n and follow the shares (largest remainders)."""
+    exact = share * n
+    quota = np.floor(exact + 1e-9).astype(np.int64)
+    rest = n - int(quota.sum())
+    quota[np.argsort(-(exact - quota), kind="stable")[:rest]] += 1
+    return quota
+
+
+def _cross(
+    source: pd.DataFrame, drawn: list[str], models: Sequence[str], conditions: Sequence[str]
+) -> pd.DataFrame:
+    design = pd.DataFrame(
+        [(w, m, c) for w in drawn for m in models for c in conditions],
+        columns=pd.Index(["window", *_HIDDEN]),
+    )
+    if "model" not in source.columns:
+        return design.merge(source.drop_duplicates("window"), on="window", how="left")
+    crossed = design.merge(
+        source, on=["window", *_HIDDEN], how="left", indicator=True, validate="1:1"
+    )
+    missing = crossed["_merge"] == "left_only"
+    if missing.any():
+        row = crossed.loc[missing].iloc[0]
+        raise RatingsError(
+            f"{int(missing.sum())} response(s) are missing, the first for window "
+            f"{row['window']}, model {row['model']}, condition {row['condition']}.",
+            next_step="Generate them, or leave that model or condition out of the study.",
+        )
+    return crossed.drop(columns="_merge")
+
+
+def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
+    """Refuse what would tell model or condition apart; count what might."""
+    for name in ("start", "end", "transcript"):
+        if name in crossed.columns:
+            texts = crossed.groupby("window")[name].nunique(dropna=False)
+            if (texts > 1).any():
+                raise RatingsError(
+                    f"{int((texts > 1).sum())} window(s), the first {texts.index[texts > 1][0]}, "
+                    f"show a different {name} for different responses, which unblinds raters.",
+                    next_step="Show every response beside the same plain dialogue, without labels.",
+                )
+    if "response" in crossed.columns:
+        named = np.zeros(len(crossed), dtype=bool)
+        for column in _HIDDEN:
+            for value in crossed[column].unique():
+                own = (crossed[column] == value).to_numpy()
+                texts = crossed["response"].astype("str").str.lower()
+                named |= own & texts.str.contains(str(value).lower(), regex=False, na=False)
+        if named.any():
+            said.append(f"{int(named.sum())} responses name their own model or condition.")
+
+
+def _codes(n: int, rng: np.random.Generator) -> np.ndarray:
+    codes: dict[str, None] = {}
+    while len(codes) < n:
+        letters = _ALPHABET[rng.integers(len(_ALPHABET), size=(n, _CODE_LENGTH))]
+        for row in letters:
+            codes["".join(row)] = None
+    return np.array(list(codes)[:n], dtype=object)
+
+
+def _assign(
+    windows: list[str], raters: list[str], per_window: int | None, rng: np.random.Generator
+) -> dict[str, set[str]]:
+    per_window = len(raters) if per_window is None else per_window
+    seats = [raters[i] for i in rng.permutation(len(raters))]
+    seen: dict[str, set[str]] = {rater: set() for rater in raters}
+    for place, window in enumerate(windows):
+        for seat in range(per_window):
+            seen[seats[(place * per_window + seat) % len(seats)]].add(window)
+    return seen
+
+
+def _order(
+    rows: np.ndarray, window: np.ndarray, how: str, repeats: float, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """One rater's order as (row of the crossing, 0 or 1 for the repeat)."""
+    shuffled = rng.permutation(rows)
+    if how == "window":
+        place = {w: i for i, w in enumerate(rng.permutation(np.unique(window[rows])))}
+        shuffled = np.array(sorted(shuffled, key=lambda row: place[window[row]]), dtype=np.int64)
+    dealt = [(int(row), 0) for row in shuffled]
+    n_repeats = min(round(repeats * len(dealt)), len(dealt) // 2)
+    if n_repeats:
+        again = rng.choice(len(dealt) // 2, size=n_repeats, replace=False)
+        # From the first half into the last quarter: at least a quarter of the items in between.
+        spots = np.sort(rng.integers(3 * len(dealt) // 4, len(dealt) + 1, size=n_repeats))
+        for shift, (spot, pick) in enumerate(zip(spots, again, strict=True)):
+            dealt.insert(int(spot) + shift, (int(shuffled[pick]), 1))
+    return dealt
+
+
+def _key(crossed: pd.DataFrame, codes: np.ndarray, repeated: list[int]) -> pd.DataFrame:
+    columns = ["item", "video", "window", *_HIDDEN]
+    first = crossed[columns].assign(repeat_of=crossed["item"], repeat=0)
+    second = crossed.iloc[repeated][columns].assign(
+        repeat_of=crossed["item"].iloc[repeated], repeat=1
+    )
+    second["item"] = codes[len(crossed) :][repeated]
+    return pd.concat([first, second]).sort_values("item", ignore_index=True)
+
+
+def _sheet(
+    rater: str,
+    group: str,
+    dealt: list[tuple[int, int]],
+    crossed: pd.DataFrame,
+    codes: np.ndarray,
+    study: str,
+    shown: list[str],
+    criteria: Sequence[str],
+) -> pd.DataFrame:
+    rows = [row for row, _ in dealt]
+    sheet = crossed.iloc[rows][["video", *shown]].reset_index(drop=True)
+    sheet.insert(0, "item", [codes[row + repeat * len(crossed)] for row, repeat in dealt])
+    sheet.insert(0, "position", np.arange(1, len(rows) + 1))
+    sheet.insert(0, "rater_group", group)
+    sheet.insert(0, "rater", rater)
+    sheet.insert(0, "study", study)
+    for criterion in criteria:
+        sheet[criterion] = np.nan
+    return sheet
+
+
+def merge(
+    sheets: Mapping[str, pd.DataFrame] | Iterable[pd.DataFrame],
+    key: pd.DataFrame,
+    *,
+    criteria: Sequence[str] = CRITERIA,
+    scale: RatingScale = LIKERT,
+) -> pd.DataFrame:
+    """Join filled sheets with the hidden key into the long table.
+
+    Parameters
+    ----------
+    sheets
+        Filled sheets, each with rater, item and one column per criterion, or already long with
+        criterion and value. Sheets may be incomplete; empty cells become NaN.
+    key
+        `Study.key`.
+    criteria
+        Columns that hold ratings.
+    scale
+        What a rating may be.
+
+    Returns
+    -------
+    DataFrame
+        The long table, as from `ratings.read`. A repeat carries the code of its first showing
+        as `item`, and `repeat` 1.
+
+    Raises
+    ------
+    RatingsError
+        If a sheet lacks columns, holds codes that are not in the key, or ratings are outside the
+        scale or double. Lines are those of the merged table.
+    """
+    frames = list(sheets.values()) if isinstance(sheets, Mapping) else list(sheets)
+    if not frames:
+        raise RatingsError("There are no sheets to merge.")
+    parts = []
+    for number, sheet in enumerate(frames, start=1):
+        absent = [name for name in ("rater", "item") if name not in sheet.columns]
+        is_long = {"criterion", "value"} <= set(sheet.columns)
+        if not is_long:
+            absent += [name for name in criteria if name not in sheet.columns]
+        if absent:
+            raise RatingsError(f"Sheet {number} lacks the column(s) {', '.join(absent)}.")
+        if not is_long:
+            kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
+            sheet = sheet.melt(
+                id_vars=kept, value_vars=list(criteria), var_name="criterion", value_name="value"
+            )
+        hidden = [*_HIDDEN, "video", "window", "repeat"]
+        parts.append(sheet.drop(columns=[name for name in hidden if name in sheet.columns]))
+    rows = pd.concat(parts, ignore_index=True)
+    unknown = sorted(set(rows["item"].astype("str")) - set(key["item"].astype("str")))
+    if unknown:
+        raise RatingsError(
+            f"{len(unknown)} item code(s) are not in the key, the first is '{unknown[0]}'.",
+            next_step="Merge the sheets with the key of the same study.",
+        )
+    rows["item"] = rows["item"].astype("str")
+    merged = rows.merge(key.assign(item=key["item"].astype("str")), on="item", how="left")
+    merged["item"] = merged["repeat_of"]
+    return check(merged.drop(columns="repeat_of"), scale=scale, criteria=criteria)
+
+
+def write_study(study: Study, folder: str | Path) -> list[Path]:
+    """Write sheets, items and the key as CSV; the key apart, so that it is not handed out.
+
+    Parameters
+    ----------
+    study
+        From `build_study`.
+    folder
+        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv` and `hidden/key.csv`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    RatingsError
+        If the folder holds a key already, or a rater's code cannot be a file name.
+    """
+    folder = Path(folder)
+    key_path = folder / "hidden" / "key.csv"
+    if key_path.exists():
+        raise RatingsError(
+            f"'{folder.name}' holds a study already.", next_step="Choose another folder."
+        )
+    for rater in study.sheets:
+        if not rater.replace("-", "").replace("_", "").replace(".", "").isalnum() or ".." in rater:
+            raise RatingsError(
+                f"The rater code '{rater}' cannot be a file name; "
+                "letters, digits, '-', '_' and '.' were expected."
+            )
+    paths = [folder / "items.csv", key_path]
+    (folder / "sheets").mkdir(parents=True, exist_ok=True)
+    key_path.parent.mkdir(exist_ok=True)
+    _for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
+    for rater, sheet in study.sheets.items():
+        paths.append(folder / "sheets" / f"{rater}.csv")
+        _for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
+    study.key.to_csv(key_path, index=False, lineterminator="\n")
+    return paths
+
+
+def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Quote texts that a spreadsheet would run as formulas; models wrote these texts."""
+    out = table.copy()
+    for name in ("transcript", "technique", "response"):
+        if name in out.columns:
+            text = out[name].astype("str")
+            out[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
+    return out
