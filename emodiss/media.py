@@ -81,6 +81,12 @@ class Media:
         """Whether there is a moving picture."""
         return len(self.frame_times) > 0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        missing = (("no_audio", self.has_audio), ("no_video", self.has_video))
+        return tuple(name for name, there in missing if not there)
+
     def clock(self) -> FrameClock:
         """Return the 30 FPS clock over the frames of the whole file."""
         return FrameClock(self.frame_times, self.video_end)

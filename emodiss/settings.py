@@ -109,6 +109,9 @@ class PromptsSettings(_Group):
     """Which prompts are rendered."""
 
     window: int = Field(6, ge=1, description="utterances in a prompt (decision A20)")
+    every: bool = Field(
+        False, description="a prompt for every patient utterance, not only the last of the session"
+    )
 
 
 class Models(_Group):

@@ -30,6 +30,12 @@ class Transcript:
     source: str
     n_outside: int = 0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        found = () if self.utterances else ("no_speech",)
+        return (*found, "outside_stretch") if self.n_outside else found
+
 
 def transcribe(*, audio: Audio, model: Any, settings: Any) -> tuple[Word, ...]:
     """Recognise the words of a recording.

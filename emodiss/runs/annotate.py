@@ -134,7 +134,7 @@ def annotate(
             if figures:
                 from emodiss.plots import figures as paper_figures
 
-                paper_figures.draw_all(Run(store.root), progress=progress)
+                paper_figures.draw_all(Run(store.root))
     except OSError as error:
         raise RunError(
             f"The run folder cannot be written ({error.strerror}).",

@@ -70,6 +70,11 @@ class Run:
         return self._table("face_frames")
 
     @property
+    def videos_table(self) -> pd.DataFrame:
+        """One row per video: duration in seconds, what it holds, utterances and tracks."""
+        return self._table("videos")
+
+    @property
     def prompts(self) -> list[dict[str, Any]]:
         """Rendered prompts, as in `prompts.jsonl`."""
         text = (self.root / "prompts.jsonl").read_text(encoding="utf-8")

@@ -25,6 +25,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
         stage. A video without a current utterance table is left out, even when an older table
         lies on disk.
     """
+    write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: list[pd.DataFrame] = []
     frames: list[pd.DataFrame] = []
     words: list[pd.DataFrame] = []
@@ -41,7 +42,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
         words.append(utterances.word_table(table, transcript))
         if "prompts" in keys:
             kind = result_type("prompts")
-            for prompt in store.read(video, "prompts", kind, key=keys["prompts"]):
+            for prompt in store.read(video, "prompts", kind, key=keys["prompts"]).prompts:
                 line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
                 prompts.append(line + "\n")
     table = _joined(tables, utterances.SCHEMA)
@@ -58,3 +59,35 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
 def _joined(parts: list[pd.DataFrame], schema: Sequence[utterances.Column]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return utterances.conform(table, schema)
+
+
+def _videos(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """One row per video whose media could be read."""
+    rows: list[dict[str, object]] = []
+    for video, keys in current.items():
+        if "media" not in keys:
+            continue
+        media = store.read(video, "media", result_type("media"), key=keys["media"])
+        row: dict[str, object] = {
+            "video_id": video,
+            "sha256": media.sha256,
+            "duration": media.end - media.start,
+            "has_audio": media.has_audio,
+            "has_video": media.has_video,
+            "width": media.width,
+            "height": media.height,
+        }
+        if "transcript" in keys:
+            transcript = store.read(
+                video, "transcript", result_type("transcript"), key=keys["transcript"]
+            )
+            row["transcript_source"] = transcript.source
+            row["n_utterances"] = len(transcript.utterances)
+            row["n_speakers"] = len({u.speaker for u in transcript.utterances})
+        rows.append(row)
+    kinds = {
+        **{"video_id": "str", "sha256": "str", "duration": "float64"},
+        **{"has_audio": "bool", "has_video": "bool", "width": "int64", "height": "int64"},
+        **{"transcript_source": "str", "n_utterances": "Int64", "n_speakers": "Int64"},
+    }
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)

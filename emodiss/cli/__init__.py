@@ -1,0 +1,73 @@
+"""The command line: one thin function per command; data on stdout, talk on stderr.
+
+Exit status: 0 all done, 1 something failed (it is listed), 2 wrong use or nothing could start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from emodiss.cli import run_commands, show_commands
+
+# Set before anything can import pyannote: its telemetry is on by default.
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+
+app = typer.Typer(
+    name="emodiss",
+    help="Measure emotional dissonance between voice and face in conversations. Research only; "
+    "not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+models = typer.Typer(
+    help="Models: what there is, under which terms, and what is on this machine.",
+    no_args_is_help=True,
+)
+app.add_typer(models, name="models")
+
+app.command("annotate")(run_commands.annotate)
+app.command("demo")(run_commands.demo)
+app.command("status")(run_commands.status)
+app.command("doctor")(run_commands.doctor)
+app.command("prompts")(show_commands.prompts)
+app.command("plot")(show_commands.plot)
+app.command("settings")(show_commands.settings)
+models.command("list")(show_commands.list_models)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        from emodiss import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every foreseen error becomes one message and an exit status."""
+    from emodiss.errors import EmodissError
+
+    try:
+        app()
+    except EmodissError as error:
+        typer.echo(f"emodiss: {error.what}", err=True)
+        if error.next_step:
+            typer.echo(f"         {error.next_step}", err=True)
+        sys.exit(1 if error.code == "disk" else 2)
+    except KeyboardInterrupt:
+        typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has seen enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.exit(0)

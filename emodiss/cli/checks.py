@@ -1,0 +1,168 @@
+"""What `emodiss doctor` looks at."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+State = Literal["ok", "note", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Parameters
+    ----------
+    what
+        Its name.
+    state
+        `ok`, `note` (works, but a person should know) or `missing`.
+    found
+        What was found.
+    next_step
+        What to do; empty when nothing is.
+    """
+
+    what: str
+    state: State
+    found: str
+    next_step: str = ""
+
+
+def examine(*, preset: str, folder: Path) -> list[Finding]:
+    """Look at everything a run with this preset needs.
+
+    Parameters
+    ----------
+    preset
+        Whose models are looked for.
+    folder
+        Where runs will be written.
+
+    Returns
+    -------
+    list of Finding
+        In a fixed order.
+    """
+    return [
+        _ffmpeg(),
+        _decoder(),
+        _memory(),
+        _graphics(),
+        _disk(folder),
+        _javascript(),
+        _token(preset),
+        *_weights(preset),
+    ]
+
+
+def _ffmpeg() -> Finding:
+    try:
+        import imageio_ffmpeg
+
+        path = imageio_ffmpeg.get_ffmpeg_exe()
+        version = imageio_ffmpeg.get_ffmpeg_version()
+    except (ImportError, RuntimeError):
+        return Finding(
+            "ffmpeg", "missing", "no ffmpeg program", 'Install it: pip install "emodiss[media]".'
+        )
+    bundled = "bundled" if "imageio_ffmpeg" in path else "of the system"
+    return Finding("ffmpeg", "ok", f"{version}, {bundled}")
+
+
+def _decoder() -> Finding:
+    if importlib.util.find_spec("av") is None:
+        return Finding("PyAV", "missing", "", 'Install it: pip install "emodiss[media]".')
+    import importlib.metadata
+
+    return Finding("PyAV", "ok", importlib.metadata.version("av"))
+
+
+def _memory() -> Finding:
+    try:
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return Finding("memory", "note", "cannot be read on this system")
+    total = pages * size / 2**30
+    if total < 4:
+        return Finding("memory", "note", f"{total:.1f} GiB", "Use --workers 1 and short videos.")
+    return Finding("memory", "ok", f"{total:.1f} GiB")
+
+
+def _graphics() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("GPU", "note", "torch is not installed", "Runs on the CPU.")
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "note", "none", "Runs on the CPU; preset paper is slow there.")
+    name = torch.cuda.get_device_name(0)
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+    return Finding("GPU", "ok", f"{name}, {memory:.0f} GiB; use --device cuda")
+
+
+def _disk(folder: Path) -> Finding:
+    here = folder.absolute()
+    while not here.exists():
+        here = here.parent
+    free = shutil.disk_usage(here).free / 2**30
+    if free < 2:
+        return Finding("disk", "note", f"{free:.1f} GiB free", "Make room; an hour needs 0.3 GiB.")
+    return Finding("disk", "ok", f"{free:.0f} GiB free")
+
+
+def _javascript() -> Finding:
+    # yt-dlp needs one for YouTube since 2025.
+    for program in ("deno", "node", "bun", "qjs"):
+        if shutil.which(program):
+            return Finding("JavaScript", "ok", program)
+    return Finding(
+        "JavaScript",
+        "note",
+        "no runtime",
+        "Only needed to download from YouTube; install deno.",
+    )
+
+
+def _token(preset: str) -> Finding:
+    from emodiss import presets
+    from emodiss.settings import resolve
+
+    needed = resolve(presets.changes_of(preset)).models.diarizer == "pyannote-community-1"
+    if os.environ.get("HF_TOKEN"):
+        return Finding("HF_TOKEN", "ok", "set")
+    if not needed:
+        return Finding("HF_TOKEN", "ok", f"not set, and not needed by preset {preset}")
+    return Finding(
+        "HF_TOKEN",
+        "note",
+        "not set",
+        "Needed once to fetch pyannote community-1: accept its terms, then export HF_TOKEN.",
+    )
+
+
+def _weights(preset: str) -> list[Finding]:
+    from emodiss import presets
+    from emodiss.models import catalog
+    from emodiss.settings import resolve
+
+    findings: list[Finding] = []
+    for task, entry in catalog.chosen(resolve(presets.changes_of(preset))).items():
+        name = f"{task}: {entry.name}"
+        if importlib.util.find_spec(entry.package.partition(".")[0]) is None:
+            step = f'Install it: pip install "emodiss[{entry.extra}]".'
+            findings.append(Finding(name, "missing", f"package {entry.package}", step))
+        elif entry.missing():
+            step = f"Put {', '.join(entry.missing())} into {entry.folder}, or use --preset lite."
+            findings.append(Finding(name, "missing", "not fetched yet", step))
+        elif entry.place != "package" and catalog.verify(entry):
+            step = "Fetch or install it again."
+            findings.append(Finding(name, "missing", "weights are damaged", step))
+        else:
+            findings.append(Finding(name, "ok", entry.identity))
+    return findings

@@ -1,0 +1,219 @@
+"""Commands that make or inspect a run: annotate, demo, status, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emodiss.cli import output
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder; continued when it exists.")]
+Preset = Annotated[str, typer.Option(help="paper, paper-raw or lite (embedded models).")]
+Assign = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting: group.name=value; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Worker processes; 0 works in this process.", min=0)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+def annotate(
+    manifest: Annotated[Path, typer.Argument(help="CSV with the columns id and path or url.")],
+    out: Out = Path("run"),
+    preset: Preset = "paper",
+    assign: Assign = None,
+    workers: Workers = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads per model.", min=1)] = 1,
+    figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Do nothing when the manifest has any problem.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Annotate every video of a manifest: words, faces, affect, dissonance, prompts, figures."""
+    from emodiss import manifest as manifests
+    from emodiss.runs.annotate import annotate as run_annotate
+    from emodiss.runs.annotate import plan
+
+    changes = assign or []
+    read = manifests.read(manifest)
+    if strict:
+        read.raise_problems()
+    if dry_run:
+        planned = plan(read, out=out, preset=preset, settings=changes)
+        output.show([_fields(job) for job in planned], as_json=as_json)
+        return
+    with output.progress_bars(quiet=quiet) as progress:
+        run = run_annotate(
+            read,
+            out=out,
+            preset=preset,
+            settings=changes,
+            workers=workers,
+            engine=engine,
+            device=device,
+            threads=threads,
+            figures=figures,
+            progress=progress,
+            announce=lambda line: output.say(f"{manifest.name}: {line}"),
+        )
+    _report(run, as_json=as_json)
+
+
+def demo(
+    out: Out = Path("demo-run"),
+    assign: Assign = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build the demo session (known truth, nothing downloaded) and annotate it with preset lite."""
+    from emodiss import demo as demos
+    from emodiss.runs.annotate import annotate as run_annotate
+
+    with output.progress_bars(quiet=quiet) as progress:
+        step = None if progress is None else (lambda done, total: progress("demo video", done, total))
+        session = demos.build(out / "demo", progress=step)
+        run = run_annotate(
+            session.manifest,
+            out=out / "run",
+            preset="lite",
+            settings=assign or [],
+            workers=workers,
+            progress=progress,
+            announce=output.say,
+        )
+    if not as_json:
+        _show_utterances(run)
+        output.say(f"Prompts:  {run.root / 'prompts.jsonl'} (4 kinds)")
+        for path in sorted((run.root / "figures").glob("*.png")):
+            output.say(f"Figure:   {path}")
+    _report(run, as_json=as_json)
+
+
+def status(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show what is done, what failed and what to do about it."""
+    from emodiss.runs.run import load
+
+    loaded = load(run)
+    failures = {failure.video: failure for failure in reversed(loaded.failures)}
+    rows: list[dict[str, Any]] = []
+    outcomes = loaded.outcomes
+    for video in dict.fromkeys([*loaded.videos, *failures]):
+        mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
+        failure = failures.get(video)
+        notes = sorted({n for o in mine.values() if o.status != "skipped" for n in o.notes})
+        rows.append(
+            {
+                "video": video,
+                "state": "failed" if failure else _state(mine),
+                "stage": failure.stage if failure else "",
+                "error": failure.error["code"] if failure and failure.error else "",
+                "what": failure.error["what"] if failure and failure.error else "",
+                "next_step": failure.error["next_step"] if failure and failure.error else "",
+                "notes": ", ".join(notes),
+                "seconds": round(sum(o.seconds for o in mine.values()), 1),
+            }
+        )
+    output.show(rows, as_json=as_json, as_csv=as_csv)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _state(outcomes: dict[str, Any]) -> str:
+    from emodiss.stages import STAGES
+
+    last = outcomes.get(STAGES[-1].name)
+    return "complete" if last is not None and last.status in ("done", "cached") else "unfinished"
+
+
+def doctor(
+    preset: Preset = "paper",
+    out: Annotated[Path, typer.Option(help="Where runs will be written.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Check ffmpeg, memory, GPU, token, weights and disk before hours are spent."""
+    from emodiss.cli.checks import examine
+
+    findings = examine(preset=preset, folder=out)
+    output.show([_fields(finding) for finding in findings], as_json=as_json)
+    raise typer.Exit(1 if any(f.state == "missing" for f in findings) else 0)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(record)
+
+
+def _show_utterances(run: Any) -> None:
+    table = run.utterances
+    columns = {
+        "start": "start",
+        "end": "end",
+        "speaker": "speaker",
+        "role": "role",
+        "text": "text",
+        "speech_valence": "voice V",
+        "speech_arousal": "voice A",
+        "face_valence": "face V",
+        "face_arousal": "face A",
+        "dissonant": "dissonant",
+        "dissonance_reason": "reason",
+    }
+    shown = table[list(columns)].rename(columns=columns).astype(object)
+    shown = shown.where(shown.notna(), None)
+    output.show(shown.to_dict("records"))
+
+
+def _report(run: Any, *, as_json: bool) -> None:
+    """Print the summary and leave with the right status."""
+    table = run.utterances
+    failures = run.failures
+    n_flagged = int(table["dissonant"].fillna(False).sum())
+    n_unknown = int(table["dissonant"].isna().sum())
+    failed = {f.video for f in failures}
+    n_videos = len(set(run.videos) | failed)
+    summary = {
+        "run": str(run.root),
+        "videos": n_videos,
+        "failed": len(failed),
+        "utterances": len(table),
+        "dissonant": n_flagged,
+        "undetermined": n_unknown,
+        "threshold": run.settings.dissonance.threshold,
+        "failures": [
+            {"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures
+        ],
+    }
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        for failure in failures:
+            error = failure.error or {}
+            output.say(
+                f"{failure.video or '(no id)'}: failed in {failure.stage} "
+                f"[{error.get('code')}]: {error.get('what')} {error.get('next_step')}"
+            )
+        determined = len(table) - n_unknown
+        typer.echo(
+            f"{run.root}: {n_videos - len(failed)} of {n_videos} videos complete, "
+            f"{len(table)} utterances, {n_flagged} of {determined} dissonant "
+            f"(T = {summary['threshold']:g}), {n_unknown} undetermined"
+        )
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,20 @@
+"""Plots: functions of a record or a table that draw on given axes.
+
+matplotlib is imported here and nowhere else, and only when a plot is drawn.
+"""
+
+from __future__ import annotations
+
+from emodiss.plots.figures import FIGURES, draw, figure3, figure10
+from emodiss.plots.plane import plot_differences, plot_plane
+from emodiss.plots.session import plot_session
+
+__all__ = [
+    "FIGURES",
+    "draw",
+    "figure3",
+    "figure10",
+    "plot_differences",
+    "plot_plane",
+    "plot_session",
+]

@@ -1,0 +1,208 @@
+"""The paper's figures by name: each a function of a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from emodiss.errors import SettingsError, nearest
+from emodiss.plots import style
+from emodiss.plots.plane import plot_differences, plot_plane
+from emodiss.plots.session import plot_session
+from emodiss.runs.run import Run
+from emodiss.runs.store import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
+    """Draw how long the videos are.
+
+    Parameters
+    ----------
+    minutes
+        Durations in minutes.
+    ax
+        Where to draw; a new figure by default.
+    """
+    with style.house_style():
+        ax = style.axes_or_new(ax)
+        if len(minutes):
+            bins = np.histogram_bin_edges(minutes, bins="auto" if len(minutes) > 20 else 8)
+            ax.hist(minutes, bins=bins, color=style.QUIET, edgecolor="white")
+            median = float(minutes.median())
+            ax.axvline(median, color=style.INK, lw=1, ls="--", label=f"median {median:.1f} min")
+            ax.legend(loc="upper right")
+        else:
+            style.empty_note(ax, "no video")
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.set(xlabel="duration, min", ylabel="videos")
+    return ax
+
+
+def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the sentiment of what therapists and patients say.
+
+    Parameters
+    ----------
+    table
+        Utterance table; columns role, sentiment.
+    ax
+        Where to draw; a new figure by default.
+    """
+    with style.house_style():
+        ax = style.axes_or_new(ax)
+        edges = np.linspace(-1, 1, 21)
+        drawn = False
+        for role in ("therapist", "patient"):
+            values = table.loc[table["role"] == role, "sentiment"].dropna()
+            if not len(values):
+                continue
+            drawn = True
+            colour = style.ROLE_COLOURS[role]
+            share = np.full(len(values), 1 / len(values))
+            label = f"{role} (n = {len(values)}, mean {values.mean():+.2f})"
+            ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
+            ax.axvline(values.mean(), color=colour, lw=1.6)
+        if drawn:
+            ax.legend(loc="upper left", fontsize=8)
+            ax.set_ylim(top=1.25 * ax.get_ylim()[1])
+        else:
+            style.empty_note(ax, "no text by a known role")
+        ax.set(xlabel="sentiment of the words (VADER compound)", ylabel="share of utterances")
+    return ax
+
+
+def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
+    """Draw paper A's Figure 3: durations, sentiment by role, both channels in the plane.
+
+    Parameters
+    ----------
+    run
+        A run.
+    roles
+        Whose utterances go into the plane (research decision A23); everybody's when no utterance
+        has one of these roles.
+
+    Returns
+    -------
+    Figure
+        Three axes, left to right.
+    """
+    import matplotlib.pyplot as plt
+
+    table = run.utterances
+    with style.house_style():
+        figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), width_ratios=[1, 1, 1.05])
+        plot_durations(run.videos_table["duration"] / 60, ax=axes[0])
+        axes[0].set_title("Duration")
+        plot_sentiment(table, ax=axes[1])
+        axes[1].set_title("Sentiment")
+        chosen = table[table["role"].isin(roles)]
+        whose = " and ".join(roles)
+        if not len(chosen):
+            chosen, whose = table, "everybody"
+        plot_plane(chosen, ax=axes[2])
+        axes[2].set_title(f"Voice and face ({whose})")
+    return figure
+
+
+def figure10(run: Run) -> Figure:
+    """Draw paper A's Figure 10: absolute differences between voice and face, with the threshold.
+
+    Parameters
+    ----------
+    run
+        A run; its threshold is drawn.
+    """
+    import matplotlib.pyplot as plt
+
+    with style.house_style():
+        figure, ax = plt.subplots(figsize=(5.4, 5.2))
+        plot_differences(run.utterances, threshold=run.settings.dissonance.threshold, ax=ax)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Run], Figure]] = {"figure3": figure3, "figure10": figure10}
+"""Figures of paper A that are a function of a run."""
+
+_SHORT = {"fig3": "figure3", "fig10": "figure10"}
+
+
+def draw(run: Run, name: str, *, video: str | None = None) -> Figure:
+    """Draw a figure by name.
+
+    Parameters
+    ----------
+    run
+        A run.
+    name
+        `figure3`, `figure10` (or `fig3`, `fig10`), or `session`.
+    video
+        For `session`: which video; the first by default.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such figure.
+    """
+    name = _SHORT.get(name, name)
+    if name == "session":
+        video = video or run.videos[0]
+        frames = run.face_frames
+        return plot_session(
+            run.session(video), frames=frames[frames["video_id"] == video], title=video
+        )
+    if name not in FIGURES:
+        raise SettingsError(
+            f"There is no figure '{name}'.", next_step=nearest(name, [*FIGURES, "session"])
+        )
+    return FIGURES[name](run)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix."""
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    suffix = path.suffix.lstrip(".").lower() or "png"
+    # Nothing that changes from write to write: same table, same bytes.
+    metadata = {"Software": None} if suffix == "png" else {"Date": None}
+    if suffix == "pdf":
+        metadata = {"CreationDate": None}
+    figure.savefig(buffer, format=suffix, metadata=metadata)
+    plt.close(figure)
+    write_atomically(path, buffer.getvalue())
+
+
+def draw_all(run: Run) -> None:
+    """Draw the paper's figures and one timeline per session into the run folder.
+
+    Figures whose tables have not changed are left as they are.
+    """
+    import hashlib
+
+    import matplotlib as mpl
+
+    mpl.use("Agg", force=False)
+    tables = ("utterances.parquet", "videos.parquet", "face_frames.parquet")
+    content = b"".join((run.root / name).read_bytes() for name in tables)
+    content += run.settings.model_dump_json().encode()
+    state = hashlib.sha256(content + mpl.__version__.encode()).hexdigest()
+    marker = run.root / "figures" / ".drawn"
+    sessions = [v for v in run.videos if (run.utterances["video_id"] == v).any()]
+    names = [*FIGURES, *(f"session_{video}" for video in sessions)]
+    paths = [run.root / "figures" / f"{name}.png" for name in names]
+    if marker.is_file() and marker.read_text() == state and all(p.is_file() for p in paths):
+        return
+    for name, path in zip(names, paths, strict=True):
+        video = name.removeprefix("session_") if name.startswith("session_") else None
+        save(draw(run, "session" if video else name, video=video), path)
+    write_atomically(marker, state.encode())

@@ -1,0 +1,127 @@
+"""The valence-arousal plane, and the differences between the channels in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from emodiss.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# More points than this overlap into a blot; density is drawn instead.
+_MAX_POINTS = 2000
+
+
+def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw where voices and faces lie in the valence-arousal plane.
+
+    Parameters
+    ----------
+    table
+        Utterance table; columns speech_valence, speech_arousal, face_valence, face_arousal.
+    ax
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        With one collection per channel and its mean as a cross.
+    """
+    with style.house_style():
+        ax = style.axes_or_new(ax, width=4.6, height=4.4)
+        counts: list[int] = []
+        for channel, colour in (("speech", style.SPEECH), ("face", style.FACE)):
+            points = table[[f"{channel}_valence", f"{channel}_arousal"]].dropna().to_numpy(float)
+            counts.append(len(points))
+            if not len(points):
+                continue
+            label = f"{'voice' if channel == 'speech' else 'face'} (n = {len(points)})"
+            if len(points) > _MAX_POINTS:
+                _draw_density(ax, points, colour)
+                ax.plot([], [], color=colour, label=label)
+            else:
+                ax.scatter(
+                    *points.T,
+                    s=22,
+                    marker=style.MARKERS[channel],
+                    color=colour,
+                    alpha=0.65,
+                    linewidths=0,
+                    label=label,
+                )
+            ax.plot(*points.mean(axis=0), marker="P", ms=10, color=colour, mec="white", mew=1.2)
+        ax.axhline(0, color=style.QUIET, lw=0.7)
+        ax.axvline(0, color=style.QUIET, lw=0.7)
+        ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal")
+        ax.set(xlabel="valence, unpleasant to pleasant", ylabel="arousal, calm to excited")
+        if any(counts):
+            ax.legend(loc="lower right", handletextpad=0.3)
+        else:
+            style.empty_note(ax, "no utterance with a measured channel")
+    return ax
+
+
+def _draw_density(ax: Axes, points: np.ndarray, colour: str) -> None:
+    """Draw the smallest regions that hold half and nine tenths of the points."""
+    from scipy.ndimage import gaussian_filter
+
+    edges = np.linspace(-1, 1, 61)
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=(edges, edges))
+    density = gaussian_filter(counts, 1.2).T
+    ranked = np.sort(density.ravel())[::-1]
+    mass = np.cumsum(ranked) / ranked.sum()
+    levels = sorted({float(ranked[np.searchsorted(mass, share)]) for share in (0.9, 0.5)})
+    middle = (edges[:-1] + edges[1:]) / 2
+    ax.contour(middle, middle, density, levels=levels, colors=colour, linewidths=[0.8, 1.6])
+
+
+def plot_differences(
+    table: pd.DataFrame, *, threshold: float = 0.5, ax: Axes | None = None
+) -> Axes:
+    """Draw the absolute difference between voice and face on both axes, with the threshold.
+
+    Parameters
+    ----------
+    table
+        Utterance table; columns delta_valence, delta_arousal.
+    threshold
+        T of Equation 1; everything outside its square is flagged.
+    ax
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        Paper A, Figure 10.
+    """
+    from matplotlib.patches import Rectangle
+
+    with style.house_style():
+        ax = style.axes_or_new(ax, width=5.0, height=4.6)
+        gaps = table[["delta_valence", "delta_arousal"]].dropna().abs().to_numpy(float)
+        top = max(1.0, 1.08 * float(gaps.max(initial=0.0)), 1.2 * threshold)
+        ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        ax.set(xlabel="|valence of voice - valence of face|")
+        ax.set(ylabel="|arousal of voice - arousal of face|")
+        square = Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec=style.INK, ls="--", lw=1)
+        ax.add_patch(square)
+        ax.annotate(f"T = {threshold:g}", (threshold, top), ha="center", va="bottom", fontsize=8)
+        if not len(gaps):
+            style.empty_note(ax, "no utterance with both channels")
+            return ax
+        flagged = gaps.max(axis=1) > threshold
+        if len(gaps) > _MAX_POINTS:
+            ax.hexbin(*gaps.T, gridsize=40, extent=(0, top, 0, top), mincnt=1, cmap="Greys")
+        else:
+            ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="within T")
+            ax.scatter(*gaps[flagged].T, s=30, color=style.FLAG, marker="D", label="dissonant")
+            ax.legend(loc="upper right")
+        n = len(gaps)
+        share = f"{flagged.sum()} of {n} utterances dissonant ({flagged.mean():.0%})"
+        unknown = len(table) - n
+        ax.set_title(share + (f", {unknown} undetermined" if unknown else ""), pad=14)
+    return ax

@@ -1,0 +1,70 @@
+"""One look for all plots: colours by role and by channel, sizes and fonts.
+
+The hues are Okabe and Ito's (2008), which people with colour-blindness can tell apart; channels
+also differ in marker and line, so that nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SPEECH = "#0072B2"
+FACE = "#D55E00"
+FLAG = "#CC79A7"
+QUIET = "#8A8F98"
+INK = "#22262B"
+
+ROLE_COLOURS = {"therapist": "#009E73", "patient": "#E69F00", "other": "#56B4E9", None: QUIET}
+"""Fill colour of each role; None is a role not known."""
+
+MARKERS = {"speech": "o", "face": "s"}
+
+_SETTINGS: dict[str, Any] = {
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "grid.color": "#E6E8EB",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextlib.contextmanager
+def house_style() -> Iterator[None]:
+    """Apply the look to everything drawn inside."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def axes_or_new(ax: Axes | None, *, width: float = 6.0, height: float = 4.0) -> Axes:
+    """Return the axes given, or those of a new figure of a size in inches."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height))[1]
+
+
+def empty_note(ax: Axes, text: str) -> None:
+    """Say on the axes why there is nothing to see; an empty plot must not look like a result."""
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=QUIET)

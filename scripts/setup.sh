@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Make .venv with everything emodiss can use, at the locked versions. Sourced by demo.sh and
+# test.sh; safe to run again: a finished set-up is recognised by the lock file it was made from.
+#
+# Needs Python 3.11 to 3.13 with pip or venv, and a package registry. No system package: ffmpeg
+# comes inside a Python package.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export PYANNOTE_METRICS_ENABLED=0
+export HF_HUB_DISABLE_TELEMETRY=1
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+        if [ -n "$candidate" ] && "$candidate" -c \
+            'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+        then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "emodiss needs Python 3.11, 3.12 or 3.13; none was found." >&2
+    echo "Install one, or name it: PYTHON=/path/to/python3.11 bash scripts/demo.sh" >&2
+    return 1
+}
+
+set_up() {
+    local python stamp
+    stamp="$(cat pyproject.toml scripts/requirements.lock scripts/setup.sh | sha256sum | cut -c1-16)"
+    if [ -x .venv/bin/python ] && [ "$(cat .venv/.emodiss-setup 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    python="$(find_python)"
+    echo "Setting up .venv with $("$python" --version) (about 8 GB; most of it is torch) ..." >&2
+    # uv installs in well under a minute what takes pip many; it lives in a folder of its own.
+    if [ ! -x .venv/uv/bin/uv ] && [ ! -x .venv/uv/bin/python ]; then
+        rm -rf .venv
+        "$python" -m venv .venv 2>/dev/null || "$python" -m venv --without-pip .venv
+    fi
+    if [ ! -x .venv/uv/bin/uv ]; then
+        "$python" -m pip install --quiet --target .venv/uv --no-deps --disable-pip-version-check \
+            --require-hashes -r scripts/uv.lock
+    fi
+    UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
+        --require-hashes --no-deps -r scripts/requirements.lock
+    UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
+        --no-deps --no-build-isolation --editable .
+    echo "$stamp" > .venv/.emodiss-setup
+}
+
+set_up
