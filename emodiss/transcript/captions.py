@@ -172,10 +172,16 @@ def _head(text: str) -> _Head | None:
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Find runs of lines that are not blank, with the line each one starts on."""
+    """Find blocks between blank lines, with the line each one starts on.
+
+    A line of spaces is part of a cue in WebVTT (YouTube writes such lines), but in files edited
+    by hand it may separate: it does where the times of a cue follow.
+    """
     block: list[str] = []
     for line, content in enumerate([*lines, ""], start=1):
-        if content.strip():
+        if content.strip() or (
+            content and block and not any("-->" in later for later in lines[line : line + 2])
+        ):
             block.append(content)
         elif block:
             yield line - len(block), block
