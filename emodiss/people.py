@@ -21,7 +21,7 @@ from emodiss.media import Audio, Media, iterate_frames
 from emodiss.roles import RoleGuess, classify_roles
 from emodiss.speech import Transcript
 from emodiss.timebase import CLOCK_FPS
-from emodiss.tracks import Tracks
+from emodiss.video import Tracks
 
 __all__ = [
     "Binding",
@@ -195,11 +195,11 @@ def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
             if before is None or not 0 < frame.time - before[0] <= _MAX_STEP_S:
                 continue
             # Divided by contrast, a moustache or a bright studio does not look like speech.
-            contrast = float(patch.std() + before[1].std()) / 2 + 4.0
+            contrast = float(patch.std() + before[1].std()) / 2 + 0.02
             change = float(np.abs(patch - before[1]).mean()) / contrast
             motions[number][position] = change / (frame.time - before[0])
     for track, motion in zip(tracks.tracks, motions, strict=True):
-        series.append(MouthMotion(track.track_id, track.ticks, motion))
+        series.append(MouthMotion(track.id, track.ticks, motion))
     return Mouths(tuple(series))
 
 
@@ -318,7 +318,7 @@ def assign(
         Track ids by speaker; empty sets for voices without a face.
     """
     bound: dict[str, set[int]] = {b.speaker: set() for b in evidence}
-    ticks = {t.track_id: set(t.ticks.tolist()) for t in tracks.tracks}
+    ticks = {t.id: set(t.ticks.tolist()) for t in tracks.tracks}
     taken: set[int] = set()
     ranked = sorted(evidence, key=lambda b: (-_total(b), b.speaker, b.track_id))
     for pair in ranked:

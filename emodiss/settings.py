@@ -55,7 +55,12 @@ class TracksSettings(_Group):
     max_age: int = Field(1, ge=1, description="detections a track survives without a match")
     min_hits: int = Field(3, ge=1, description="matches before a track counts")
     iou_threshold: float = Field(0.3, gt=0, lt=1, description="least overlap of a match")
-    max_gap_s: float = Field(5.0, ge=0, description="longest absence over which fragments are joined")
+    max_gap_s: float = Field(
+        8.0, ge=0, description="longest absence over which fragments of one face are joined, s"
+    )
+    min_join_confidence: float = Field(
+        0.3, ge=0, le=1, description="least confidence for two fragments to be one face"
+    )
     min_track_s: float = Field(0.5, ge=0, description="shorter tracks are dropped as false finds, s")
     cut_threshold: float = Field(
         27.0, gt=0, description="content change of a cut; PySceneDetect's own default"

@@ -85,13 +85,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "faces",
-        "emodiss.faces:detect",
+        "emodiss.video:detect",
         reads=("media",),
         model="faces",
         settings=("faces", "tracks"),
         source=True,
     ),
-    Stage("tracks", "emodiss.tracks:follow", reads=("faces",), settings=("tracks", "faces")),
+    Stage("tracks", "emodiss.video:follow", reads=("faces",), settings=("tracks", "faces")),
     Stage("mouths", "emodiss.people:watch_mouths", reads=("media", "tracks"), source=True),
     Stage(
         "people",

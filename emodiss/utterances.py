@@ -20,7 +20,7 @@ from emodiss.errors import EmodissError
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.people import People
 from emodiss.speech import Transcript
-from emodiss.tracks import Tracks
+from emodiss.video import Tracks
 
 # Crops that wait for the face model; bounds memory, changes no result.
 _BATCH = 32
@@ -328,7 +328,7 @@ def measure_faces(
     looks: dict[int, list[_Look]] = {}
     clock = media.clock()
     all_ticks = media.ticks()
-    by_id = {track.track_id: track for track in tracks.tracks}
+    by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
         times = clock.time_of(all_ticks)
         within = all_ticks[(times >= utterance.start) & (times < utterance.end)]

@@ -34,15 +34,13 @@ set_up() {
     fi
     python="$(find_python)"
     echo "Setting up .venv with $("$python" --version) (about 8 GB; most of it is torch) ..." >&2
-    # uv installs in well under a minute what takes pip many; it lives in a folder of its own.
-    if [ ! -x .venv/uv/bin/uv ] && [ ! -x .venv/uv/bin/python ]; then
+    if ! .venv/bin/python -c '' 2>/dev/null; then
         rm -rf .venv
-        "$python" -m venv .venv 2>/dev/null || "$python" -m venv --without-pip .venv
+        "$python" -m venv --without-pip .venv
     fi
-    if [ ! -x .venv/uv/bin/uv ]; then
-        "$python" -m pip install --quiet --target .venv/uv --no-deps --disable-pip-version-check \
-            --require-hashes -r scripts/uv.lock
-    fi
+    # uv installs in under a minute what takes pip many; it lives in a folder of its own.
+    "$python" -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/uv \
+        --no-deps --require-hashes -r scripts/bootstrap.lock
     UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
         --require-hashes --no-deps -r scripts/requirements.lock
     UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \

@@ -1,0 +1,153 @@
+"""What the pictures show: faces at the ticks of the 30 FPS clock, cuts, and tracks of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.cuts import CutFinder
+from emodiss.faces import FaceBoxes, FaceSeries
+from emodiss.media import Frame, Media, iterate_frames
+from emodiss.tracks import FaceTrack, LinkCounts, link_with_counts
+
+# Frames handed to the detector at once; bounds memory, changes no result.
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sightings:
+    """Faces and cuts of one video.
+
+    Parameters
+    ----------
+    faces
+        What the detector found at each tick it looked at, whatever its score.
+    cuts
+        (k,) float64, times of the first looked-at frame after each cut, in seconds.
+    stride
+        Ticks from one look to the next.
+    """
+
+    faces: FaceSeries
+    cuts: NDArray[np.float64]
+    stride: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        return () if len(self.faces.boxes) else ("no_faces",)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """Face tracks of one video.
+
+    Parameters
+    ----------
+    tracks
+        In order of first appearance.
+    counts
+        What became of the detections on the way.
+    n_below_score
+        Detections left out because the detector was not sure enough.
+    """
+
+    tracks: tuple[FaceTrack, ...]
+    counts: LinkCounts
+    n_below_score: int
+
+    def of(self, track_id: int) -> FaceTrack:
+        """Return the track with this id."""
+        return next(track for track in self.tracks if track.id == track_id)
+
+
+def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sightings:
+    """Detect the faces of a video.
+
+    Parameters
+    ----------
+    source, media
+        The video.
+    model
+        A `FaceDetector`.
+    settings
+        Groups `faces` and `tracks`, by name.
+
+    Returns
+    -------
+    Sightings
+        Empty without moving pictures. A frame on display at several ticks is looked at once.
+    """
+    stride = settings["faces"].stride
+    ticks = media.ticks()
+    ticks = ticks[ticks % stride == 0]
+    indices = media.clock().frame_at(ticks)
+    finder = CutFinder(threshold=settings["tracks"].cut_threshold)
+    found: dict[int, FaceBoxes] = {}
+    for frames in _batches(iterate_frames(source, media, np.unique(indices))):
+        for frame in frames:
+            finder.add(frame.image, frame.time)
+        boxes = model.detect([frame.image for frame in frames])
+        found.update(zip((frame.index for frame in frames), boxes, strict=True))
+    # A frame the decoder did not deliver was not looked at; that is no finding of no face.
+    seen = np.array([int(index) in found for index in indices], dtype=bool)
+    kept, shown = ticks[seen], indices[seen]
+    series = FaceSeries.of(kept, [found[int(index)] for index in shown])
+    return Sightings(series, np.asarray(finder.cuts(), dtype=np.float64), stride)
+
+
+def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    batch: list[Frame] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def follow(*, faces: Sightings, settings: Any) -> Tracks:
+    """Join the faces of a video into tracks.
+
+    Parameters
+    ----------
+    faces
+        What `detect` found.
+    settings
+        Groups `tracks` and `faces`, by name.
+
+    Returns
+    -------
+    Tracks
+        Boxes between looks are interpolated.
+    """
+    rule, floor = settings["tracks"], settings["faces"].min_score
+    sure: dict[int, FaceBoxes] = {}
+    n_below = 0
+    for tick, boxes in faces.faces.items():
+        keep = boxes.scores >= floor
+        n_below += int((~keep).sum())
+        sure[tick] = replace(
+            boxes,
+            boxes=boxes.boxes[keep],
+            scores=boxes.scores[keep],
+            landmarks=boxes.landmarks[keep],
+        )
+    tracks, counts = link_with_counts(
+        sure,
+        stride=faces.stride,
+        cuts=faces.cuts.tolist(),
+        max_gap_s=rule.max_gap_s,
+        min_track_s=rule.min_track_s,
+        min_confidence=rule.min_join_confidence,
+        max_age=rule.max_age,
+        min_hits=rule.min_hits,
+        iou_threshold=rule.iou_threshold,
+    )
+    return Tracks(tuple(tracks), counts, n_below)
