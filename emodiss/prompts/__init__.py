@@ -222,7 +222,11 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
             )
         if options.no_flag == "base":
             used = load_template("base")
-    turns = [turn(session, row, row in marked) for row in rows]
+    for row in rows:  # windows overlap and conditions share them
+        key = (row, row in marked)
+        if key not in session.turns:
+            session.turns[key] = turn(session, *key)
+    turns = [session.turns[row, row in marked] for row in rows]
     missing = _missing(session, turns, template.condition)
     text = render(
         used,

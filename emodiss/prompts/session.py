@@ -7,7 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import nearest
-from emodiss.prompts.records import Channel, PromptError, PromptOptions, Window
+from emodiss.prompts.records import Channel, PromptError, PromptOptions, Turn, Window
 
 ROLES = ("therapist", "patient", "other")
 """Roles an utterance may have; anything missing is an unknown role."""
@@ -78,8 +78,10 @@ class Session:
         self.ids: list[str | int] = [_plain_id(x) for x in self._column("utterance_id", None)]
         if "utterance_id" not in self.table.columns:
             self.ids = list(range(n))
-        self.roles = [_role(x, self.video_id) for x in self._column("role", None)]
-        self.labels = [_speaker_label(x) for x in self._column("speaker", None)]
+        role = lru_cache(None)(lambda value: _role(value, self.video_id))
+        self.roles: list[str | None] = [role(x) for x in self._column("role", None)]
+        label = lru_cache(None)(_speaker_label)
+        self.labels: list[str] = [label(x) for x in self._column("speaker", None)]
         self.texts = [clean(x) for x in self._column("text", "")]
         self.dissonant = [_flag(x, self.video_id) for x in self._column("dissonant", None)]
 
@@ -87,6 +89,7 @@ class Session:
         stand_in = options.unknown_roles == "speaker" and not known
         self.is_patient = [role == "patient" or (stand_in and role is None) for role in self.roles]
         self.speakers = self._names()
+        self.turns: dict[tuple[int, bool], Turn] = {}
         if not any(self.texts) and options.untranscribed == "skip":
             raise PromptError(
                 f"Video '{self.video_id}' has {n} utterances and none has text.",
@@ -350,6 +353,10 @@ def _speaker_label(value: object) -> str:
 
 
 def _flag(value: object, video_id: str) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if value is pd.NA or value is None:
+        return None
     text = clean(value).lower()
     if text in ("true", "1", "1.0"):
         return True

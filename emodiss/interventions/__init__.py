@@ -1,0 +1,46 @@
+"""Interventions: what a model answered, and what of it can be used.
+
+The prompts ask for `[Technique] [Your Response]`. Models write that in many ways, so `parse` takes
+the technique and the response out of all the usual ones, notes which one it met, keeps the raw
+text, and never raises. Failure cases of appendix F in Haydarov et al. (2025) are flags beside the
+parsed fields; nothing is corrected or dropped.
+
+The flags read English and go by form, not by meaning: a missing flag is no proof of a good answer.
+"""
+
+from __future__ import annotations
+
+from emodiss.interventions.failures import FAILURES
+from emodiss.interventions.parsing import format_reply, parse
+from emodiss.interventions.records import (
+    PARSE_MODES,
+    Intervention,
+    InterventionError,
+    ParsedReply,
+    ParseMode,
+)
+from emodiss.interventions.techniques import (
+    Technique,
+    Vocabulary,
+    count_sentences,
+    count_words,
+    normalise_technique,
+    vocabulary,
+)
+
+__all__ = [
+    "FAILURES",
+    "PARSE_MODES",
+    "Intervention",
+    "InterventionError",
+    "ParseMode",
+    "ParsedReply",
+    "Technique",
+    "Vocabulary",
+    "count_sentences",
+    "count_words",
+    "format_reply",
+    "normalise_technique",
+    "parse",
+    "vocabulary",
+]

@@ -1,0 +1,167 @@
+"""Failure cases of appendix F, seen from the form of a reply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+FAILURES = (
+    "empty",
+    "refusal",
+    "explanation",
+    "echoed_turns",
+    "several_turns",
+    "trailing_explanation",
+)
+"""Failure codes, the gravest first; `ParsedReply.failure` is the first one that applies.
+
+`empty`: no response. `refusal`: the model declines. `explanation`: it explains or describes
+instead of continuing the dialogue (appendix F). `echoed_turns`: it begins with a turn of the
+patient or repeats an utterance of the prompt. `several_turns`: it writes more than one turn.
+`trailing_explanation`: it continues the dialogue and then explains itself.
+"""
+
+THERAPISTS = r"Therapist|Counsell?or|Psychologist|Clinician|Assistant"
+PATIENTS = r"Patient|Client"
+
+_EXPLAINING = (
+    r"(?:explanation|rationale|reasoning|justification|analysis|notes?|commentary|disclaimer)"
+)
+EXPLAINING_WORD = re.compile(rf"\A{_EXPLAINING}\Z", re.IGNORECASE)
+_EXPLAINING_LABEL = re.compile(rf"[\s*_(\[#]*{_EXPLAINING}\b[*_]*\s*:", re.IGNORECASE)
+_VERB = (
+    r"(?:encourages|helps|allows|aims|seeks|validates|acknowledges|demonstrates|shows|provides|"
+    r"invites|reflects|is (?:intended|meant|designed))"
+)
+_NOUN = (
+    r"(?:responses?|techniques?|interventions?|approach|questions?|statement|reply|method|strategy)"
+)
+# "This encourages ...", "The intervention technique ...", "By reflecting ..."
+_META = re.compile(
+    rf"[\s*_(\[\"“]*(?:(?:this|these|the|my)\s+(?:\w+\s+){{0,2}}?{_NOUN}|this\s+{_VERB}|"
+    r"by\s+(?:using|reflecting|asking|validating|acknowledging))\b",
+    re.IGNORECASE,
+)
+_SELF = re.compile(
+    r"[\s*_(\[\"“]*(?:this|these|my)\s+(?:\w+\s+){0,2}?"
+    r"(?:responses?|reply|techniques?|interventions?)\b",
+    re.IGNORECASE,
+)
+_PATIENT = re.compile(r"\b(?:patient|client)(?:'s|s'|s)?\b", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"\b(?:therapist|technique|intervention|dialogue|transcript|video)(?:'s|s)?\b", re.IGNORECASE
+)
+_YOU = re.compile(r"\b(?:you|your|yours|yourself|yourselves)\b", re.IGNORECASE)
+_I = re.compile(r"\b(?:I|me|my|we|us|our|let's)\b", re.IGNORECASE)
+
+_NOT_ABLE = (
+    r"I(?: can't| cannot| can not| won't| will not| am unable to| am not able to|'m unable to"
+    r"|'m not able to)(?: directly| really)?"
+)
+_MODEL = r"(?:ai|artificial intelligence|(?:large )?language model)"
+_REFUSAL = re.compile(
+    rf"\bas an? {_MODEL}\b|\bI(?:'m| am)(?: just| only)? an? {_MODEL}\b|\b{_NOT_ABLE} "
+    r"(?:assist|fulfill?|comply|engage in|participate|role-?play|generate|"
+    r"continue (?:this|the|with)|respond to (?:this|that)|help (?:you )?with|do that|"
+    r"answer (?:this|that)|(?:provide|offer|give) (?:\w+ ){0,3}(?:help|advice|therapy|treatment|"
+    r"assistance|response|diagnosis|counsell?ing|support))\b",
+    re.IGNORECASE,
+)
+_REFUSAL_REACH = 400  # a refusal opens a reply; later, the same words may be the patient's
+
+# At the start of a line in any case, or after the end of a sentence with a capital.
+_TURN_LABEL = re.compile(
+    rf"(?:^[ \t>*_]{{0,6}}|(?<=[.!?\"”*)])[ \t]+[*_]{{0,3}})(?P<who>{THERAPISTS}|{PATIENTS})"
+    r"(?: \d)?(?:[ \t]*\([^)\n]{0,200}\))?[*_]{0,3}[ \t]*:",
+    re.MULTILINE,
+)
+_ECHO_WORDS = 4  # shorter lines ("I see.") are repeated by chance
+
+
+def find_failures(body: str, response: str, context: Sequence[str]) -> tuple[str, ...]:
+    """Flag what is wrong with a reply.
+
+    Parameters
+    ----------
+    body
+        The reply without its wrapping.
+    response
+        What was taken to be the therapist's words.
+    context
+        Utterances of the prompt.
+
+    Returns
+    -------
+    tuple of str
+        From `FAILURES`, the gravest first.
+    """
+    body, response = body.replace("’", "'"), response.replace("’", "'")
+    explains = _explains(_TURN_LABEL.sub(" ", response).strip())
+    found = {
+        "empty": not any(char.isalnum() for char in response),
+        "refusal": bool(_REFUSAL.search(body[:_REFUSAL_REACH])),
+        "explanation": explains,
+        "echoed_turns": _echoes(body, response, context),
+        "several_turns": any(match.start() > 0 for match in _TURN_LABEL.finditer(response)),
+        "trailing_explanation": not explains and _explains_later(response),
+    }
+    return tuple(name for name in FAILURES if found[name])
+
+
+def speaker_of(label: str) -> str | None:
+    """Tell whose label it is.
+
+    Parameters
+    ----------
+    label
+        What stands before a colon; cues in brackets are allowed.
+
+    Returns
+    -------
+    str or None
+        `therapist`, `patient`, or None when it is no speaker's label.
+    """
+    plain = label.split("(", 1)[0].strip(" \t*_>:")
+    if re.fullmatch(rf"(?:{THERAPISTS})(?: \d)?", plain, re.IGNORECASE):
+        return "therapist"
+    return "patient" if re.fullmatch(rf"(?:{PATIENTS})(?: \d)?", plain, re.IGNORECASE) else None
+
+
+def _explains(response: str) -> bool:
+    """Whether a response explains or describes instead of speaking to the patient."""
+    if _EXPLAINING_LABEL.match(response):
+        return True
+    about_patient, speaks = _PATIENT.search(response), _YOU.search(response)
+    if _META.match(response) and about_patient:
+        return True
+    if speaks:
+        return False
+    if about_patient or _SELF.match(response):
+        return True
+    return bool(_ABOUT.search(response)) and not _I.search(response)
+
+
+def _explains_later(response: str) -> bool:
+    parts = re.split(r"\n+|(?<=[.!?\"”])\s+(?=\()", response)[1:]
+    return any(
+        _EXPLAINING_LABEL.match(part) or (_META.match(part) and _PATIENT.search(part))
+        for part in parts
+    )
+
+
+def _echoes(body: str, response: str, context: Sequence[str]) -> bool:
+    before = body[: max(0, body.find(response))] if response else body
+    for match in _TURN_LABEL.finditer(before):
+        if speaker_of(match.group("who")) == "patient":
+            return True
+    opening = _TURN_LABEL.match(response)
+    if opening and speaker_of(opening.group("who")) == "patient":
+        return True
+    said = {_bare(line) for line in context}
+    lines = {_bare(re.sub(r"\A[^:\n]{1,200}:\s", "", line)) for line in body.split("\n")}
+    lines |= {_bare(line) for line in f"{body}\n{response}".split("\n")}
+    return any(len(line.split()) >= _ECHO_WORDS for line in said & lines)
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.replace("’", "'").casefold()))

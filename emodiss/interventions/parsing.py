@@ -1,0 +1,295 @@
+"""Taking a reply apart: technique here, response there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+from emodiss.interventions.failures import EXPLAINING_WORD, THERAPISTS, find_failures, speaker_of
+from emodiss.interventions.records import ParsedReply, ParseMode
+from emodiss.interventions.techniques import DECORATION, normalise_technique, tidy_name
+
+_MAX_NAME_WORDS = 15
+_FENCE = re.compile(r"\A```[\w-]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_PREAMBLE = re.compile(
+    r"\A(?:sure|certainly|of course|okay|ok|absolutely|here(?:'s| is| are)|based on)\b[^\n]{0,200}:"
+    r"\s*\n+(?=\S)",
+    re.IGNORECASE,
+)
+_RESPONSE_LABEL = re.compile(
+    r"\A[\s*_]*(?:\d{1,2}[.)]\s*)?\[?(?:your |therapist(?:'s)? |my )?"
+    r"(?:response|reply|continuation)\]?[\s*_]*(?::[\s*_]*|(?<=\])\s*)",
+    re.IGNORECASE,
+)
+_RESPONSE_INLINE = re.compile(
+    r"\s*[*_]*(?:\[(?:your )?response\][*_]*\s*:?|\b(?:your )?response[*_]*\s*:)[\s*_]*",
+    re.IGNORECASE,
+)
+_TECHNIQUE_LABEL = (
+    r"(?:(?:suggested|applied|chosen|selected|recommended|specific|name of)[ \t]+)?(?:the[ \t]+)?"
+    r"(?:(?:(?:therapeutic|therapy|intervention|psychotherapeutic)[ \t]+)*technique|intervention)"
+    r"(?:[ \t]+(?:name|applied|used|chosen))?[ \t]*\d{0,2}"
+)
+_TECHNIQUE_LINE = re.compile(
+    rf"^[ \t>*_#(\[]{{0,8}}(?:\d{{1,2}}[.)][ \t*_]*)?{_TECHNIQUE_LABEL}"
+    r"[\])*_]{0,4}[ \t]*:[ \t*_]*(?P<line>[^\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_GENERIC_BRACKET = re.compile(rf"\A{_TECHNIQUE_LABEL}\Z", re.IGNORECASE)
+_LABEL_START = re.compile(rf"\A{_TECHNIQUE_LABEL}[ \t]*:[ \t]*", re.IGNORECASE)
+_BRACKET = re.compile(r"\A[*_#\s]{0,6}\[([^\[\]\n]{1,200})\][*_]{0,3}[ \t]*[:–—-]?[ \t]*")
+_BOLD = re.compile(r"\A(?:\*{2,3}|__)([^*_\n]{2,160}?)(?:\*{2,3}|__)[ \t]*[:–—-]?[ \t]*")
+_HEADING = re.compile(r"\A#{1,6}[ \t]+([^\n]{2,160})\n+")
+_COLON = re.compile(r"\A([^:\n]{2,160}):[ \t]*(?=\S|\n)")
+_DASH = re.compile(r"\A([^\n]{2,80}?)[ \t]+[–—-][ \t]+(?=[A-Z\"“])")
+_NAME_STOPS = re.compile(
+    r"\b(?:you|your|you're|i|i'm|i've|we|let's|me|my|he|she|they|it's|it|that's|what|how|why)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?](?=[\s\"”*]+\S)")
+_SMALL_WORDS = frozenset(
+    {"a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the"}
+    | {"specifically", "to", "using", "via", "with"}
+)
+
+
+def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
+    """Take a reply apart into technique and response, and flag failures.
+
+    Parameters
+    ----------
+    text
+        The model's reply; None counts as empty.
+    context
+        Utterances of the prompt. Where given, a reply that repeats one of them as a line is
+        flagged as an echo even when it names no speaker.
+
+    Returns
+    -------
+    ParsedReply
+        Never raises on any text. Met in this order: a JSON object with `technique` and
+        `response`; `[Technique] response`; a line `Technique: ...`; a bold or heading line; a
+        first line up to a colon; a first line alone that is a technique's name.
+
+    Notes
+    -----
+    Taken away before reading: a code fence around everything, a block of `<think>`, and an opening
+    line such as "Here is my response:". A leading `Therapist:` and quotation marks around the
+    whole response go too. Not changed: anything inside the response.
+    """
+    raw = text if isinstance(text, str) else ""
+    body = _unwrapped(raw)
+    technique, response, mode = _split(body)
+    if technique is not None:
+        technique = tidy_name(technique) or None
+    response = _tidy_response(response)
+    return ParsedReply(
+        technique=technique,
+        response=response,
+        failures=find_failures(body, response, list(context)),
+        parse_mode=mode if technique is not None or mode == "json" else "none",
+        raw=raw,
+    )
+
+
+def format_reply(technique: str, response: str) -> str:
+    """Write a reply as the prompts ask for it.
+
+    Parameters
+    ----------
+    technique, response
+        The two parts.
+
+    Returns
+    -------
+    str
+        `[technique] response`.
+    """
+    return f"[{technique}] {response}"
+
+
+def _unwrapped(text: str) -> str:
+    body = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    body = _THINKING.sub("", body).strip()
+    fence = _FENCE.match(body)
+    if fence:
+        body = fence.group(1).strip()
+    return _PREAMBLE.sub("", body, count=1).strip()
+
+
+def _split(body: str) -> tuple[str | None, str, ParseMode]:
+    """Technique, response and mode of a reply without its wrapping."""
+    found = _as_json(body)
+    if found is not None:
+        return found
+    for reader in (_as_bracket, _as_technique_line, _as_bold, _as_colon, _as_first_line):
+        found = reader(body)
+        if found is not None:
+            return found
+    return None, body, "none"
+
+
+_Found = tuple[str | None, str, ParseMode]
+
+
+def _as_json(body: str) -> _Found | None:
+    if not (body.startswith("{") and body.endswith("}")):
+        return None
+    try:
+        record = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    lower = {str(key).lower(): value for key, value in record.items()}
+    technique = lower.get("technique")
+    response = lower.get("response", lower.get("your response"))
+    if not isinstance(technique, str) or not isinstance(response, str):
+        return None
+    return technique, response, "json"
+
+
+def _as_bracket(body: str) -> _Found | None:
+    match = _BRACKET.match(body)
+    if match is None:
+        return None
+    name, rest = match.group(1).strip(), body[match.end() :]
+    if _RESPONSE_LABEL.match(f"[{name}]:"):
+        return None, rest, "none"
+    if _GENERIC_BRACKET.match(name):  # "[Technique] Validation [Your Response] ..."
+        name, rest = _name_from_line(rest)
+    return _LABEL_START.sub("", name), rest, "bracketed"
+
+
+def _as_technique_line(body: str) -> _Found | None:
+    match = _TECHNIQUE_LINE.search(body)
+    if match is None:
+        return None
+    before, after = body[: match.start()].strip(), body[match.end() :].strip()
+    line = match.group("line").strip()
+    if not line and after:  # the label stands alone on its line
+        line, _, after = after.partition("\n")
+    if not after.strip(DECORATION):
+        if before:
+            return line, before, "technique_line"
+        name, rest = _name_from_line(line)
+        return name, rest, "technique_line"
+    inline = _RESPONSE_INLINE.search(line)
+    if inline:
+        return line[: inline.start()], f"{line[inline.end() :]}\n{after}", "technique_line"
+    if len(line.split()) > _MAX_NAME_WORDS:
+        name, rest = _name_from_line(line)
+        return name, f"{rest}\n{after}", "technique_line"
+    return line, after, "technique_line"
+
+
+def _name_from_line(line: str) -> tuple[str, str]:
+    """Split a line that holds both a name and a response, at the first place that can be it."""
+    inline = _RESPONSE_INLINE.search(line)
+    if inline:
+        return line[: inline.start()], line[inline.end() :]
+    head, newline, tail = line.partition("\n")
+    if newline and _may_name(head):
+        return head, tail
+    for pattern in (_COLON, _DASH):
+        match = pattern.match(line)
+        if match and _may_name(match.group(1)):
+            return match.group(1), line[match.end() :]
+    stop = _SENTENCE_END.search(line)
+    if stop and _may_name(line[: stop.start()]):
+        return line[: stop.start()], line[stop.end() :]
+    return (line, "") if _may_name(line) else ("", line)
+
+
+def _as_bold(body: str) -> _Found | None:
+    match = _BOLD.match(body) or _HEADING.match(body)
+    if match is None:
+        return None
+    name = match.group(1).strip(DECORATION)
+    if not _may_name(name) or speaker_of(name) or EXPLAINING_WORD.match(name):
+        return None
+    if _RESPONSE_LABEL.match(f"{name}:"):
+        return None
+    return name, body[match.end() :], "bold"
+
+
+def _as_colon(body: str) -> _Found | None:
+    match = _COLON.match(body)
+    if match is None:
+        return None
+    name = match.group(1).strip(DECORATION + "()") if "(" not in match.group(1) else match.group(1)
+    name = name.strip(DECORATION)
+    if _RESPONSE_LABEL.match(f"{name}:") or speaker_of(name) or EXPLAINING_WORD.match(name):
+        return None
+    rest = body[match.end() :]
+    alone = rest.startswith("\n")
+    if normalise_technique(name).known or (_may_name(name) and (alone or _is_title(name))):
+        return name, rest, "first_line_colon"
+    return None
+
+
+def _as_first_line(body: str) -> _Found | None:
+    head, newline, tail = body.partition("\n")
+    if newline and _may_name(head) and not head.rstrip().endswith((".", "!", "?", ",")):
+        name = head.strip(DECORATION)
+        if not speaker_of(name) and (normalise_technique(name).known or _is_title(name)):
+            return name, tail, "first_line"
+    match = _DASH.match(body)
+    if match and normalise_technique(match.group(1)).known:
+        return match.group(1), body[match.end() :], "first_line"
+    if not newline and normalise_technique(body).known and len(body.split()) <= _MAX_NAME_WORDS:
+        return body, "", "first_line"
+    return None
+
+
+def _may_name(name: str) -> bool:
+    """Whether a stretch of text has the form of a technique's name."""
+    words = name.split()
+    if not 0 < len(words) <= _MAX_NAME_WORDS or not any(char.isalpha() for char in name):
+        return False
+    return not _NAME_STOPS.search(name.replace("’", "'")) and not re.search(r"[!?]|\.\s+\S", name)
+
+
+def _is_title(name: str) -> bool:
+    """Whether every main word of at least two is capitalised, as in a heading."""
+    words = [word.strip("()\"'*,&/-–") for word in name.split()]
+    main = [word for word in words if word and word.lower() not in _SMALL_WORDS]
+    return len(main) >= 2 and all(word[0].isupper() or word[0].isdigit() for word in main)
+
+
+_QUOTES = {'"': '"', "“": "”", "«": "»"}
+_LEADING_THERAPIST = re.compile(
+    rf"\A[*_]{{0,3}}(?:{THERAPISTS})(?:[ \t]*\([^)\n]*\))?[*_]{{0,3}}[ \t]*:[ \t*_]*",
+    re.IGNORECASE,
+)
+
+
+def _tidy_response(response: str) -> str:
+    response = response.strip().removeprefix("**").strip() if response else ""
+    for _ in range(3):
+        before = response
+        response = _RESPONSE_LABEL.sub("", response, count=1).strip()
+        response = _LEADING_THERAPIST.sub("", response, count=1).strip()
+        response = _unbracketed(response)
+        close = _QUOTES.get(response[:1])
+        if close and response.endswith(close) and len(response) > 1:
+            inner = response[1:-1]
+            if response[0] not in inner and close not in inner:
+                response = inner.strip()
+        if response == before:
+            break
+    return response
+
+
+def _unbracketed(text: str) -> str:
+    """Text without square brackets around the whole of it."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return text
+    depth = 0
+    for index, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if depth == 0 and index < len(text) - 1:
+            return text
+    return text[1:-1].strip() if depth == 0 else text
