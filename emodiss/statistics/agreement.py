@@ -218,7 +218,7 @@ def _kappas(
 def _kappa_errors(
     p: NDArray[np.float64], w: NDArray[np.float64], kappa: float, expected: float, n: int
 ) -> tuple[float, float]:
-    """Compute the standard errors of kappa and of kappa under chance (Fleiss, Cohen, Everitt 1969)."""
+    """Compute the standard errors of kappa, and under chance (Fleiss, Cohen, Everitt 1969)."""
     rows, columns = p.sum(axis=1), p.sum(axis=0)
     mean_weight = (w @ columns)[:, None] + (rows @ w)[None, :]
     scale = n * (1.0 - expected) ** 2

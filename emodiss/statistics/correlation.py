@@ -1,9 +1,8 @@
 """A judge beside experts: correlations with cluster-bootstrap intervals, Bland-Altman limits.
 
 Resampling whole videos reweights items. Pearson's r is built from weighted moments, Spearman's
-rho from weighted mid-ranks, and Kendall's tau-b is a quadratic form in the counts c of distinct
-pairs (x, y): with M the signs of their comparisons, concordant minus discordant pairs are
-c'Mc / 2. All three are exact, not approximations of a resampled calculation.
+rho from mid-ranks under the counts c of distinct pairs (x, y), and Kendall's tau-b is a quadratic
+form in them: with M the signs of their comparisons, concordant minus discordant is c'Mc / 2. All three are exact, not approximations of a resampled calculation.
 """
 
 from __future__ import annotations
@@ -216,26 +215,22 @@ def _boot_spearman(
     codes: NDArray[np.intp],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    sorters = [_ties(v) for v in (x, y)]
+    cells, per_cluster = _cells(x, y, codes, weights.shape[1])
+    sides = [np.unique(cells[:, side], return_inverse=True)[1] for side in (0, 1)]
+    starts = []
+    for level in sides:
+        order = np.argsort(level, kind="stable")
+        starts.append((order, np.flatnonzero(np.diff(level[order], prepend=-1))))
     out = []
-    for part in np.array_split(weights, max(1, -(-len(weights) * len(x) // _CHUNK))):
-        w = part[:, codes]
+    for part in np.array_split(weights, max(1, -(-len(weights) * len(cells) // _CHUNK))):
+        counts = part @ per_cluster
         ranks = []
-        for order, starts, group in sorters:
-            in_group = np.add.reduceat(w[:, order], starts, axis=1)
-            middle = np.cumsum(in_group, axis=1) - in_group / 2.0 + 0.5
-            ranks.append(middle[:, group])
-        out.append(_weighted_r(ranks[0], ranks[1], w))
+        for level, (order, first) in zip(sides, starts, strict=True):
+            in_level = np.add.reduceat(counts[:, order], first, axis=1)
+            middle = np.cumsum(in_level, axis=1) - in_level / 2.0 + 0.5
+            ranks.append(middle[:, level])
+        out.append(_weighted_r(ranks[0], ranks[1], counts))
     return np.concatenate(out)
-
-
-def _ties(v: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Sorting order, starts of tie groups in it, and the tie group of each row."""
-    order = np.argsort(v, kind="stable")
-    _, starts, group = np.unique(v[order], return_index=True, return_inverse=True)
-    back = np.empty(len(v), dtype=np.intp)
-    back[order] = group
-    return order, starts, back
 
 
 def _boot_kendall(
@@ -244,13 +239,10 @@ def _boot_kendall(
     codes: NDArray[np.intp],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    # Rows with equal x and y are interchangeable, so pairs of distinct cells are enough.
-    cells, cell = np.unique(np.column_stack([x, y]), axis=0, return_inverse=True)
-    k, v = len(cells), weights.shape[1]
-    per_cluster = np.bincount(codes * k + cell.ravel(), minlength=v * k).reshape(v, k)
-    counts = weights @ per_cluster.astype(np.float64)
+    cells, per_cluster = _cells(x, y, codes, weights.shape[1])
+    counts = weights @ per_cluster
     net = np.zeros(len(weights))
-    for rows in np.array_split(np.arange(k), max(1, -(-k * k // _CHUNK))):
+    for rows in np.array_split(np.arange(len(cells)), max(1, -(-(len(cells) ** 2) // _CHUNK))):
         dx = np.sign(cells[rows, None, 0] - cells[None, :, 0])
         dy = np.sign(cells[rows, None, 1] - cells[None, :, 1])
         net += np.einsum("bi,bi->b", counts @ (dx * dy).T, counts[:, rows])
@@ -259,11 +251,22 @@ def _boot_kendall(
     free = []
     for side in (0, 1):
         levels, level = np.unique(cells[:, side], return_inverse=True)
-        of_level = counts @ np.eye(len(levels))[level]
+        of_level = np.zeros((len(counts), len(levels)))
+        np.add.at(of_level, (slice(None), level), counts)
         free.append(pairs - (of_level * (of_level - 1.0)).sum(axis=1) / 2.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         tau = net / 2.0 / np.sqrt(free[0] * free[1])
     return np.where((free[0] > 0) & (free[1] > 0), tau, np.nan)
+
+
+def _cells(
+    x: NDArray[np.float64], y: NDArray[np.float64], codes: NDArray[np.intp], n_clusters: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count equal (x, y) per cluster; rows that agree in both are interchangeable."""
+    cells, cell = np.unique(np.column_stack([x, y]), axis=0, return_inverse=True)
+    k = len(cells)
+    counts = np.bincount(codes * k + cell.ravel(), minlength=n_clusters * k)
+    return cells, counts.reshape(n_clusters, k).astype(np.float64)
 
 
 _RESAMPLERS = {"pearson": _boot_pearson, "spearman": _boot_spearman, "kendall": _boot_kendall}

@@ -175,19 +175,23 @@ def mixed_model(
             names.append([str(item) for item in items])
             matrices.append(np.eye(len(items))[codes])
         vc = VCSpec(["item"], [names], [matrices])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = MixedLM(
-            rows["value"].to_numpy(),
-            design.matrix,
-            groups=rows["video"].to_numpy(),
-            exog_re=np.ones((len(rows), 1)),
-            exog_vc=vc,
-        )
-        fit: Any = model.fit(reml=True, method=["lbfgs", "powell"])
+    model = MixedLM(
+        rows["value"].to_numpy(),
+        design.matrix,
+        groups=rows["video"].to_numpy(),
+        exog_re=np.ones((len(rows), 1)),
+        exog_vc=vc,
+    )
+    fit, troubles = _fit(model)
+    if fit is None:
+        return MixedModel(
+            design.contrast_frame(None, None, confidence), _NAN, _NAN, 0, _NAN, _NAN, _NAN,
+            design.interaction, False, **sizes, base=base, notes=(*notes, *troubles),
+            reason="the model could not be fitted",
+        )  # fmt: skip
     # Warnings of single optimiser steps are noise once the fit has converged.
     if not fit.converged:
-        notes += sorted({str(w.message) for w in caught})
+        notes += troubles
     k = design.matrix.shape[1]
     beta = np.asarray(fit.fe_params, dtype=np.float64)
     covariance = np.asarray(fit.cov_params(), dtype=np.float64)[:k, :k]
@@ -208,6 +212,26 @@ def mixed_model(
         base=base,
         notes=tuple(notes),
     )
+
+
+def _fit(model: Any) -> tuple[Any, list[str]]:
+    """Fit by REML, trying slower optimisers where a quicker one fails or runs off."""
+    best, troubles = None, []
+    for method in ("lbfgs", "powell", "nm"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                fit = model.fit(reml=True, method=method)
+                usable_fit = bool(np.isfinite(np.asarray(fit.cov_params())).any())
+            except np.linalg.LinAlgError as error:
+                troubles.append(f"{method}: {error}")
+                continue
+        troubles += sorted({f"{method}: {w.message}" for w in caught})
+        if usable_fit and fit.converged:
+            return fit, troubles
+        if usable_fit and best is None:
+            best = fit
+    return best, troubles
 
 
 class _Design:
