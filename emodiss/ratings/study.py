@@ -31,8 +31,8 @@ class Study:
         What may be shown, one row per code: item, video, and those of start, end, transcript,
         technique, response that the source had. Sorted by code, which is random.
     key
-        What must stay hidden, one row per code: item (the code), repeat_of (the code of the first showing), repeat (0 or 1),
-        video, window, model, condition.
+        What must stay hidden, one row per code: item (the code), repeat_of (the
+        code of the first showing), repeat (0 or 1), video, window, model, condition.
     sheets
         Per rater, in that rater's order: study, rater, rater_group, position, what may be
         shown, and one empty column per criterion.
