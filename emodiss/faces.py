@@ -1,7 +1,8 @@
-"""Faces: boxes per frame, and the crop that a face model looks at."""
+"""Faces: boxes per frame, the crop that a face model looks at, and the region of the mouth."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def crop(
     cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
     left, top = int(np.floor(cx - half_w)), int(np.floor(cy - half_h))
     right, bottom = int(np.ceil(cx + half_w)), int(np.ceil(cy + half_h))
-    if 0 <= left and 0 <= top and right <= frame.shape[1] and bottom <= frame.shape[0]:
+    if left >= 0 and top >= 0 and right <= frame.shape[1] and bottom <= frame.shape[0]:
         return frame[top:bottom, left:right]
     out = np.zeros((bottom - top, right - left, 3), np.uint8)
     seen_x1, seen_y1 = max(left, 0), max(top, 0)
@@ -86,3 +87,199 @@ def crop(
             seen_y1:seen_y2, seen_x1:seen_x2
         ]
     return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceSeries(Mapping[int, FaceBoxes]):
+    """Faces at many ticks, as arrays that a file can hold; reads like a mapping.
+
+    Parameters
+    ----------
+    ticks
+        (t,) int64, strictly increasing: the ticks of the 30 FPS clock the detector looked at.
+    counts
+        (t,) int64, faces found at each; 0 is a finding, an absent tick is not.
+    boxes, scores, landmarks
+        As in `FaceBoxes`, all ticks' faces one after the other.
+
+    Raises
+    ------
+    ValueError
+        If ticks do not increase or the counts do not add up.
+    """
+
+    ticks: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n = int(self.counts.sum())
+        if len(self.counts) != len(self.ticks) or (np.diff(self.ticks) <= 0).any():
+            raise ValueError("A face series needs strictly increasing ticks with one count each.")
+        if {len(self.boxes), len(self.scores), len(self.landmarks)} != {n}:
+            raise ValueError(
+                f"The counts of a face series promise {n} faces; got {len(self.boxes)} boxes, "
+                f"{len(self.scores)} scores and {len(self.landmarks)} landmarks."
+            )
+
+    @classmethod
+    def of(cls, ticks: ArrayLike, faces: Sequence[FaceBoxes]) -> FaceSeries:
+        """Put one record per tick together."""
+        parts = [*faces, FaceBoxes.empty()]
+        return cls(
+            ticks=np.asarray(ticks, np.int64).reshape(-1),
+            counts=np.array([len(f) for f in faces], np.int64),
+            boxes=np.concatenate([f.boxes for f in parts]),
+            scores=np.concatenate([f.scores for f in parts]),
+            landmarks=np.concatenate([f.landmarks for f in parts]),
+        )
+
+    def __getitem__(self, tick: int) -> FaceBoxes:
+        index = int(np.searchsorted(self.ticks, tick))
+        if index == len(self.ticks) or self.ticks[index] != tick:
+            raise KeyError(tick)
+        start = int(self.counts[:index].sum())
+        own = slice(start, start + int(self.counts[index]))
+        return FaceBoxes(self.boxes[own], self.scores[own], self.landmarks[own])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.ticks.tolist())
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+
+def clip(boxes: ArrayLike, height: int, width: int) -> NDArray[np.float32]:
+    """Cut boxes, (n, 4) or (4,), off at the frame's borders; one outside keeps no area."""
+    limits = np.array([width, height, width, height], np.float32)
+    return np.clip(np.asarray(boxes, np.float32), 0, limits)
+
+
+def colour_histogram(
+    frame: NDArray[np.uint8], box: ArrayLike, *, bins: int = 8
+) -> NDArray[np.float64]:
+    """Share of a face's pixels per colour, to tell people apart within one recording.
+
+    Parameters
+    ----------
+    frame
+        (H, W, 3) uint8 RGB.
+    box
+        x1, y1, x2, y2 in pixels. Pixels outside the frame are left out.
+    bins
+        Bins per axis of chromaticity, r = R / (R + G + B) and g likewise, which a change of
+        brightness leaves alone, and four bins of brightness.
+
+    Returns
+    -------
+    ndarray of float64
+        (bins * bins * 4,), sums to 1; all 0 when no pixel is inside the frame.
+    """
+    x1, y1, x2, y2 = clip(box, frame.shape[0], frame.shape[1]).round().astype(int)
+    pixels = frame[y1:y2, x1:x2].reshape(-1, 3).astype(np.float64)
+    if not len(pixels):
+        return np.zeros(bins * bins * 4)
+    total = pixels.sum(1)
+    share = np.divide(
+        pixels[:, :2],
+        total[:, None],
+        where=total[:, None] > 0,
+        out=np.full((len(pixels), 2), 1 / 3),
+    )
+    # Skin and hair lie between 0.2 and 0.6; bins outside would stay empty.
+    chroma = np.clip((share - 0.2) / 0.4 * bins, 0, bins - 1).astype(int)
+    bright = np.minimum(total / (3 * 256) * 4, 3).astype(int)
+    index = (chroma[:, 0] * bins + chroma[:, 1]) * 4 + bright
+    return np.bincount(index, minlength=bins * bins * 4) / len(pixels)
+
+
+# Where the five landmarks of an upright face lie on average, seen from the middle of the mouth
+# corners, in units of the distance from there to the middle of the eyes: InsightFace's alignment
+# template for 112 x 112 faces, made symmetric and scaled.
+_TEMPLATE = np.array([[-0.43, -1.0], [0.43, -1.0], [0.0, -0.5], [-0.36, 0.0], [0.36, 0.0]])
+# The mouth's region in the same units: from below the nose tip to the chin of an open mouth.
+_MOUTH = (-0.6, -0.3, 0.6, 0.6)
+
+
+def mouth_box(landmarks: ArrayLike) -> NDArray[np.float64]:
+    """Corners of the region around the mouth, turning and growing with the head.
+
+    All five landmarks are fitted to an upright template by a turn, a scale and a shift (least
+    squares), so that the jitter of one landmark, or a mouth corner that moves in speech, hardly
+    moves the region.
+
+    Parameters
+    ----------
+    landmarks
+        (5, 2) as in `FaceBoxes`, or (n, 5, 2).
+
+    Returns
+    -------
+    ndarray of float64
+        (4, 2) or (n, 4, 2): upper left, upper right, lower right, lower left as on an upright
+        face, in pixels. Width and height are as 4 to 3. NaN where landmarks are not finite or
+        all coincide.
+    """
+    points = np.asarray(landmarks, np.float64)
+    template = _TEMPLATE[:, 0] + 1j * _TEMPLATE[:, 1]
+    seen = points[..., 0] + 1j * points[..., 1]
+    centred = template - template.mean()
+    # In the plane of complex numbers a turn with a scale is one factor.
+    factor = (seen * centred.conj()).sum(-1) / (np.abs(centred) ** 2).sum()
+    factor = np.where(np.abs(factor) > 0, factor, np.nan)
+    left, top, right, bottom = _MOUTH
+    corners = np.array([left + 1j * top, right + 1j * top, right + 1j * bottom, left + 1j * bottom])
+    where = factor[..., None] * (corners - template.mean()) + seen.mean(-1)[..., None]
+    return np.stack([where.real, where.imag], -1)
+
+
+def mouth_patch(
+    frame: NDArray[np.uint8], landmarks: ArrayLike, *, width: int = 32, height: int = 24
+) -> NDArray[np.float32]:
+    """Grey picture of the mouth, upright and of fixed size.
+
+    The mean absolute difference between the patches of two successive frames measures how the
+    mouth moves, without the sway of the head.
+
+    Parameters
+    ----------
+    frame
+        (H, W, 3) uint8 RGB.
+    landmarks
+        (5, 2) as in `FaceBoxes`.
+    width, height
+        Size of the patch in pixels.
+
+    Returns
+    -------
+    ndarray of float32
+        (height, width) in [0, 1], luma by ITU-R BT.601, sampled bilinearly and averaged over as
+        many points per pixel as the region has pixels of the frame; pixels outside the frame
+        repeat its border. All NaN when the landmarks give no region.
+    """
+    corners = mouth_box(landmarks)
+    if not np.isfinite(corners).all():
+        return np.full((height, width), np.nan, np.float32)
+    origin, along, down = corners[0], corners[1] - corners[0], corners[3] - corners[0]
+    # A frame finer than the patch would alias, and every sway would look like motion.
+    fine = int(np.clip(np.ceil(np.hypot(*along) / width), 1, 8))
+    across = (np.arange(width * fine) + 0.5) / (width * fine)
+    below = (np.arange(height * fine) + 0.5) / (height * fine)
+    # Pixel i covers [i, i + 1), so its centre lies at i + 0.5.
+    x = origin[0] + across[None, :] * along[0] + below[:, None] * down[0] - 0.5
+    y = origin[1] + across[None, :] * along[1] + below[:, None] * down[1] - 0.5
+    x = np.clip(x, 0, frame.shape[1] - 1)
+    y = np.clip(y, 0, frame.shape[0] - 1)
+    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
+    left, top = x0.min(), y0.min()
+    part = frame[top : y0.max() + 2, left : x0.max() + 2].astype(np.float32)
+    grey = part @ np.array([0.299, 0.587, 0.114], np.float32) / 255
+    x1 = np.minimum(x0 + 1, frame.shape[1] - 1)
+    y1 = np.minimum(y0 + 1, frame.shape[0] - 1)
+    u, v = x - x0, y - y0
+    upper = (1 - u) * grey[y0 - top, x0 - left] + u * grey[y0 - top, x1 - left]
+    lower = (1 - u) * grey[y1 - top, x0 - left] + u * grey[y1 - top, x1 - left]
+    value = (1 - v) * upper + v * lower
+    return value.reshape(height, fine, width, fine).mean((1, 3)).astype(np.float32)

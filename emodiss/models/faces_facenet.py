@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.faces_mtcnn import check_frame, pyramid_scales, weights_identity
+from emodiss.models.faces_mtcnn import check_frame, pyramid_scales
+from emodiss.models.mtcnn_nets import weights_identity
 
 
 class ReferenceMtcnn:
@@ -80,7 +81,8 @@ class ReferenceMtcnn:
             weights_identity()
             from facenet_pytorch import MTCNN
 
-            self._model = MTCNN(
+            make: Any = MTCNN  # its defaults are typed narrower than what it takes
+            self._model = make(
                 keep_all=True,
                 min_face_size=self.min_face_size,
                 thresholds=list(self.thresholds),

@@ -16,29 +16,23 @@ differs.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import MissingExtra, ModelError
 from emodiss.faces import FaceBoxes
+from emodiss.models.mtcnn_frames import Frames
+from emodiss.models.mtcnn_nets import MtcnnNets, probability, weights_identity
 
 if TYPE_CHECKING:
     import torch
 
-_WEIGHT_FILES = ("pnet.pt", "rnet.pt", "onet.pt")
 # PNet looks at 12 x 12 pixels and moves by 2; fixed by the architecture.
 _CELL, _STRIDE = 12, 2
 _NMS_WITHIN_LEVEL, _NMS = 0.5, 0.7
@@ -67,37 +61,6 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
             f"A frame must be RGB, shape (height, width, 3), dtype uint8; got shape {shape}, "
             f"dtype {dtype}. Pass a sequence of frames.{hint}"
         )
-
-
-def weights_folder() -> Path:
-    """Folder of the three weight files, found without importing torch.
-
-    Raises
-    ------
-    MissingExtra
-        If facenet-pytorch is not installed.
-    """
-    spec = importlib.util.find_spec("facenet_pytorch")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra.of("facenet_pytorch", "models")
-    return Path(next(iter(spec.submodule_search_locations))) / "data"
-
-
-@cache
-def weights_identity() -> str:
-    """Version of facenet-pytorch and the first 12 hex digits of the SHA-256 of its weights."""
-    digest = hashlib.sha256()
-    folder = weights_folder()
-    for name in _WEIGHT_FILES:
-        path = folder / name
-        if not path.is_file():
-            raise ModelError(
-                f"The weight file {name} is missing from the facenet-pytorch package.",
-                next_step="Reinstall it: pip install --force-reinstall facenet-pytorch==2.5.3.",
-            )
-        digest.update(path.read_bytes())
-    version = importlib.metadata.version("facenet-pytorch")
-    return f"facenet-pytorch-{version}-{digest.hexdigest()[:12]}"
 
 
 def pyramid_scales(height: int, width: int, min_face_size: float, factor: float) -> list[float]:
@@ -182,7 +145,7 @@ class MtcnnDetector:
         self.half_size = half_size
         self.threads = threads
         self.device = device
-        self._nets: _Nets | None = None
+        self._nets: MtcnnNets | None = None
 
     @property
     def identity(self) -> str:
@@ -242,14 +205,14 @@ class MtcnnDetector:
                         )
                     yield from found
 
-    def _load(self) -> _Nets:
+    def _load(self) -> MtcnnNets:
         if self._nets is None:
             weights_identity()  # raises when facenet-pytorch or one of its files is missing
-            self._nets = _Nets.load(self.device)
+            self._nets = MtcnnNets.load(self.device)
         return self._nets
 
     def _detect_mixed_sizes(
-        self, frames: Sequence[NDArray[np.uint8]], nets: _Nets
+        self, frames: Sequence[NDArray[np.uint8]], nets: MtcnnNets
     ) -> list[FaceBoxes]:
         found: list[FaceBoxes] = [FaceBoxes.empty()] * len(frames)
         by_shape: dict[tuple[int, ...], list[int]] = {}
@@ -263,7 +226,7 @@ class MtcnnDetector:
         return found
 
     def _detect_same_size(
-        self, frames: Sequence[NDArray[np.uint8]], nets: _Nets
+        self, frames: Sequence[NDArray[np.uint8]], nets: MtcnnNets
     ) -> list[FaceBoxes]:
         import torch
 
@@ -281,7 +244,7 @@ class MtcnnDetector:
         if not scales:
             return [FaceBoxes.empty() for _ in frames]
         with torch.inference_mode():
-            images = _Images.of(frames, nets.device)
+            images = Frames.of(frames, nets.device)
             boxes, groups = _propose(images, nets, scales, self.thresholds[0])
             boxes, groups = _refine(images, nets, boxes, groups, self.thresholds[1])
             raw = _output(images, nets, boxes, groups, self.thresholds[2])
@@ -292,262 +255,11 @@ class MtcnnDetector:
         return [FaceBoxes(f.boxes * np.tile(zoom, 2), f.scores, f.landmarks * zoom) for f in faces]
 
 
-# --- networks ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
-    """A convolution or dense layer and the slopes of the PReLU that follows it."""
-
-    weight: torch.Tensor
-    bias: torch.Tensor
-    slope: torch.Tensor
-
-    def conv(self, x: torch.Tensor) -> torch.Tensor:
-        import torch.nn.functional as F
-
-        y = F.conv2d(x, self.weight, self.bias)
-        n, c, h, w = y.shape
-        # PReLU over rows of (w * c) instead of pixels of (c): the same numbers, but the inner
-        # loop is long enough to vectorise when pixels are stored channel by channel.
-        rows = y.permute(0, 2, 3, 1).reshape(n * h, w * c)
-        return F.prelu(rows, self.slope.repeat(w)).view(n, h, w, c).permute(0, 3, 1, 2)
-
-    def dense(self, x: torch.Tensor) -> torch.Tensor:
-        import torch.nn.functional as F
-
-        return F.prelu(F.linear(x, self.weight, self.bias), self.slope)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Nets:
-    """The three networks as layers; the input is a grey level minus 127.5."""
-
-    device: torch.device
-    pnet: tuple[_Layer, ...]
-    rnet: tuple[_Layer, ...]
-    onet: tuple[_Layer, ...]
-    heads: tuple[tuple[torch.Tensor, torch.Tensor], ...]
-
-    @classmethod
-    def load(cls, device: str) -> _Nets:
-        import torch
-
-        states = [
-            torch.load(weights_folder() / name, map_location="cpu", weights_only=True)
-            for name in _WEIGHT_FILES
-        ]
-
-        def layer(state: dict[str, Any], name: str, slope: str, first: bool = False) -> _Layer:
-            weight = state[f"{name}.weight"].float()
-            if first:
-                # The reference multiplies its input by 1/128, a power of two: moving it into
-                # the weights changes no bit and saves a pass over the picture.
-                weight = weight * 0.0078125
-            if weight.dim() == 4:
-                weight = weight.contiguous(memory_format=torch.channels_last)
-            bias, slopes = state[f"{name}.bias"].float(), state[f"{slope}.weight"].float()
-            return _Layer(weight.to(device), bias.to(device), slopes.to(device))
-
-        def flat(state: dict[str, Any], name: str, slope: str, side: int) -> _Layer:
-            # The reference flattens as (x, y, channel), channels-last memory is (y, x, channel).
-            plain = layer(state, name, slope)
-            n = len(plain.weight)
-            weight = plain.weight.view(n, side, side, -1).transpose(1, 2).reshape(n, -1)
-            return _Layer(weight, plain.bias, plain.slope)
-
-        def head(state: dict[str, Any], *names: str) -> tuple[torch.Tensor, torch.Tensor]:
-            weight = torch.cat([state[f"{n}.weight"].float().flatten(1) for n in names])
-            bias = torch.cat([state[f"{n}.bias"].float() for n in names])
-            return weight.to(device), bias.to(device)
-
-        p, r, o = states
-        return cls(
-            device=torch.device(device),
-            pnet=tuple(layer(p, f"conv{i}", f"prelu{i}", i == 1) for i in (1, 2, 3)),
-            rnet=(
-                *(layer(r, f"conv{i}", f"prelu{i}", i == 1) for i in (1, 2, 3)),
-                flat(r, "dense4", "prelu4", 3),
-            ),
-            onet=(
-                *(layer(o, f"conv{i}", f"prelu{i}", i == 1) for i in (1, 2, 3, 4)),
-                flat(o, "dense5", "prelu5", 3),
-            ),
-            heads=(
-                head(p, "conv4_1", "conv4_2"),
-                head(r, "dense5_1", "dense5_2"),
-                head(o, "dense6_1", "dense6_2", "dense6_3"),
-            ),
-        )
-
-    def propose(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, 6): two logits and four offsets per cell."""
-        import torch.nn.functional as F
-
-        x = _pool(self.pnet[0].conv(x), 2)
-        x = self.pnet[2].conv(self.pnet[1].conv(x))
-        return F.linear(x.permute(0, 2, 3, 1), *self.heads[0])
-
-    def refine(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 3, 24, 24) to (n, 6): two logits and four offsets."""
-        import torch.nn.functional as F
-
-        for conv in self.rnet[:2]:
-            x = _pool(conv.conv(x), 3)
-        x = self.rnet[2].conv(x)
-        return F.linear(self.rnet[3].dense(x.permute(0, 2, 3, 1).flatten(1)), *self.heads[1])
-
-    def output(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 3, 48, 48) to (n, 16): two logits, four offsets, five x, five y."""
-        import torch.nn.functional as F
-
-        for conv, size in zip(self.onet[:3], (3, 3, 2), strict=True):
-            x = _pool(conv.conv(x), size)
-        x = self.onet[3].conv(x)
-        return F.linear(self.onet[4].dense(x.permute(0, 2, 3, 1).flatten(1)), *self.heads[2])
-
-
-def _pool(x: torch.Tensor, size: int) -> torch.Tensor:
-    """Max pooling with stride 2 that keeps a window cut off by the border (ceil mode)."""
-    import torch
-
-    for dim in (2, 3):
-        n = x.shape[dim]
-        out = -(-(n - size) // 2) + 1
-        best = x.narrow(dim, 0, min(n, 2 * out - 1))
-        best = best[:, :, ::2] if dim == 2 else best[:, :, :, ::2]
-        fresh = False
-        for offset in range(1, size):
-            part = x.narrow(dim, offset, n - offset)
-            part = part[:, :, ::2] if dim == 2 else part[:, :, :, ::2]
-            count = min(part.shape[dim], out)
-            part = part.narrow(dim, 0, count)
-            if not fresh and count == out:
-                best = torch.maximum(best, part)
-            else:
-                best = best if fresh else best.clone()
-                seen = best.narrow(dim, 0, count)
-                torch.maximum(seen, part, out=seen)
-            fresh = True
-        x = best
-    return x
-
-
-def _probability(logits: torch.Tensor) -> torch.Tensor:
-    """Second of two softmax outputs, in the form that keeps the reference's last bits."""
-    low, high = logits[..., 0], logits[..., 1]
-    import torch
-
-    top = torch.maximum(low, high)
-    e0, e1 = torch.exp(low - top), torch.exp(high - top)
-    return e1 / (e0 + e1)
-
-
-# --- pictures ---------------------------------------------------------------------------------
-
-
-def _windows(size: int, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one past the last pixel under each of `out` cells over `size` pixels."""
-    cell = np.arange(out, dtype=np.int64)
-    return cell * size // out, -(-(cell + 1) * size // out)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Images:
-    """Frames of one size, and their running sums.
-
-    Attributes
-    ----------
-    sums
-        (B, H + 1, W + 1, 3) int32; entry (y, x) is the sum of all pixels above and left of it.
-        A sum over any rectangle is then four entries, exact even where int32 wraps around.
-    pixels
-        (B, 3, H, W) float32 on a GPU, else None.
-    """
-
-    sums: torch.Tensor
-    pixels: torch.Tensor | None
-
-    @classmethod
-    def of(cls, frames: Sequence[NDArray[np.uint8]], device: torch.device) -> _Images:
-        import torch
-
-        if device.type == "cpu":
-            import cv2
-
-            return cls(torch.from_numpy(np.stack([cv2.integral(f) for f in frames])), None)
-        x = torch.from_numpy(np.stack(frames)).to(device)
-        sums = x.cumsum(1, dtype=torch.int32).cumsum(2, dtype=torch.int32)
-        sums = torch.nn.functional.pad(sums, (0, 0, 1, 0, 1, 0))
-        return cls(sums, x.permute(0, 3, 1, 2).float())
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.sums.shape[1] - 1, self.sums.shape[2] - 1
-
-    def level(self, out_h: int, out_w: int, top: int, bottom: int) -> torch.Tensor:
-        """Rows `top` to `bottom` of the frames resized by area, minus 127.5, (B, 3, h, w)."""
-        import torch
-
-        height, width = self.size
-        if self.pixels is not None:
-            x = torch.nn.functional.interpolate(self.pixels, (out_h, out_w), mode="area")
-            return (x[:, :, top:bottom] - 127.5).contiguous(memory_format=torch.channels_last)
-        y0, y1 = (edge[top:bottom] for edge in _windows(height, out_h))
-        x0, x1 = _windows(width, out_w)
-        # The reference divides by the height, then by the width of a window.
-        tall = torch.from_numpy((y1 - y0).astype(np.float32))[:, None]
-        wide = torch.from_numpy(np.repeat((x1 - x0).astype(np.float32), 3))
-        out = torch.empty((len(self.sums), bottom - top, out_w * 3))
-        step = 16  # rows whose sums fit the cache while they are gathered twice
-        for image, sums in zip(out, self.sums.numpy(), strict=True):
-            for a in range(0, bottom - top, step):
-                rows = np.take(sums, y1[a : a + step], 0)
-                rows -= np.take(sums, y0[a : a + step], 0)
-                total = np.take(rows, x1, 1)
-                total -= np.take(rows, x0, 1)
-                part = image[a : a + step]
-                part.copy_(torch.from_numpy(total).view(len(total), -1))
-                part.div_(tall[a : a + step]).div_(wide).sub_(127.5)
-        return out.view(len(out), bottom - top, out_w, 3).permute(0, 3, 1, 2)
-
-    def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:
-        """Resize n rectangles by area to (n, 3, side, side), minus 127.5.
-
-        `edges` is (n, 4) int64 x0, y0, x1, y1 inside the frame, at least one pixel each way.
-        """
-        import torch
-
-        height, width = self.size
-        cell = torch.arange(side, device=edges.device)
-        x0, y0, x1, y1 = (e[:, None] for e in edges.unbind(1))
-        left, right = x0 + cell * (x1 - x0) // side, x0 - (-(cell + 1) * (x1 - x0) // side)
-        up, down = y0 + cell * (y1 - y0) // side, y0 - (-(cell + 1) * (y1 - y0) // side)
-        first = image[:, None] * (height + 1)
-        flat = self.sums.view(-1, 3)
-
-        def corner(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-            index = ((first + y) * (width + 1))[:, :, None] + x[:, None, :]
-            if flat.device.type == "cpu":  # numpy copies pixels of three faster than torch
-                return torch.from_numpy(np.take(flat.numpy(), index.numpy(), 0))
-            return flat[index]
-
-        total = corner(down, right)
-        total -= corner(up, right)
-        total -= corner(down, left)
-        total += corner(up, left)
-        mean = total.float()
-        mean /= (down - up).float()[:, :, None, None]
-        mean /= (right - left).float()[:, None, :, None]
-        mean -= 127.5
-        return mean.permute(0, 3, 1, 2)
-
-
 # --- stages -----------------------------------------------------------------------------------
 
 
 def _propose(
-    images: _Images, nets: _Nets, scales: Sequence[float], threshold: float
+    images: Frames, nets: MtcnnNets, scales: Sequence[float], threshold: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Slide PNet over the pyramid; square boxes (n, 5) with scores, and the frame of each."""
     import torch
@@ -563,7 +275,9 @@ def _propose(
         rows, strip = pooled - 4, _STRIP_ROWS if images.pixels is None else pooled
         level = [
             nets.propose(
-                images.level(out_h, out_w, 2 * top, min(2 * (min(top + strip, rows) + 4) + 2, out_h))
+                images.level(
+                    out_h, out_w, 2 * top, min(2 * (min(top + strip, rows) + 4) + 2, out_h)
+                )
             )
             for top in range(0, rows, strip)
         ]
@@ -571,8 +285,8 @@ def _propose(
         shapes.append((grid.shape[1], grid.shape[2]))
         cells.append(grid.reshape(-1, 6))
     flat = torch.cat(cells)
-    probability = _probability(flat[:, :2])
-    hits = torch.nonzero(probability >= threshold)[:, 0]
+    score = probability(flat[:, :2])
+    hits = torch.nonzero(score >= threshold)[:, 0]
 
     device = flat.device
     starts = np.cumsum([0] + [len(c) for c in cells[:-1]])
@@ -585,7 +299,7 @@ def _propose(
     corner = torch.stack([x, y], 1).float() * _STRIDE
     start = torch.floor((corner + 1) / zoom)
     end = torch.floor((corner + _CELL) / zoom)
-    boxes = torch.cat([start, end, probability[hits][:, None], flat[hits, 2:]], 1)
+    boxes = torch.cat([start, end, score[hits][:, None], flat[hits, 2:]], 1)
 
     pick = _nms(boxes, level * n_images + image, _NMS_WITHIN_LEVEL)
     boxes, image = boxes[pick], image[pick]
@@ -597,7 +311,7 @@ def _propose(
 
 
 def _refine(
-    images: _Images, nets: _Nets, boxes: torch.Tensor, image: torch.Tensor, threshold: float
+    images: Frames, nets: MtcnnNets, boxes: torch.Tensor, image: torch.Tensor, threshold: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Look at each proposal with RNet."""
     import torch
@@ -610,7 +324,7 @@ def _refine(
 
 
 def _output(
-    images: _Images, nets: _Nets, boxes: torch.Tensor, image: torch.Tensor, threshold: float
+    images: Frames, nets: MtcnnNets, boxes: torch.Tensor, image: torch.Tensor, threshold: float
 ) -> NDArray[np.float32]:
     """Look at what is left with ONet; (n, 16) frame, box, score, five x, five y on the host."""
     import torch
@@ -624,7 +338,7 @@ def _output(
 
 
 def _look(
-    images: _Images,
+    images: Frames,
     net: Any,
     boxes: torch.Tensor,
     image: torch.Tensor,
@@ -654,7 +368,7 @@ def _look(
         out = boxes.new_zeros((0, 16 if side == 48 else 6))
         return boxes, image, out, boxes.new_zeros(0)
     out = torch.cat(parts)
-    score = _probability(out[:, :2])
+    score = probability(out[:, :2])
     keep = torch.nonzero((score > threshold) & inside)[:, 0]
     return boxes[keep], image[keep], out[keep], score[keep]
 
@@ -678,7 +392,7 @@ def _square(boxes: torch.Tensor) -> torch.Tensor:
 
 
 def _nms(boxes: torch.Tensor, group: torch.Tensor, iou: float) -> torch.Tensor:
-    """Indices that survive non-maximum suppression inside each group of boxes.
+    """Suppress all but the best of overlapping boxes in each group; indices that survive.
 
     `boxes` is (n, >= 5), the fifth column the score. `group` is sorted on the CPU.
     """
@@ -691,7 +405,7 @@ def _nms(boxes: torch.Tensor, group: torch.Tensor, iou: float) -> torch.Tensor:
         shift = group.double() * (corners.abs().max() * 2 + 1) if len(boxes) else group.double()
         return nms(corners + shift[:, None], boxes[:, 4].double(), iou)
     picks = []
-    values, counts = torch.unique_consecutive(group, return_counts=True)
+    counts = torch.unique_consecutive(group, return_counts=True)[1]
     start = 0
     for count in counts.tolist():
         part = boxes[start : start + count]
@@ -747,7 +461,7 @@ def _halve(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     """Keep torch to one core: splitting these small steps costs more than it gains."""
     import torch
 

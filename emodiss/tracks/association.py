@@ -1,27 +1,20 @@
-"""Tracks: which faces of successive frames are the same face.
+"""SORT: which boxes of successive frames are the same object.
 
-Association is SORT: Bewley, Ge, Ott, Ramos and Upcroft, "Simple Online and Realtime Tracking"
-(ICIP 2016, arXiv 1602.00763), written from the published method. A Kalman filter with constant
-velocity predicts each box, the Hungarian method matches predictions to detections by overlap.
-Because a recording is analysed as a whole, `link` adds what an online tracker cannot: boxes
-between two detections are interpolated, a track begins at its first detection, and fragments
-of one person are joined afterwards.
+Bewley, Ge, Ott, Ramos and Upcroft, "Simple Online and Realtime Tracking" (ICIP 2016, arXiv
+1602.00763), written from the published method. A Kalman filter with constant velocity predicts
+each box, the Hungarian method matches predictions to detections by overlap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import MissingExtra
-from emodiss.faces import FaceBoxes
-from emodiss.timebase import CLOCK_FPS, Span
-
-# --- SORT -------------------------------------------------------------------------------------
 
 
 def sort(
@@ -85,7 +78,7 @@ def sort_with_matches(
     """
     rows: list[NDArray[np.float64]] = []
     matches: list[NDArray[np.int64]] = []
-    for step in _steps(detections, max_age, min_hits, iou_threshold):
+    for step in associate(detections, max_age, min_hits, iou_threshold):
         shown = [seen for seen in step if seen.reported]
         boxes = [np.append(seen.track.box(), seen.track.id) for seen in shown]
         rows.append(np.array(boxes, np.float64).reshape(-1, 5))
@@ -94,7 +87,7 @@ def sort_with_matches(
 
 
 @dataclass(eq=False)
-class _Track:
+class BoxTrack:
     """One box followed by a Kalman filter over centre, area, aspect ratio and their rates.
 
     State and noise are the paper's: area and aspect ratio are measured with ten times the
@@ -108,7 +101,8 @@ class _Track:
     streak: int = 0
 
     @classmethod
-    def start(cls, number: int, box: NDArray[np.float64]) -> _Track:
+    def start(cls, number: int, box: NDArray[np.float64]) -> BoxTrack:
+        """Begin at a detection that belongs to no track."""
         try:
             from filterpy.kalman import KalmanFilter
         except ImportError as error:
@@ -134,11 +128,13 @@ class _Track:
         return self.box()
 
     def update(self, box: NDArray[np.float64]) -> None:
+        """Take a detection in."""
         self.age = 0
         self.streak += 1
         self.filter.update(_measurement(box))
 
     def box(self) -> NDArray[np.float64]:
+        """Give the current estimate as x1, y1, x2, y2."""
         u, v, area, ratio = self.filter.x[:4, 0]
         with np.errstate(invalid="ignore", divide="ignore"):
             width = np.sqrt(area * ratio)
@@ -147,8 +143,10 @@ class _Track:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    track: _Track
+class Seen:
+    """A track and the detection that belongs to it in one frame."""
+
+    track: BoxTrack
     detection: int
     reported: bool
 
@@ -160,11 +158,11 @@ def _measurement(box: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([[x1 + width / 2], [y1 + height / 2], [width * height], [width / height]])
 
 
-def _steps(
+def associate(
     detections: Sequence[ArrayLike], max_age: int, min_hits: int, iou_threshold: float
-) -> Iterator[list[_Seen]]:
+) -> Iterator[list[Seen]]:
     """Run SORT; per frame every track that has a detection there, newest first."""
-    tracks: list[_Track] = []
+    tracks: list[BoxTrack] = []
     n_tracks = 0
     for frame, given in enumerate(detections):
         boxes = _checked(given, frame)
@@ -180,10 +178,10 @@ def _steps(
         for detection in range(len(boxes)):
             if detection not in taken:
                 n_tracks += 1
-                tracks.append(_Track.start(n_tracks, boxes[detection]))
+                tracks.append(BoxTrack.start(n_tracks, boxes[detection]))
                 detection_of[n_tracks] = detection
         yield [
-            _Seen(
+            Seen(
                 track,
                 detection_of[track.id],
                 reported=track.streak >= min_hits or frame < min_hits,
