@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from emodiss.interventions import (
     FAILURES,
@@ -286,6 +286,7 @@ NAMES = (
 SPOKEN = st.text("abcdefgh ABC.,?!’'😀שלום\n", min_size=1, max_size=200).map(str.strip)
 
 
+@settings(deadline=None)
 @given(NAMES, SPOKEN.filter(bool))
 def test_bracketed_replies_come_back_unchanged(technique: str, response: str) -> None:
     parsed = parse(format_reply(technique, response))
@@ -299,6 +300,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=5))).map("".join)))
 def test_parsing_never_raises_and_keeps_the_reply(text: str) -> None:
     parsed = parse(text, context=[text])
