@@ -68,8 +68,9 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
         ),
         "guidance": (
             r"\b(?:tell me|would you (?:like|be)|is it (?:okay|ok|all right) if|would it be"
-            r"|thank you|thanks for|let's|we can|we could|i(?:'d| would) like to|i(?:'m| am) wondering"
-            r"|i wonder|i(?:'m| am) curious|how about|what else|anything else|scale of|on a scale"
+            r"|thank you|thanks for|let's|we can|we could|i(?:'d| would) like to"
+            r"|i(?:'m| am) wondering|i wonder|i(?:'m| am) curious|how about|what else"
+            r"|anything else|scale of|on a scale"
             r"|great|good|excellent|that's (?:great|good)|all right|alright)\b"
         ),
         "self_report": (

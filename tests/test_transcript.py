@@ -6,10 +6,10 @@ import json
 import logging
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from emodiss.errors import TranscriptError
 from emodiss.transcript import read, read_annomi, read_report, with_overlap
@@ -501,7 +501,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=80), st.sampled_from(["stm", "vtt", "srt", "json", "csv"]))
-def test_no_text_breaks_a_reader(tmp_path_factory: pytest.TempPathFactory, text: str, kind) -> None:
+def test_no_text_breaks_a_reader(
+    tmp_path_factory: pytest.TempPathFactory, text: str, kind: Any
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_text(text, encoding="utf-8")
     try:

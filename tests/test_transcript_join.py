@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from emodiss.timebase import TimeError
 from emodiss.transcript import Turn, Utterance, Word, join
@@ -259,7 +259,7 @@ guards = st.fixed_dictionaries(
 @example([Word("a", 1, 2), Word("b", 1, 2), Word("c", 1, 2)], [], {"min_words": 2})
 @example([Word("a", 0, math.inf), Word("b", 0.25, 1)], [], {})
 def test_no_word_is_lost_and_the_order_stays(
-    words: list[Word], turns: list[Turn], options: dict
+    words: list[Word], turns: list[Turn], options: dict[str, Any]
 ) -> None:
     utterances = join(words, turns, **options)
     if words:
@@ -270,7 +270,7 @@ def test_no_word_is_lost_and_the_order_stays(
 
 @given(any_words(), any_turns, guards)
 def test_spans_are_positive_and_do_not_overlap_for_one_speaker(
-    words: list[Word], turns: list[Turn], options: dict
+    words: list[Word], turns: list[Turn], options: dict[str, Any]
 ) -> None:
     utterances = join(words, turns, **options)
     by_speaker = defaultdict(list)
@@ -293,7 +293,7 @@ def test_spans_are_positive_and_do_not_overlap_for_one_speaker(
 
 @given(any_words(), any_turns, guards, st.integers(1, 100))
 def test_shifting_time_shifts_everything(
-    words: list[Word], turns: list[Turn], options: dict, by: int
+    words: list[Word], turns: list[Turn], options: dict[str, Any], by: int
 ) -> None:
     if not turns and not any(math.isfinite(w.start) for w in words):
         return  # nothing to shift
