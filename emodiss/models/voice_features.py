@@ -9,14 +9,16 @@ Two properties are built in and tested:
 * *Level-free*: no statistic in :func:`summarise` depends on the recording's gain. Absolute level is
   kept only in :attr:`VoiceFrames.level_db`, for the rule-based arousal, which compares utterances
   of one recording with each other.
-* *Band-limited*: only 60 to 3800 Hz is looked at, so that a telephone recording (8 kHz) and a studio
-  recording (48 kHz) of the same voice give the same vector.
+* *Band-limited*: only 60 to 3800 Hz is looked at, so that a telephone recording (8 kHz) and a
+  studio recording (48 kHz) of the same voice give the same vector.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import gcd
 from typing import Final
 
@@ -26,10 +28,14 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "FEATURE_NAMES",
     "HOP_S",
+    "MIN_VOICED_FRAMES",
     "SAMPLE_RATE",
+    "WINDOW_S",
     "VoiceFrames",
     "analyse",
     "check_signal",
+    "fingerprint",
+    "hf500_db",
     "resample",
     "split",
     "summarise",
@@ -66,9 +72,17 @@ _OCTAVE_COST: Final = 0.01
 _OCTAVE_JUMP_COST: Final = 0.35
 _VOICING_CHANGE_COST: Final = 0.14
 _CANDIDATES: Final = 5
+MIN_VOICED_FRAMES: Final = 10
+"""Fewest voiced frames that can be summarised (0.1 s of voice)."""
 
-_HZ: Final = np.arange(_FFT // 2 + 1) * SAMPLE_RATE / _FFT
-_IN_BAND: Final = (_HZ >= BAND_HZ[0]) & (_HZ <= BAND_HZ[1])
+# Bins above the band are never kept: they hold the recorder, not the voice.
+_N_BINS: Final = int(BAND_HZ[1] * _FFT / SAMPLE_RATE) + 1
+_HZ: Final = np.arange(_N_BINS) * SAMPLE_RATE / _FFT
+_IN_BAND: Final = BAND_HZ[0] <= _HZ
+# Spectra of this many frames at once (20 s), so that memory does not grow with an utterance.
+_BLOCK: Final = 2000
+# The floor spread over the bins, for powers relative to the mean power of the active frames.
+_FLOOR: Final = 10 ** (-_FLOOR_DB / 10) / float(_IN_BAND.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,15 +99,15 @@ class VoiceFrames:
         Frame level in dB relative to full scale, within the analysis band.
     active : (n,) bool
         Whether the frame is within 35 dB of the signal's loud frames.
-    power : (n, 513) float64
-        Power spectrum, bins of 15.625 Hz, zero outside the analysis band.
+    power : (n, 244) float32
+        Power spectrum in bins of 15.625 Hz from 0 to 3797 Hz; zero below 60 Hz.
     """
 
     f0_hz: Floats
     strength: Floats
     level_db: Floats
     active: NDArray[np.bool_]
-    power: Floats
+    power: NDArray[np.float32]
 
     @property
     def voiced(self) -> NDArray[np.bool_]:
@@ -142,7 +156,7 @@ def check_signal(signal: ArrayLike, sample_rate: float) -> tuple[Floats, int]:
             f"signal has shape {samples.shape}; expected one channel, shape (n,). "
             "Pick a channel or average them first, e.g. signal.mean(axis=0)."
         )
-    if samples.dtype not in (np.float32, np.float64):
+    if samples.dtype.name not in ("float32", "float64"):
         raise ValueError(
             f"signal has dtype {samples.dtype}; expected float32 or float64 in [-1, 1]. "
             "Divide integer samples by their full scale first, e.g. signal / 32768."
@@ -183,7 +197,8 @@ def analyse(signal: Floats) -> VoiceFrames:
     Parameters
     ----------
     signal : (n,) float64
-        Checked signal at 16 kHz (:func:`check_signal`, :func:`resample`), at least one frame (40 ms).
+        Checked signal at 16 kHz (:func:`check_signal`, :func:`resample`), at least one frame
+        (40 ms).
 
     Returns
     -------
@@ -205,11 +220,9 @@ def analyse(signal: Floats) -> VoiceFrames:
             f"signal has {len(signal)} samples at 16 kHz; expected at least {_WINDOW} (40 ms)."
         )
     frames = np.lib.stride_tricks.sliding_window_view(signal, _WINDOW)[::_HOP]
-    window = np.hanning(_WINDOW)
-    spectrum = np.fft.rfft((frames - frames.mean(axis=1, keepdims=True)) * window, _FFT, axis=1)
-    power = np.where(_IN_BAND, spectrum.real**2 + spectrum.imag**2, 0.0)
+    power = np.concatenate([_power(frames[i : i + _BLOCK]) for i in range(0, len(frames), _BLOCK)])
     # Parseval: mean square of the frame, corrected for the window.
-    mean_square = 2.0 * power.sum(axis=1) / (_FFT * np.sum(window**2))
+    mean_square = 2.0 * power.sum(axis=1, dtype=np.float64) / (_FFT * np.sum(_hann() ** 2))
     with np.errstate(divide="ignore"):
         level_db = 10.0 * np.log10(mean_square)
     if not np.isfinite(level_db).any():
@@ -224,17 +237,42 @@ def analyse(signal: Floats) -> VoiceFrames:
     return VoiceFrames(f0_hz, strength, level_db, active, power)
 
 
-def _track_f0(power: Floats, relative_db: Floats) -> tuple[Floats, Floats]:
-    """F0 (NaN where unvoiced) and peak height from power spectra (n, 513)."""
+@cache
+def _hann() -> Floats:
+    return np.hanning(_WINDOW)
+
+
+def _power(frames: Floats) -> NDArray[np.float32]:
+    """Band power spectra (n, 244) of frames (n, 640)."""
+    from scipy.fft import rfft  # in single precision, which numpy's would widen
+
+    centred = ((frames - frames.mean(axis=1, keepdims=True)) * _hann()).astype(np.float32)
+    spectrum: NDArray[np.complex64] = np.asarray(rfft(centred, _FFT, axis=1))[:, :_N_BINS]
+    power = spectrum.real**2 + spectrum.imag**2
+    power[:, ~_IN_BAND] = 0.0
+    return power
+
+
+def _autocorrelation(power: NDArray[np.float32], n_lags: int) -> Floats:
+    """Autocorrelation (n, n_lags) of a frame over that of its window."""
+    from scipy.fft import irfft
+
+    lags = np.concatenate(
+        [
+            np.asarray(irfft(power[i : i + _BLOCK], _FFT, axis=1))[:, :n_lags]
+            for i in range(0, len(power), _BLOCK)
+        ]
+    ).astype(np.float64)
+    window_lags = np.fft.irfft(np.abs(np.fft.rfft(_hann(), _FFT)) ** 2)[:n_lags]
+    return lags / np.maximum(lags[:, :1], 1e-30) / (window_lags / window_lags[0])
+
+
+def _track_f0(power: NDArray[np.float32], relative_db: Floats) -> tuple[Floats, Floats]:
+    """F0 (NaN where unvoiced) and peak height from power spectra (n, 244)."""
     n_frames = len(power)
-    window = np.hanning(_WINDOW)
-    window_lags = np.fft.irfft(np.abs(np.fft.rfft(window, _FFT)) ** 2)
     shortest = int(SAMPLE_RATE / F0_RANGE_HZ[1])
     longest = int(np.ceil(SAMPLE_RATE / F0_RANGE_HZ[0]))
-    lags = np.fft.irfft(power, axis=1)[:, : longest + 2]
-    zero_lag = np.maximum(lags[:, :1], np.finfo(float).tiny)
-    curve = lags / zero_lag / (window_lags[: longest + 2] / window_lags[0])
-
+    curve = _autocorrelation(power, longest + 2)
     left = curve[:, shortest - 1 : longest]
     mid = curve[:, shortest : longest + 1]
     right = curve[:, shortest + 1 : longest + 2]
@@ -297,17 +335,18 @@ def split(n_frames: int, longest_s: float) -> list[tuple[int, int]]:
     """
     n_parts = max(1, int(np.ceil(n_frames * HOP_S / longest_s - 1e-9)))
     edges = np.linspace(0, n_frames, n_parts + 1).round().astype(int)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 @cache
 def _mel_bank() -> Floats:
-    """(513, 24) triangular filters, equally spaced on the mel scale over the band."""
+    """(244, 24) triangular filters, equally spaced on the mel scale over the band."""
 
     def mel(hz: Floats) -> Floats:
         return 1127.0 * np.log1p(hz / 700.0)
 
-    edges = np.linspace(*mel(np.array(BAND_HZ)), _N_MELS + 2)
+    lowest, highest = mel(np.array(BAND_HZ))
+    edges = np.linspace(lowest, highest, _N_MELS + 2)
     position = mel(_HZ)[:, None]
     rise = (position - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - position) / (edges[2:] - edges[1:-1])
@@ -323,7 +362,7 @@ def _cosines() -> Floats:
     return basis * np.sqrt(np.where(k == 0, 1.0, 2.0) / _N_MELS)
 
 
-def _db(power: Floats, floor: float) -> Floats:
+def _db(power: NDArray[np.floating], floor: float) -> Floats:
     return 10.0 * np.log10(np.maximum(power, floor))
 
 
@@ -331,10 +370,10 @@ def _band(low: float, high: float) -> NDArray[np.bool_]:
     return (low <= _HZ) & (high > _HZ)
 
 
-def hf500_db(power: Floats) -> Floats:
+def hf500_db(power: NDArray[np.floating]) -> Floats:
     """Energy above 500 Hz over energy from 80 to 500 Hz, dB; last axis is frequency."""
     high, low = power[..., _band(500, BAND_HZ[1])].sum(-1), power[..., _band(80, 500)].sum(-1)
-    return 10.0 * np.log10(np.maximum(high, 1e-300) / np.maximum(low, 1e-300))
+    return 10.0 * np.log10(np.maximum(high, 1e-30) / np.maximum(low, 1e-30))
 
 
 class _Vector:
@@ -348,40 +387,28 @@ class _Vector:
         self.names.append(name)
         self.values.append(float(value))
 
-    def spread(self, name: str, track: Floats, *, shape: bool = False) -> None:
-        """Centre and spread of a track: robust statistics, stable for any length."""
-        p10, p25, p50, p75, p90 = np.percentile(track, [10, 25, 50, 75, 90])
-        self.add(f"{name}_mean", track.mean())
-        self.add(f"{name}_sd", track.std())
-        self.add(f"{name}_p10", p10)
-        self.add(f"{name}_p50", p50)
-        self.add(f"{name}_p90", p90)
-        self.add(f"{name}_iqr", p75 - p25)
-        if shape:
-            wide = max(p90 - p10, 1e-9)
-            self.add(f"{name}_skew", (p90 + p10 - 2 * p50) / wide)
+    def spread(self, tracks: dict[str, Floats]) -> None:
+        """Centre, spread and lean of tracks of one length: robust, stable for any length."""
+        stacked = np.stack(list(tracks.values()))
+        p10, p25, p50, p75, p90 = np.percentile(stacked, [10, 25, 50, 75, 90], axis=1)
+        columns = {
+            "mean": stacked.mean(axis=1),
+            "sd": stacked.std(axis=1),
+            "p10": p10,
+            "p50": p50,
+            "p90": p90,
+            "iqr": p75 - p25,
+            "lean": (p90 + p10 - 2 * p50) / np.maximum(p90 - p10, 1e-9),
+        }
+        for i, name in enumerate(tracks):
+            for statistic, values in columns.items():
+                self.add(f"{name}_{statistic}", values[i])
 
 
 def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Lengths of the stretches where `mask` is true, in frames."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return edges[1::2] - edges[::2]
-
-
-def _harmonics_db(frames: VoiceFrames, floor: float) -> tuple[Floats, Floats]:
-    """H1-H2 and H1-A3 (strongest bin of 2 to 3.5 kHz) of the voiced frames, dB."""
-    power = frames.power[frames.voiced]
-    f0 = frames.f0_hz[frames.voiced]
-    rows = np.arange(len(f0))[:, None]
-    reach = np.arange(-1, 2)
-
-    def at(hz: Floats) -> Floats:
-        bins = np.rint(hz * _FFT / SAMPLE_RATE).astype(int)[:, None] + reach
-        return power[rows, bins].max(axis=1)
-
-    h1, h2 = at(f0), at(2 * f0)
-    a3 = power[:, _band(2000, 3500)].max(axis=1)
-    return _db(h1, floor) - _db(h2, floor), _db(h1, floor) - _db(a3, floor)
 
 
 def summarise(frames: VoiceFrames) -> Floats:
@@ -407,113 +434,157 @@ def summarise(frames: VoiceFrames) -> Floats:
 
 
 def _describe(frames: VoiceFrames) -> _Vector:
-    voiced, active = frames.voiced, frames.active
-    if voiced.sum() < 10:
+    spoken = np.flatnonzero(frames.active)
+    if frames.voiced.sum() < MIN_VOICED_FRAMES:
         raise ValueError(
-            f"{int(voiced.sum())} voiced frames; expected at least 10 (0.1 s of voiced speech)."
+            f"{int(frames.voiced.sum())} voiced frames; expected at least {MIN_VOICED_FRAMES} "
+            f"({MIN_VOICED_FRAMES * HOP_S:.1f} s of voiced speech)."
         )
-    out = _Vector()
-    seconds = len(voiced) * HOP_S
-    reference = frames.power[active].mean(axis=0).sum()
+    # How much silence stands around an utterance is the transcript's doing, not the speaker's.
+    frames = frames.between(int(spoken[0]), int(spoken[-1]) + 1)
+    reference = float(frames.power[frames.active].mean(axis=0).sum())
     power = frames.power / reference
-    floor = 10 ** (-_FLOOR_DB / 10) / _IN_BAND.sum()
-    neighbours = voiced[1:] & voiced[:-1]
-    speaking = active[1:] & active[:-1]
-
-    # Pitch.
+    level = _db(power.sum(axis=1), 10 ** (-_FLOOR_DB / 10))
     pitch = 12 * np.log2(frames.f0_hz / 55.0)
-    out.spread("pitch", pitch[voiced], shape=True)
-    step = np.diff(pitch)[neighbours] / HOP_S
+    mel_db = _db(power @ _mel_bank(), _FLOOR)
+    out = _Vector()
+    _describe_pitch(out, frames, pitch)
+    _describe_timing(out, frames)
+    _describe_level(out, frames, level, pitch)
+    _describe_balance(out, frames, power, level, pitch)
+    _describe_bands(out, frames, mel_db)
+    _describe_modulation(out, mel_db)
+    return out
+
+
+def _describe_pitch(out: _Vector, frames: VoiceFrames, pitch: Floats) -> None:
+    voiced = frames.voiced
+    step = np.diff(pitch)[voiced[1:] & voiced[:-1]] / HOP_S
     step = step if len(step) else np.zeros(1)
     out.add("pitch_step_mean_abs", np.abs(step).mean())
     out.add("pitch_step_p50_abs", np.median(np.abs(step)))
     out.add("pitch_rise", np.clip(step, 0, None).mean())
     out.add("pitch_fall", np.clip(-step, 0, None).mean())
     at_s = np.flatnonzero(voiced) * HOP_S
-    out.add("pitch_slope", np.polyfit(at_s - at_s.mean(), pitch[voiced], 1)[0])
-    out.spread("strength", frames.strength[voiced])
+    centred_s = at_s - at_s.mean()
+    out.add("pitch_slope", centred_s @ pitch[voiced] / (centred_s @ centred_s))
 
-    # Timing: only ratios and rates, nothing that grows with the length.
-    runs = _runs(voiced) * HOP_S
+
+def _describe_timing(out: _Vector, frames: VoiceFrames) -> None:
+    """Shares, rates and mean run lengths: nothing that grows with the length."""
+    voiced, active = frames.voiced, frames.active
+    runs_s = _runs(voiced) * HOP_S
+    gaps_s = _runs(~voiced) * HOP_S
     out.add("voiced_share", voiced.mean())
-    out.add("voiced_of_active", voiced.sum() / max(active.sum(), 1))
+    out.add("voiced_of_active", voiced.sum() / active.sum())
     out.add("active_share", active.mean())
-    out.add("voiced_runs_per_s", len(runs) / seconds)
-    out.add("voiced_run_mean_s", runs.mean())
-    out.add("voiced_run_sd_s", runs.std())
-    pauses = _runs(~voiced) * HOP_S
-    out.add("unvoiced_run_mean_s", pauses.mean() if len(pauses) else 0.0)
+    out.add("voiced_runs_per_s", len(runs_s) / (len(voiced) * HOP_S))
+    out.add("voiced_run_mean_s", runs_s.mean())
+    out.add("voiced_run_sd_s", runs_s.std())
+    out.add("unvoiced_run_mean_s", gaps_s.mean() if len(gaps_s) else 0.0)
 
-    # Level contour, relative to the mean power of the active frames.
-    level = _db(power.sum(axis=1), 10 ** (-_FLOOR_DB / 10))
-    out.spread("level", level[active], shape=True)
-    out.spread("level_voiced", level[voiced])
-    change = np.diff(level)[speaking] / HOP_S if speaking.any() else np.zeros(1)
+
+def _describe_level(out: _Vector, frames: VoiceFrames, level: Floats, pitch: Floats) -> None:
+    """Level contour in dB relative to the mean power of the active frames."""
+    voiced, active = frames.voiced, frames.active
+    out.spread({"level": level[active]})
+    change = np.diff(level)[active[1:] & active[:-1]] / HOP_S
+    change = change if len(change) else np.zeros(1)
     out.add("level_rise", np.clip(change, 0, None).mean())
     out.add("level_fall", np.clip(-change, 0, None).mean())
-    smooth = np.convolve(level, np.hanning(9)[1:-1] / np.hanning(9).sum(), mode="same")
+    bell = np.hanning(9)[1:-1]
+    smooth = np.convolve(level, bell / bell.sum(), mode="same")
     bumps = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:]) & active[1:-1]
-    out.add("level_peaks_per_s", bumps.sum() / seconds)
+    out.add("level_peaks_per_s", bumps.sum() / (len(level) * HOP_S))
     out.add("pitch_level_corr", _correlation(pitch[voiced], level[voiced]))
 
-    # Spectral balance of the voiced frames: effort flattens the tilt.
-    v = power[voiced]
-    mean_v = v.mean(axis=0)
-    total = np.maximum(v.sum(axis=1), 1e-30)
-    out.spread("hf500", np.clip(hf500_db(v), -40, 40))
-    out.add("hf500_ltas", hf500_db(mean_v))
-    alpha = _db(v[:, _band(1000, 3800)].sum(1), floor) - _db(v[:, _band(60, 1000)].sum(1), floor)
-    out.spread("alpha", alpha)
-    hammarberg = _db(v[:, _band(60, 2000)].max(1), floor) - _db(
-        v[:, _band(2000, 3800)].max(1), floor
-    )
-    out.spread("hammarberg", hammarberg)
-    v_db = _db(v, floor)
-    for low, high in ((60, 500), (500, 1500), (1500, 3800)):
-        band = _band(low, high)
-        x = (_HZ[band] - _HZ[band].mean()) / 1000
-        slope = v_db[:, band] @ x / (x @ x)
-        out.add(f"slope_{low}_{high}_mean", slope.mean())
-        out.add(f"slope_{low}_{high}_sd", slope.std())
+
+def _describe_balance(
+    out: _Vector, frames: VoiceFrames, power: NDArray[np.floating], level: Floats, pitch: Floats
+) -> None:
+    """Spectral balance of the voiced frames: vocal effort flattens the tilt."""
+    v = power[frames.voiced]
+    total = v.sum(axis=1)
+    v_db = _db(v, _FLOOR)
+    low = _band(*BAND_HZ) & (_HZ < 1000)
+    below_2k = v[:, _band(60, 2000)].max(axis=1)
+    above_2k = v[:, _band(2000, 3801)].max(axis=1)
     centroid = (v @ _HZ) / total
     width = np.sqrt(np.maximum((v @ _HZ**2) / total - centroid**2, 0.0))
-    out.spread("centroid", centroid / 1000)
-    out.spread("width", width / 1000)
     rolloff = _HZ[(np.cumsum(v, axis=1) >= 0.85 * total[:, None]).argmax(axis=1)]
-    out.spread("rolloff", rolloff / 1000)
-    h12, h1a3 = _harmonics_db(frames, floor * reference)
-    out.spread("h1h2", h12)
-    out.spread("h1a3", h1a3)
+    h1h2, h1a3 = _harmonics_db(v, frames.f0_hz[frames.voiced])
+    slopes = {}
+    for start, stop in ((60, 500), (500, 1500), (1500, 3801)):
+        band = _band(start, stop)
+        x = (_HZ[band] - _HZ[band].mean()) / 1000
+        slopes[f"slope_from_{start}"] = v_db[:, band] @ x / (x @ x)
+    out.spread(
+        {
+            "pitch": pitch[frames.voiced],
+            "strength": frames.strength[frames.voiced],
+            "level_voiced": level[frames.voiced],
+            "hf500": hf500_db(v),
+            "alpha": _db(v[:, ~low].sum(axis=1), _FLOOR) - _db(v[:, low].sum(axis=1), _FLOOR),
+            "hammarberg": _db(below_2k, _FLOOR) - _db(above_2k, _FLOOR),
+            "centroid": centroid / 1000,
+            "width": width / 1000,
+            "rolloff": rolloff / 1000,
+            "h1h2": h1h2,
+            "h1a3": h1a3,
+            **slopes,
+        }
+    )
+    out.add("hf500_ltas", float(hf500_db(v.mean(axis=0))))
 
-    # Band spectrum: log-mel relative to the stretch, cepstra and how fast they move.
-    mel_db = _db(power @ _mel_bank(), floor)
-    mean_voiced = mel_db[voiced].mean(axis=0)
-    for i, value in enumerate(mean_voiced - mean_voiced.mean()):
+
+def _harmonics_db(voiced: NDArray[np.floating], f0_hz: Floats) -> tuple[Floats, Floats]:
+    """H1-H2 and H1-A3 (strongest bin from 2 to 3.5 kHz) of voiced frames, dB."""
+    rows = np.arange(len(f0_hz))[:, None]
+
+    def at(hz: Floats) -> Floats:
+        bins = np.rint(hz * _FFT / SAMPLE_RATE).astype(int)[:, None] + np.arange(-1, 2)
+        return _db(voiced[rows, bins].max(axis=1), _FLOOR)
+
+    h1 = at(f0_hz)
+    return h1 - at(2 * f0_hz), h1 - _db(voiced[:, _band(2000, 3500)].max(axis=1), _FLOOR)
+
+
+def _describe_bands(out: _Vector, frames: VoiceFrames, mel_db: Floats) -> None:
+    """Log-mel spectrum relative to its own mean, cepstra, and how fast they move."""
+    voiced, active = frames.voiced, frames.active
+    speaking = active[1:] & active[:-1]
+    mean = mel_db[voiced].mean(axis=0)
+    for i, value in enumerate(mean - mean.mean()):
         out.add(f"mel{i:02d}_mean", value)
     for i, value in enumerate(mel_db[active].std(axis=0)):
         out.add(f"mel{i:02d}_sd", value)
     cepstra = mel_db @ _cosines() / 10.0
-    cepstra_step = np.diff(cepstra, axis=0)[speaking] if speaking.any() else np.zeros((1, _N_MFCC))
+    steps = np.diff(cepstra, axis=0)[speaking] if speaking.any() else np.zeros((1, _N_MFCC))
+    columns = {
+        "mean": cepstra[voiced].mean(axis=0),
+        "sd": cepstra[voiced].std(axis=0),
+        "p20": np.percentile(cepstra[active], 20, axis=0),
+        "p80": np.percentile(cepstra[active], 80, axis=0),
+        "step": np.abs(steps).mean(axis=0),
+    }
+    # The zeroth coefficient is the level, which belongs to the recording.
     for k in range(1, _N_MFCC):
-        track = cepstra[voiced, k]
-        out.add(f"mfcc{k:02d}_mean", track.mean())
-        out.add(f"mfcc{k:02d}_sd", track.std())
-        p20, p80 = np.percentile(cepstra[active, k], [20, 80])
-        out.add(f"mfcc{k:02d}_p20", p20)
-        out.add(f"mfcc{k:02d}_p80", p80)
-        out.add(f"mfcc{k:02d}_step", np.abs(cepstra_step[:, k]).mean())
-    out.add("flux", np.sqrt((np.diff(mel_db, axis=0)[speaking] ** 2).mean(axis=1)).mean()
-            if speaking.any() else 0.0)
+        for statistic, values in columns.items():
+            out.add(f"mfcc{k:02d}_{statistic}", values[k])
+    moves = np.diff(mel_db, axis=0)[speaking] if speaking.any() else np.zeros((1, _N_MELS))
+    out.add("flux", np.sqrt((moves**2).mean(axis=1)).mean())
 
-    # Modulation: how strongly four broad bands move at syllable and phone rates.
-    broad = np.stack([mel_db[:, i : i + 6].mean(axis=1) for i in range(0, _N_MELS, 6)], axis=1)
-    movement = np.abs(np.fft.rfft(broad - broad.mean(axis=0), 1024, axis=0)) ** 2 / len(broad)
-    rate = np.fft.rfftfreq(1024, HOP_S)
+
+def _describe_modulation(out: _Vector, mel_db: Floats) -> None:
+    """How strongly four broad bands move at syllable and phone rates."""
+    broad = mel_db.reshape(len(mel_db), 4, -1).mean(axis=2)
+    n_fft = max(1024, 1 << (len(broad) - 1).bit_length())
+    movement = np.abs(np.fft.rfft(broad - broad.mean(axis=0), n_fft, axis=0)) ** 2 / len(broad)
+    rate_hz = np.fft.rfftfreq(n_fft, HOP_S)
     for low, high in ((1, 2), (2, 4), (4, 8), (8, 16)):
-        chosen = movement[(rate >= low) & (rate < high)].mean(axis=0)
-        for j, value in enumerate(chosen):
-            out.add(f"modulation_{low}_{high}_band{j}", 10 * np.log10(value + 1e-6))
-    return out
+        chosen = movement[(rate_hz >= low) & (rate_hz < high)].mean(axis=0)
+        for i, value in enumerate(chosen):
+            out.add(f"modulation_{low}_{high}_band{i}", 10 * np.log10(value + 1e-6))
 
 
 def _correlation(a: Floats, b: Floats) -> float:
@@ -525,16 +596,25 @@ def _correlation(a: Floats, b: Floats) -> float:
 def _names() -> tuple[str, ...]:
     """Names of the statistics, read off the one function that computes them."""
     n = 30
-    power = np.where(_IN_BAND, 1.0 + np.arange(_FFT // 2 + 1), 0.0)[None].repeat(n, axis=0)
+    power = np.where(_IN_BAND, 1.0 + np.arange(_N_BINS), 0.0)[None].repeat(n, axis=0)
     frames = VoiceFrames(
         f0_hz=np.linspace(100, 120, n),
         strength=np.ones(n),
         level_db=np.linspace(-20, -10, n),
         active=np.ones(n, bool),
-        power=power,
+        power=power.astype(np.float32),
     )
     return tuple(_describe(frames).names)
 
 
 FEATURE_NAMES: Final = _names()
 """Names of the numbers that :func:`summarise` returns, in order."""
+
+# Raise whenever a number's meaning changes under the same name: trained weights check it.
+_FEATURES_VERSION: Final = 1
+
+
+def fingerprint() -> str:
+    """Checksum of the names and version of the statistics, to tie weights to them."""
+    text = f"{_FEATURES_VERSION} {' '.join(FEATURE_NAMES)}"
+    return hashlib.sha256(text.encode()).hexdigest()
