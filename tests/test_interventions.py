@@ -320,6 +320,10 @@ def test_long_replies_parse_in_linear_time(piece: str) -> None:
     assert time.process_time() - start < 2.0
 
 
+def test_brackets_that_do_not_hold_the_whole_response_stay() -> None:
+    assert parse("[Validation] [sighs] I hear you [pause]").response == "[sighs] I hear you [pause]"
+
+
 def test_none_counts_as_an_empty_reply() -> None:
     assert parse(None).failure == "empty"
 

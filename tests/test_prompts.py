@@ -368,7 +368,7 @@ def test_an_unknown_third_person_beside_a_known_patient() -> None:
     roles = ["therapist", "patient"] * 3 + [pd.NA, "patient"]
     speakers = [*"ABABAB", "C: D\n(x)", "B"]
     prompt = build(session(role=roles, speaker=speakers), "discrete", window=2)
-    assert lines(prompt)[0] == "Speaker C D x : q6".replace(" :", ":")
+    assert lines(prompt)[0] == "Speaker C D x: q6"
     assert prompt.n_unknown_roles == 1
     dropped = build(
         session(role=roles), "base", window=2, options=PromptOptions(unknown_roles="drop")

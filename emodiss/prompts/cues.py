@@ -52,7 +52,7 @@ def turn(session: Session, row: int, marked: bool) -> Turn:
 
 
 def _cue(session: Session, shown: dict[str, Channel], *, numbers: bool) -> str:
-    """What stands between a patient's name and the colon."""
+    """Word what stands between a patient's name and the colon."""
     options = session.options
     cues: dict[str, object] = {}
     for name, channel in shown.items():

@@ -291,7 +291,7 @@ class Session:
         )
 
     def channel(self, row: int, name: str) -> Channel:
-        """What `speech` or `face` showed during one utterance."""
+        """Read what `speech` or `face` showed during one utterance."""
         affect = self.affect
         label = clean(affect[f"{name}_label"][row]) or None
         numbers = [self._on_scale(affect[f"{name}_{axis}"][row]) for axis in ("valence", "arousal")]
@@ -347,7 +347,7 @@ def _role(value: object, video_id: str) -> str | None:
 
 
 def _speaker_label(value: object) -> str:
-    """A label that can neither break a line nor look like the end of a speaker's name."""
+    """Make a label that can neither break a line nor look like the end of a speaker's name."""
     label = re.sub(r"[\s():]+", " ", clean(value)).strip()
     return re.sub(r"^speaker[ _-]*(?=\w)", "", label, flags=re.IGNORECASE)
 
