@@ -152,6 +152,19 @@ def test_no_room_means_the_word_before_shares() -> None:
     assert [w.timing for w in utterance.words] == ["interpolated", "interpolated", "aligned"]
 
 
+def test_both_neighbours_of_the_first_good_word_are_squeezed() -> None:
+    # Found by hypothesis: the leading word took half of "b", whose start then left no room.
+    words = [Word("a", 0, 0), Word("b", 1, 2), Word("c", 0, 0), Word("d", 1.25, 2)]
+    (utterance,) = join(words, [])
+    # "b" and "c" share [1, 1.25); then "a" and "b" share [1, 1.125).
+    assert [(w.start, w.end) for w in utterance.words] == [
+        (1, 1.0625),
+        (1.0625, 1.125),
+        (1.125, 1.25),
+        (1.25, 2),
+    ]
+
+
 def test_one_wild_time_does_not_spoil_the_rest() -> None:
     words = talk("one two three four five", 0)
     words[1] = replace(words[1], start=900.0, end=901.0)

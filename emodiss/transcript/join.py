@@ -211,7 +211,9 @@ def _with_times(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     ]
     if not trusted:
         return _spread(words, turns)
-    for before, after in pairwise([None, *trusted, None]):
+    # Words before the first trusted one come last: where they share its time, its end must
+    # already have made room for the words that follow it.
+    for before, after in [*pairwise([*trusted, None]), (None, trusted[0])]:
         first = 0 if before is None else before + 1
         stop = len(words) if after is None else after
         if first < stop:
@@ -248,6 +250,8 @@ def _fill(
     else:
         assert after is not None
         stop, low, high = after + 1, timed[after].start, timed[after].end
+        if stop < len(timed):
+            high = min(high, timed[stop].start)
     texts = [word.text for word in timed[first:stop]]
     for index, (start, end) in enumerate(share_out(low, high, texts), start=first):
         timed[index] = replace(timed[index], start=start, end=end, timing="interpolated")
