@@ -410,7 +410,7 @@ def test_merge_refuses_strange_codes_values_and_doubles():
         ratings.merge([sheet.assign(empathy=6.0)], study.key)
     with pytest.raises(RatingsError, match="one rating; the first stands in"):
         ratings.merge([sheet, sheet], study.key)
-    with pytest.raises(RatingsError, match="lacks the column.*empathy"):
+    with pytest.raises(RatingsError, match=r"lacks the column.*empathy"):
         ratings.merge([sheet.drop(columns="empathy")], study.key)
     with pytest.raises(RatingsError, match="no sheets"):
         ratings.merge([], study.key)

@@ -53,7 +53,7 @@ class RatingScale:
     high: float = 5.0
     step: float = 1.0
 
-    def __post_init__(self) -> None:  # noqa: D105
+    def __post_init__(self) -> None:
         if not self.low < self.high or self.step < 0:
             raise RatingsError(
                 f"A rating scale from {self.low:g} to {self.high:g} in steps of {self.step:g} "
@@ -76,7 +76,7 @@ class RatingScale:
         n = math.floor((self.high - self.low) / self.step + 1e-9) + 1
         return tuple(self.low + self.step * k for k in range(n))
 
-    def __str__(self) -> str:  # noqa: D105
+    def __str__(self) -> str:
         how = f" in steps of {self.step:g}" if self.step else ""
         return f"a number from {self.low:g} to {self.high:g}{how}"
 
@@ -150,7 +150,7 @@ class Problem:
     value: str
     expected: str
 
-    def __str__(self) -> str:  # noqa: D105
+    def __str__(self) -> str:
         return f"line {self.line}, {self.column}: '{self.value}' (expected {self.expected})"
 
 

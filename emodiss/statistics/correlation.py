@@ -2,7 +2,8 @@
 
 Resampling whole videos reweights items. Pearson's r is built from weighted moments, Spearman's
 rho from mid-ranks under the counts c of distinct pairs (x, y), and Kendall's tau-b is a quadratic
-form in them: with M the signs of their comparisons, concordant minus discordant is c'Mc / 2. All three are exact, not approximations of a resampled calculation.
+form in them: with M the signs of their comparisons, concordant minus discordant is c'Mc / 2. All
+three are exact, not approximations of a resampled calculation.
 """
 
 from __future__ import annotations

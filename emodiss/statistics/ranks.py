@@ -131,8 +131,7 @@ def wilcoxon(blocks: pd.DataFrame, *, reference: Any) -> pd.DataFrame:
     StatisticsError
         If the reference is not a column.
     """
-    from scipy.stats import rankdata
-    from scipy.stats import wilcoxon as signed_rank
+    from scipy.stats import rankdata, wilcoxon as signed_rank
 
     if reference not in blocks.columns:
         raise StatisticsError(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from emodiss.errors import MissingExtra
-from emodiss.ratings.table import notes as design_notes
-from emodiss.ratings.table import usable, wide
+from emodiss.ratings.table import notes as design_notes, usable, wide
 from emodiss.statistics.agreement import intra_rater, krippendorff_alpha, pairwise_kappa
 from emodiss.statistics.bootstrap import RESAMPLES
 from emodiss.statistics.correlation import bland_altman, judge_correlations, judge_pairs
