@@ -302,9 +302,13 @@ versions the figures repeat, elsewhere to about the width of the brackets.
 """  # noqa: E501
 
 CROPS = """\
-Square around the detector's box."""
+Square around the MTCNN box (the longer side), margin 0, upright. That is how FER2013 is framed: of
+70 training images drawn at random and enlarged four times, MTCNN found 61, and the longer side of
+its box was 50.4/48 of the picture (median; quartiles 44.7 and 56.3). Grey by ITU-R BT.601 and the
+mean over the covered area (Pillow, `convert("L")`, `Resampling.BOX`; bilinear when enlarging).
+Training moved, turned and zoomed the faces by up to 7 %, 13 degrees and 15 %."""
 
-LOOKED = ""
+LOOKED = " PrivateTest was read once."
 
 
 def render_card(facts: dict[str, Any]) -> str:

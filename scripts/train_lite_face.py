@@ -360,8 +360,6 @@ def train(recipe: Recipe, parts: dict[int, Faces], work: Path, reuse: bool) -> l
     """Train the members side by side, one process and one thread each."""
     work.mkdir(parents=True, exist_ok=True)
     paths = [work / f"member_{recipe.seed + k}.pt" for k in range(recipe.members)]
-    if reuse and all(path.exists() for path in paths):
-        return paths
     faces = parts[TRAIN]
     if recipe.training_images is not None:
         rows = slice(0, recipe.training_images)
@@ -373,6 +371,7 @@ def train(recipe: Recipe, parts: dict[int, Faces], work: Path, reuse: bool) -> l
             args=(recipe, faces, parts[VALID], recipe.seed + k, path),
         )
         for k, path in enumerate(paths)
+        if not (reuse and path.exists())
     ]
     for job in jobs:
         job.start()
