@@ -225,4 +225,6 @@ def mean_of_series(values: ArrayLike) -> SeriesMean:
     total = float(pairs[: ends[0]].sum()) if len(ends) else float(pairs.sum())
     n_effective = float(np.clip(n / (1.0 + 2.0 * total), 1.0, n))
     sample_variance = variance * n / (n - 1)
-    return SeriesMean(float(x.mean()), float(np.sqrt(sample_variance / n_effective)), n, n_effective)
+    return SeriesMean(
+        float(x.mean()), float(np.sqrt(sample_variance / n_effective)), n, n_effective
+    )

@@ -69,7 +69,9 @@ def flag(
     ValueError
         If the arrays differ in length or the threshold is negative.
     """
-    arrays = [np.atleast_1d(np.asarray(x, np.float64)) for x in (speech_v, speech_a, face_v, face_a)]
+    arrays = [
+        np.atleast_1d(np.asarray(x, np.float64)) for x in (speech_v, speech_a, face_v, face_a)
+    ]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise ValueError(f"The four series must be equally long and flat, got shapes {shapes}.")
@@ -167,8 +169,11 @@ def chance(
     """
     columns = ["speech_valence", "speech_arousal", "face_valence", "face_arousal"]
     known = table.dropna(subset=columns)
-    groups = [g.index.to_numpy() for _, g in known.reset_index(drop=True).groupby(
-        ["video_id", "speaker"], sort=True) if len(g) > 1]
+    groups = [
+        g.index.to_numpy()
+        for _, g in known.reset_index(drop=True).groupby(["video_id", "speaker"], sort=True)
+        if len(g) > 1
+    ]
     if not groups:
         nan = float("nan")
         return Chance(nan, nan, nan, nan, nan, 0)

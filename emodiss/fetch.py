@@ -21,8 +21,8 @@ _RETRIES = 3
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"private video", "private", "Ask its owner, or drop the row."),
     (r"not a bot|confirm you", "bot_check", "Wait, or hand yt-dlp cookies of a browser session."),
-    (r"age", "age_restricted", "Hand yt-dlp cookies of a session that may watch it."),
-    (r"your country|geo", "geo_blocked", "Fetch it from a place where it may be watched."),
+    (r"\bage\b", "age_restricted", "Hand yt-dlp cookies of a session that may watch it."),
+    (r"your country|\bgeo", "geo_blocked", "Fetch it from a place where it may be watched."),
     (r"removed|unavailable|terminated|no longer|404|410", "removed", "Drop the row."),
     (r"429|too many requests", "rate_limited", "Wait an hour and run again."),
     (r"unsupported url", "unsupported", "Give the address of the video itself."),

@@ -163,7 +163,7 @@ def parse_roles(text: str) -> dict[str, Role]:
     roles: dict[str, Role] = {}
     for pair in filter(None, (part.strip() for part in text.split(";"))):
         speaker, equals, role = (part.strip() for part in pair.partition("="))
-        if not (speaker and equals):
+        if not (speaker and equals and role):
             raise ValueError(f"expected 'speaker=role;speaker=role', got '{pair}'")
         if speaker in roles:
             raise ValueError(f"speaker '{speaker}' is given two roles")
@@ -212,12 +212,15 @@ class Manifest:
         One per fault, in file order.
     metadata
         Columns that change no result, by id.
+    path
+        The file it was read from; None for rows from memory.
     """
 
     folder: Path
     rows: tuple[VideoRow, ...]
     problems: tuple[Problem, ...]
     metadata: dict[str, dict[str, str]]
+    path: Path | None = None
 
     def resolve(self, path: str) -> Path:
         """Turn a path as written into one that can be opened."""
@@ -273,7 +276,7 @@ def read(path: Path | str) -> Manifest:
     try:
         header = [cell.strip() for cell in next(lines, [])]
         _check_header(header, path.name)
-        return _check_rows(header, lines, folder=path.resolve().parent)
+        return _check_rows(header, lines, path=path.resolve())
     except csv.Error as error:
         raise ManifestError(
             f"The manifest '{path.name}' is not CSV at line {lines.line_num}: {error}.",
@@ -298,13 +301,12 @@ def _check_header(header: list[str], name: str) -> None:
             raise ManifestError(f"The manifest '{name}' has the column '{column}' twice.")
         if column not in known and not column.startswith("x_"):
             raise ManifestError(
-                f"The manifest '{name}' has an unknown column '{column}'. "
-                f"{nearest(column, known)}",
+                f"The manifest '{name}' has an unknown column '{column}'. {nearest(column, known)}",
                 next_step="Columns of your own start with x_.",
             )
 
 
-def _check_rows(header: list[str], lines: Iterable[list[str]], *, folder: Path) -> Manifest:
+def _check_rows(header: list[str], lines: Iterable[list[str]], *, path: Path) -> Manifest:
     rows: list[VideoRow] = []
     problems: list[Problem] = []
     metadata: dict[str, dict[str, str]] = {}
@@ -347,7 +349,7 @@ def _check_rows(header: list[str], lines: Iterable[list[str]], *, folder: Path) 
         metadata[row.id] = {
             k: v for k, v in values.items() if k in METADATA_COLUMNS or k.startswith("x_")
         }
-    return Manifest(folder, tuple(rows), tuple(problems), metadata)
+    return Manifest(path.parent, tuple(rows), tuple(problems), metadata, path)
 
 
 def from_rows(rows: Iterable[dict[str, Any]], *, folder: Path | str = ".") -> Manifest:
@@ -397,4 +399,3 @@ COLUMN_HELP = {
     "notes": "free text, carried along",
 }
 """What each column means; the reference in `manifests/README.md` is made from it."""
-

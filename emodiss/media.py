@@ -220,7 +220,9 @@ def probe(*, source: Path, row: Any, settings: Any) -> Media:
             times = times[times >= 0]
             width, height, rotation = _upright_size(source)
             step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
-            last_video = max(last_video, float(times[-1]) + (step if last_video <= times[-1] else 0))
+            last_video = max(
+                last_video, float(times[-1]) + (step if last_video <= times[-1] else 0)
+            )
         codec = audio.codec_context.name if audio is not None and last_audio > 0 else None
         duration = max(last_video, last_audio)
         if duration <= 0:
@@ -230,7 +232,10 @@ def probe(*, source: Path, row: Any, settings: Any) -> Media:
                 code="no_streams",
             )
         shortfall = stated - duration
-        if shortfall > max(_TRUNCATED_S, _TRUNCATED_SHARE * stated) and not settings.allow_truncated:
+        if (
+            shortfall > max(_TRUNCATED_S, _TRUNCATED_SHARE * stated)
+            and not settings.allow_truncated
+        ):
             raise MediaError(
                 f"The file ends at {duration:.1f} s of its stated {stated:.1f} s.",
                 next_step="Download it again, or accept it with --set media.allow_truncated=true.",

@@ -292,9 +292,7 @@ def weigh(transcript: Transcript, mouths: Mouths, audio: Audio) -> list[Binding]
             total = sum(known) / math.sqrt(len(known)) if known else -math.inf
             confidence = 0.5 * math.erfc(-total / math.sqrt(2))
             n_alone = int((seen & alone).sum())
-            found.append(
-                Binding(speaker, track_id, z_rest, z_others, z_level, confidence, n_alone)
-            )
+            found.append(Binding(speaker, track_id, z_rest, z_others, z_level, confidence, n_alone))
     return found
 
 
@@ -342,7 +340,7 @@ def _talk_share(transcript: Transcript, speaker: str, n_blocks: int) -> NDArray[
     for utterance in transcript.utterances:
         if utterance.speaker != speaker:
             continue
-        first, last = int(utterance.start / _BLOCK_S), int(math.ceil(utterance.end / _BLOCK_S))
+        first, last = int(utterance.start / _BLOCK_S), math.ceil(utterance.end / _BLOCK_S)
         for block in range(first, min(last, n_blocks)):
             begin = max(utterance.start, block * _BLOCK_S)
             share[block] += (min(utterance.end, (block + 1) * _BLOCK_S) - begin) / _BLOCK_S
@@ -370,7 +368,7 @@ def _levels(audio: Audio, n_blocks: int) -> NDArray[np.float64]:
 
 
 def _rank_sum_z(moving: NDArray[np.float64], resting: NDArray[np.float64]) -> float:
-    """Standard score of the Wilcoxon rank-sum test; NaN with too few blocks."""
+    """Return the standard score of the Wilcoxon rank-sum test; NaN with too few blocks."""
     n, m = len(moving), len(resting)
     if n < _MIN_BLOCKS or m < _MIN_BLOCKS:
         return math.nan
@@ -383,7 +381,7 @@ def _rank_sum_z(moving: NDArray[np.float64], resting: NDArray[np.float64]) -> fl
 def _sign_z(
     moved: NDArray[np.float64], rivals: list[NDArray[np.float64]], alone: NDArray[np.bool_]
 ) -> float:
-    """Standard score of moving more than every other mouth in view; NaN with too few blocks."""
+    """Return the standard score of moving more than every other mouth in view; NaN with too few blocks."""
     if not rivals:
         return math.nan
     best = np.full(len(moved), -np.inf)
@@ -398,7 +396,7 @@ def _sign_z(
 
 
 def _rank_correlation_z(moved: NDArray[np.float64], level: NDArray[np.float64]) -> float:
-    """Standard score of Spearman's correlation (Fisher's z); NaN below ten blocks."""
+    """Return the standard score of Spearman's correlation (Fisher's z); NaN below ten blocks."""
     known = np.isfinite(moved) & np.isfinite(level)
     n = int(known.sum())
     if n < 10:

@@ -23,7 +23,9 @@ class MediaSettings(_Group):
     """Fetching and opening files."""
 
     max_height: int = Field(720, ge=144, description="largest picture height to download, pixels")
-    allow_truncated: bool = Field(False, description="accept a file that ends before its stated end")
+    allow_truncated: bool = Field(
+        False, description="accept a file that ends before its stated end"
+    )
 
 
 class TranscriptSettings(_Group):
@@ -61,7 +63,9 @@ class TracksSettings(_Group):
     min_join_confidence: float = Field(
         0.3, ge=0, le=1, description="least confidence for two fragments to be one face"
     )
-    min_track_s: float = Field(0.5, ge=0, description="shorter tracks are dropped as false finds, s")
+    min_track_s: float = Field(
+        0.5, ge=0, description="shorter tracks are dropped as false finds, s"
+    )
     cut_threshold: float = Field(
         27.0, gt=0, description="content change of a cut; PySceneDetect's own default"
     )
@@ -178,7 +182,9 @@ def resolve(
     for dotted, value in merged.items():
         group, _, name = dotted.partition(".")
         if dotted not in NAMES:
-            raise SettingsError(f"There is no setting '{dotted}'.", next_step=nearest(dotted, NAMES))
+            raise SettingsError(
+                f"There is no setting '{dotted}'.", next_step=nearest(dotted, NAMES)
+            )
         nested.setdefault(group, {})[name] = value
     try:
         return Settings.model_validate(nested)

@@ -82,9 +82,7 @@ def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
     """
     if not len(audio.signal):
         return ()
-    turns = model.diarize(
-        audio.as_float(), audio.sample_rate, num_speakers=settings.num_speakers
-    )
+    turns = model.diarize(audio.as_float(), audio.sample_rate, num_speakers=settings.num_speakers)
     return tuple(
         Turn(turn.start + audio.offset, turn.end + audio.offset, turn.speaker) for turn in turns
     )
@@ -126,7 +124,9 @@ def assemble(
         found = transcripts.read(path, strict=settings.strict)
         source = f"given:{path.suffix.lstrip('.').lower()}"
     else:
-        found = transcripts.join(list(words or ()), list(turns or ()), max_pause_s=settings.max_pause_s)
+        found = transcripts.join(
+            list(words or ()), list(turns or ()), max_pause_s=settings.max_pause_s
+        )
         source = "recognised" if words is not None else "voice activity"
     stretch = Span(media.start, media.end)
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.

@@ -122,7 +122,9 @@ STAGES: tuple[Stage, ...] = (
         settings=("dissonance", "face_affect"),
         row=("id",),
     ),
-    Stage("prompts", "emodiss.prompts.of_session:write", reads=("utterances",), settings=("prompts",)),
+    Stage(
+        "prompts", "emodiss.prompts.of_session:write", reads=("utterances",), settings=("prompts",)
+    ),
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}

@@ -99,11 +99,17 @@ SCHEMA: tuple[Column, ...] = (
     Column("speech_status", _TEXT, "`ok`, or why the voice is missing", choices=SPEECH_STATUSES),
     _unit("face_valence", "valence of the face, mean over ticks"),
     _unit("face_arousal", "arousal of the face, mean over ticks"),
-    Column("face_valence_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0),
-    Column("face_arousal_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0),
+    Column(
+        "face_valence_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
+    ),
+    Column(
+        "face_arousal_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
+    ),
     Column("face_valence_raw", _NUMBER, "mean as the model gave it, on its native scale"),
     Column("face_arousal_raw", _NUMBER, "mean as the model gave it, on its native scale"),
-    Column("face_label", _TEXT, "expression with the largest mean probability", choices=EXPRESSIONS),
+    Column(
+        "face_label", _TEXT, "expression with the largest mean probability", choices=EXPRESSIONS
+    ),
     Column("face_status", _TEXT, "`ok`, or why the face is missing", choices=FACE_STATUSES),
     Column("delta_valence", _NUMBER, "speech minus face, on the compared scale"),
     Column("delta_arousal", _NUMBER, "speech minus face, on the compared scale"),
@@ -349,9 +355,7 @@ def measure_faces(
                 at = chosen[frames == frame]
                 x1, y1, x2, y2 = (float(v) for v in track.boxes[at[0]])
                 ticks = tuple(int(t) for t in track.ticks[at])
-                looks.setdefault(int(frame), []).append(
-                    _Look(track_id, (x1, y1, x2, y2), ticks, i)
-                )
+                looks.setdefault(int(frame), []).append(_Look(track_id, (x1, y1, x2, y2), ticks, i))
         status.append(_face_reason(media, person, tracks, within, n_seen, found, settings))
     return _look(source, media, looks, model, tuple(status), coverage)
 
@@ -638,7 +642,9 @@ def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
         for word in utterance.words
     ]
     names = ["video_id", "utterance_id", "word", "start", "end", "timing", "score"]
-    kinds = dict(zip(names, ["str", "str", "str", "float64", "float64", "str", "float64"], strict=True))
+    kinds = dict(
+        zip(names, ["str", "str", "str", "float64", "float64", "str", "float64"], strict=True)
+    )
     return pd.DataFrame(rows, columns=names).astype(kinds)
 
 
@@ -646,7 +652,9 @@ def conform(table: pd.DataFrame, schema: Sequence[Column]) -> pd.DataFrame:
     """Give a table exactly the columns, order and dtypes of a schema; missing cells stay missing."""
     columns = {
         column.name: (
-            table[column.name] if column.name in table else pd.Series(index=table.index, dtype=object)
+            table[column.name]
+            if column.name in table
+            else pd.Series(index=table.index, dtype=object)
         ).astype(column.dtype)
         for column in schema
     }

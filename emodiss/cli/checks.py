@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -78,8 +79,6 @@ def _ffmpeg() -> Finding:
 def _decoder() -> Finding:
     if importlib.util.find_spec("av") is None:
         return Finding("PyAV", "missing", "", 'Install it: pip install "emodiss[media]".')
-    import importlib.metadata
-
     return Finding("PyAV", "ok", importlib.metadata.version("av"))
 
 

@@ -41,8 +41,7 @@ def annotate(
 ) -> None:
     """Annotate every video of a manifest: words, faces, affect, dissonance, prompts, figures."""
     from emodiss import manifest as manifests
-    from emodiss.runs.annotate import annotate as run_annotate
-    from emodiss.runs.annotate import plan
+    from emodiss.runs.annotate import annotate as run_annotate, plan
 
     changes = assign or []
     read = manifests.read(manifest)
@@ -81,7 +80,9 @@ def demo(
     from emodiss.runs.annotate import annotate as run_annotate
 
     with output.progress_bars(quiet=quiet) as progress:
-        step = None if progress is None else (lambda done, total: progress("demo video", done, total))
+        step = (
+            None if progress is None else (lambda done, total: progress("demo video", done, total))
+        )
         session = demos.build(out / "demo", progress=step)
         run = run_annotate(
             session.manifest,
@@ -194,9 +195,7 @@ def _report(run: Any, *, as_json: bool) -> None:
         "dissonant": n_flagged,
         "undetermined": n_unknown,
         "threshold": run.settings.dissonance.threshold,
-        "failures": [
-            {"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures
-        ],
+        "failures": [{"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures],
     }
     if as_json:
         import json

@@ -377,9 +377,7 @@ def require(entries: Mapping[str, Entry]) -> None:
     )
 
 
-def load(
-    name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
-) -> Any:
+def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1) -> Any:
     """Load a model.
 
     Parameters

@@ -84,6 +84,5 @@ class SileroVoiceActivity:
         )
         found = get_speech_timestamps(np.asarray(signal, np.float32), options, _SAMPLE_RATE)
         return [
-            Turn(s["start"] / _SAMPLE_RATE, s["end"] / _SAMPLE_RATE, UNKNOWN_SPEAKER)
-            for s in found
+            Turn(s["start"] / _SAMPLE_RATE, s["end"] / _SAMPLE_RATE, UNKNOWN_SPEAKER) for s in found
         ]

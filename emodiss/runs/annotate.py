@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss import manifest as manifests
-from emodiss import presets
+from emodiss import manifest as manifests, presets
 from emodiss.errors import RunError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.models import catalog
@@ -199,7 +198,7 @@ def _check_folder(root: Path) -> None:
 
 
 def _known_sources(read: Manifest, store: Store) -> list[Source]:
-    """Sources as far as they are known without downloading."""
+    """Find the sources as far as they are known without downloading."""
     from emodiss import fetch
 
     hashes = sources.Hashes(store)
@@ -233,7 +232,11 @@ def _require_weights(
     needed: dict[str, catalog.Entry] = {}
     for source in _known_sources(read, store):
         for name, recipe in _recipes(source, settings, entries).items():
-            if recipe.model and not recipe.skipped and not store.has(source.row.id, name, recipe.key):
+            if (
+                recipe.model
+                and not recipe.skipped
+                and not store.has(source.row.id, name, recipe.key)
+            ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
     catalog.require(needed)
 
@@ -370,5 +373,3 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
 def _manifest_line(row: VideoRow, read: Manifest) -> str:
     values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
     return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"
-
-

@@ -118,9 +118,7 @@ def _call(job: Job, store: Store) -> Any:
     arguments: dict[str, Any] = {}
     for name in stage.reads:
         key = job.inputs[name]
-        arguments[name] = (
-            store.read(job.row.id, name, result_type(name), key=key) if key else None
-        )
+        arguments[name] = store.read(job.row.id, name, result_type(name), key=key) if key else None
     if stage.source:
         arguments["source"] = job.source
     if stage.row:

@@ -87,7 +87,9 @@ def find_transcript(row: VideoRow, manifest: Manifest, media: Path | None) -> Pa
     if media is None or row.path is None:
         return None
     beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
-    return next((path for path in beside if path.is_file() and path != media), None)
+    # A manifest that is named after its only video is no transcript of it.
+    taken = (media, manifest.path)
+    return next((path for path in beside if path.is_file() and path not in taken), None)
 
 
 def local_source(row: VideoRow, manifest: Manifest, media: Path | None, hashes: Hashes) -> Source:

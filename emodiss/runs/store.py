@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -207,12 +207,13 @@ class Store:
         found: list[Outcome] = []
         for line in lines:
             with contextlib.suppress(ValueError, TypeError):
-                values = json.loads(line)
-                found.append(Outcome(**{**values, "notes": tuple(values.get("notes", ()))}))
+                values: dict[str, Any] = json.loads(line)
+                values["notes"] = tuple(values.get("notes", ()))
+                found.append(Outcome(**values))
         return found
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """Hold the run folder for this process alone.
 
         Raises

@@ -1,0 +1,149 @@
+"""Small deterministic stand-ins for every model, so that runs are tested without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
+from emodiss.faces import FaceBoxes
+from emodiss.models.catalog import Entry
+from emodiss.transcript import Turn
+
+LOADED: list[str] = []
+"""Names of the models loaded in this process, in order."""
+
+
+class Faces:
+    """Finds one face of fixed place in every picture that is not black."""
+
+    identity = "fake-faces"
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
+        found = []
+        for frame in frames:
+            if frame.mean() < 20:
+                found.append(FaceBoxes.empty())
+                continue
+            h, w = frame.shape[:2]
+            box = np.array([[w * 0.25, h * 0.2, w * 0.75, h * 0.8]], np.float32)
+            points = np.array(
+                [[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.65], [0.58, 0.65]], np.float32
+            ) * np.array([w, h], np.float32)
+            found.append(FaceBoxes(box, np.array([0.99], np.float32), points[None]))
+        return found
+
+
+class Face:
+    """Valence is brightness; arousal is 0."""
+
+    identity = "fake-face"
+    scale = "signed"
+    crop_margin = 0.0
+    crop_square = False
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def predict(self, crops: Sequence[NDArray[np.uint8]]) -> FaceAffect:
+        n = len(crops)
+        valence = np.array([c.mean() / 127.5 - 1 for c in crops], np.float32).reshape(n)
+        arousal = np.zeros(n, np.float32)
+        probabilities = np.zeros((n, len(EXPRESSIONS)), np.float32)
+        probabilities[:, 1] = 1
+        return FaceAffect(valence, arousal, valence, arousal, probabilities)
+
+
+class Speech:
+    """Arousal is loudness; valence is -0.5 on a scale of 0 to 1 mapped to the house scale."""
+
+    identity = "fake-speech"
+    scale = "unit"
+    min_duration_s = 0.2
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        raw = float(np.clip(np.sqrt(np.square(signal).mean()), 0, 1))
+        return SpeechAffect(-0.5, 2 * raw - 1, 0.0, 0.25, raw, 0.5)
+
+
+class Voices:
+    """One turn over the whole recording."""
+
+    identity = "fake-voices"
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def diarize(
+        self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
+    ) -> list[Turn]:
+        return [Turn(0.0, len(signal) / sample_rate, "voice")]
+
+
+class Broken:
+    """A model that fails on every input."""
+
+    identity = "fake-broken"
+    scale = "signed"
+    min_duration_s = 0.2
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        raise RuntimeError("the patient said: this must not reach a log")
+
+
+class Deadly(Broken):
+    """A model that takes its process down, as a crash in native code does."""
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        import os
+
+        os._exit(139)
+
+
+def _entry(name: str, task: str, attribute: str, scale: str | None = None) -> Entry:
+    return Entry(
+        name=name,
+        task=task,  # type: ignore[arg-type]
+        loader=f"tests.fakes:{attribute}",
+        place="package",
+        package="numpy",
+        extra="models",
+        source="tests",
+        revision="1",
+        licence="none",
+        noncommercial=False,
+        size_mb=0.0,
+        what="stand-in",
+        scale=scale,  # type: ignore[arg-type]
+    )
+
+
+ENTRIES = {
+    e.name: e
+    for e in (
+        _entry("fake-faces", "faces", "Faces"),
+        _entry("fake-face", "face_affect", "Face", "signed"),
+        _entry("fake-speech", "speech_affect", "Speech", "unit"),
+        _entry("fake-broken", "speech_affect", "Broken", "signed"),
+        _entry("fake-deadly", "speech_affect", "Deadly", "signed"),
+        _entry("fake-voices", "diarizer", "Voices"),
+    )
+}
+
+SETTINGS = {
+    "models.faces": "fake-faces",
+    "models.face_affect": "fake-face",
+    "models.speech_affect": "fake-speech",
+    "models.diarizer": "fake-voices",
+    "tracks.min_track_s": 0.1,
+    "people.min_confidence": 0.0,
+}
+"""Changes on top of preset lite that put every stand-in to work."""

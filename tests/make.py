@@ -1,0 +1,115 @@
+"""Builders of media and tables for tests: everything is generated, everybody is invented."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+MILLISECOND = Fraction(1, 1000)
+
+
+def tone(seconds: float, *, hertz: float = 220.0, rate: int = 16_000, level: float = 0.3):
+    """Return a sine, (n,) float32."""
+    t = np.arange(round(seconds * rate)) / rate
+    return (level * np.sin(2 * np.pi * hertz * t)).astype(np.float32)
+
+
+def grey(value: int, *, size: tuple[int, int] = (96, 64)) -> NDArray[np.uint8]:
+    """Return a flat picture; its grey value names the frame."""
+    return np.full((size[1], size[0], 3), value, np.uint8)
+
+
+def write_media(
+    path: Path,
+    *,
+    frames: Iterable[NDArray[np.uint8]] | None = None,
+    times: Iterable[float] | None = None,
+    fps: int = 25,
+    sound: NDArray[np.float32] | None = None,
+    rate: int = 16_000,
+    sound_start: float = 0.0,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a media file.
+
+    Parameters
+    ----------
+    path
+        Suffix chooses the container.
+    frames, times, fps
+        Pictures and their times in seconds; evenly spaced by default.
+    sound, rate, sound_start
+        Mono (n,) or stereo (n, 2) signal, its rate, and the time of its first sample.
+    codec, pixels, options
+        Of the video encoder.
+    """
+    pictures = list(frames or [])
+    with av.open(str(path), "w") as container:
+        video = None
+        if pictures:
+            video = container.add_stream(codec, rate=fps, options={"crf": "12", **(options or {})})
+            video.height, video.width = pictures[0].shape[:2]
+            video.pix_fmt = pixels
+            video.codec_context.time_base = MILLISECOND
+        audio = None
+        if sound is not None:
+            layout = "mono" if sound.ndim == 1 else "stereo"
+            audio = container.add_stream("aac", rate=rate, layout=layout)
+        at = list(times) if times is not None else [i / fps for i in range(len(pictures))]
+        if video is not None:
+            for picture, time in zip(pictures, at, strict=True):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = round(time * 1000), MILLISECOND
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+        if audio is not None and sound is not None:
+            signal = np.ascontiguousarray(np.atleast_2d(sound.T).astype(np.float32))
+            frame = av.AudioFrame.from_ndarray(signal, format="fltp", layout=layout)
+            frame.sample_rate = rate
+            frame.pts, frame.time_base = round(sound_start * rate), Fraction(1, rate)
+            container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
+    return path
+
+
+def package_file(package: str, *parts: str) -> Path:
+    """Return a file inside an installed package, without importing it."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.origin is not None, package
+    return Path(spec.origin).parent.joinpath(*parts)
+
+
+def astronaut(width: int = 240) -> NDArray[np.uint8]:
+    """Return the public-domain portrait that scikit-image ships: one smiling face."""
+    import cv2
+
+    path = package_file("skimage", "data", "astronaut.png")
+    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    return cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA)
+
+
+def talk(start: float, end: float) -> NDArray[np.float32]:
+    """Return a stretch of the two-person call that pyannote.audio ships, 16 kHz."""
+    import wave
+
+    path = package_file("pyannote.audio", "sample", "sample.wav")
+    with wave.open(str(path), "rb") as file:
+        rate = file.getframerate()
+        file.setpos(round(start * rate))
+        pcm = np.frombuffer(file.readframes(round((end - start) * rate)), "<i2")
+    return pcm.astype(np.float32) / 32768
+
+
+def write_stm(path: Path, rows: Iterable[tuple[str, float, float, str]]) -> Path:
+    """Write a transcript; rows are speaker, start, end and text."""
+    lines = (f"{path.stem} 1 {who} {start} {end} {text}\n" for who, start, end, text in rows)
+    path.write_text("".join(lines))
+    return path

@@ -1,0 +1,227 @@
+"""What a file holds, decoded at its true times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from emodiss import media
+from emodiss.errors import MediaError
+from tests import make
+
+ALL = SimpleNamespace(start=None, end=None)
+STRICT = SimpleNamespace(allow_truncated=False)
+
+
+def probe(path: Path, row=ALL, settings=STRICT) -> media.Media:
+    return media.probe(source=path, row=row, settings=settings)
+
+
+def shown(path: Path, found: media.Media) -> list[tuple[float, int]]:
+    """Time and grey value of every frame."""
+    indices = np.arange(len(found.frame_times))
+    return [
+        (round(f.time, 3), int(f.image.mean().round()))
+        for f in media.iterate_frames(path, found, indices)
+    ]
+
+
+def test_sound_and_pictures_are_found_and_decoded(tmp_path):
+    path = make.write_media(
+        tmp_path / "a.mp4",
+        frames=[make.grey(v) for v in range(10, 210, 4)],
+        sound=make.tone(2.0),
+    )
+    found = probe(path)
+    assert (found.width, found.height, found.rotation) == (96, 64, 0)
+    assert found.frame_times == pytest.approx(np.arange(50) / 25)
+    assert found.duration == pytest.approx(2.0, abs=0.1)
+    assert len(found.ticks()) == 60
+    sound = media.decode_audio(source=path, media=found)
+    assert sound.sample_rate == 16_000
+    # AAC pads its last frame of 1024 samples.
+    assert len(sound.signal) / 16_000 == pytest.approx(2.0, abs=0.1)
+    # RMS of a sine of amplitude 0.3 is 0.3 / sqrt(2) = 0.212.
+    assert np.sqrt((sound.cut(0.5, 1.5) ** 2).mean()) == pytest.approx(0.212, abs=0.01)
+
+
+def test_variable_frame_rate_keeps_every_frames_own_time(tmp_path):
+    times = [0.0, 0.04, 0.5, 0.54, 1.2, 1.9]
+    path = make.write_media(
+        tmp_path / "vfr.mp4", frames=[make.grey(40 * i) for i in range(6)], times=times
+    )
+    found = probe(path)
+    assert found.frame_times == pytest.approx(times)
+    assert [time for time, _ in shown(path, found)] == pytest.approx(times)
+    assert [value for _, value in shown(path, found)] == pytest.approx(
+        [0, 40, 80, 120, 160, 200], abs=3
+    )
+
+
+def test_frames_are_delivered_in_order_with_their_own_content(tmp_path):
+    # B-frames are stored out of order; the value of each picture names it.
+    path = make.write_media(
+        tmp_path / "b.mp4",
+        frames=[make.grey(20 + 5 * i) for i in range(40)],
+        options={"bf": "3", "g": "12"},
+    )
+    found = probe(path)
+    chosen = np.array([3, 17, 18, 39])
+    frames = list(media.iterate_frames(path, found, chosen))
+    assert [f.index for f in frames] == chosen.tolist()
+    assert [f.image.mean() for f in frames] == pytest.approx(20 + 5 * chosen, abs=3)
+
+
+def test_a_stretch_far_into_the_file_is_reached_by_seeking(tmp_path):
+    path = make.write_media(
+        tmp_path / "long.mp4",
+        frames=[make.grey(int(v)) for v in np.linspace(10, 240, 250)],
+        sound=make.tone(10.0),
+        options={"g": "25"},
+    )
+    found = probe(path, SimpleNamespace(start=6.0, end=7.0))
+    ticks = found.ticks()
+    assert (ticks[0], ticks[-1]) == (180, 209)
+    indices = np.unique(found.clock().frame_at(ticks))
+    frames = list(media.iterate_frames(path, found, indices))
+    assert [f.time for f in frames] == pytest.approx(np.arange(150, 175) / 25)
+    sound = media.decode_audio(source=path, media=found)
+    assert sound.offset == 6.0
+    assert len(sound.signal) == 16_000
+    assert len(sound.cut(6.25, 6.75)) == 8_000
+
+
+def test_sound_that_starts_late_stays_in_its_place(tmp_path):
+    path = make.write_media(
+        tmp_path / "late.mkv",
+        frames=[make.grey(90)] * 50,
+        sound=make.tone(1.0),
+        sound_start=0.8,
+    )
+    sound = media.decode_audio(source=path, media=probe(path))
+    loud = np.flatnonzero(np.abs(sound.as_float()) > 0.1)
+    assert loud[0] / 16_000 == pytest.approx(0.8, abs=0.05)
+
+
+def test_sound_on_one_channel_is_kept(tmp_path):
+    stereo = np.stack([make.tone(1.0, rate=48_000), np.zeros(48_000, np.float32)], axis=1)
+    path = make.write_media(tmp_path / "one.mp4", sound=stereo, rate=48_000)
+    found = probe(path)
+    assert (found.channels, found.sample_rate) == (2, 48_000)
+    assert np.abs(media.decode_audio(source=path, media=found).as_float()).max() > 0.1
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_turned_phone_video_comes_upright(tmp_path, degrees):
+    import ffmpeg
+    import imageio_ffmpeg
+
+    # Left half dark, right half bright; stored turned, with a display matrix that undoes it.
+    picture = make.grey(30)
+    picture[:, 48:] = 220
+    stored = np.ascontiguousarray(np.rot90(picture, -degrees // 90))
+    flat = make.write_media(tmp_path / "flat.mp4", frames=[stored] * 10)
+    path = tmp_path / "turned.mp4"
+    ffmpeg.input(str(flat), display_rotation=degrees).output(str(path), c="copy").run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
+    )
+    found = probe(path)
+    assert (found.width, found.height) == (96, 64)
+    frame = next(media.iterate_frames(path, found, np.array([0])))
+    assert frame.image.shape == (64, 96, 3)
+    assert frame.image[:, :40].mean() < 60 < 190 < frame.image[:, 56:].mean()
+
+
+def test_ten_bit_hevc_is_decoded_to_eight_bits(tmp_path):
+    path = make.write_media(
+        tmp_path / "hdr.mp4", frames=[make.grey(128)] * 5, codec="libx265", pixels="yuv420p10le"
+    )
+    found = probe(path)
+    assert found.video_codec == "hevc"
+    frame = next(media.iterate_frames(path, found, np.array([0])))
+    assert frame.image.dtype == np.uint8
+    assert frame.image.mean() == pytest.approx(128, abs=3)
+
+
+def test_a_file_may_lack_sound_or_pictures(tmp_path):
+    silent = probe(make.write_media(tmp_path / "silent.mp4", frames=[make.grey(9)] * 9))
+    assert (silent.has_audio, silent.has_video, silent.notes) == (False, True, ("no_audio",))
+    path = make.write_media(tmp_path / "blind.m4a", sound=make.tone(1.0))
+    blind = probe(path)
+    assert (blind.has_audio, blind.has_video, blind.notes) == (True, False, ("no_video",))
+    assert len(blind.ticks()) == 0
+    assert list(media.iterate_frames(path, blind, np.zeros(0, np.int64))) == []
+
+
+def test_a_file_cut_off_in_its_middle_is_not_taken_for_a_short_one(tmp_path):
+    whole = make.write_media(
+        tmp_path / "whole.mp4",
+        frames=[
+            np.random.default_rng(i).integers(0, 255, (64, 96, 3), np.uint8) for i in range(99)
+        ],
+        options={"movflags": "faststart"},
+    )
+    import ffmpeg
+    import imageio_ffmpeg
+
+    front = tmp_path / "front.mp4"
+    ffmpeg.input(str(whole)).output(str(front), c="copy", movflags="faststart").run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
+    )
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(front.read_bytes()[: int(front.stat().st_size * 0.4)])
+    with pytest.raises(MediaError) as error:
+        probe(cut)
+    assert error.value.code == "truncated"
+    accepted = probe(cut, settings=SimpleNamespace(allow_truncated=True))
+    assert 0 < accepted.duration < 3
+    # Without its index at the front, a cut file cannot even be opened.
+    headless = tmp_path / "headless.mp4"
+    headless.write_bytes(whole.read_bytes()[:2000])
+    with pytest.raises(MediaError) as error:
+        probe(headless)
+    assert error.value.code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("text.mp4", b"Once upon a time there was a file that was no film.\n" * 20, "unreadable"),
+        ("empty.mp4", b"", "unreadable"),
+        ("zeros.mp4", b"\0" * 5000, "unreadable"),
+    ],
+)
+def test_what_is_no_media_file_says_so(tmp_path, name, content, code):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(MediaError) as error:
+        probe(path)
+    assert error.value.code == code
+    assert error.value.next_step
+
+
+def test_a_missing_file_and_an_empty_stretch_have_their_own_codes(tmp_path):
+    with pytest.raises(MediaError) as error:
+        probe(tmp_path / "none.mp4")
+    assert error.value.code == "missing_file"
+    path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 25)
+    with pytest.raises(MediaError) as error:
+        probe(path, SimpleNamespace(start=5.0, end=None))
+    assert error.value.code == "empty_stretch"
+
+
+def test_the_same_file_has_the_same_hash_wherever_it_lies(tmp_path):
+    path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 5)
+    copy = tmp_path / "b.mp4"
+    copy.write_bytes(path.read_bytes())
+    assert probe(path).sha256 == probe(copy).sha256
+
+
+def test_the_published_debate_clip_is_decoded_frame_by_frame(shared_data):
+    path = shared_data / "video" / "mexca_debate_5s.mp4"
+    found = probe(path)
+    assert len(found.frame_times) == 125
+    assert found.frame_times == pytest.approx(np.arange(125) / 25)
