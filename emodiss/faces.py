@@ -227,11 +227,12 @@ def mouth_box(landmarks: ArrayLike) -> NDArray[np.float64]:
     seen = points[..., 0] + 1j * points[..., 1]
     centred = template - template.mean()
     # In the plane of complex numbers a turn with a scale is one factor.
-    factor = (seen * centred.conj()).sum(-1) / (np.abs(centred) ** 2).sum()
+    middle = seen.mean(-1)
+    factor = ((seen - middle[..., None]) * centred.conj()).sum(-1) / (np.abs(centred) ** 2).sum()
     factor = np.where(np.abs(factor) > 0, factor, np.nan)
     left, top, right, bottom = _MOUTH
     corners = np.array([left + 1j * top, right + 1j * top, right + 1j * bottom, left + 1j * bottom])
-    where = factor[..., None] * (corners - template.mean()) + seen.mean(-1)[..., None]
+    where = factor[..., None] * (corners - template.mean()) + middle[..., None]
     return np.stack([where.real, where.imag], -1)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import MissingExtra, ModelError
+from emodiss.models.mtcnn_frames import CHANNELS
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +82,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MtcnnNets:
-    """The three networks as layers; the input is a grey level minus 127.5."""
+    """The three networks as layers; the input is a colour level minus 127.5."""
 
     device: torch.device
     pnet: tuple[Layer, ...]
@@ -105,6 +106,8 @@ class MtcnnNets:
                 # The reference multiplies its input by 1/128, a power of two: moving it into
                 # the weights changes no bit and saves a pass over the picture.
                 weight = weight * 0.0078125
+                idle = CHANNELS - weight.shape[1]
+                weight = torch.nn.functional.pad(weight, (0, 0, 0, 0, 0, idle))
             if weight.dim() == 4:
                 weight = weight.contiguous(memory_format=torch.channels_last)
             bias, slopes = state[f"{name}.bias"].float(), state[f"{slope}.weight"].float()
@@ -142,7 +145,7 @@ class MtcnnNets:
         )
 
     def propose(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, 6): two logits and four offsets per cell."""
+        """(B, 4, H, W) to (B, h, w, 6): two logits and four offsets per cell."""
         import torch.nn.functional as F
 
         x = _pool(self.pnet[0].conv(x), 2)
@@ -150,7 +153,7 @@ class MtcnnNets:
         return F.linear(x.permute(0, 2, 3, 1), *self.heads[0])
 
     def refine(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 3, 24, 24) to (n, 6): two logits and four offsets."""
+        """(n, 4, 24, 24) to (n, 6): two logits and four offsets."""
         import torch.nn.functional as F
 
         for conv in self.rnet[:2]:
@@ -159,7 +162,7 @@ class MtcnnNets:
         return F.linear(self.rnet[3].dense(x.permute(0, 2, 3, 1).flatten(1)), *self.heads[1])
 
     def output(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 3, 48, 48) to (n, 16): two logits, four offsets, five x, five y."""
+        """(n, 4, 48, 48) to (n, 16): two logits, four offsets, five x, five y."""
         import torch.nn.functional as F
 
         for conv, size in zip(self.onet[:3], (3, 3, 2), strict=True):

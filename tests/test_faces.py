@@ -1,0 +1,162 @@
+"""Face records, crops and the region of the mouth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from emodiss.faces import (
+    FaceBoxes,
+    FaceSeries,
+    clip,
+    colour_histogram,
+    crop,
+    mouth_box,
+    mouth_patch,
+)
+
+# An upright face: eyes 100 px above the mouth, 86 px apart; nose half way; mouth 72 px wide.
+UPRIGHT = np.array([[157, 100], [243, 100], [200, 150], [164, 200], [236, 200]], float)
+
+
+def boxes(n: int) -> FaceBoxes:
+    rng = np.random.default_rng(n)
+    return FaceBoxes(
+        rng.random((n, 4)).astype(np.float32),
+        rng.random(n).astype(np.float32),
+        rng.random((n, 5, 2)).astype(np.float32),
+    )
+
+
+class TestCrop:
+    def test_inside_outside_and_half(self) -> None:
+        frame = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+        np.testing.assert_array_equal(crop(frame, [1, 1, 3, 4]), frame[1:4, 1:3])
+        # Sides are rounded outwards: 0.5..2.5 covers pixels 0, 1, 2.
+        np.testing.assert_array_equal(crop(frame, [0.5, 0.5, 2.5, 2.5]), frame[:3, :3])
+        half = crop(frame, [-1, -1, 2, 2])
+        assert (half[0] == 0).all() and (half[:, 0] == 0).all()
+        np.testing.assert_array_equal(half[1:, 1:], frame[:2, :2])
+        assert (crop(frame, [50, 50, 60, 60]) == 0).all()
+
+    def test_margin_and_square(self) -> None:
+        frame = np.zeros((100, 100, 3), np.uint8)
+        assert crop(frame, [20, 20, 40, 60], margin=0.5).shape == (80, 40, 3)
+        assert crop(frame, [20, 20, 40, 60], square=True).shape == (40, 40, 3)
+
+    @pytest.mark.parametrize("box", [[1, 1, 1, 5], [5, 1, 2, 5], [0, 0, np.nan, 1]])
+    def test_box_without_area_is_refused(self, box: list[float]) -> None:
+        with pytest.raises(ValueError, match="finite box with area"):
+            crop(np.zeros((9, 9, 3), np.uint8), box)
+
+
+class TestSeries:
+    def test_reads_like_a_mapping(self) -> None:
+        parts = [boxes(2), FaceBoxes.empty(), boxes(1)]
+        series = FaceSeries.of([3, 5, 9], parts)
+        assert list(series) == [3, 5, 9] and len(series) == 3 and 5 in series and 4 not in series
+        for tick, part in zip([3, 5, 9], parts, strict=True):
+            np.testing.assert_array_equal(series[tick].boxes, part.boxes)
+            np.testing.assert_array_equal(series[tick].landmarks, part.landmarks)
+        with pytest.raises(KeyError):
+            series[4]
+
+    def test_empty(self) -> None:
+        assert len(FaceSeries.of([], [])) == 0
+
+    def test_checks_itself(self) -> None:
+        with pytest.raises(ValueError, match="increasing"):
+            FaceSeries.of([3, 3], [boxes(1), boxes(1)])
+        good = FaceSeries.of([3], [boxes(2)])
+        with pytest.raises(ValueError, match="promise 2"):
+            FaceSeries(good.ticks, good.counts, good.boxes[:1], good.scores, good.landmarks)
+
+
+def test_clip_to_the_frame() -> None:
+    got = clip([[-5, 3, 20, 30], [50, 50, 60, 60]], height=24, width=16)
+    np.testing.assert_array_equal(got, [[0, 3, 16, 24], [16, 24, 16, 24]])
+
+
+class TestColour:
+    def test_one_colour_is_one_bin_at_any_brightness(self) -> None:
+        frame = np.zeros((20, 40, 3), np.uint8)
+        frame[:, :20], frame[:, 20:] = (160, 100, 80), (176, 110, 88)
+        a, b = colour_histogram(frame, [0, 0, 20, 20]), colour_histogram(frame, [20, 0, 40, 20])
+        assert a.max() == 1.0 and a.sum() == 1.0
+        np.testing.assert_array_equal(a, b)
+
+    def test_other_colour_other_bin_and_nothing_outside(self) -> None:
+        frame = np.full((20, 20, 3), (60, 100, 160), np.uint8)
+        other = np.full((20, 20, 3), (160, 100, 60), np.uint8)
+        assert colour_histogram(frame, [0, 0, 9, 9]) @ colour_histogram(other, [0, 0, 9, 9]) == 0
+        assert colour_histogram(frame, [30, 30, 40, 40]).sum() == 0
+        assert colour_histogram(frame * 0, [0, 0, 9, 9]).sum() == 1.0
+
+
+class TestMouth:
+    def test_region_by_hand(self) -> None:
+        # Unit 100 px, mouth at (200, 200): from -60 to 60 px across, -30 to 60 px down.
+        want = [[140, 170], [260, 170], [260, 260], [140, 260]]
+        np.testing.assert_allclose(mouth_box(UPRIGHT), want, atol=1e-9)
+
+    def test_many_at_once(self) -> None:
+        both = mouth_box(np.stack([UPRIGHT, UPRIGHT + 10]))
+        np.testing.assert_allclose(both[1] - both[0], 10)
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.floats(-3, 3), st.floats(0.2, 4), st.floats(-500, 500), st.floats(-500, 500))
+    def test_turns_grows_and_moves_with_the_head(
+        self, angle: float, zoom: float, dx: float, dy: float
+    ) -> None:
+        turn = zoom * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        moved = mouth_box(UPRIGHT @ turn + (dx, dy))
+        np.testing.assert_allclose(moved, mouth_box(UPRIGHT) @ turn + (dx, dy), atol=1e-6)
+
+    def test_one_landmark_that_jitters_moves_it_little(self) -> None:
+        jitter = UPRIGHT.copy()
+        jitter[4] += (0, 5)
+        assert np.abs(mouth_box(jitter) - mouth_box(UPRIGHT)).max() < 5
+
+    def test_sway_of_the_head_is_not_motion_of_the_mouth(self) -> None:
+        data = pytest.importorskip("skimage.data")
+        cv2 = pytest.importorskip("cv2")
+        picture = data.astronaut()
+        # Read off the enlarged picture by eye.
+        points = np.array([[203, 101], [246, 104], [226, 127], [205, 141], [243, 141]], float)
+        turn = cv2.getRotationMatrix2D((225.0, 130.0), 7.0, 1.05)
+        turn[:, 2] += (6.4, -3.7)
+        swayed = cv2.warpAffine(picture, turn, (512, 512), flags=cv2.INTER_LINEAR)
+        moved = points @ turn[:, :2].T + turn[:, 2]
+        opened = picture.copy()
+        opened[141:152, 212:236] = 30  # a dark, open mouth
+        still = mouth_patch(picture, points)
+        sway = np.abs(mouth_patch(swayed, moved) - still).mean()
+        fixed = np.abs(mouth_patch(swayed, points) - still).mean()
+        speech = np.abs(mouth_patch(opened, points) - still).mean()
+        assert sway < 0.25 * fixed
+        assert sway < 0.35 * speech
+
+    def test_patch_is_upright_grey_and_sized(self) -> None:
+        frame = np.zeros((300, 400, 3), np.uint8)
+        frame[:200] = 255  # white above the line of the mouth, black below
+        patch = mouth_patch(frame, UPRIGHT)
+        assert patch.shape == (24, 32) and patch.dtype == np.float32
+        # The line lies 30 of 90 px down, a third of 24 rows.
+        np.testing.assert_allclose(patch[:7], 1.0, atol=1e-6)
+        np.testing.assert_allclose(patch[9:], 0.0, atol=1e-6)
+        assert mouth_patch(frame, UPRIGHT, width=8, height=6).shape == (6, 8)
+
+    def test_luma_by_hand(self) -> None:
+        frame = np.full((300, 400, 3), (255, 0, 0), np.uint8)
+        np.testing.assert_allclose(mouth_patch(frame, UPRIGHT), 0.299, atol=1e-6)
+
+    @pytest.mark.parametrize("shift", [(-180, 0), (0, 120), (-1000, -1000), (5000, 0)])
+    def test_outside_the_frame_repeats_its_border(self, shift: tuple[int, int]) -> None:
+        frame = np.full((300, 400, 3), 77, np.uint8)
+        np.testing.assert_allclose(mouth_patch(frame, UPRIGHT + shift), 77 / 255, atol=1e-6)
+
+    def test_no_landmarks_no_patch(self) -> None:
+        frame = np.zeros((30, 40, 3), np.uint8)
+        assert np.isnan(mouth_patch(frame, np.full((5, 2), np.nan))).all()
+        assert np.isnan(mouth_patch(frame, np.full((5, 2), 7.0))).all()
