@@ -325,7 +325,7 @@ def _check_rows(header: list[str], lines: Iterable[list[str]], *, path: Path) ->
         row_id = values.get("id", "")
         typed: dict[str, Any] = {k: v for k, v in values.items() if k in VideoRow.model_fields}
         try:
-            row = VideoRow(**{"id": "", **typed})
+            row = VideoRow.model_validate({"id": "", **typed})
         except ValidationError as error:
             problems.extend(
                 Problem(

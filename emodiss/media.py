@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,7 @@ def hash_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def _opened(path: Path) -> Generator[InputContainer]:
     """Open a container; every complaint of the decoder becomes a `MediaError`."""
     import av
 
@@ -270,12 +270,12 @@ def _upright_size(source: Path) -> tuple[int, int, int]:
     """Width, height and rotation of the upright picture, from the first frame."""
     with _opened(source) as container:
         video = _moving_pictures(container)
+        assert video is not None
         for frame in container.decode(video):
             rotation = int(frame.rotation) % 360
-            upright = (frame.width, frame.height)
-            if rotation in (90, 270):
-                upright = upright[::-1]
-            return *upright, rotation
+            sideways = rotation in (90, 270)
+            width, height = int(frame.width), int(frame.height)
+            return (height, width, rotation) if sideways else (width, height, rotation)
     raise MediaError(
         "The file states a picture, but not one frame can be decoded.",
         next_step="Its end is missing or its codec is not supported; convert it to H.264 in MP4.",
@@ -391,7 +391,7 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
             time = frame.pts * float(video.time_base) - zero
             index = wanted.pop(round(time * 1e6), None)
             if index is not None:
-                image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+                image = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
                 if turns:
                     image = np.ascontiguousarray(np.rot90(image, turns))
                 yield Frame(index, time, image)

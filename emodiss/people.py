@@ -97,7 +97,7 @@ class Binding:
         Moves more where the voice is louder; standard score of a rank correlation, NaN when too
         short.
     confidence
-        In [0, 1]: normal probability of the evidence put together (Stouffer).
+        In [0, 1]: normal probability of the evidence put together (`_together`).
     n_blocks
         Half-second blocks in which the voice speaks alone and the face is in view.
     """
@@ -287,10 +287,7 @@ def weigh(transcript: Transcript, mouths: Mouths, audio: Audio) -> list[Binding]
             z_rest = _rank_sum_z(moved[seen & alone], moved[seen & resting])
             z_others = _sign_z(moved, rivals, alone)
             z_level = _rank_correlation_z(moved[seen & alone], level[seen & alone])
-            known = [z for z in (z_rest, z_others, z_level) if np.isfinite(z)]
-            # Stouffer's method; evidence that cannot be had counts for nothing.
-            total = sum(known) / math.sqrt(len(known)) if known else -math.inf
-            confidence = 0.5 * math.erfc(-total / math.sqrt(2))
+            confidence = 0.5 * math.erfc(-_together(z_rest, z_others, z_level) / math.sqrt(2))
             n_alone = int((seen & alone).sum())
             found.append(Binding(speaker, track_id, z_rest, z_others, z_level, confidence, n_alone))
     return found
@@ -318,7 +315,10 @@ def assign(
     bound: dict[str, set[int]] = {b.speaker: set() for b in evidence}
     ticks = {t.id: set(t.ticks.tolist()) for t in tracks.tracks}
     taken: set[int] = set()
-    ranked = sorted(evidence, key=lambda b: (-_total(b), b.speaker, b.track_id))
+    ranked = sorted(
+        evidence,
+        key=lambda b: (-_together(b.z_rest, b.z_others, b.z_level), b.speaker, b.track_id),
+    )
     for pair in ranked:
         if pair.confidence < min_confidence or pair.track_id in taken:
             continue
@@ -329,9 +329,16 @@ def assign(
     return bound
 
 
-def _total(pair: Binding) -> float:
-    known = [z for z in (pair.z_rest, pair.z_others, pair.z_level) if np.isfinite(z)]
-    return sum(known) / math.sqrt(len(known)) if known else -math.inf
+def _together(*scores: float) -> float:
+    """Put standard scores together; evidence that cannot be had counts for nothing.
+
+    Stouffer's method for scores that share a mouth and so go together: with a correlation of one
+    half the variance of a sum of k is k + k (k - 1) / 2. Independence, the usual assumption,
+    would bind mouths that move at random.
+    """
+    known = [z for z in scores if np.isfinite(z)]
+    k = len(known)
+    return sum(known) / math.sqrt(k + k * (k - 1) / 2) if k else -math.inf
 
 
 def _talk_share(transcript: Transcript, speaker: str, n_blocks: int) -> NDArray[np.float64]:
@@ -397,12 +404,12 @@ def _sign_z(
 
 def _rank_correlation_z(moved: NDArray[np.float64], level: NDArray[np.float64]) -> float:
     """Return the standard score of Spearman's correlation (Fisher's z); NaN below ten blocks."""
+    from scipy import stats
+
     known = np.isfinite(moved) & np.isfinite(level)
     n = int(known.sum())
-    if n < 10:
+    if n < 10 or np.ptp(moved[known]) == 0 or np.ptp(level[known]) == 0:
         return math.nan
-    a = np.argsort(np.argsort(moved[known])).astype(np.float64)
-    b = np.argsort(np.argsort(level[known])).astype(np.float64)
-    rho = float(np.corrcoef(a, b)[0, 1])
+    rho = float(stats.spearmanr(moved[known], level[known]).statistic)
     # 1.06: variance of Fisher's z of a rank correlation (Fieller, Hartley and Pearson 1957).
     return math.atanh(max(-0.999, min(0.999, rho))) * math.sqrt((n - 3) / 1.06)

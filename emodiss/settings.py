@@ -8,7 +8,7 @@ and never enters an artifact's key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,7 +75,7 @@ class PeopleSettings(_Group):
     """Voices to faces."""
 
     min_confidence: float = Field(
-        0.9, ge=0, le=1, description="least confidence for a voice to be given a face"
+        0.99, ge=0, le=1, description="least confidence for a voice to be given a face"
     )
 
 
@@ -200,8 +200,7 @@ def resolve(
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
     for group, outer in Settings.model_fields.items():
-        kind = outer.annotation
-        assert kind is not None and issubclass(kind, _Group)
+        kind = cast("type[_Group]", outer.annotation)
         for name, inner in kind.model_fields.items():
             names[f"{group}.{name}"] = inner.description or f"model for the task {name}"
     return names

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -66,7 +66,7 @@ def _cell(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def progress_bars(*, quiet: bool) -> Iterator[Progress | None]:
+def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
     """Show one bar per stage on stderr, when stderr is a terminal; nothing in a pipe.
 
     Parameters

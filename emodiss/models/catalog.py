@@ -121,6 +121,11 @@ def shipped_hashes(entry: Entry) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in entry.files:
         metadata = weights_folder() / Path(name).with_suffix(".json").name
+        if not metadata.is_file():
+            raise ModelMissing(
+                f"The shipped weights of {entry.name} are incomplete: {metadata.name} is not there.",
+                next_step="Install emodiss again.",
+            )
         found[name] = json.loads(metadata.read_text(encoding="utf-8"))["sha256"]
     return found
 

@@ -32,17 +32,19 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
     ax
         Where to draw; a new figure by default.
     """
+    from matplotlib.ticker import MaxNLocator
+
     with style.house_style():
         ax = style.axes_or_new(ax)
         if len(minutes):
             bins = np.histogram_bin_edges(minutes, bins="auto" if len(minutes) > 20 else 8)
-            ax.hist(minutes, bins=bins, color=style.QUIET, edgecolor="white")
+            ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
             ax.axvline(median, color=style.INK, lw=1, ls="--", label=f"median {median:.1f} min")
             ax.legend(loc="upper right")
         else:
             style.empty_note(ax, "no video")
-        ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="duration, min", ylabel="videos")
     return ax
 
@@ -59,7 +61,7 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     with style.house_style():
         ax = style.axes_or_new(ax)
-        edges = np.linspace(-1, 1, 21)
+        edges = np.linspace(-1, 1, 21).tolist()
         drawn = False
         for role in ("therapist", "patient"):
             values = table.loc[table["role"] == role, "sentiment"].dropna()

@@ -7,8 +7,8 @@ also differ in marker and line, so that nothing is said by colour alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,11 +48,11 @@ _SETTINGS: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def house_style() -> Iterator[None]:
+def house_style() -> Generator[None]:
     """Apply the look to everything drawn inside."""
     import matplotlib as mpl
 
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(cast("Any", _SETTINGS)):
         yield
 
 

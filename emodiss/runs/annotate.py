@@ -6,6 +6,7 @@ time. A stage that fails blocks what depends on it for that video and nothing el
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -26,6 +27,8 @@ from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import Settings, resolve
 from emodiss.stages import STAGES
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, jobs finished and jobs in all."""
@@ -135,6 +138,8 @@ def annotate(
 
                 paper_figures.draw_all(Run(store.root))
     except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         raise RunError(
             f"The run folder cannot be written ({error.strerror}).",
             next_step="Make room or choose another --out, and run again; finished work is kept.",

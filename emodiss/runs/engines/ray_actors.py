@@ -5,6 +5,7 @@ The run folder must lie on a file system that all nodes share.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,7 +41,7 @@ class RayEngine:
         self._ray = ray
         self._started_here = not ray.is_initialized()
         if self._started_here:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         environment = {
             "env_vars": {
                 "OMP_NUM_THREADS": "1",
@@ -57,8 +58,8 @@ class RayEngine:
         """Yield one outcome per job, in the order they finish."""
         from ray.util import ActorPool
 
-        pool = ActorPool(self._actors)
-        yield from pool.map_unordered(lambda actor, job: actor.perform.remote(job), jobs)
+        pool: Any = ActorPool(self._actors)
+        yield from pool.map_unordered(lambda actor, job: actor.perform.remote(job), list(jobs))
 
     def close(self) -> None:
         """Stop the actors, and Ray itself when this engine started it."""

@@ -1,0 +1,91 @@
+"""One scale, and a standard error that knows that neighbouring frames are alike."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from emodiss import affect
+from emodiss.affect import EXPRESSIONS, ScaleError, mean_of_series, nearest_label, to_house_scale
+
+
+def test_zero_to_one_maps_to_the_house_scale_and_clamps_are_counted():
+    mapped = to_house_scale([0.0, 0.25, 0.5, 1.0, 1.2, -0.1, math.nan], "unit")
+    np.testing.assert_allclose(mapped.values, [-1, -0.5, 0, 1, 1, -1, math.nan])
+    assert mapped.n_clamped == 2
+
+
+def test_signed_values_stay_and_unknown_scales_are_refused():
+    assert to_house_scale(0.3, "signed").values == 0.3
+    with pytest.raises(ScaleError, match="Did you mean 'unit'"):
+        to_house_scale(0.3, "units")  # type: ignore[arg-type]
+
+
+@given(st.floats(-5, 5), st.sampled_from(["unit", "signed"]))
+def test_nothing_leaves_the_scale(value, scale):
+    assert -1 <= float(to_house_scale(value, scale).values) <= 1
+
+
+def test_prototypes_name_themselves_and_know_their_source():
+    names, places = affect.prototypes()
+    assert set(names) <= set(EXPRESSIONS)
+    for name, (valence, arousal) in zip(names, places, strict=True):
+        assert nearest_label(valence, arousal) == name
+    text = affect.importlib.resources.files("emodiss.data").joinpath("affect_prototypes.json")
+    assert "Russell" in json.loads(text.read_text())["source"]
+
+
+def test_the_middle_is_neutral_and_missing_has_no_name():
+    assert nearest_label(0.1, -0.1) == "neutral"
+    assert nearest_label(0.1, -0.1, neutral_radius=0.05) != "neutral"
+    assert nearest_label(math.nan, 0.5) is None
+
+
+def test_independent_frames_give_the_textbook_error():
+    # sd 1, n 4000: 1 / sqrt(4000) = 0.0158.
+    found = mean_of_series(np.random.default_rng(0).normal(size=4000))
+    assert found.standard_error == pytest.approx(0.0158, rel=0.1)
+
+
+def test_frames_that_follow_their_neighbours_count_for_less():
+    # AR(1) with 0.9: n (1 - 0.9) / (1 + 0.9), one frame in nineteen.
+    rng = np.random.default_rng(1)
+    series = np.zeros(20_000)
+    for i, noise in enumerate(rng.normal(size=len(series) - 1), start=1):
+        series[i] = 0.9 * series[i - 1] + noise
+    found = mean_of_series(series)
+    assert found.n_effective == pytest.approx(20_000 / 19, rel=0.2)
+
+
+def test_the_error_covers_the_truth_about_as_often_as_it_says():
+    # 300 stretches of an AR(1) with mean 0: two errors should cover 0 in some 95 % of them.
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(300):
+        series = np.zeros(300)
+        series[0] = rng.normal() / math.sqrt(1 - 0.64)
+        for i, noise in enumerate(rng.normal(size=299), start=1):
+            series[i] = 0.8 * series[i - 1] + noise
+        found = mean_of_series(series)
+        hits += abs(found.mean) < 2 * found.standard_error
+    assert 0.85 <= hits / 300 <= 0.99
+
+
+def test_few_frames_and_gaps_are_honest():
+    assert math.isnan(mean_of_series([]).mean)
+    one = mean_of_series([0.4])
+    assert (one.mean, one.n) == (0.4, 1) and math.isnan(one.standard_error)
+    assert mean_of_series([0.2, math.nan, 0.4]).n == 2
+    assert mean_of_series([0.5] * 9).standard_error == 0
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=60), st.floats(-0.5, 0.5))
+def test_a_shift_moves_the_mean_and_nothing_else(values, shift):
+    before, after = mean_of_series(values), mean_of_series(np.array(values) + shift)
+    assert after.mean == pytest.approx(before.mean + shift, abs=1e-9)
+    assert after.standard_error == pytest.approx(before.standard_error, abs=1e-6)
+    assert 1 <= before.n_effective <= before.n
