@@ -64,6 +64,8 @@ _N_MFCC: Final = 13
 _ACTIVE_RANGE_DB: Final = 35.0
 # A floor 55 dB under the loud frames: below it lies the room, which differs between recordings.
 _FLOOR_DB: Final = 55.0
+# Below the last bit of 20-bit audio there is only rounding, e.g. of a constant offset.
+_SILENCE_DB: Final = -120.0
 # Boersma (1993), standard settings of the autocorrelation method: voicing threshold, silence
 # threshold, and costs per octave, octave jump and voicing change (for 10 ms frames).
 _VOICING_THRESHOLD: Final = 0.45
@@ -225,7 +227,7 @@ def analyse(signal: Floats) -> VoiceFrames:
     mean_square = 2.0 * power.sum(axis=1, dtype=np.float64) / (_FFT * np.sum(_hann() ** 2))
     with np.errstate(divide="ignore"):
         level_db = 10.0 * np.log10(mean_square)
-    if not np.isfinite(level_db).any():
+    if level_db.max() < _SILENCE_DB:
         silent = np.full(len(frames), np.nan)
         return VoiceFrames(
             silent, np.zeros(len(frames)), level_db, np.zeros(len(frames), bool), power
