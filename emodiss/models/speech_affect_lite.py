@@ -130,9 +130,8 @@ class LiteSpeech:
 
     def _run(self, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, Any]:
         """(n, d) statistics to (n, 3) valence, arousal, dominance."""
-        if self._session is None:
-            self._session = _open(self._threads)
-        return np.asarray(self._session.run(["affect"], {"features": vectors})[0])
+        session = self._session = self._session or _open(self._threads)
+        return np.asarray(session.run(["affect"], {"features": vectors})[0])
 
 
 @cache
