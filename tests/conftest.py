@@ -25,3 +25,40 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the developers' data folder ../shared/data, which is not in a clone")
     return folder
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """Put the stand-in models into the catalog; the list of models loaded starts empty."""
+    from emodiss.models import catalog
+    from tests import fakes
+
+    for name, entry in fakes.ENTRIES.items():
+        monkeypatch.setitem(catalog.CATALOG, name, entry)
+    fakes.LOADED.clear()
+    return fakes.SETTINGS
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory) -> Path:
+    """Folder with a.mp4, b.mp4, transcripts and manifest.csv; nobody in it is real."""
+    from tests import make
+
+    folder = tmp_path_factory.mktemp("study")
+    for name, brightness in (("a", 90), ("b", 200)):
+        make.write_media(
+            folder / f"{name}.mp4",
+            frames=[make.grey(brightness + i % 3) for i in range(75)],
+            sound=make.tone(3.0, level=0.2),
+        )
+        make.write_stm(
+            folder / f"{name}.stm",
+            [
+                ("Ada", 0.0, 1.2, "How have you been this week?"),
+                ("Bo", 1.3, 2.8, "I do not know. It was a good week."),
+            ],
+        )
+    (folder / "manifest.csv").write_text(
+        "id,path,roles\na,a.mp4,Ada=therapist;Bo=patient\nb,b.mp4,Ada=therapist;Bo=patient\n"
+    )
+    return folder

@@ -1,0 +1,211 @@
+"""Commands: data on stdout, talk on stderr, and an exit status one can build on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import emodiss
+from emodiss.cli import app
+
+
+@pytest.fixture
+def run_cli(capfd):
+    """Call the command line as its `main` does, errors turned into messages."""
+    from emodiss import cli
+
+    def call(*arguments: str):
+        sys.argv = ["emodiss", *arguments]
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capfd.readouterr()
+        return int(stop.value.code or 0), said.out, said.err
+
+    return call
+
+
+def options(settings) -> list[str]:
+    return [part for k, v in settings.items() for part in ("--set", f"{k}={v}")]
+
+
+@pytest.fixture
+def finished(study, tmp_path, stand_ins):
+    return emodiss.annotate(
+        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+    )
+
+
+def test_annotate_prints_one_summary_line_and_ends_with_0(run_cli, study, tmp_path, stand_ins):
+    code, out, err = run_cli(
+        *("annotate", str(study / "manifest.csv"), "--out", str(tmp_path / "run")),
+        *("--preset", "lite", "--workers", "0", *options(stand_ins)),
+    )
+    assert code == 0, err
+    assert out.count("\n") == 1 and "2 of 2 videos complete, 4 utterances" in out
+    assert (tmp_path / "run" / "figures" / "figure3.png").stat().st_size > 10_000
+    assert (tmp_path / "run" / "figures" / "figure10.png").stat().st_size > 10_000
+    assert "%" not in err  # no bars in a pipe
+
+
+def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
+    run_cli, study, tmp_path, stand_ins
+):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n.x,a.mp4\n")
+    arguments = (
+        *("annotate", str(folder / "manifest.csv"), "--out", str(tmp_path / "run")),
+        *("--preset", "lite", "--workers", "0", *options(stand_ins), "--json"),
+    )
+    code, out, err = run_cli(*arguments)
+    assert code == 1
+    assert "manifest.csv: line 4, column id" in err
+    summary = json.loads(out)
+    assert (summary["videos"], summary["failed"]) == (3, 2)
+    assert {f["code"] for f in summary["failures"]} == {"manifest", "missing_file"}
+    code, _, err = run_cli(*arguments, "--strict")
+    assert code == 2 and "1 problem(s) in the manifest" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["annotate", "none.csv"], "There is no manifest"),
+        (["annotate", "none.csv", "--preset", "light"], "no manifest"),
+        (["status", "nowhere"], "no run folder"),
+        (["plot", "nowhere", "figure3"], "no run folder"),
+        (["settings", "--preset", "light"], "Did you mean 'lite'"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_what_to_do(run_cli, arguments, message):
+    code, out, err = run_cli(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err and "Traceback" not in err
+
+
+def test_unknown_options_end_with_2(run_cli):
+    code, _, err = run_cli("annotate", "x.csv", "--nonsense")
+    assert code == 2 and "--nonsense" in err
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(run_cli, study, tmp_path, stand_ins):
+    code, out, _ = run_cli(
+        *("annotate", str(study / "manifest.csv"), "--out", str(tmp_path / "run"), "--dry-run"),
+        *("--preset", "lite", *options(stand_ins), "--json"),
+    )
+    assert code == 0
+    assert {row["status"] for row in json.loads(out)} == {"to do", "skipped"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_path, stand_ins):
+    code, out, _ = run_cli("status", str(finished.root), "--json")
+    assert code == 0
+    assert [(r["video"], r["state"]) for r in json.loads(out)] == [
+        ("a", "complete"),
+        ("b", "complete"),
+    ]
+    emodiss.annotate(
+        study / "manifest.csv",
+        out=finished.root,
+        preset="lite",
+        settings={**stand_ins, "models.speech_affect": "fake-broken"},
+        workers=0,
+        figures=False,
+    )
+    code, out, _ = run_cli("status", str(finished.root), "--csv")
+    assert code == 1
+    assert out.splitlines()[1].startswith("a,failed,speech_affect,unexpected,RuntimeError")
+    code, out, _ = run_cli("status", str(finished.root))
+    assert "failed" in out and "speech_affect" in out
+
+
+def test_prompts_come_as_json_lines_or_as_text(run_cli, finished, tmp_path):
+    code, out, _ = run_cli("prompts", str(finished.root), "--kind", "all")
+    assert code == 0
+    assert len([json.loads(line) for line in out.splitlines()]) == 8
+    code, out, _ = run_cli(
+        *("prompts", str(finished.root), "--kind", "base", "--video", "a", "--show")
+    )
+    assert "Therapist: How have you been this week?" in out
+    code, out, _ = run_cli(
+        *("prompts", str(finished.root), "--end", "u0002", "--video", "b", "-o"),
+        str(tmp_path / "p.jsonl"),
+    )
+    assert code == 0 and len((tmp_path / "p.jsonl").read_text().splitlines()) == 4
+    code, _, err = run_cli("prompts", str(finished.root), "--kind", "disonance")
+    assert code == 2 and "dissonance" in err
+
+
+@pytest.mark.parametrize("figure", ["figure3", "fig10", "session"])
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_figures_are_drawn_in_every_format(run_cli, finished, tmp_path, figure, suffix):
+    path = tmp_path / f"out.{suffix}"
+    code, out, _ = run_cli("plot", str(finished.root), figure, "-o", str(path))
+    assert code == 0 and out.strip() == str(path)
+    assert path.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
+
+
+def test_an_unknown_figure_is_met_with_the_known_ones(run_cli, finished):
+    code, _, err = run_cli("plot", str(finished.root), "figure33")
+    assert code == 2 and "figure3" in err
+
+
+def test_settings_and_models_are_listed_for_programs_too(run_cli):
+    code, out, _ = run_cli("settings", "--preset", "lite", "--json")
+    rows = {r["setting"]: r["value"] for r in json.loads(out)}
+    assert code == 0 and rows["models.face_affect"] == "fer-lite"
+    code, out, _ = run_cli("models", "list", "--csv")
+    assert code == 0 and out.splitlines()[0].startswith("name,task,here")
+    code, out, _ = run_cli("models", "list")
+    assert "emonet-8" in out and "CC BY-NC-ND" in out
+
+
+def test_doctor_looks_at_everything_and_says_what_is_missing(run_cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("EMODISS_HOME", str(tmp_path))
+    code, out, _ = run_cli("doctor", "--preset", "lite", "--json")
+    found = {f["what"]: f for f in json.loads(out)}
+    assert code == 0, out
+    assert {"ffmpeg", "PyAV", "memory", "GPU", "disk", "HF_TOKEN"} <= set(found)
+    assert found["face_affect: fer-lite"]["state"] == "ok"
+    code, out, _ = run_cli("doctor", "--preset", "paper", "--json")
+    found = {f["what"]: f for f in json.loads(out)}
+    assert code == 1
+    assert found["face_affect: emonet-8"]["state"] == "missing"
+    assert "--preset lite" in found["face_affect: emonet-8"]["next_step"]
+
+
+def test_every_command_has_help():
+    runner = CliRunner()
+    for name in ("annotate", "demo", "status", "doctor", "prompts", "plot", "settings", "models"):
+        shown = runner.invoke(app, [name, "--help"])
+        assert shown.exit_code == 0 and len(shown.output) > 100, name
+
+
+def test_help_and_version_load_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['emodiss', '--version']\n"
+        "from emodiss.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('torch', 'cv2', 'av', 'matplotlib', 'ray', 'pandas') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [emodiss.__version__, "[]"]
+
+
+def test_the_readme_is_up_to_date():
+    from pathlib import Path
+
+    repository = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(repository / "scripts" / "update_readme.py"), "--check"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

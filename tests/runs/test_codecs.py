@@ -1,0 +1,97 @@
+"""Records come back from their files as they went in, and the same record gives the same bytes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, strategies as st
+
+from emodiss.errors import RunError
+from emodiss.media import Audio
+from emodiss.runs import codecs
+from emodiss.speech import Transcript
+from emodiss.transcript import Utterance, Word
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    name: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outer:
+    parts: tuple[Inner, ...]
+    by_name: dict[str, float]
+    maybe: int | None
+    pair: tuple[int, str]
+
+
+def round_trip(kind, value, folder):
+    for name, content in codecs.encode(value).items():
+        (folder / name).write_bytes(content)
+    return codecs.decode(kind, folder)
+
+
+def test_a_tree_of_records_and_arrays_comes_back(tmp_path):
+    value = Outer(
+        parts=(Inner("a", np.arange(3)), Inner("b", np.zeros((0, 4), np.float32))),
+        by_name={"x": math.nan, "y": 1.5},
+        maybe=None,
+        pair=(7, "seven"),
+    )
+    back = round_trip(Outer, value, tmp_path)
+    assert [p.name for p in back.parts] == ["a", "b"]
+    assert back.parts[0].values.tolist() == [0, 1, 2]
+    assert back.parts[1].values.shape == (0, 4) and back.parts[1].values.dtype == np.float32
+    assert math.isnan(back.by_name["x"]) and back.by_name["y"] == 1.5
+    assert back.maybe is None and back.pair == (7, "seven")
+
+
+words = st.builds(Word, st.text(max_size=5), st.floats(0, 9), st.just(math.nan), st.none())
+
+
+utterances = st.builds(
+    Utterance,
+    st.floats(0, 9),
+    st.floats(10, 20),
+    st.text(max_size=5),
+    st.text(),
+    st.lists(words, max_size=3).map(tuple),
+)
+
+
+@given(st.lists(utterances, max_size=4))
+def test_transcripts_come_back_whatever_was_said(tmp_path_factory, said):
+    value = Transcript(tuple(said), "given:stm")
+    back = round_trip(Transcript, value, tmp_path_factory.mktemp("t"))
+    assert codecs.encode(back) == codecs.encode(value)
+
+
+def test_the_same_value_gives_the_same_bytes(tmp_path):
+    value = Inner("a", np.random.default_rng(0).normal(size=1000))
+    assert codecs.encode(value) == codecs.encode(replace(value))
+    table = pd.DataFrame({"a": [1.0, math.nan], "b": ["x", None]})
+    assert codecs.encode(table) == codecs.encode(table.copy())
+
+
+def test_sound_comes_back_sample_by_sample(tmp_path):
+    value = Audio(np.array([-32768, 0, 32767], np.int16), 16_000, 1.5)
+    back = round_trip(Audio, value, tmp_path)
+    assert back.signal.tolist() == [-32768, 0, 32767]
+    assert (back.sample_rate, back.offset) == (16_000, 1.5)
+
+
+def test_a_record_of_another_version_is_refused(tmp_path):
+    (tmp_path / "data.json").write_text('{"name": "a"}')
+    with pytest.raises(RunError, match="does not fit the record Inner"):
+        codecs.decode(Inner, tmp_path)
+
+
+def test_infinity_is_no_measurement():
+    with pytest.raises(RunError, match="inf"):
+        codecs.encode({"x": math.inf})

@@ -1,0 +1,104 @@
+"""Whole or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from emodiss.errors import RunError
+from emodiss.manifest import VideoRow
+from emodiss.presets import changes_of
+from emodiss.runs import keys
+from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.settings import resolve
+from emodiss.stages import STAGES
+
+
+def test_an_artifact_without_its_meta_does_not_exist(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={})
+    assert store.has("v", "words", "k") and not store.has("v", "words", "other")
+    assert store.read("v", "words", dict[str, int], key="k") == {"a": 1}
+    (store.artifact("v", "words") / "meta.json").unlink()
+    assert not store.has("v", "words", "k")
+    with pytest.raises(RunError, match="'words' of video 'v'"):
+        store.read("v", "words", dict[str, int])
+
+
+def test_an_artifact_cut_short_does_not_exist(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={})
+    (store.artifact("v", "words") / "data.json").write_bytes(b"{")
+    assert not store.has("v", "words", "k")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_atomically(path, b"old")
+    monkeypatch.setattr("os.fsync", lambda _h: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_torn_line_of_the_journal_is_passed_over(tmp_path):
+    store = Store(tmp_path)
+    store.append([Outcome("a", "media", "done")])
+    with store.outcomes_path.open("a") as file:
+        file.write('{"video": "b", "sta')
+    store.append([Outcome("c", "media", "failed", error={"code": "x"})])
+    assert [o.video for o in store.outcomes()] == ["a", "c"]
+
+
+def plan(settings=(), *, content="1" * 64, transcript="2" * 64, **row):
+    chosen = resolve(changes_of("lite"), settings)
+    names = {n: n for n in chosen.models.model_dump().values() if n}
+    return keys.recipes(
+        VideoRow(id="v", path="v.mp4", **row),
+        content=content,
+        transcript=transcript,
+        settings=chosen,
+        identities=names,
+    )
+
+
+def changed(**options) -> set[str]:
+    before, after = plan(), plan(**options)
+    return {name for name in before if before[name].key != after[name].key}
+
+
+def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
+    everything = {s.name for s in STAGES}
+    assert changed() == set()
+    assert changed(notes="moved") == set() and changed(license="CC BY") == set()
+    assert changed(settings=["dissonance.threshold=0.4"]) == {"utterances", "prompts"}
+    assert changed(settings=["prompts.window=4"]) == {"prompts"}
+    assert changed(roles={"A": "patient"}) == {"people", "face_affect", "utterances", "prompts"}
+    assert changed(content="3" * 64) == everything - {"words", "turns"}
+    after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
+    assert changed(settings=["faces.stride=5"]) == after_faces
+    assert changed(transcript="4" * 64) == {
+        *("transcript", "people", "speech_affect", "face_affect", "utterances", "prompts")
+    }
+
+
+def test_a_new_model_or_version_makes_its_artifact_stale():
+    other = changed(settings=["models.speech_affect=audeering-w2v2"])
+    assert other == {"speech_affect", "utterances", "prompts"}
+
+
+def test_stages_without_need_are_skipped_with_a_reason():
+    found = plan()
+    assert found["turns"].skipped == "transcript is given" and found["turns"].key == ""
+    without = plan(transcript=None)
+    assert without["words"].skipped == "no model for asr in this preset"
+    assert without["turns"].key
+
+
+def test_meta_is_readable_by_people(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={"version": 1})
+    meta = json.loads((store.artifact("v", "words") / "meta.json").read_text())
+    assert meta["version"] == 1 and meta["files"]["data.json"]["bytes"] == 9
