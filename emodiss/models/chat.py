@@ -1,0 +1,246 @@
+"""The seam to language models: what goes in, what comes out, and one method.
+
+Adapters are `chat_openai` (any OpenAI-compatible endpoint), `chat_transformers` (weights on this
+machine) and `chat_replay` (answers recorded earlier). `chat_cache` and `chat_ledger` wrap a model
+and are models themselves, so they stack: `Cached(Metered(OpenAICompatible(...)))`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+
+from emodiss.errors import SettingsError
+from emodiss.interventions.asking import ChatError
+
+__all__ = [
+    "ChatError",
+    "ChatModel",
+    "ChatParams",
+    "Completion",
+    "Message",
+    "TokenLogprob",
+    "Usage",
+    "request_key",
+]
+
+
+class Message(TypedDict):
+    """One message, in the form that endpoints and chat templates take."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatParams:
+    """Decoding parameters; None leaves a parameter out of the request, and the record says so.
+
+    Parameters
+    ----------
+    temperature
+        0 picks the likeliest token; at most 2.
+    seed
+        Of the sampling. Endpoints promise best effort at most.
+    max_tokens
+        Longest answer, in the model's own tokens.
+    top_p
+        Share of probability that is sampled from, in (0, 1].
+    stop
+        Texts that end the answer.
+    top_logprobs
+        How many alternatives are returned with each token, 0 to 20.
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range.
+
+    Notes
+    -----
+    Temperature 0, a fixed seed and 300 tokens are decision A21 of the project's reading of the
+    paper, which states none of them.
+    """
+
+    temperature: float | None = 0.0
+    seed: int | None = 0
+    max_tokens: int | None = 300
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    top_logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))
+        for name, low, high in (
+            ("temperature", 0, 2),
+            ("max_tokens", 1, None),
+            ("top_p", 0, 1),
+            ("top_logprobs", 0, 20),
+        ):
+            value = getattr(self, name)
+            # Written so that NaN fails too.
+            if value is not None and not (value >= low and (high is None or value <= high)):
+                limits = f"at least {low}" if high is None else f"{low} to {high}"
+                raise SettingsError(f"The parameter '{name}' must be {limits}, got {value}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "stop": list(self.stop)}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them; None where it did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token of an answer.
+
+    Parameters
+    ----------
+    token
+        Its text.
+    logprob
+        Natural logarithm of its probability.
+    top
+        The likeliest tokens at this place with their logprobs, the likeliest first.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of a model.
+
+    Parameters
+    ----------
+    text
+        What it said, untouched; empty when it said nothing.
+    model
+        Model id that the endpoint says it used, which may be more exact than the one asked for.
+    finish_reason
+        Why it stopped, in the endpoint's own word; None if unsaid.
+    usage
+        Tokens.
+    latency_s
+        Seconds from request to full answer; None when replayed.
+    answered_at
+        UTC time of the answer, ISO 8601; None if unknown.
+    raw_id
+        The endpoint's id of the answer.
+    logprobs
+        Per token, if asked for and given.
+    recorded_params
+        For a replayed answer: the parameters it was recorded with.
+    from_cache
+        Whether nothing was asked because the cache had it.
+    cost_usd
+        What the answer cost when it was asked for, in US dollars; None when unknown.
+    """
+
+    text: str
+    model: str
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    latency_s: float | None = None
+    answered_at: str | None = None
+    raw_id: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    recorded_params: Mapping[str, Any] | None = None
+    from_cache: bool = False
+    cost_usd: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Completion:
+        """Read back what `to_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is no such record.
+        """
+        values = {name: record[name] for name in (f.name for f in fields(cls))}
+        values["usage"] = Usage(**values["usage"])
+        values["logprobs"] = tuple(
+            TokenLogprob(t["token"], t["logprob"], tuple((text, value) for text, value in t["top"]))
+            for t in values["logprobs"]
+        )
+        return cls(**values)
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answers messages. Safe to call from several threads."""
+
+    @property
+    def identity(self) -> str:
+        """Adapter, place and model: all of the model that can change an answer; no secrets."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Model id as it was asked for."""
+        ...
+
+    def generate(
+        self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
+    ) -> Completion:
+        """Answer.
+
+        Parameters
+        ----------
+        messages
+            The conversation so far.
+        params
+            Decoding parameters.
+        sample
+            Index among several answers to the same messages. It tells answers apart in caches
+            and recordings; what makes them differ is the seed.
+
+        Raises
+        ------
+        ChatError
+            If there is no answer; it says whether asking again may help.
+        """
+        ...
+
+
+def request_key(
+    model: ChatModel, messages: Sequence[Message], params: ChatParams, sample: int
+) -> str:
+    """Hash everything that can change an answer.
+
+    Parameters
+    ----------
+    model
+        Its identity holds adapter, address and model id.
+    messages, params, sample
+        As in `ChatModel.generate`.
+
+    Returns
+    -------
+    str
+        SHA-256 of canonical JSON, hexadecimal.
+    """
+    content = {
+        "identity": model.identity,
+        "messages": [dict(message) for message in messages],
+        "params": params.to_dict(),
+        "sample": sample,
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

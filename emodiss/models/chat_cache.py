@@ -1,0 +1,129 @@
+"""Answers kept in SQLite as JSON, so that nothing is asked or paid for twice."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from emodiss.errors import ModelError
+from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, request_key
+
+_BUSY_S = 30.0
+
+
+class Cached:
+    """A model that asks another one only what it has not been asked before.
+
+    Parameters
+    ----------
+    model
+        The model behind.
+    path
+        SQLite file; made with access for its owner only, because answers may quote a session.
+        It may be shared by several processes.
+
+    Raises
+    ------
+    ModelError
+        With code `chat_cache` if the file cannot be used.
+    """
+
+    def __init__(self, model: ChatModel, path: str | Path) -> None:
+        self._model = model
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._path.touch(mode=0o600)
+        with self._typed():
+            self._db = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            with self._db:
+                self._db.execute(
+                    "CREATE TABLE IF NOT EXISTS answers "
+                    "(key TEXT PRIMARY KEY, completion TEXT NOT NULL) WITHOUT ROWID"
+                )
+
+    @property
+    def identity(self) -> str:
+        """Of the model behind."""
+        return self._model.identity
+
+    @property
+    def name(self) -> str:
+        """Of the model behind."""
+        return self._model.name
+
+    def generate(
+        self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
+    ) -> Completion:
+        """Give the kept answer, marked `from_cache`, or ask and keep.
+
+        Parameters
+        ----------
+        messages, params, sample
+            As in `ChatModel.generate`.
+
+        Raises
+        ------
+        ChatError
+            As the model behind does; errors are not kept.
+        ModelError
+            With code `chat_cache` if the file fails.
+        """
+        key = request_key(self._model, messages, params, sample)
+        # Conditions that render alike are asked side by side; the second waits for the first.
+        with self._lock:
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            kept = self.get(key)
+            if kept is not None:
+                return dataclasses.replace(kept, from_cache=True)
+            answer = self._model.generate(messages, params, sample=sample)
+            self._put(key, answer)
+        return answer
+
+    def get(self, key: str) -> Completion | None:
+        """Return the answer kept under a key, or None.
+
+        Parameters
+        ----------
+        key
+            As `request_key` gives it.
+        """
+        with self._typed(), self._lock:
+            row = self._db.execute(
+                "SELECT completion FROM answers WHERE key = ?", (key,)
+            ).fetchone()
+        try:
+            return None if row is None else Completion.from_dict(json.loads(row[0]))
+        except (ValueError, KeyError, TypeError):
+            return None  # written by another version: asked again and replaced
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _put(self, key: str, answer: Completion) -> None:
+        text = json.dumps(answer.to_dict(), ensure_ascii=False)
+        with self._typed(), self._lock, self._db:
+            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
+
+    @contextlib.contextmanager
+    def _typed(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as fault:
+            raise ModelError(
+                f"The answer cache {self._path.name} cannot be used: {fault}.",
+                next_step="Delete it (answers will be asked again), name another file with "
+                "--cache, or do without: --no-cache.",
+                code="chat_cache",
+            ) from None

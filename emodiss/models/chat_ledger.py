@@ -1,0 +1,314 @@
+"""What asking costs: tokens and money, by dated prices, with a limit that holds.
+
+An unknown price gives an unknown cost, never 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emodiss.errors import SettingsError
+from emodiss.models.chat import ChatError, ChatModel, ChatParams, Completion, Message, Usage
+
+_TOKENS_PER_PRICE = 1_000_000
+_MESSAGE_OVERHEAD_TOKENS = 32
+"""Tokens that a chat template puts around one message; known templates use fewer than 20."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Price of one model.
+
+    Parameters
+    ----------
+    input_usd, output_usd
+        US dollars per million tokens sent and received.
+    as_of
+        Date of the price, ISO 8601.
+    source
+        Where it stands.
+    """
+
+    input_usd: float
+    output_usd: float
+    as_of: str
+    source: str
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Cost in US dollars of one answer."""
+        sent, received = self.input_usd * prompt_tokens, self.output_usd * completion_tokens
+        return (sent + received) / _TOKENS_PER_PRICE
+
+
+FREE = Price(0.0, 0.0, as_of="", source="runs on this machine, no fee")
+"""Of weights on this machine and of recordings."""
+
+
+def read_prices(path: str | Path | None = None) -> dict[str, Price]:
+    """Read a price file.
+
+    Parameters
+    ----------
+    path
+        JSON with `as_of`, `source` and `models`: model id to `input` and `output`, US dollars per
+        million tokens, each with an `as_of` and a `source` of its own if wanted. None reads the
+        file that comes with the package.
+
+    Returns
+    -------
+    dict
+        Model id, exactly as an endpoint spells it, to price.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read as such.
+    """
+    name = "chat_prices.json" if path is None else Path(path).name
+    try:
+        if path is None:
+            text = (resources.files("emodiss") / "data" / name).read_text("utf-8")
+        else:
+            text = Path(path).read_text("utf-8")
+        record = json.loads(text)
+        prices = {
+            model: Price(
+                float(entry["input"]),
+                float(entry["output"]),
+                str(entry.get("as_of", record["as_of"])),
+                str(entry.get("source", record["source"])),
+            )
+            for model, entry in record["models"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise SettingsError(
+            f"The price file {name} cannot be read: {type(fault).__name__} {fault}.",
+            next_step='Expected: {"as_of": "2026-11-21", "source": "...", "models": '
+            '{"model-id": {"input": 1.0, "output": 2.0}}}, US dollars per million tokens.',
+        ) from None
+    for model, price in prices.items():
+        if not (0 <= price.input_usd < float("inf") and 0 <= price.output_usd < float("inf")):
+            raise SettingsError(
+                f"The price file {name} gives '{model}' a price that is no amount: "
+                f"{price.input_usd}, {price.output_usd}."
+            )
+    return prices
+
+
+class Ledger:
+    """Requests, tokens and cost of one command; safe to use from several threads.
+
+    Parameters
+    ----------
+    limit_usd
+        Most that may be spent; None for no limit.
+    """
+
+    def __init__(self, limit_usd: float | None = None) -> None:
+        if limit_usd is not None and not limit_usd >= 0:
+            raise SettingsError(f"A cost limit must be at least 0, got {limit_usd}.")
+        self.limit_usd = limit_usd
+        self._lock = threading.Lock()
+        self._held = 0.0
+        self._spent = 0.0
+        self._lost = 0.0
+        self._counts = dict.fromkeys(
+            ("requests", "failed_requests", "answers_of_unknown_cost", "failures_of_unknown_cost"),
+            0,
+        )
+        self._tokens = {"prompt_tokens": 0, "completion_tokens": 0, "answers_without_usage": 0}
+
+    def hold(self, worst_usd: float | None) -> float:
+        """Set the worst-case cost of a request aside.
+
+        Parameters
+        ----------
+        worst_usd
+            The most that it can cost; None when unknown.
+
+        Returns
+        -------
+        float
+            What was set aside.
+
+        Raises
+        ------
+        ChatError
+            With code `cost_limit` if the limit could be passed.
+        """
+        with self._lock:
+            if self.limit_usd is not None:
+                if worst_usd is None:
+                    raise ChatError(
+                        "The cost of a request is unknown, so a cost limit cannot be kept.",
+                        next_step="Give a price file with --prices, keep --max-tokens, or drop "
+                        "--max-cost.",
+                        code="cost_unknown",
+                        stops_all=True,
+                    )
+                if self._spent + self._lost + self._held + worst_usd > self.limit_usd:
+                    raise ChatError(
+                        f"The next request could pass the cost limit of {self.limit_usd:g} USD: "
+                        f"{self._spent:.6f} spent, {self._lost + self._held:.6f} set aside, up to "
+                        f"{worst_usd:.6f} more.",
+                        next_step="Run the same command with a higher --max-cost to go on; "
+                        "nothing is asked twice.",
+                        code="cost_limit",
+                        stops_all=True,
+                    )
+            held = worst_usd or 0.0
+            self._held += held
+            self._counts["requests"] += 1
+            return held
+
+    def settle(self, held: float, usage: Usage, cost_usd: float | None) -> None:
+        """Book an answer.
+
+        Parameters
+        ----------
+        held
+            What `hold` returned.
+        usage
+            Its tokens.
+        cost_usd
+            Its cost; None when unknown, and then what was held stays set aside.
+        """
+        with self._lock:
+            self._held -= held
+            if usage.prompt_tokens is None or usage.completion_tokens is None:
+                self._tokens["answers_without_usage"] += 1
+            self._tokens["prompt_tokens"] += usage.prompt_tokens or 0
+            self._tokens["completion_tokens"] += usage.completion_tokens or 0
+            if cost_usd is None:
+                self._counts["answers_of_unknown_cost"] += 1
+                self._lost += held
+            else:
+                self._spent += cost_usd
+
+    def fail(self, held: float, *, charged: bool) -> None:
+        """Book a request without an answer.
+
+        Parameters
+        ----------
+        held
+            What `hold` returned.
+        charged
+            Whether the endpoint may have done the work and may bill it, as after a timeout; what
+            was held then stays set aside.
+        """
+        with self._lock:
+            self._held -= held
+            self._counts["failed_requests"] += 1
+            if charged:
+                self._counts["failures_of_unknown_cost"] += 1
+                self._lost += held
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `cost_usd` is null when any part of it is unknown."""
+        with self._lock:
+            unknown = (
+                self._counts["answers_of_unknown_cost"] + self._counts["failures_of_unknown_cost"]
+            )
+            return {
+                **self._counts,
+                **self._tokens,
+                "known_cost_usd": round(self._spent, 9),
+                "cost_usd": None if unknown else round(self._spent, 9),
+                "limit_usd": self.limit_usd,
+            }
+
+
+class Metered:
+    """A model whose requests are booked in a ledger.
+
+    Parameters
+    ----------
+    model
+        The model behind.
+    ledger
+        Where to book.
+    prices
+        Model id to price. The id asked for is looked up first, then the id that the endpoint says
+        it used; both exactly.
+    """
+
+    def __init__(self, model: ChatModel, ledger: Ledger, prices: Mapping[str, Price]) -> None:
+        self._model = model
+        self._ledger = ledger
+        self._prices = prices
+
+    @property
+    def identity(self) -> str:
+        """Of the model behind."""
+        return self._model.identity
+
+    @property
+    def name(self) -> str:
+        """Of the model behind."""
+        return self._model.name
+
+    def worst_usd(self, messages: Sequence[Message], params: ChatParams) -> float | None:
+        """Most that one request can cost, in US dollars; None when unknown.
+
+        Parameters
+        ----------
+        messages, params
+            As in `ChatModel.generate`. A token covers at least one byte of text, so the bytes
+            bound the tokens.
+        """
+        price = self._prices.get(self.name)
+        if price is None:
+            return None
+        if price.input_usd == price.output_usd == 0:
+            return 0.0
+        if params.max_tokens is None:
+            return None
+        sent = sum(
+            len(message["content"].encode()) + _MESSAGE_OVERHEAD_TOKENS for message in messages
+        )
+        return price.cost(sent + _MESSAGE_OVERHEAD_TOKENS, params.max_tokens)
+
+    def generate(
+        self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
+    ) -> Completion:
+        """Ask the model behind and book tokens and cost.
+
+        Parameters
+        ----------
+        messages, params, sample
+            As in `ChatModel.generate`.
+
+        Raises
+        ------
+        ChatError
+            As the model behind does; with code `cost_limit` before a request that could pass the
+            limit, and `cost_unknown` when there is a limit but no price.
+        """
+        held = self._ledger.hold(self.worst_usd(messages, params))
+        try:
+            answer = self._model.generate(messages, params, sample=sample)
+        except ChatError as error:
+            self._ledger.fail(held, charged=error.may_be_charged)
+            raise
+        except BaseException:
+            self._ledger.fail(held, charged=True)
+            raise
+        cost = self._cost(answer)
+        self._ledger.settle(held, answer.usage, cost)
+        return dataclasses.replace(answer, cost_usd=cost)
+
+    def _cost(self, answer: Completion) -> float | None:
+        price = self._prices.get(self.name) or self._prices.get(answer.model)
+        if price is None:
+            return None
+        if price.input_usd == price.output_usd == 0:
+            return 0.0
+        sent, received = answer.usage.prompt_tokens, answer.usage.completion_tokens
+        return None if sent is None or received is None else price.cost(sent, received)
