@@ -1,0 +1,394 @@
+"""Whether a judge can be trusted: what it could not answer, and three known biases.
+
+Judges are swayed by the order in which choices are listed, by length, and by their own style
+(Zheng et al. 2023, section 3.3). Each check puts a number with an interval on one of these;
+intervals come from the cluster bootstrap over videos, or over items where no video is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emodiss.interventions.techniques import count_words
+from emodiss.judging.criteria import JudgeError
+from emodiss.ratings.table import LIKERT, Problem, RatingScale, RatingsError, item_means
+from emodiss.statistics.bootstrap import RESAMPLES, cluster_sums, codes_of, draw, percentile
+from emodiss.statistics.correlation import correlation
+
+_KEYS = ["judge", "criterion", "item"]
+
+
+def _needs(table: pd.DataFrame, *columns: str) -> None:
+    absent = [name for name in columns if name not in table.columns]
+    if absent:
+        raise JudgeError(
+            f"The judgements lack the column(s) {', '.join(absent)}; "
+            f"they have {', '.join(map(str, table.columns)) or 'none'}."
+        )
+
+
+def _clusters(table: pd.DataFrame) -> pd.Series:
+    return table["video"] if "video" in table.columns else table["item"]
+
+
+def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFrame:
+    """Read judgements from a CSV file, or say everything that is wrong with it.
+
+    Parameters
+    ----------
+    path
+        Columns item, criterion and score; judge, and those of `COLUMNS`, are optional. An empty
+        score is missing. Any number from one end of the scale to the other is allowed: weighed
+        and averaged scores lie between its points.
+    scale
+        Ends of the scale.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the file; score is float64, judge is filled with "judge" where absent.
+
+    Raises
+    ------
+    RatingsError
+        If the file cannot be read, lacks columns, or has bad or double rows; each is listed.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RatingsError(f"There is no file of judgements at '{path}'.") from None
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        raise RatingsError(
+            f"'{path.name}' cannot be read as CSV ({type(fault).__name__}).",
+            next_step="Save it as CSV UTF-8 with the columns item, criterion, score.",
+        ) from None
+    absent = [name for name in ("item", "criterion", "score") if name not in table.columns]
+    if absent:
+        raise RatingsError(
+            f"'{path.name}' lacks the column(s) {', '.join(absent)}; "
+            f"it has {', '.join(table.columns)}."
+        )
+    if "judge" not in table.columns:
+        table["judge"] = "judge"
+    text = table["score"].str.strip()
+    number = pd.to_numeric(text.where(~text.str.lower().isin(["", "nan"])), errors="coerce")
+    given = ~text.str.lower().isin(["", "nan"])
+    between = (number >= scale.low) & (number <= scale.high)
+    wanted = f"a number from {scale.low:g} to {scale.high:g}, or nothing"
+    problems = [
+        Problem(int(k) + 2, "score", text[k], wanted) for k in table.index[given & ~between]
+    ]
+    for name in ("item", "criterion", "judge"):
+        empty = table.index[table[name].str.strip() == ""]
+        problems += [Problem(int(k) + 2, name, "", "a name") for k in empty]
+    keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
+    problems += [
+        Problem(int(k) + 2, "item", table.loc[k, "item"], "one score per judge and criterion")
+        for k in table.index[table.duplicated(keys)]
+    ]
+    if problems:
+        listed = "\n".join(f"  {p}" for p in sorted(problems, key=lambda p: p.line)[:50])
+        raise RatingsError(
+            f"'{path.name}' has {len(problems)} problem(s):\n{listed}\n",
+            next_step="Correct these cells; nothing was dropped or guessed.",
+        )
+    table["score"] = number.astype("float64")
+    for name in ("n_answers", "n_unparsable", "mass", "spread"):
+        if name in table.columns:
+            table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
+def unparsable_rates(judgements: pd.DataFrame) -> pd.DataFrame:
+    """Count what a judge did not answer.
+
+    Parameters
+    ----------
+    judgements
+        From `judge` or `read_scores`.
+
+    Returns
+    -------
+    DataFrame
+        One row per judge and criterion: n (items), n_missing and rate (items without a score);
+        where the table tells, also n_answers, n_unparsable and unparsable_rate (single answers
+        that state no score), n_unanswered, n_fallback (items judged in another mode than asked)
+        and mass (mean probability of the scale's points).
+    """
+    _needs(judgements, *_KEYS, "score")
+    out: list[dict[str, Any]] = []
+    for (name, criterion), part in judgements.groupby(["judge", "criterion"], sort=True):
+        missing = int(part["score"].isna().sum())
+        row: dict[str, Any] = {"judge": name, "criterion": criterion, "n": len(part)}
+        row |= {"n_missing": missing, "rate": missing / len(part)}
+        if {"n_answers", "n_unparsable"} <= set(part.columns):
+            answers, bad = float(part["n_answers"].sum()), float(part["n_unparsable"].sum())
+            row |= {"n_answers": int(answers), "n_unparsable": int(bad)}
+            row["unparsable_rate"] = bad / answers if answers else np.nan
+        if "status" in part.columns:
+            row["n_unanswered"] = int((part["status"] == "unanswered").sum())
+        if {"mode", "asked_mode"} <= set(part.columns):
+            row["n_fallback"] = int((part["mode"] != part["asked_mode"]).sum())
+        if "mass" in part.columns:
+            row["mass"] = float(part["mass"].mean())
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def average_orders(judgements: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores of both orders of the scale, so that each item has one.
+
+    Parameters
+    ----------
+    judgements
+        From `judge`, once per order.
+
+    Returns
+    -------
+    DataFrame
+        Columns judge, criterion, item, score and, where present, video, model, condition. A score
+        is missing unless all orders in which that judge was asked about the item gave one.
+    """
+    _needs(judgements, *_KEYS, "score")
+    kept = [c for c in ("video", "model", "condition") if c in judgements.columns]
+    grouped = judgements.groupby(_KEYS, sort=True)
+    scores = grouped["score"].mean().where(grouped["score"].count() == grouped.size())
+    facts = grouped[kept].first() if kept else pd.DataFrame(index=scores.index)
+    return facts.assign(score=scores).reset_index()
+
+
+def consensus(judgements: pd.DataFrame) -> pd.DataFrame:
+    """Average several judges into one.
+
+    Parameters
+    ----------
+    judgements
+        One score per judge, criterion and item.
+
+    Returns
+    -------
+    DataFrame
+        As `average_orders`, with `judge` naming how many were averaged. An item has a score only
+        if all judges gave one: a mean over fewer would differ in severity, not in quality.
+    """
+    one = average_orders(judgements)
+    n = one["judge"].nunique()
+    pooled = one.assign(judge=f"mean of {n} judges")
+    grouped = pooled.groupby(_KEYS, sort=True)
+    kept = [c for c in ("video", "model", "condition") if c in one.columns]
+    scores = grouped["score"].mean().where(grouped["score"].count() == n)
+    facts = grouped[kept].first() if kept else pd.DataFrame(index=scores.index)
+    return facts.assign(score=scores).reset_index()
+
+
+def order_check(
+    judgements: pd.DataFrame,
+    *,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare scores of the same items with the scale listed upwards and downwards.
+
+    Parameters
+    ----------
+    judgements
+        From `judge`, once with each `scale_order`.
+    confidence
+        Level of the intervals.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per judge and criterion: difference (descending minus ascending) with low and
+        high, mean_absolute difference, n (items with both scores), reason.
+    """
+    _needs(judgements, *_KEYS, "score", "scale_order")
+    out: list[dict[str, Any]] = []
+    for (name, criterion), part in judgements.groupby(["judge", "criterion"], sort=True):
+        both = part.pivot(index="item", columns="scale_order", values="score")
+        both = both.reindex(columns=["ascending", "descending"]).dropna()
+        cluster = part.assign(c=_clusters(part)).drop_duplicates("item").set_index("item")["c"]
+        change = (both["descending"] - both["ascending"]).to_numpy(dtype=np.float64)
+        row: dict[str, Any] = {"judge": name, "criterion": criterion, "difference": np.nan}
+        row |= {"low": np.nan, "high": np.nan, "mean_absolute": np.nan, "n": len(both)}
+        row["reason"] = "" if len(both) else "no item was judged in both orders"
+        if len(both):
+            low, high = _mean_limits(change, cluster.loc[both.index], confidence, resamples, seed)
+            row |= {"difference": float(change.mean()), "low": low, "high": high}
+            row["mean_absolute"] = float(np.abs(change).mean())
+            if np.isnan(low):
+                row["reason"] = "one video: no interval"
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def _mean_limits(
+    values: NDArray[np.float64],
+    clusters: pd.Series,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> tuple[float, float]:
+    codes, names = codes_of(clusters)
+    if len(names) < 2:
+        return np.nan, np.nan
+    sums = cluster_sums(codes, len(names), np.column_stack([values, np.ones(len(values))]))
+    total, n = (draw(len(names), resamples=resamples, seed=seed) @ sums).T
+    low, high = percentile(total / n, confidence=confidence)
+    return float(low), float(high)
+
+
+def length_check(
+    judgements: pd.DataFrame,
+    items: pd.DataFrame,
+    *,
+    ratings: pd.DataFrame | None = None,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlate scores with the length of the response (Spearman).
+
+    Long answers may be better; so the experts' own correlation with length on the same items
+    stands beside the judge's where ratings are given.
+
+    Parameters
+    ----------
+    judgements
+        One score per judge, criterion and item.
+    items
+        item and n_words, or item and response.
+    ratings
+        Long table of expert ratings.
+    confidence
+        Level of the intervals.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per judge and criterion: rho, low, high, n, reason, and with ratings expert_rho,
+        expert_low, expert_high, expert_n.
+    """
+    _needs(judgements, *_KEYS, "score")
+    if "n_words" in items.columns:
+        words = items.set_index("item")["n_words"].astype("float64")
+    elif "response" in items.columns:
+        words = items.set_index("item")["response"].map(lambda text: float(count_words(str(text))))
+    else:
+        raise JudgeError("The items have neither n_words nor response: their length is not known.")
+    words.index = words.index.astype("str")
+    table = average_orders(judgements)
+    table["words"] = table["item"].astype("str").map(words)
+    experts = None
+    if ratings is not None:
+        experts = item_means(ratings).set_index(["item", "criterion"])["mean"]
+    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    out: list[dict[str, Any]] = []
+    for (name, criterion), part in table.groupby(["judge", "criterion"], sort=True):
+        where = _clusters(part)
+        found = correlation(part["words"], part["score"], "spearman", clusters=where, **boot)
+        row: dict[str, Any] = {"judge": name, "criterion": criterion, "rho": found.statistic}
+        row |= {"low": found.low, "high": found.high, "n": found.n, "reason": found.reason}
+        if experts is not None:
+            said = experts.reindex(pd.MultiIndex.from_frame(part[["item", "criterion"]]))
+            # The same items as the judge's: those with a score.
+            mean = said.to_numpy(dtype=np.float64).copy()
+            mean[part["score"].isna().to_numpy()] = np.nan
+            human = correlation(part["words"], mean, "spearman", clusters=where, **boot)
+            row |= {"expert_rho": human.statistic, "expert_low": human.low}
+            row |= {"expert_high": human.high, "expert_n": human.n}
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def self_preference(
+    judgements: pd.DataFrame,
+    *,
+    own: Mapping[str, Collection[str]],
+    ratings: pd.DataFrame | None = None,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ask whether a judge is kinder to responses of its own model than others are.
+
+    The number is (judge minus reference) on own responses less the same on all others, so that
+    neither a generous judge nor a good model counts as self-preference. The reference is the
+    experts' mean where ratings are given, else the mean of the other judges.
+
+    Parameters
+    ----------
+    judgements
+        With the column model (who wrote the response) unless ratings are given.
+    own
+        Judge to the models that are its own; judges not named are left out.
+    ratings
+        Long table of expert ratings.
+    confidence
+        Level of the intervals.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per judge in `own` and criterion: preference, low, high, n_own, n_other,
+        reference, reason.
+    """
+    unknown = sorted(set(own) - set(judgements["judge"].astype("str")))
+    if unknown:
+        raise JudgeError(f"There are no judgements by {', '.join(unknown)}.")
+    table = average_orders(judgements)
+    if ratings is not None:
+        reference = "experts"
+        facts = item_means(ratings)[["item", "criterion", "video", "model", "mean"]]
+        table = table[[*_KEYS, "score"]].merge(facts, on=["item", "criterion"], how="inner")
+    else:
+        reference = "other judges"
+        _needs(table, "model")
+        by_item = table.groupby(["criterion", "item"])["score"]
+        total, count = by_item.transform("sum"), by_item.transform("count")
+        left = count - table["score"].notna()
+        others = total - table["score"].fillna(0.0)
+        table["mean"] = others.where(left > 0) / left.where(left > 0)
+    table = table.dropna(subset=["score", "mean"])
+    out: list[dict[str, Any]] = []
+    for name, criterion in judgements[["judge", "criterion"]].drop_duplicates().to_numpy():
+        if name not in own:
+            continue
+        part = table[(table["judge"] == name) & (table["criterion"] == criterion)]
+        is_own = part["model"].isin(list(own[name])).to_numpy()
+        gap = (part["score"] - part["mean"]).to_numpy(dtype=np.float64)
+        n_own, n_other = int(is_own.sum()), int((~is_own).sum())
+        row: dict[str, Any] = {"judge": name, "criterion": criterion, "preference": np.nan}
+        row |= {"low": np.nan, "high": np.nan, "n_own": n_own, "n_other": n_other}
+        row |= {"reference": reference, "reason": ""}
+        if not n_own or not n_other:
+            which = "of its own model" if not n_own else "of other models"
+            row["reason"] = f"no item {which} has a score and a reference"
+        else:
+            row["preference"] = float(gap[is_own].mean() - gap[~is_own].mean())
+            codes, names = codes_of(_clusters(part))
+            columns = np.column_stack([gap * is_own, is_own, gap * ~is_own, ~is_own])
+            sums = cluster_sums(codes, len(names), columns.astype(np.float64))
+            if len(names) < 2:
+                row["reason"] = "one video: no interval"
+            else:
+                a, n, b, m = (draw(len(names), resamples=resamples, seed=seed) @ sums).T
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    low, high = percentile(a / n - b / m, confidence=confidence)
+                row |= {"low": float(low), "high": float(high)}
+        out.append(row)
+    return pd.DataFrame(out)

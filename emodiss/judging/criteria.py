@@ -1,0 +1,231 @@
+"""What a judge judges by: criteria, and the steps it wrote for each, kept for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from emodiss.errors import EmodissError, nearest
+from emodiss.interventions.asking import Answer, Patience, ask
+from emodiss.prompts.wording import Template, render
+from emodiss.ratings.table import CRITERIA, LIKERT, RatingScale
+
+if TYPE_CHECKING:
+    from emodiss.models.chat import ChatModel, ChatParams
+
+_STEPS_TOKENS = 400
+
+
+class JudgeError(EmodissError, ValueError):
+    """A judgement cannot be made or read as asked."""
+
+    code = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing to rate.
+
+    Parameters
+    ----------
+    name
+        As in the ratings table.
+    definition
+        What it means, for the judge.
+    """
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The evaluation steps that a model wrote for a criterion.
+
+    Parameters
+    ----------
+    criterion
+        Name of the criterion.
+    text
+        The steps.
+    model
+        Identity of the model that wrote them.
+    prompt_sha256
+        Hash of what it was asked: definition, scale and wording.
+    """
+
+    criterion: str
+    text: str
+    model: str
+    prompt_sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text: judgements with equal hashes used the same steps."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a judge is asked, with the names that `interventions.asking.ask` reads.
+
+    Parameters
+    ----------
+    video_id
+        Item that is judged; empty for steps.
+    condition
+        Name of the criterion.
+    text
+        The question.
+    window
+        Which question of the item: the order of the scale.
+    """
+
+    video_id: str
+    condition: str
+    text: str
+    window: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def criterion(name: str | Path) -> Criterion:
+    """Get one of the paper's criteria by name, or another from a text file.
+
+    Parameters
+    ----------
+    name
+        `applicability`, `empathy`, `comprehensiveness`, or the path of a UTF-8 text file that
+        holds the definition; the file's name without suffix is then the criterion's.
+
+    Raises
+    ------
+    JudgeError
+        If there is neither.
+    """
+    if str(name) in CRITERIA:
+        return Criterion(str(name), render(built_in(str(name)), {}))
+    path = Path(name)
+    if not path.is_file():
+        raise JudgeError(
+            f"There is no criterion '{path.name}'.",
+            next_step=nearest(path.name, CRITERIA) + " Another one is a text file: give its path.",
+        )
+    try:
+        definition = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise JudgeError(f"The criterion file '{path.name}' is not UTF-8 text.") from None
+    if not definition:
+        raise JudgeError(f"The criterion file '{path.name}' is empty.")
+    return Criterion(path.stem, definition)
+
+
+def built_in(name: str) -> Template:
+    """Load one of the judge's templates, `judge_<name>.jinja`."""
+    file = f"judge_{name}.jinja"
+    source = (resources.files("emodiss") / "templates" / file).read_text("utf-8")
+    return Template(condition=f"judge_{name}", name=file, source=source)
+
+
+def plan_steps(
+    model: ChatModel,
+    criteria: Iterable[Criterion | str] = CRITERIA,
+    *,
+    params: ChatParams,
+    scale: RatingScale = LIKERT,
+    patience: Patience | None = None,
+) -> dict[str, Steps]:
+    """Let a model write evaluation steps, once per criterion.
+
+    Steps differ from call to call even at temperature 0, and scores with them. So write them once,
+    keep them (`write_steps`) and give the same to all judgements that are to be compared.
+
+    Parameters
+    ----------
+    model
+        Who writes.
+    criteria
+        Criteria or their names.
+    params
+        Decoding parameters; temperature 0 and 400 tokens are set here.
+    scale
+        Scale that is named to the model.
+    patience
+        As in `interventions.asking.ask`.
+
+    Raises
+    ------
+    ChatError
+        If the model gives no answer.
+    JudgeError
+        If it answers with nothing.
+    """
+    calm = replace(params, temperature=0.0, max_tokens=_STEPS_TOKENS, top_logprobs=None)
+    chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
+    values = {"low": f"{scale.low:g}", "high": f"{scale.high:g}"}
+    out: dict[str, Steps] = {}
+    for each in chosen:
+        text = render(built_in("steps"), {**values, "definition": each.definition})
+        question = Question("", each.name, text)
+        [answer] = list(ask(cast("Any", [question]), model, params=calm, patience=patience))
+        if not isinstance(answer, Answer):
+            raise answer.error
+        steps = answer.completion.text.strip()
+        if not steps:
+            raise JudgeError(
+                f"'{model.name}' wrote no steps for {each.name}.",
+                next_step="Ask again, or take the steps of another model: read_steps(path).",
+            )
+        out[each.name] = Steps(each.name, steps, model.identity, question.sha256)
+    return out
+
+
+def write_steps(steps: Mapping[str, Steps], path: str | Path) -> None:
+    """Keep steps in a JSON file.
+
+    Parameters
+    ----------
+    steps
+        From `plan_steps`.
+    path
+        Where to.
+    """
+    records = [asdict(each) for each in steps.values()]
+    text = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def read_steps(path: str | Path) -> dict[str, Steps]:
+    """Read what `write_steps` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    JudgeError
+        If it is missing or no such file.
+    """
+    path = Path(path)
+    names = {field.name for field in fields(Steps)}
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        found = [Steps(**{k: str(v) for k, v in record.items()}) for record in records]
+    except FileNotFoundError:
+        raise JudgeError(f"There are no steps at '{path}'.") from None
+    except (ValueError, TypeError, AttributeError):
+        raise JudgeError(
+            f"'{path.name}' holds no evaluation steps.",
+            next_step=f"Expected was a JSON list of objects with {', '.join(sorted(names))}.",
+        ) from None
+    return {each.criterion: each for each in found}

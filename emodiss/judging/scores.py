@@ -1,0 +1,156 @@
+"""From what a judge answered to a number, or to nothing: never to a guess."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emodiss.ratings.table import LIKERT, RatingScale
+
+if TYPE_CHECKING:
+    from emodiss.models.chat import TokenLogprob
+
+_NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
+_NUMBERS = re.compile(_NUMBER)
+_OUT_OF = re.compile(r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?", re.IGNORECASE)
+_LABELLED = re.compile(
+    r"(?:score|rating|applicability|empathy|comprehensiveness)\b[^\d\n:=]{0,20}"
+    r"(?:\([^()\n]*\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(]*(?P<number>" + _NUMBER + ")"
+    r"(?![ \t]*(?:-|–|—|to\b|or\b|and\b)[ \t]*\d)",  # "Score: 3 or 4" is no score
+    re.IGNORECASE,
+)
+_ALONE = re.compile(r"[\s*_`\[(\"']*(?P<number>" + _NUMBER + r")[\s*_`\])\"'.]*(?:\n|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A score in a text.
+
+    Parameters
+    ----------
+    value
+        The score, on the scale.
+    start
+        Where it begins, in characters.
+    """
+
+    value: float
+    start: int
+
+
+def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
+    """Find the one score that a judge's answer states.
+
+    Taken in this order: a number that stands alone on the first line (`4`, `[[4]]`, `4/5`), numbers
+    after a label (`Score: 4`, `Empathy (1-5): 4`), the only number in the text. Several different
+    candidates, a number off the scale or none at all mean that there is no score.
+
+    Parameters
+    ----------
+    text
+        The answer.
+    scale
+        What a score may be.
+
+    Returns
+    -------
+    Found or None
+    """
+    stripped = _blank_denominators(text)
+    start = len(stripped) - len(stripped.lstrip())
+    alone = _ALONE.match(stripped, start)
+    if alone:
+        spots = [(alone["number"], alone.start("number"))]
+    else:
+        spots = [(m["number"], m.start("number")) for m in _LABELLED.finditer(stripped)]
+        spots = spots or [(m[0], m.start()) for m in _NUMBERS.finditer(stripped)]
+    values = {float(number.replace(",", ".")) for number, _ in spots}
+    if len(values) != 1:
+        return None
+    value = values.pop()
+    return Found(value, spots[0][1]) if scale.holds(value) else None
+
+
+def _blank_denominators(text: str) -> str:
+    """Replace the `/5` of `4/5` by blanks, so that what remains keeps its place."""
+    return re.sub(
+        r"(\d)(" + _OUT_OF.pattern + ")",
+        lambda m: m[1] + " " * len(m[2]),
+        text,
+        flags=re.IGNORECASE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A score weighed by probability.
+
+    Parameters
+    ----------
+    score
+        Sum of p(s) times s over the points of the scale, p renormalised to them.
+    mass
+        Probability that the points had before: below 1 because the judge might have said
+        something else, or because the endpoint lists only the likeliest tokens.
+    """
+
+    score: float
+    mass: float
+
+
+def weigh(tokens: Sequence[TokenLogprob], *, scale: RatingScale = LIKERT) -> Weighed | None:
+    """Weigh the points of the scale by their probability at the place of the score.
+
+    This is G-Eval's score (Liu et al. 2023, section 2, equation 1). The place is the token at
+    which the score that the answer states begins. Tokens that spell the same point, such as `4`
+    and ` 4`, add up.
+
+    Parameters
+    ----------
+    tokens
+        The answer, token by token, each with its likeliest alternatives.
+    scale
+        What a score may be.
+
+    Returns
+    -------
+    Weighed or None
+        None if the answer states no score, or the score is longer than one token.
+    """
+    found = find_score("".join(t.token for t in tokens), scale=scale)
+    if found is None:
+        return None
+    end = 0
+    for token in tokens:
+        end += len(token.token)
+        if end > found.start:
+            break
+    else:
+        return None
+    if _point(token.token, scale) != found.value:
+        return None
+    # The chosen token may be missing from the list when it was sampled and unlikely.
+    listed = dict(token.top) or {token.token: token.logprob}
+    listed.setdefault(token.token, token.logprob)
+    mass: dict[float, float] = {}
+    for text, logprob in listed.items():
+        point = _point(text, scale)
+        if point is not None:
+            mass[point] = mass.get(point, 0.0) + math.exp(logprob)
+    total = sum(mass.values())
+    if not total > 0 or not math.isfinite(total):
+        return None
+    score = sum(point * p for point, p in mass.items()) / total
+    return Weighed(score, min(total, 1.0))
+
+
+def _point(token: str, scale: RatingScale) -> float | None:
+    """Read a token as a point of the scale."""
+    text = token.strip(" \t\n\r*_`[]()\"'▁Ġ:")
+    if not re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return None
+    value = float(text)
+    return value if scale.holds(value) else None
