@@ -20,7 +20,7 @@ _RETRIES = 3
 # yt-dlp reports everything as one error class; what happened stands in its message only.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"private video", "private", "Ask its owner, or drop the row."),
-    (r"not a bot|confirm you", "bot_check", "Wait, or hand yt-dlp cookies of a browser session."),
+    (r"not a bot", "bot_check", "Wait, or hand yt-dlp cookies of a browser session."),
     (r"\bage\b", "age_restricted", "Hand yt-dlp cookies of a session that may watch it."),
     (r"your country|\bgeo", "geo_blocked", "Fetch it from a place where it may be watched."),
     (r"removed|unavailable|terminated|no longer|404|410", "removed", "Drop the row."),
