@@ -20,9 +20,12 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 CONTROL = ["<unk>", "<s>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
-WORDS = (
-    ["I", "slept", "badly", "Dialogue", "Patient", "Therapist", "it", "sounds", "like", "a", "heavy", "week", ".", ":", "?", "you", "feel"]
-)
+# fmt: off
+WORDS = [
+    "I", "slept", "badly", "Dialogue", "Patient", "Therapist", "it", "sounds", "like", "a", "heavy",
+    "week", ".", ":", "?", "you", "feel",
+]
+# fmt: on
 
 
 @pytest.fixture(scope="module")
