@@ -1,0 +1,278 @@
+"""Commands about ratings: evaluate."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emodiss.cli import output
+from emodiss.cli.run_commands import AsJson
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def evaluate(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Run folder, or any folder; results go to its folder 'evaluation'."),
+    ] = None,
+    ratings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="CSV of expert ratings, long; or, with --key, filled sheets; repeatable."
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Hidden key of the study, to which sheets are joined.")
+    ] = None,
+    judge: Annotated[
+        list[Path] | None,
+        typer.Option(help="CSV of a judge's scores: item, criterion, score, judge; repeatable."),
+    ] = None,
+    background: Annotated[
+        Path | None, typer.Option(help="CSV of the raters' background, one row each (Figure 11).")
+    ] = None,
+    replies: Annotated[
+        Path | None,
+        typer.Option(help="CSV of replies to one window: model, condition, technique, response."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")] = None,
+    base: Annotated[str, typer.Option(help="Condition that others are compared with.")] = "base",
+    low: Annotated[float, typer.Option(help="Lowest rating.")] = 1.0,
+    high: Annotated[float, typer.Option(help="Highest rating.")] = 5.0,
+    step: Annotated[float, typer.Option(help="Step of the scale; 0 for a continuous one.")] = 1.0,
+    confidence: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples.", min=100)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    mixed: Annotated[bool, typer.Option(help="Fit the mixed model too.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse ratings: tables as CSV, and the paper's Figures 5, 6, 7, 11 and Table 3."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import pandas as pd
+
+    from emodiss import judging, statistics
+    from emodiss.errors import SettingsError
+    from emodiss.plots import ratings as drawings
+    from emodiss.plots.figures import save
+    from emodiss.ratings import RatingScale, background as count_answers
+
+    if not ratings:
+        raise SettingsError(
+            "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
+        )
+    scale = RatingScale(low, high, step)
+    table = _ratings(ratings, key, scale)
+    if not table["value"].notna().any():
+        raise SettingsError(
+            "The ratings table has no rating in it: every value is empty.",
+            next_step="Check that the sheets were filled in before they were exported.",
+        )
+    scores = None
+    said: list[str] = []
+    if judge:
+        parts = [judging.read_scores(path, scale=scale) for path in judge]
+        scores = pd.concat(parts, ignore_index=True)
+        if "scale_order" in scores.columns and scores["scale_order"].nunique() > 1:
+            said.append("The judge's scores are means over both orders of the scale.")
+            checks = {"judge_order": judging.order_check(_with_videos(scores, table))}
+        else:
+            checks = {}
+        checks["judge_missing"] = judging.unparsable_rates(scores)
+        said += _missing_notes(checks["judge_missing"])
+        scores = judging.average_orders(scores) if "judge_order" in checks else scores
+    else:
+        checks = {}
+    result = statistics.evaluate(
+        table,
+        judge=scores,
+        base=base,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+        mixed=mixed,
+    )
+    tables = dict(result.tables) | checks
+    notes = [*result.notes, *said]
+    figures: dict[str, Figure] = {
+        "figure5": drawings.figure5(tables["means"], scale=scale),
+        "figure6": drawings.figure6(tables["kappa"]),
+    }
+    texts: dict[str, str] = {}
+    if "judge" in tables:
+        tables["table3"] = drawings.table3(tables["judge"])
+        figures["table3"] = _figure_of(drawings.plot_correlations(tables["judge"]))
+    if background is not None:
+        tables["background"] = count_answers(_plain_csv(background))
+        figures["figure11"] = drawings.figure11(tables["background"])
+    if replies is not None:
+        said_by = _plain_csv(replies)
+        others = [c for c in dict.fromkeys(said_by.get("condition", [])) if c != base]
+        pair = (base, "dissonance" if "dissonance" in others else others[0] if others else base)
+        figures["figure7"] = drawings.figure7(said_by, conditions=tuple(dict.fromkeys(pair)))
+        texts["figure7.html"] = drawings.replies_html(
+            said_by, conditions=tuple(dict.fromkeys(pair))
+        )
+    folder = out or (run or Path()) / "evaluation"
+    written = _write(folder, tables, texts, notes)
+    for name, figure in figures.items():
+        path = folder / "figures" / f"{name}.png"
+        save(figure, path)
+        written.append(path)
+    if as_json:
+        content = {
+            "notes": notes,
+            "files": [str(path) for path in written],
+            "tables": {name: _records(frame) for name, frame in sorted(tables.items())},
+        }
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    for note in notes:
+        output.say(note)
+    _show(tables)
+    for path in written:
+        typer.echo(str(path))
+
+
+def _ratings(paths: list[Path], key: Path | None, scale: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    from emodiss.ratings import check, merge, read
+
+    if key is not None:
+        sheets = {str(path): _plain_csv(path) for path in paths}
+        hidden = _plain_csv(key)
+        if "repeat" in hidden.columns:
+            hidden["repeat"] = pd.to_numeric(hidden["repeat"])
+        return merge(sheets, hidden, scale=scale)
+    tables = [read(path, scale=scale) for path in paths]
+    return (
+        tables[0] if len(tables) == 1 else check(pd.concat(tables, ignore_index=True), scale=scale)
+    )
+
+
+def _plain_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
+    import pandas as pd
+
+    from emodiss.ratings import RatingsError
+
+    try:
+        return pd.read_csv(
+            path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+        )
+    except FileNotFoundError:
+        raise RatingsError(f"There is no file at '{path}'.", next_step="Check the path.") from None
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        raise RatingsError(
+            f"'{path.name}' cannot be read as CSV ({type(fault).__name__}).",
+            next_step="Save it as CSV UTF-8 with a header line.",
+        ) from None
+
+
+def _with_videos(scores: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Name the video of each item, where the judge's file does not."""
+    if "video" in scores.columns:
+        return scores
+    videos = table.drop_duplicates("item").set_index("item")["video"]
+    found = scores["item"].map(videos)
+    return scores.assign(video=found.fillna(scores["item"]))
+
+
+def _missing_notes(rates: pd.DataFrame) -> list[str]:
+    said: list[str] = []
+    for row in rates.to_dict("records"):
+        name, what = row["judge"], row["criterion"]
+        if row["n_missing"]:
+            said.append(
+                f"Judge {name} has no score for {row['n_missing']} of {row['n']} items on {what} "
+                f"({row['rate']:.1%}); they are missing, not 0."
+            )
+        if row.get("n_unparsable"):
+            said.append(
+                f"{row['n_unparsable']} of {row['n_answers']} answers of judge {name} on {what} "
+                f"state no score ({row['unparsable_rate']:.1%})."
+            )
+        if row.get("n_fallback"):
+            said.append(
+                f"Judge {name} was read in another mode than asked for on {row['n_fallback']} "
+                f"items, {what}."
+            )
+    return said
+
+
+def _figure_of(ax: Any) -> Figure:
+    return ax.get_figure(root=True)
+
+
+def _write(
+    folder: Path, tables: Mapping[str, pd.DataFrame], texts: Mapping[str, str], notes: list[str]
+) -> list[Path]:
+    from emodiss.errors import SettingsError
+    from emodiss.runs.store import write_atomically
+
+    for place in (folder, folder / "figures"):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise SettingsError(
+                f"'{place}' is a file; a folder was expected.", next_step="Choose another --out."
+            ) from None
+    contents = {f"{name}.csv": _csv(frame) for name, frame in sorted(tables.items())}
+    contents |= dict(texts) | {"notes.txt": "".join(f"{note}\n" for note in notes)}
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in contents]
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Plain values for JSON: NaN and infinity, which JSON does not know, become null."""
+
+    def plain(value: Any) -> Any:
+        value = value.item() if hasattr(value, "item") else value
+        if value is None or value != value or (isinstance(value, float) and math.isinf(value)):
+            return None
+        return value if isinstance(value, bool | int | float | str) else str(value)
+
+    return [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _show(tables: Mapping[str, pd.DataFrame]) -> None:
+    """Print what a reader asks first: gains, the test over conditions, and the judge."""
+    shown = {
+        "gains_pooled": ("criterion", "condition", "gain", "low", "high", "n_base", "n_condition"),
+        "anova": ("criterion", "df", "f", "p_value", "eta_squared"),
+        "table3": ("judge", "criterion", "n", "r", "rho", "tau", "mean_difference"),
+    }
+    for name, columns in shown.items():
+        frame = tables.get(name)
+        if frame is None or frame.empty:
+            continue
+        if name == "anova":
+            within = frame.loc[frame["source"] == "within", "df"].to_numpy()
+            frame = frame[frame["source"] == "between"]
+            frame = frame.assign(
+                df=[f"{a:.0f}, {b:.0f}" for a, b in zip(frame["df"], within, strict=True)],
+                p_value=[_shown(p, least=0.001) for p in frame["p_value"]],
+                eta_squared=[_shown(eta) for eta in frame["eta_squared"]],
+            )
+        output.show(_records(frame), columns=columns)
+
+
+def _shown(value: float, *, least: float = 0.0) -> str:
+    if math.isnan(value):
+        return ""
+    return f"< {least:g}" if value < least else f"{value:.3f}"
