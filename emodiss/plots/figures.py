@@ -37,11 +37,15 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
     with style.house_style():
         ax = style.axes_or_new(ax)
         if len(minutes):
-            bins = np.histogram_bin_edges(minutes, bins="auto" if len(minutes) > 20 else 8)
+            top = float(minutes.max())
+            bins = np.histogram_bin_edges(
+                minutes, bins="auto" if len(minutes) > 20 else 10, range=(0, 1.05 * top)
+            )
             ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
             ax.axvline(median, color=style.INK, lw=1, ls="--", label=f"median {median:.1f} min")
-            ax.legend(loc="upper right")
+            ax.legend(loc="upper left")
+            ax.set_ylim(top=1.2 * ax.get_ylim()[1])
         else:
             style.empty_note(ax, "no video")
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -61,7 +65,8 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     with style.house_style():
         ax = style.axes_or_new(ax)
-        edges = np.linspace(-1, 1, 21).tolist()
+        # Centred on 0, where VADER puts every text without a word it knows.
+        edges = np.linspace(-1.05, 1.05, 22).tolist()
         drawn = False
         for role in ("therapist", "patient"):
             values = table.loc[table["role"] == role, "sentiment"].dropna()
@@ -72,10 +77,10 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             share = np.full(len(values), 1 / len(values))
             label = f"{role} (n = {len(values)}, mean {values.mean():+.2f})"
             ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
-            ax.axvline(values.mean(), color=colour, lw=1.6)
+            ax.axvline(values.mean(), ymax=0.76, color=colour, lw=1.6)
         if drawn:
             ax.legend(loc="upper left", fontsize=8)
-            ax.set_ylim(top=1.25 * ax.get_ylim()[1])
+            ax.set_ylim(top=1.3 * ax.get_ylim()[1])
         else:
             style.empty_note(ax, "no text by a known role")
         ax.set(xlabel="sentiment of the words (VADER compound)", ylabel="share of utterances")

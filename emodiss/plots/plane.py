@@ -109,7 +109,8 @@ def plot_differences(
         ax.set(ylabel="|arousal of voice - arousal of face|")
         square = Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec=style.INK, ls="--", lw=1)
         ax.add_patch(square)
-        ax.annotate(f"T = {threshold:g}", (threshold, top), ha="center", va="bottom", fontsize=8)
+        inside = (0.02 * top, threshold - 0.02 * top)
+        ax.annotate(f"T = {threshold:g}", inside, ha="left", va="top", fontsize=8)
         if not len(gaps):
             style.empty_note(ax, "no utterance with both channels")
             return ax
@@ -117,11 +118,11 @@ def plot_differences(
         if len(gaps) > _MAX_POINTS:
             ax.hexbin(*gaps.T, gridsize=40, extent=(0, top, 0, top), mincnt=1, cmap="Greys")
         else:
-            ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="within T")
+            ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="not past T")
             ax.scatter(*gaps[flagged].T, s=30, color=style.FLAG, marker="D", label="dissonant")
-            ax.legend(loc="upper right")
+            ax.legend(loc="upper right", frameon=True, edgecolor="none")
         n = len(gaps)
         share = f"{flagged.sum()} of {n} utterances dissonant ({flagged.mean():.0%})"
         unknown = len(table) - n
-        ax.set_title(share + (f", {unknown} undetermined" if unknown else ""), pad=14)
+        ax.set_title(share + (f", {unknown} undetermined" if unknown else ""))
     return ax

@@ -73,16 +73,17 @@ def _draw_speakers(ax: Axes, table: pd.DataFrame) -> None:
         for s, r in table.drop_duplicates("speaker").set_index("speaker")["role"].items()
     ]
     ax.set_yticks(range(len(speakers)), named)
-    ax.set_ylim(-0.6, max(0.6, len(speakers) - 0.4))
+    ax.set_ylim(max(0.6, len(speakers) - 0.4), -0.6)
     ax.grid(visible=False, axis="y")
     ax.set_title("who speaks (outlined: dissonant, ?: undetermined)")
 
 
 def _draw_axis(ax: Axes, table: pd.DataFrame, frames: pd.DataFrame | None, axis: str) -> None:
     if frames is not None and len(frames):
-        # A gap between frames must stay a gap in the line.
+        # A gap between frames, or a change to the other face, must stay a gap in the line.
         time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
-        breaks = np.flatnonzero(np.diff(time) > 0.25) + 1
+        whose = frames["utterance_id"].to_numpy()
+        breaks = np.flatnonzero((np.diff(time) > 0.25) | (whose[1:] != whose[:-1])) + 1
         time, value = np.insert(time, breaks, np.nan), np.insert(value, breaks, np.nan)
         ax.plot(time, value, color=style.FACE, lw=0.6, alpha=0.45, label="face, each frame")
     _draw_means(ax, table, "face", axis, style.FACE)
