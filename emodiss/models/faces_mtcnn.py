@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _CELL, _STRIDE = 12, 2
 _NMS_WITHIN_LEVEL, _NMS = 0.5, 0.7
 # Sizes that keep the working set of one step inside a core's cache; no effect on results.
-_STRIP_ROWS, _CROPS_AT_ONCE = 160, 192
+_STRIP_ROWS, _CROPS_AT_ONCE = 192, 192
 _GPU_FRAMES, _GPU_CROPS = 16, 8192
 
 
@@ -102,8 +102,9 @@ class MtcnnDetector:
         Frames worked on at once; each on one core. No effect on results.
     device
         "cpu" or "cuda". On a GPU frames of one size go through in batches with all candidates of
-        a stage in one gather; the host waits once per stage and inside torchvision's NMS. That
-        path follows the same code as the CPU's but was never run on a GPU by its authors.
+        a stage in one gather; the host waits a fixed number of times per stage, whatever the
+        number of candidates, and inside torchvision's NMS. This path shares the stages with the
+        CPU's and was not yet run on a GPU.
 
     Raises
     ------
@@ -114,7 +115,20 @@ class MtcnnDetector:
 
     Notes
     -----
-    What the approximations do is written in `ACCURACY`, measured by `scripts/bench_faces.py`.
+    What the approximations do, against exact detection at 20 pixels, on ten faces of about 105
+    pixels in five generated 720p frames (`scripts/bench_faces.py --frames 5 --accuracy`); a
+    larger sample may differ. No face was missed and none was added in any of them. Overlap is the
+    mean, and in brackets the 5th percentile, of intersection over union:
+
+    - `min_face_size=40`: 1.9 times as fast, overlap 0.945 (0.888).
+    - `min_face_size=60`: 2.6 times, 0.939 (0.880).
+    - `min_face_share=0.1` (72 pixels): 3.1 times, 0.915 (0.835).
+    - `half_size` at 20: 1.1 times, 0.930 (0.883); the smallest face fixes the size of the
+      largest pyramid level, so halving alone saves little.
+    - `half_size` at 40: 2.2 times, 0.941 (0.920).
+
+    A box of the same face moves because another set of scales is looked at, not because of
+    rounding. For comparison: on a similar clip a box overlaps its own running median by 0.953.
     """
 
     def __init__(
@@ -209,6 +223,10 @@ class MtcnnDetector:
         if self._nets is None:
             weights_identity()  # raises when facenet-pytorch or one of its files is missing
             self._nets = MtcnnNets.load(self.device)
+            # The C library gives memory back to the system above a limit that follows the
+            # largest block freed so far, and fetching it again for every frame cost a tenth of
+            # the time. Freeing one block of just under its maximum of 32 MiB lifts the limit.
+            np.empty(31 << 20, np.uint8)
         return self._nets
 
     def _detect_mixed_sizes(
@@ -281,15 +299,19 @@ def _propose(
             )
             for top in range(0, rows, strip)
         ]
-        grid = torch.cat(level, 1)
-        shapes.append((grid.shape[1], grid.shape[2]))
-        cells.append(grid.reshape(-1, 6))
+        shapes.append((rows, level[0].shape[2]))
+        grid = level if n_images == 1 else [torch.cat(level, 1)]
+        cells += [part.reshape(-1, 6) for part in grid]
     flat = torch.cat(cells)
-    score = probability(flat[:, :2])
-    hits = torch.nonzero(score >= threshold)[:, 0]
+    # Few cells pass: a generous cut on the difference of logits spares the others a softmax.
+    odds = min(max(threshold, 1e-6) / max(1 - threshold, 1e-6), 1e6)
+    hits = torch.nonzero(flat[:, 1] - flat[:, 0] >= math.log(odds) - 0.01)[:, 0]
+    score = probability(flat[hits, :2])
+    passed = torch.nonzero(score >= threshold)[:, 0]
+    hits, score = hits[passed], score[passed]
 
     device = flat.device
-    starts = np.cumsum([0] + [len(c) for c in cells[:-1]])
+    starts = np.cumsum([0] + [n_images * h * w for h, w in shapes[:-1]])
     level = torch.searchsorted(torch.as_tensor(starts, device=device), hits, right=True) - 1
     table = torch.as_tensor(np.column_stack([starts, np.array(shapes)]), device=device)[level]
     local = hits - table[:, 0]
@@ -299,7 +321,7 @@ def _propose(
     corner = torch.stack([x, y], 1).float() * _STRIDE
     start = torch.floor((corner + 1) / zoom)
     end = torch.floor((corner + _CELL) / zoom)
-    boxes = torch.cat([start, end, score[hits][:, None], flat[hits, 2:]], 1)
+    boxes = torch.cat([start, end, score[:, None], flat[hits, 2:]], 1)
 
     pick = _nms(boxes, level * n_images + image, _NMS_WITHIN_LEVEL)
     boxes, image = boxes[pick], image[pick]

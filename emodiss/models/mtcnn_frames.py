@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
+
+_scratch = threading.local()
 
 CHANNELS = 4
 """Red, green, blue and an idle one: blocks of 16 bytes are gathered twice as fast as of 12."""
@@ -46,9 +49,16 @@ class Frames:
         if device.type == "cpu":
             import cv2
 
-            sums = [cv2.integral(cv2.cvtColor(f, cv2.COLOR_RGB2RGBA)) for f in frames]
-            # One frame is the rule here, and np.stack would copy it.
-            table = sums[0][None] if len(sums) == 1 else np.stack(sums)
+            # The table lives in this thread's scratch memory until the next call: fresh memory
+            # for each frame costs as much as filling it.
+            shape = (len(frames), frames[0].shape[0] + 1, frames[0].shape[1] + 1, CHANNELS)
+            table = getattr(_scratch, "table", None)
+            if table is None or table.shape != shape:
+                table = _scratch.table = np.empty(shape, np.int32)
+            for frame, own in zip(frames, table, strict=True):
+                filled = cv2.integral(cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), own)
+                if filled is not own:  # OpenCV may hand back memory of its own
+                    own[:] = filled
             return cls(torch.from_numpy(table), None)
         x = torch.from_numpy(np.stack(frames)).to(device)
         x = torch.cat([x, torch.full_like(x[..., :1], 255)], -1)
@@ -75,16 +85,20 @@ class Frames:
         tall = torch.from_numpy((y1 - y0).astype(np.float32))[:, None]
         wide = torch.from_numpy(np.repeat((x1 - x0).astype(np.float32), CHANNELS))
         out = torch.empty((len(self.sums), bottom - top, out_w * CHANNELS))
+        shift = torch.tensor(-127.5)
         step = 16  # rows whose sums fit the cache while they are gathered twice
         for image, sums in zip(out, self.sums.numpy(), strict=True):
             for a in range(0, bottom - top, step):
-                rows = np.take(sums, y1[a : a + step], 0)
-                rows -= np.take(sums, y0[a : a + step], 0)
+                above, below = y0[a : a + step].tolist(), y1[a : a + step].tolist()
+                rows = np.empty((len(above), width + 1, CHANNELS), np.int32)
+                for row, y, end in zip(rows, above, below, strict=True):
+                    np.subtract(sums[end], sums[y], out=row)
                 total = np.take(rows, x1, 1)
                 total -= np.take(rows, x0, 1)
                 part = image[a : a + step]
                 part.copy_(torch.from_numpy(total).view(len(total), -1))
-                part.div_(tall[a : a + step]).div_(wide).sub_(127.5)
+                part.div_(tall[a : a + step])
+                torch.addcdiv(shift, part, wide, out=part)
         return out.view(len(out), bottom - top, out_w, CHANNELS).permute(0, 3, 1, 2)
 
     def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,11 +56,15 @@ def weights_identity() -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A convolution or dense layer and the slopes of the PReLU that follows it."""
+    """A convolution or dense layer and the slopes of the PReLU that follows it.
+
+    `slope_rows` keeps the slopes repeated for rows of a width met before.
+    """
 
     weight: torch.Tensor
     bias: torch.Tensor
     slope: torch.Tensor
+    slope_rows: dict[int, torch.Tensor] = field(default_factory=dict[int, "torch.Tensor"])
 
     def conv(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve (n, c, h, w), then PReLU."""
@@ -71,7 +75,14 @@ class Layer:
         # PReLU over rows of (w * c) instead of pixels of (c): the same numbers, but the inner
         # loop is long enough to vectorise when pixels are stored channel by channel.
         rows = y.permute(0, 2, 3, 1).reshape(n * h, w * c)
-        return F.prelu(rows, self.slope.repeat(w)).view(n, h, w, c).permute(0, 3, 1, 2)
+        return F.prelu(rows, self._slope_row(w)).view(n, h, w, c).permute(0, 3, 1, 2)
+
+    def _slope_row(self, width: int) -> torch.Tensor:
+        if width not in self.slope_rows:
+            if len(self.slope_rows) > 100:  # frames of many sizes
+                self.slope_rows.clear()
+            self.slope_rows[width] = self.slope.repeat(width)
+        return self.slope_rows[width]
 
     def dense(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply (n, c), then PReLU."""
