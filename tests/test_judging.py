@@ -100,7 +100,7 @@ def test_a_score_is_read_or_missing(text, value):
 @given(st.lists(st.floats(0.001, 1), min_size=5, max_size=5), st.floats(0.05, 1))
 def test_weighing_is_the_mean_of_the_renormalised_points(weights, mass):
     p = np.array(weights) / sum(weights) * mass
-    top = tuple((str(k + 1), math.log(p[k])) for k in range(5)) + (("Well", -9.0),)
+    top = (*tuple((str(k + 1), math.log(p[k])) for k in range(5)), ("Well", -9.0))
     found = weigh([TokenLogprob("3", top[2][1], top)])
     assert found is not None
     assert found.score == pytest.approx(np.dot(p / p.sum(), [1, 2, 3, 4, 5]))

@@ -1,0 +1,156 @@
+"""Figures about ratings show the numbers of their tables, and say where there are none."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from emodiss import ratings, statistics
+from emodiss.errors import SettingsError
+from emodiss.plots import ratings as drawings
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return ratings.simulate(n_videos=12, seed=3)
+
+
+def texts(ax):
+    return [t.get_text() for t in ax.texts]
+
+
+def test_bars_intervals_and_n_are_those_of_the_table(study):
+    table = study.table
+    table = table[~((table["model"] == "gemini") & (table["condition"] == "discrete"))]
+    means = statistics.condition_means(table, resamples=100)
+    ax = drawings.plot_means(means, "empathy")
+    bars = [c for c in ax.containers if hasattr(c, "patches")]
+    drawn = {}
+    models = sorted(means["model"].unique())
+    for group in bars:
+        for bar in group.patches:
+            model = models[round(bar.get_x() + bar.get_width() / 2)]
+            drawn[model, group.get_label()] = bar.get_y() + bar.get_height()
+            assert bar.get_y() == 1.0  # bars start where the scale does
+    there = means.dropna(subset=["mean"]).set_index(["model", "condition"])["mean"]
+    assert drawn == pytest.approx(there.to_dict())
+    assert ("gemini", "discrete") not in drawn and texts(ax).count("n = 0") == 1
+    assert sorted(texts(ax)) == sorted(f"n = {n}" for n in means["n"])
+
+
+def test_figure5_has_one_panel_per_criterion_in_the_papers_order(study):
+    parts = [study.table.assign(criterion=name) for name in ("zeal", *ratings.CRITERIA)]
+    means = statistics.condition_means(pd.concat(parts), resamples=100)
+    figure = drawings.figure5(means)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [*ratings.CRITERIA, "zeal"]
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert labels == ["base", "continuous", "discrete", "dissonance"]
+    assert figure.axes[0].get_ylim() == (1.0, 5.0)
+    assert "no ratings" in texts(drawings.figure5(means.iloc[:0]).axes[0])
+
+
+def test_kappa_matrix_is_symmetric_and_says_where_there_is_none(study):
+    kappa = statistics.pairwise_kappa(study.table, resamples=100)
+    pair = (kappa["rater_a"] == "r1") & (kappa["rater_b"] == "r4")
+    kappa.loc[pair, "kappa"] = np.nan
+    kappa.loc[pair, "n"] = 0
+    ax = drawings.plot_kappa(kappa, "empathy", weights="quadratic")
+    values = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_allclose(values, values.T)
+    row = kappa[(kappa["weights"] == "quadratic") & (kappa["rater_a"] == "r2")]
+    assert values[1, 2] == row.loc[row["rater_b"] == "r3", "kappa"].item()
+    assert np.isnan(values[0, 3]) and np.isnan(np.diag(values)).all()
+    assert texts(ax).count("none\nn = 0") == 2
+    figure = drawings.figure6(kappa)
+    assert sum(bool(ax.images) for ax in figure.axes) == 2  # one criterion, two weightings
+    with pytest.raises(SettingsError, match="no kappa"):
+        drawings.plot_kappa(kappa, "empathy", weights="linear")
+
+
+def test_one_rater_gives_a_figure_that_says_so(study):
+    alone = study.table[study.table["rater"] == "r1"]
+    figure = drawings.figure6(statistics.pairwise_kappa(alone))
+    assert texts(figure.axes[0]) == ["one rater: there is no pair to compare"]
+
+
+def test_constant_ratings_and_one_video_can_be_drawn(study):
+    flat = study.table.assign(value=3.0)
+    assert drawings.figure5(statistics.condition_means(flat, resamples=100)).axes
+    assert drawings.figure6(statistics.pairwise_kappa(flat, resamples=100)).axes
+    one = study.table[study.table["video"] == "v00000"]
+    means = statistics.condition_means(one, resamples=100)
+    assert means["low"].isna().all()
+    ax = drawings.plot_means(means, "empathy")
+    lines = [seg for c in ax.collections for seg in c.get_segments()]
+    assert lines == []  # no interval is drawn where none can be had
+
+
+def replies():
+    rows = [
+        ("a", "base", "Socratic questioning", "What would it cost, $5 or $10?"),
+        ("a", "dissonance", None, "I sense <b>worry</b>."),
+        ("b", "base", "", "Tell me more."),
+    ]
+    return pd.DataFrame(rows, columns=["model", "condition", "technique", "response"])
+
+
+def test_replies_side_by_side():
+    table = drawings.side_by_side(replies())
+    assert table.loc["a", "base"] == "Socratic questioning: What would it cost, $5 or $10?"
+    assert table.loc["b", "base"] == "Tell me more." and pd.isna(table.loc["b", "dissonance"])
+    figure = drawings.figure7(replies(), context="Patient: Fine.")
+    said = texts(figure.axes[0])
+    assert "I sense <b>worry</b>." in said and "(no reply)" in said and "Patient: Fine." in said
+    figure.canvas.draw()  # '$' in a reply must not be read as a formula
+    html = drawings.replies_html(replies(), context="<script>")
+    assert "&lt;b&gt;worry" in html and "<script>" not in html and "(no reply)" in html
+    with pytest.raises(SettingsError, match="several replies"):
+        drawings.side_by_side(pd.concat([replies(), replies()]))
+    with pytest.raises(SettingsError, match="no reply"):
+        drawings.side_by_side(replies(), conditions=("other",))
+
+
+def test_background_charts_count_answers():
+    answers = pd.DataFrame(
+        {"degree": ["PhD", "PhD", "Master"], "orientation": ["CBT; humanistic", "CBT", None]}
+    )
+    figure = drawings.figure11(ratings.background(answers))
+    degree, orientation = figure.axes[:2]
+    assert [bar.get_width() for bar in degree.patches] == [2, 1]
+    assert [t.get_text() for t in degree.get_yticklabels()] == ["PhD", "Master"]
+    assert [bar.get_width() for bar in orientation.patches] == [2, 1]
+    assert orientation.get_xlabel() == "raters (of 2, several answers each)"
+
+
+def test_table3_and_its_figure(study):
+    constant = study.judge.assign(judge="flat", score=3.0)
+    judges = pd.concat([study.judge, constant])
+    found = statistics.judge_correlations(study.table, judges, resamples=100)
+    table = drawings.table3(found).set_index("judge")
+    long = found[found["judge"] == "judge"].set_index("method")["statistic"]
+    got = table.loc["judge", ["r", "rho", "tau"]].astype(float).tolist()
+    assert got == pytest.approx(long[["pearson", "spearman", "kendall"]].tolist())
+    assert np.isnan(table.loc["flat", "r"])
+    assert table.loc["flat", "reason"] == "the judge is constant"
+    ax = drawings.plot_correlations(found)
+    points = {line.get_label(): line.get_xdata() for line in ax.lines}
+    assert points["Pearson r"][1] == pytest.approx(long["pearson"])
+    assert "the judge is constant" in texts(ax)
+
+
+def test_a_wrong_table_is_named(study):
+    with pytest.raises(SettingsError, match="condition_means"):
+        drawings.figure5(study.table.drop(columns="criterion"))
+    with pytest.raises(SettingsError, match="no criterion 'warmth'"):
+        drawings.plot_means(statistics.condition_means(study.table, resamples=100), "warmth")

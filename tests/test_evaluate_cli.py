@@ -1,0 +1,126 @@
+"""`emodiss evaluate`: from a file of ratings to tables, notes and figures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from emodiss import ratings, statistics
+from emodiss.cli import rating_commands
+from emodiss.errors import EmodissError
+
+app = typer.Typer()
+app.command("evaluate")(rating_commands.evaluate)
+
+
+def run(*args):
+    return CliRunner().invoke(app, [*map(str, args), "--resamples", "100", "--no-mixed"])
+
+
+@pytest.fixture(scope="module")
+def study():
+    return ratings.simulate(n_videos=8, seed=2)
+
+
+@pytest.fixture
+def file(tmp_path, study):
+    path = tmp_path / "ratings.csv"
+    ratings.write(ratings.check(study.table), path)
+    return path
+
+
+def test_tables_notes_and_figures_are_written(tmp_path, file, study):
+    judge = tmp_path / "judge.csv"
+    study.judge.assign(score=study.judge["score"].where(study.judge.index != 0)).to_csv(
+        judge, index=False
+    )
+    people = tmp_path / "people.csv"
+    people.write_text("rater,degree\nr1,PhD\nr2,None\n")
+    said = tmp_path / "replies.csv"
+    said.write_text("model,condition,technique,response\nm,base,A,Yes.\nm,dissonance,,No.\n")
+    out = tmp_path / "out"
+    done = run(
+        "--ratings", file, "--judge", judge, "--background", people, "--replies", said,
+        "--out", out,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    figures = {p.name for p in (out / "figures").iterdir()}
+    assert figures == {f"{n}.png" for n in ("figure5", "figure6", "figure7", "figure11", "table3")}
+    means = pd.read_csv(out / "means.csv")
+    expected = statistics.condition_means(study.table, resamples=100)
+    np.testing.assert_allclose(means["mean"], expected["mean"])
+    assert list(pd.read_csv(out / "table3.csv")["criterion"]) == ["empathy"]
+    answers = pd.read_csv(out / "background.csv", keep_default_na=False)
+    assert set(answers["answer"]) == {"PhD", "None"}  # somebody without a degree did answer
+    notes = (out / "notes.txt").read_text()
+    assert "no score for 1 of 128 items" in notes and "missing, not 0" in notes
+    assert "<table>" in (out / "figure7.html").read_text()
+
+
+def test_json_is_strict_and_the_run_folder_is_the_default_place(tmp_path, file):
+    done = run(tmp_path / "run", "--ratings", file, "--json")
+    assert done.exit_code == 0, done.output
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    content = json.loads(done.stdout, parse_constant=refuse)
+    assert {"means", "kappa", "gains"} <= set(content["tables"])
+    assert (tmp_path / "run" / "evaluation" / "figures" / "figure5.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda t: t[t["rater"] == "r1"], "one rater only"),
+        (lambda t: t.assign(value=3.0), "F does not exist"),
+        (lambda t: t[t["condition"] != "base"], "no gains"),
+        (
+            lambda t: t[~((t["model"] == "gemini") & (t["condition"] == "base"))],
+            "Model gemini has no ratings under condition base",
+        ),
+        (lambda t: t[t["video"] == "v00000"], "one video only"),
+        (lambda t: t[t["condition"] == "base"], "two or more are needed"),
+    ],
+)
+def test_odd_designs_have_a_stated_outcome(tmp_path, study, change, note):
+    path = tmp_path / "odd.csv"
+    ratings.write(ratings.check(change(study.table)), path)
+    done = run("--ratings", path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert note in (tmp_path / "out" / "notes.txt").read_text()
+
+
+def test_wrong_use_is_named(tmp_path, study, file):
+    empty = tmp_path / "empty.csv"
+    ratings.write(ratings.check(study.table.assign(value=np.nan)), empty)
+    for args, said in (
+        ([], "No ratings were named"),
+        (["--ratings", tmp_path / "absent.csv"], "no ratings file"),
+        (["--ratings", empty], "every value is empty"),
+        (["--ratings", file, "--judge", file], "lacks the column"),
+        (["--ratings", file, "--high", 3], "expected a number from 1 to 3"),
+        (["--ratings", file, "--out", file], "is a file"),
+    ):
+        done = run(*args)
+        assert isinstance(done.exception, EmodissError), (args, done.output)
+        assert said in str(done.exception)
+
+
+def test_sheets_of_a_blind_study_are_joined_with_their_key(tmp_path, study):
+    whole = study.table[study.table["rater"] == "r1"]
+    key = whole[["item", "video", "model", "condition"]].assign(repeat=0, repeat_of=whole["item"])
+    key.to_csv(tmp_path / "key.csv", index=False)
+    sheet = whole[["rater", "item", "criterion", "value"]]
+    sheet.to_csv(tmp_path / "r1.csv", index=False)
+    done = run(
+        "--ratings", tmp_path / "r1.csv", "--key", tmp_path / "key.csv", "--out", tmp_path / "out"
+    )
+    assert done.exit_code == 0, done.exception
+    means = pd.read_csv(tmp_path / "out" / "means.csv")
+    assert means["n"].sum() == len(whole)
