@@ -77,21 +77,34 @@ FLOORS = (0.83, 0.78)
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of training with one cosine.
+
+    `sides` holds (share of the epochs up to which, image side): small pictures first cost half
+    the time. `strength` scales every augmentation.
+    """
+
+    epochs: int
+    peak_rate: float
+    sides: tuple[tuple[float, int], ...]
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What decides the weights; recorded in the json."""
 
-    epochs: int = 26
+    first: Phase = Phase(epochs=26, peak_rate=3e-3, sides=((0.4, 32), (0.8, 40), (1.0, 48)))
+    second: Phase = Phase(epochs=18, peak_rate=1.5e-3, sides=((1.0, 48),), strength=0.6)
+    teacher_share: float = 0.4
     members: int = 2
     seed: int = 20
     batch: int = 128
-    peak_rate: float = 3e-3
     weight_decay: float = 0.05
     ema: float = 0.998
     widths: tuple[int, ...] = (32, 64, 128, 192)
     dropout: float = 0.1
     sampling_power: float = 0.5
-    # (share of the epochs up to which, image side): small pictures first cost half the time
-    sides: tuple[tuple[float, int], ...] = ((0.4, 32), (0.8, 40), (1.0, 48))
     training_images: int | None = None
 
 
@@ -214,7 +227,7 @@ def standardise(x: Any) -> Any:
     return centred / spread.clamp(min=1.0)
 
 
-def augment(x: Any, side: int, generator: Any) -> Any:
+def augment(x: Any, side: int, generator: Any, strength: float = 1.0) -> Any:
     """Warp, flip, re-light, blur and cut a batch (n, 1, 48, 48) in 0..255; returns standardised."""
     import torch
     from torch.nn import functional
@@ -224,9 +237,9 @@ def augment(x: Any, side: int, generator: Any) -> Any:
     def uniform(low: float, high: float, *shape: int) -> Any:
         return torch.rand(n, *shape, generator=generator) * (high - low) + low
 
-    angle = uniform(-0.22, 0.22)
-    zoom = uniform(0.85, 1.15)
-    stretch = uniform(0.92, 1.08)
+    angle = strength * uniform(-0.22, 0.22)
+    zoom = 1 + strength * uniform(-0.15, 0.15)
+    stretch = 1 + strength * uniform(-0.08, 0.08)
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     theta = torch.stack(
         [
@@ -235,19 +248,19 @@ def augment(x: Any, side: int, generator: Any) -> Any:
         ],
         dim=1,
     )
-    shift = uniform(-0.14, 0.14, 2, 1)
+    shift = strength * uniform(-0.14, 0.14, 2, 1)
     grid = functional.affine_grid(torch.cat([theta, shift], 2), [n, 1, side, side], False)
     x = functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    gamma = torch.exp(uniform(-0.45, 0.45, 1, 1, 1))
+    gamma = torch.exp(strength * uniform(-0.45, 0.45, 1, 1, 1))
     x = (x.clamp(0, 255) / 255).pow(gamma) * 255
     blurred = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    x = torch.where(uniform(0, 1, 1, 1, 1) < 0.1, blurred, x)
+    x = torch.where(uniform(0, 1, 1, 1, 1) < 0.1 * strength, blurred, x)
     x = standardise(x)
-    x = x + uniform(0, 0.06, 1, 1, 1) * torch.randn(x.shape, generator=generator)
+    x = x + strength * uniform(0, 0.06, 1, 1, 1) * torch.randn(x.shape, generator=generator)
     at = torch.arange(side) / side
     centre, size = uniform(0, 1, 2, 1), uniform(0.08, 0.18, 2, 1)
     inside = (at - centre).abs() < size
-    hole = inside[:, 0, :, None] & inside[:, 1, None, :] & (uniform(0, 1, 1, 1) < 0.3)
+    hole = inside[:, 0, :, None] & inside[:, 1, None, :] & (uniform(0, 1, 1, 1) < 0.3 * strength)
     return x.masked_fill(hole[:, None], 0.0)
 
 
@@ -261,8 +274,19 @@ def sampling_shares(faces: Faces, recipe: Recipe) -> tuple[NDArray[np.float64], 
     return weight, natural, (weight[:, None] * faces.shares).sum(axis=0)
 
 
-def train_member(recipe: Recipe, faces: Faces, valid: Faces, seed: int, path: Path) -> None:
-    """Train one member on one thread and store its averaged weights at `path`."""
+def train_member(
+    recipe: Recipe,
+    phase: Phase,
+    faces: Faces,
+    valid: Faces,
+    seed: int,
+    path: Path,
+    start: Path | None = None,
+) -> None:
+    """Train one member on one thread and store its averaged weights at `path`.
+
+    Training goes on from the weights at `start`, or begins afresh.
+    """
     import torch
     from torch.nn import functional
 
@@ -272,6 +296,8 @@ def train_member(recipe: Recipe, faces: Faces, valid: Faces, seed: int, path: Pa
     generator = torch.Generator().manual_seed(seed)
     network = build_network(recipe).to(memory_format=torch.channels_last)
     mean = build_network(recipe).to(memory_format=torch.channels_last)
+    if start is not None:
+        network.load_state_dict(torch.load(start, weights_only=True))
     mean.load_state_dict(network.state_dict())
     images = torch.from_numpy(faces.images)[:, None]
     shares = torch.from_numpy(faces.shares)
@@ -283,22 +309,22 @@ def train_member(recipe: Recipe, faces: Faces, valid: Faces, seed: int, path: Pa
             {"params": decayed, "weight_decay": recipe.weight_decay},
             {"params": plain, "weight_decay": 0.0},
         ],
-        lr=recipe.peak_rate,
+        lr=phase.peak_rate,
     )
     steps = len(images) // recipe.batch
-    total, warm = steps * recipe.epochs, max(1, min(steps, steps * recipe.epochs // 5))
+    total, warm = steps * phase.epochs, max(1, min(steps, steps * phase.epochs // 5))
     began, step = time.monotonic(), 0
-    for epoch in range(recipe.epochs):
+    for epoch in range(phase.epochs):
         network.train()
-        side = next(s for until, s in recipe.sides if (epoch + 0.5) / recipe.epochs <= until)
+        side = next(s for until, s in phase.sides if (epoch + 0.5) / phase.epochs <= until)
         drawn = torch.multinomial(weight, steps * recipe.batch, True, generator=generator)
         running = 0.0
         for rows in drawn.split(recipe.batch):
             rise = min(1.0, (step + 1) / warm)
             fall = 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / max(1, total - warm)))
             for entry in optimiser.param_groups:
-                entry["lr"] = recipe.peak_rate * rise * fall
-            x = augment(images[rows].float(), side, generator)
+                entry["lr"] = phase.peak_rate * rise * fall
+            x = augment(images[rows].float(), side, generator, phase.strength)
             x = x.contiguous(memory_format=torch.channels_last)
             loss = functional.cross_entropy(network(x), shares[rows])
             optimiser.zero_grad(set_to_none=True)
@@ -318,7 +344,7 @@ def train_member(recipe: Recipe, faces: Faces, valid: Faces, seed: int, path: Pa
                     else:
                         a.copy_(b)
         torch.save(mean.state_dict(), path)
-        if epoch % 4 != 3 and epoch + 1 < recipe.epochs:
+        if epoch % 4 != 3 and epoch + 1 < phase.epochs:
             continue
         logits = member_logits(mean, valid.images)
         hit = logits.argmax(axis=1) == valid.labels
@@ -326,7 +352,7 @@ def train_member(recipe: Recipe, faces: Faces, valid: Faces, seed: int, path: Pa
             hit[valid.labels == c].mean() if (valid.labels == c).any() else np.nan for c in range(8)
         ]
         print(
-            f"member {seed} epoch {epoch + 1}/{recipe.epochs} side {side} "
+            f"member {seed} epoch {epoch + 1}/{phase.epochs} side {side} "
             f"loss {running / steps:.4f} valid accuracy {hit.mean():.4f} "
             f"recalls {' '.join(f'{r:.2f}' for r in recalls)} {time.monotonic() - began:.0f} s",
             flush=True,
@@ -357,29 +383,51 @@ def stored_logits(recipe: Recipe, path: Path, images: NDArray[np.uint8]) -> NDAr
 
 
 def train(recipe: Recipe, parts: dict[int, Faces], work: Path, reuse: bool) -> list[Path]:
-    """Train the members side by side, one process and one thread each."""
+    """Train the members in two phases, side by side, one process and one thread each.
+
+    The first phase learns from the votes. In the second, a share of each target is what the mean of
+    the first-phase members says of the picture: ten votes are a noisy sample, and several models
+    that learned from all of them know some of what more raters would have said (Furlanello et al.
+    2018, "Born-again neural networks").
+    """
     work.mkdir(parents=True, exist_ok=True)
-    paths = [work / f"member_{recipe.seed + k}.pt" for k in range(recipe.members)]
     faces = parts[TRAIN]
     if recipe.training_images is not None:
         rows = slice(0, recipe.training_images)
         faces = Faces(faces.images[rows], faces.shares[rows], faces.labels[rows])
-    spawn = multiprocessing.get_context("spawn")
-    jobs = [
-        spawn.Process(
-            target=train_member,
-            args=(recipe, faces, parts[VALID], recipe.seed + k, path),
+    seeds = [recipe.seed + k for k in range(recipe.members)]
+    first = [work / f"member_{seed}_first.pt" for seed in seeds]
+    final = [work / f"member_{seed}.pt" for seed in seeds]
+    if not (reuse and all(path.exists() for path in final)):
+        _side_by_side(
+            [
+                (recipe, recipe.first, faces, parts[VALID], seed, path)
+                for seed, path in zip(seeds, first, strict=True)
+                if not (reuse and path.exists())
+            ]
         )
-        for k, path in enumerate(paths)
-        if not (reuse and path.exists())
-    ]
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join()
-    if any(job.exitcode != 0 for job in jobs):
+        logits = np.mean([stored_logits(recipe, path, faces.images) for path in first], axis=0)
+        share = recipe.teacher_share
+        taught = (1 - share) * faces.shares + share * softmax(logits)
+        pupil = Faces(faces.images, taught.astype(np.float32), faces.labels)
+        _side_by_side(
+            [
+                (recipe, recipe.second, pupil, parts[VALID], seed + 1000, path, start)
+                for seed, path, start in zip(seeds, final, first, strict=True)
+            ]
+        )
+    return final
+
+
+def _side_by_side(jobs: list[tuple[Any, ...]]) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=train_member, args=job) for job in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode != 0 for process in processes):
         sys.exit("a member failed to train; its message stands above")
-    return paths
 
 
 # --- the vote map, calibration, figures ---------------------------------------------------------
@@ -541,7 +589,6 @@ def main(arguments: list[str] | None = None) -> None:
         type=Path,
         help="default: emodiss/models/weights; with --smoke: WORK/smoke",
     )
-    add("--epochs", type=int, default=Recipe().epochs)
     add("--members", type=int, default=Recipe().members)
     add("--reuse", action="store_true", help="keep the members already in WORK")
     add(
@@ -550,13 +597,14 @@ def main(arguments: list[str] | None = None) -> None:
         help="one epoch on a few images; figures mean nothing",
     )
     chosen = parser.parse_args(arguments)
-    recipe = Recipe(epochs=chosen.epochs, members=chosen.members)
+    recipe = Recipe(members=chosen.members)
     for name in ("ferplus_48.npz", "affectnet_c25_votes_va.npz"):
         if not (chosen.data / name).is_file():
             parser.error(f"{chosen.data / name} is missing; --help says how to obtain it")
     parts, counts = read_faces(chosen.data / "ferplus_48.npz")
     if chosen.smoke:
-        recipe = Recipe(epochs=1, members=1, training_images=640, sides=((1.0, 32),))
+        short = Phase(epochs=1, peak_rate=1e-3, sides=((1.0, 32),))
+        recipe = Recipe(first=short, second=short, members=1, training_images=640)
         parts = {p: Faces(f.images[:640], f.shares[:640], f.labels[:640]) for p, f in parts.items()}
     out = chosen.out or (chosen.work / "smoke" if chosen.smoke else SHIPPED)
     out.mkdir(parents=True, exist_ok=True)

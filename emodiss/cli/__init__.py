@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from emodiss.cli import run_commands, show_commands
+from emodiss.cli import ask_commands, rating_commands, run_commands, show_commands
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -38,6 +38,8 @@ app.command("status")(run_commands.status)
 app.command("doctor")(run_commands.doctor)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
+app.command("intervene")(ask_commands.intervene)
+app.command("evaluate")(rating_commands.evaluate)
 app.command("settings")(show_commands.settings)
 models.command("list")(show_commands.list_models)
 

@@ -288,9 +288,9 @@ def _prompts(
             raise SettingsError("--names does nothing without --redact-names.")
         try:
             people = read_names(names.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as fault:
+        except (OSError, UnicodeDecodeError) as unread:
             raise SettingsError(
-                f"The list of names {names.name} cannot be read: {type(fault).__name__}."
+                f"The list of names {names.name} cannot be read: {type(unread).__name__}."
             ) from None
     kinds = list(KINDS) if kind == "all" else [kind]
     table = run.session(video) if video else run.utterances

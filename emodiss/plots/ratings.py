@@ -584,7 +584,7 @@ def table3(correlations: pd.DataFrame) -> pd.DataFrame:
                     found = rows.loc[method]
                     row[symbol] = found["statistic"]
                     row[f"{symbol}_low"], row[f"{symbol}_high"] = found["low"], found["high"]
-            reasons = (_WHO.get(r, r) for r in rows["reason"] if r)
+            reasons = [str(_WHO.get(r, r)) for r in rows["reason"] if r]
             row["reason"] = "; ".join(dict.fromkeys(reasons))
             out.append(row)
     return pd.DataFrame(out)

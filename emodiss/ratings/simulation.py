@@ -207,4 +207,5 @@ def _expected(mean: NDArray[np.float64], sd: float, scale: RatingScale) -> NDArr
     thresholds: Sequence[float] = [p - scale.step / 2 for p in scale.points()[1:]]
     if sd == 0:
         return _rounded(mean, scale)
-    return scale.low + scale.step * sum(ndtr((mean - t) / sd) for t in thresholds)
+    above = np.sum([ndtr((mean - t) / sd) for t in thresholds], axis=0)
+    return np.asarray(scale.low + scale.step * above, dtype=np.float64)

@@ -43,7 +43,7 @@ def codes_of(labels: ArrayLike | pd.Series) -> tuple[NDArray[np.intp], list[Any]
     codes, names
         (n,) integers and the names they stand for.
     """
-    series = labels if isinstance(labels, pd.Series) else pd.Series(np.asarray(labels))
+    series: Any = labels if isinstance(labels, pd.Series) else pd.Series(np.asarray(labels))
     if isinstance(series.dtype, pd.CategoricalDtype):
         used = series.cat.remove_unused_categories()
         return used.cat.codes.to_numpy().astype(np.intp), list(used.cat.categories)

@@ -253,7 +253,7 @@ def _boot_kendall(
     for side in (0, 1):
         levels, level = np.unique(cells[:, side], return_inverse=True)
         of_level = np.zeros((len(counts), len(levels)))
-        np.add.at(of_level, (slice(None), level), counts)
+        np.add.at(of_level, (slice(None), level), counts)  # pyright: ignore[reportArgumentType]
         free.append(pairs - (of_level * (of_level - 1.0)).sum(axis=1) / 2.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         tau = net / 2.0 / np.sqrt(free[0] * free[1])
@@ -349,7 +349,13 @@ def bland_altman(
     n, n_dropped = int(keep.sum()), int((~keep).sum())
     how = "analytic" if clusters is None else "cluster bootstrap"
     if n < 3:
-        return BlandAltman(*([_NAN] * 11), how, n, n_dropped, f"{n} pair(s): three are needed")
+        return BlandAltman(
+            *([_NAN] * 11),  # pyright: ignore[reportCallIssue]
+            how,
+            n,
+            n_dropped,
+            f"{n} pair(s): three are needed",
+        )
     d = b[keep] - a[keep]
     middle = (a[keep] + b[keep]) / 2.0
     bias, sd = float(d.mean()), float(d.std(ddof=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,7 @@ def _gain_rows(
             a, b = cells.place.get((*key, base)), cells.place.get((*key, other))
             n = [0 if at is None else int(cells.n[at]) for at in (a, b)]
             present = [at for at in (a, b) if at is not None]
-            record: dict[str, object] = dict(zip(by, key, strict=True)) | {
+            record: dict[str, Any] = dict(zip(by, key, strict=True)) | {
                 "condition": other,
                 "gain": np.nan,
                 "low": np.nan,
@@ -252,7 +253,7 @@ class _Cells:
         self.n = self.counts.sum(axis=0).astype(np.int64)
         self.n_videos = (self.counts > 0).sum(axis=0)
         # Means from the values themselves, not from centred sums, so that they match pandas.
-        total = np.bincount(cell, value, minlength=len(index))
+        total = np.bincount(cell, value, minlength=len(index)).astype(np.float64)
         self.means = _divide(total, self.n.astype(np.float64))
         squares = np.bincount(cell, (value - self.means[cell]) ** 2, minlength=len(index))
         self.sds = np.where(self.n > 1, np.sqrt(squares / np.maximum(self.n - 1, 1)), np.nan)

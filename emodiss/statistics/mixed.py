@@ -137,7 +137,7 @@ def mixed_model(
     # MixedLM orders groups by label; so do we, once.
     rows = rows.sort_values(["video", "item", "rater"], ignore_index=True, kind="stable")
     design = _Design(rows, base, interaction)
-    sizes = {
+    sizes: dict[str, Any] = {
         "n": len(rows),
         "n_videos": rows["video"].nunique(),
         "n_items": rows["item"].nunique(),

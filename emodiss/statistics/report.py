@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -70,7 +71,7 @@ def evaluate(
     """
     rows = usable(table, needs=("rater", "item", "video", "model", "condition", "criterion"))
     said = design_notes(table)
-    boot = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
     parts: dict[str, list[pd.DataFrame]] = {}
 
     def add(name: str, frame: pd.DataFrame, criterion: str) -> None:
@@ -131,9 +132,7 @@ def evaluate(
     return Evaluation(tables=tables, notes=tuple(said))
 
 
-def _judge_limits(
-    table: pd.DataFrame, judge: pd.DataFrame, boot: dict[str, float | int]
-) -> pd.DataFrame:
+def _judge_limits(table: pd.DataFrame, judge: pd.DataFrame, boot: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for (name, criterion), part in judge_pairs(table, judge).groupby(["judge", "criterion"]):
         found = bland_altman(part["expert"], part["score"], clusters=part["video"], **boot)  # type: ignore[arg-type]
