@@ -147,6 +147,13 @@ class TestMouth:
         np.testing.assert_allclose(patch[9:], 0.0, atol=1e-6)
         assert mouth_patch(frame, UPRIGHT, width=8, height=6).shape == (6, 8)
 
+    def test_places_are_exact_below_a_pixel(self) -> None:
+        # Grey level = column, so level i lies at i + 0.5. The region begins at 130 and a pixel
+        # of the patch covers 120 / 32 = 3.75 columns: its middle is 131.875, its level 131.375.
+        frame = np.zeros((300, 256, 3), np.uint8) + np.arange(256, dtype=np.uint8)[:, None]
+        patch = mouth_patch(frame, UPRIGHT - (10, 0))
+        np.testing.assert_allclose(patch[:, 0] * 255, 131.375, atol=1e-3)
+
     def test_luma_by_hand(self) -> None:
         frame = np.full((300, 400, 3), (255, 0, 0), np.uint8)
         np.testing.assert_allclose(mouth_patch(frame, UPRIGHT), 0.299, atol=1e-6)
