@@ -325,6 +325,8 @@ def test_self_preference_is_the_difference_of_differences():
     vain["score"] = np.where(vain["model"] == "own", 4.0, 3.5)
     row = judging.self_preference(pd.concat([fair, vain]), own={"vain": ["own"]}, resamples=200)
     assert len(row) == 1 and row["preference"].iloc[0] == pytest.approx(0.5)
+    # Every item shows the same gap, so the interval has no width.
+    assert row[["low", "high"]].iloc[0].tolist() == pytest.approx([0.5, 0.5])
     assert row["reference"].iloc[0] == "other judges" and row["n_own"].iloc[0] == 30
     none = judging.self_preference(pd.concat([fair, vain]), own={"vain": ["absent"]})
     assert np.isnan(none["preference"].iloc[0]) and none["reason"].iloc[0]
