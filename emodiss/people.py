@@ -388,7 +388,7 @@ def _rank_sum_z(moving: NDArray[np.float64], resting: NDArray[np.float64]) -> fl
 def _sign_z(
     moved: NDArray[np.float64], rivals: list[NDArray[np.float64]], alone: NDArray[np.bool_]
 ) -> float:
-    """Return the standard score of moving more than every other mouth in view; NaN with too few blocks."""
+    """Return the standard score of moving more than all other mouths; NaN with too few blocks."""
     if not rivals:
         return math.nan
     best = np.full(len(moved), -np.inf)

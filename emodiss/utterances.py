@@ -649,7 +649,7 @@ def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
 
 
 def conform(table: pd.DataFrame, schema: Sequence[Column]) -> pd.DataFrame:
-    """Give a table exactly the columns, order and dtypes of a schema; missing cells stay missing."""
+    """Give a table the columns, order and dtypes of a schema; missing cells stay missing."""
     columns = {
         column.name: (
             table[column.name]

@@ -20,4 +20,5 @@ step "types"
 .venv/bin/pyright
 step "tests"
 export OMP_NUM_THREADS=1 MPLBACKEND=Agg HF_HUB_OFFLINE=1
-exec .venv/bin/pytest "$@"
+# One worker per core; a file stays together, because its tests share what is dear to make.
+exec .venv/bin/pytest -n auto --dist loadfile "$@"

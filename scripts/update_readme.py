@@ -77,8 +77,9 @@ def updated(text: str) -> str:
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not pattern.search(text):
             raise SystemExit(f"README.md lacks the part '{name}'.")
-        before, after = pattern.search(text).groups()  # type: ignore[union-attr]
-        text = pattern.sub(lambda _, new=f"{before}{make()}\n{after}": new, text)
+        found = pattern.search(text)
+        assert found is not None
+        text = text[: found.start()] + f"{found[1]}{make()}\n{found[2]}" + text[found.end() :]
     return text
 
 

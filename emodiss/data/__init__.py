@@ -1,0 +1,1 @@
+"""Small tables that ship with emodiss; each names its source."""

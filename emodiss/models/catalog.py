@@ -123,7 +123,7 @@ def shipped_hashes(entry: Entry) -> dict[str, str]:
         metadata = weights_folder() / Path(name).with_suffix(".json").name
         if not metadata.is_file():
             raise ModelMissing(
-                f"The shipped weights of {entry.name} are incomplete: {metadata.name} is not there.",
+                f"The shipped weights of {entry.name} lack their {metadata.name}.",
                 next_step="Install emodiss again.",
             )
         found[name] = json.loads(metadata.read_text(encoding="utf-8"))["sha256"]
