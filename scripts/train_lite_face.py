@@ -22,10 +22,11 @@ model card, rendered from the json) and `fer_lite_reliability.png`. The trained 
 
 Method. An average of small residual networks, each trained on the distribution of the FER+ votes
 (Barsoum et al. 2016, "crowd-sourced label distribution"), on samples drawn with probability
-n_class ** -0.5, with growing image size, flips, affine warps, gamma, blur and cut-out, AdamW with
-one cosine and an exponential mean of the weights. Each member is trained on one thread, so that a
-seed gives the same weights on the same kind of machine. The PublicTest part decides the
-temperatures and the prior correction; the PrivateTest part is read once, for the figures.
+n_class ** -0.5, with flips, affine warps, gamma, blur and cut-out, AdamW and an exponential mean of
+the weights. A first phase grows the image size; a second goes on at full size with milder
+augmentation and learns in part from the mean of the first-phase members. Each member is trained on
+one thread, so that a seed gives the same weights on the same kind of machine. The PublicTest part
+decides the temperatures and the prior correction; the PrivateTest part only gives the figures.
 """
 
 from __future__ import annotations

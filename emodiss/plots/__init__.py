@@ -7,14 +7,38 @@ from __future__ import annotations
 
 from emodiss.plots.figures import FIGURES, draw, figure3, figure10
 from emodiss.plots.plane import plot_differences, plot_plane
+from emodiss.plots.ratings import (
+    figure5,
+    figure6,
+    figure7,
+    figure11,
+    plot_answers,
+    plot_correlations,
+    plot_kappa,
+    plot_means,
+    replies_html,
+    side_by_side,
+    table3,
+)
 from emodiss.plots.session import plot_session
 
 __all__ = [
     "FIGURES",
     "draw",
     "figure3",
+    "figure5",
+    "figure6",
+    "figure7",
     "figure10",
+    "figure11",
+    "plot_answers",
+    "plot_correlations",
     "plot_differences",
+    "plot_kappa",
+    "plot_means",
     "plot_plane",
     "plot_session",
+    "replies_html",
+    "side_by_side",
+    "table3",
 ]

@@ -349,13 +349,8 @@ def bland_altman(
     n, n_dropped = int(keep.sum()), int((~keep).sum())
     how = "analytic" if clusters is None else "cluster bootstrap"
     if n < 3:
-        return BlandAltman(
-            *([_NAN] * 11),  # pyright: ignore[reportCallIssue]
-            how,
-            n,
-            n_dropped,
-            f"{n} pair(s): three are needed",
-        )
+        blank: list[Any] = [*[_NAN] * 11, how, n, n_dropped, f"{n} pair(s): three are needed"]
+        return BlandAltman(*blank)
     d = b[keep] - a[keep]
     middle = (a[keep] + b[keep]) / 2.0
     bias, sd = float(d.mean()), float(d.std(ddof=1))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts import check_face_affect_model
 from hypothesis import given, settings, strategies as st
 
 from emodiss.affect import EXPRESSIONS, FaceAffect
@@ -21,6 +20,7 @@ from emodiss.errors import ModelError
 from emodiss.faces import crop
 from emodiss.models import face_affect_lite
 from emodiss.models.face_affect_lite import LiteFace
+from tests.models.contracts import check_face_affect_model
 
 WEIGHTS = resources.files("emodiss").joinpath("models", "weights")
 FACTS = json.loads(WEIGHTS.joinpath("fer_lite.json").read_text(encoding="utf-8"))
