@@ -52,7 +52,8 @@ def test_each_voice_has_its_own_face(run, session):
 
 def test_a_face_out_of_the_picture_is_missing_and_not_neutral(run, session):
     table = run.utterances
-    (start, end) = session.truth.absences("Diane")[0]
+    absence = session.truth.absences("Diane")[0]
+    start, end = absence.start, absence.end
     inside = table[
         (table["speaker"] == "Diane") & (table["start"] >= start) & (table["end"] <= end)
     ]
