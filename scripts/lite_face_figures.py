@@ -296,10 +296,13 @@ claims about what somebody feels. A face shows an expression, not a state of min
 
 ## Training
 
-{members} members, seeds from {seed}, in two phases, each with AdamW and one cosine: {first}; then
-{second}, with {teacher:.0%} of each target taken from the mean of the first-phase members. Batch
-{batch}; class draw probability n^-{power}; mean of weights {ema}. One thread per member. `python scripts/train_lite_face.py` repeats it; on the same kind of machine with the same
-versions the figures repeat, elsewhere to about the width of the brackets.
+{members} members, seeds from {seed}, in {phase_count} phases, each with AdamW and one cosine:
+
+{phases}
+
+Batch {batch}; class draw probability n^-{power}; mean of weights {ema}; dropout {dropout}; bfloat16
+autocast, one thread per member. `python scripts/train_lite_face.py` repeats it; on the same kind of
+machine with the same versions the figures repeat, elsewhere to about the width of the brackets.
 """  # noqa: E501
 
 CROPS = """\
@@ -315,7 +318,12 @@ LOOKED = " PrivateTest was read twice, for the same weights: the first report of
 def _phase(phase: dict[str, Any]) -> str:
     sides = ", ".join(f"{side} pixels until {until:.0%}" for until, side in phase["sides"])
     strength = "" if phase["strength"] == 1 else f", augmentation at {phase['strength']:.0%}"
-    return f"{phase['epochs']} epochs, rate {phase['peak_rate']}, side {sides}{strength}"
+    taught = (
+        f", {phase['teacher_share']:.0%} of each target from the mean of the members before"
+        if phase["teacher_share"]
+        else ""
+    )
+    return f"{phase['epochs']} epochs, rate {phase['peak_rate']}, side {sides}{strength}{taught}"
 
 
 def render_card(facts: dict[str, Any]) -> str:
@@ -387,9 +395,9 @@ def render_card(facts: dict[str, Any]) -> str:
         looked=LOOKED,
         agreement=facts["rater_agreement"],
         seed=recipe["seed"],
-        first=_phase(recipe["first"]),
-        second=_phase(recipe["second"]),
-        teacher=recipe["teacher_share"],
+        phase_count=len(recipe["phases"]),
+        phases="\n".join(f"- {_phase(phase)}" for phase in recipe["phases"]),
+        dropout=recipe["dropout"],
         batch=recipe["batch"],
         power=recipe["sampling_power"],
         ema=recipe["ema"],

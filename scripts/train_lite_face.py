@@ -23,10 +23,12 @@ model card, rendered from the json) and `fer_lite_reliability.png`. The trained 
 Method. An average of small residual networks, each trained on the distribution of the FER+ votes
 (Barsoum et al. 2016, "crowd-sourced label distribution"), on samples drawn with probability
 n_class ** -0.5, with flips, affine warps, gamma, blur and cut-out, AdamW and an exponential mean of
-the weights. A first phase grows the image size; a second goes on at full size with milder
-augmentation and learns in part from the mean of the first-phase members. Each member is trained on
-one thread, so that a seed gives the same weights on the same kind of machine. The PublicTest part
-decides the temperatures and the prior correction; the PrivateTest part only gives the figures.
+the weights. A first phase grows the image size; each later one goes on at full size with milder
+augmentation and learns in part from the mean of the members of the phase before. Arithmetic is
+bfloat16 where torch's autocast allows it (slow on a processor without such instructions). Each
+member is trained on one thread, so that a seed gives the same weights on the same kind of machine.
+The PublicTest part decides the temperatures and the prior correction; the PrivateTest part only
+gives the figures.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ import math
 import multiprocessing
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,29 +84,33 @@ class Phase:
     """One stretch of training with one cosine.
 
     `sides` holds (share of the epochs up to which, image side): small pictures first cost half
-    the time. `strength` scales every augmentation.
+    the time. `strength` scales every augmentation. `teacher_share` is how much of each target comes
+    from the members of the phase before.
     """
 
     epochs: int
     peak_rate: float
     sides: tuple[tuple[float, int], ...]
     strength: float = 1.0
+    teacher_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What decides the weights; recorded in the json."""
 
-    first: Phase = Phase(epochs=26, peak_rate=3e-3, sides=((0.4, 32), (0.8, 40), (1.0, 48)))
-    second: Phase = Phase(epochs=18, peak_rate=1.5e-3, sides=((1.0, 48),), strength=0.6)
-    teacher_share: float = 0.4
+    phases: tuple[Phase, ...] = (
+        Phase(epochs=50, peak_rate=3e-3, sides=((0.4, 32), (0.8, 40), (1.0, 48))),
+        Phase(epochs=40, peak_rate=1.5e-3, sides=((1.0, 48),), strength=0.7, teacher_share=0.5),
+    )
     members: int = 2
     seed: int = 20
     batch: int = 128
     weight_decay: float = 0.05
     ema: float = 0.998
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    dropout: float = 0.1
+    widths: tuple[int, ...] = (32, 64, 112, 176)
+    blocks: int = 2
+    dropout: float = 0.2
     sampling_power: float = 0.5
     training_images: int | None = None
 
@@ -192,12 +198,15 @@ def build_network(recipe: Recipe) -> Any:
         return [nn.Conv2d(a, b, k, stride, k // 2, bias=False), nn.BatchNorm2d(b)]
 
     class Block(nn.Module):
+        """Two 3 x 3 convolutions beside a skip; halves the picture where the width changes."""
+
         def __init__(self, a: int, b: int) -> None:
             super().__init__()
             self.body = nn.Sequential(
-                *convolve(a, b, 3, 2), nn.ReLU(inplace=True), *convolve(b, b, 3)
+                *convolve(a, b, 3, 1 if a == b else 2), nn.ReLU(inplace=True), *convolve(b, b, 3)
             )
-            self.skip = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), *convolve(a, b, 1))
+            pool = nn.AvgPool2d(2, ceil_mode=True)
+            self.skip = nn.Identity() if a == b else nn.Sequential(pool, *convolve(a, b, 1))
             nn.init.zeros_(self.body[-1].weight)  # starts as the identity (Goyal et al. 2017)
 
         def forward(self, x: Tensor) -> Tensor:
@@ -209,7 +218,8 @@ def build_network(recipe: Recipe) -> Any:
             first = recipe.widths[0]
             layers: list[nn.Module] = [nn.PixelUnshuffle(2), *convolve(4, first, 3)]
             layers.append(nn.ReLU(inplace=True))
-            layers += [Block(a, b) for a, b in itertools.pairwise(recipe.widths)]
+            for a, b in itertools.pairwise(recipe.widths):
+                layers += [Block(a, b), *(Block(b, b) for _ in range(recipe.blocks - 1))]
             self.features = nn.Sequential(*layers)
             self.drop = nn.Dropout(recipe.dropout)
             self.head = nn.Linear(recipe.widths[-1], len(HOUSE))
@@ -327,7 +337,9 @@ def train_member(
                 entry["lr"] = phase.peak_rate * rise * fall
             x = augment(images[rows].float(), side, generator, phase.strength)
             x = x.contiguous(memory_format=torch.channels_last)
-            loss = functional.cross_entropy(network(x), shares[rows])
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = network(x)
+            loss = functional.cross_entropy(logits.float(), shares[rows])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -344,11 +356,11 @@ def train_member(
                         a.lerp_(b, 1 - kept)
                     else:
                         a.copy_(b)
-        torch.save(mean.state_dict(), path)
+        torch.save(mean.state_dict(), path.with_suffix(".part"))
         if epoch % 4 != 3 and epoch + 1 < phase.epochs:
             continue
-        logits = member_logits(mean, valid.images)
-        hit = logits.argmax(axis=1) == valid.labels
+        guess = member_logits(mean, valid.images)
+        hit = guess.argmax(axis=1) == valid.labels
         recalls = [
             hit[valid.labels == c].mean() if (valid.labels == c).any() else np.nan for c in range(8)
         ]
@@ -358,6 +370,7 @@ def train_member(
             f"recalls {' '.join(f'{r:.2f}' for r in recalls)} {time.monotonic() - began:.0f} s",
             flush=True,
         )
+    path.with_suffix(".part").replace(path)  # under its own name only once it is whole
 
 
 def member_logits(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -384,12 +397,12 @@ def stored_logits(recipe: Recipe, path: Path, images: NDArray[np.uint8]) -> NDAr
 
 
 def train(recipe: Recipe, parts: dict[int, Faces], work: Path, reuse: bool) -> list[Path]:
-    """Train the members in two phases, side by side, one process and one thread each.
+    """Train the members in phases, side by side, one process and one thread each.
 
-    The first phase learns from the votes. In the second, a share of each target is what the mean of
-    the first-phase members says of the picture: ten votes are a noisy sample, and several models
-    that learned from all of them know some of what more raters would have said (Furlanello et al.
-    2018, "Born-again neural networks").
+    The first phase learns from the votes. Later, a share of each target is what the mean of the
+    members of the phase before says of the picture: ten votes are a noisy sample, and several
+    models that learned from all of them know some of what more raters would have said (Furlanello
+    et al. 2018, "Born-again neural networks").
     """
     work.mkdir(parents=True, exist_ok=True)
     faces = parts[TRAIN]
@@ -397,27 +410,26 @@ def train(recipe: Recipe, parts: dict[int, Faces], work: Path, reuse: bool) -> l
         rows = slice(0, recipe.training_images)
         faces = Faces(faces.images[rows], faces.shares[rows], faces.labels[rows])
     seeds = [recipe.seed + k for k in range(recipe.members)]
-    first = [work / f"member_{seed}_first.pt" for seed in seeds]
-    final = [work / f"member_{seed}.pt" for seed in seeds]
-    if not (reuse and all(path.exists() for path in final)):
-        _side_by_side(
-            [
-                (recipe, recipe.first, faces, parts[VALID], seed, path)
-                for seed, path in zip(seeds, first, strict=True)
-                if not (reuse and path.exists())
-            ]
-        )
-        logits = np.mean([stored_logits(recipe, path, faces.images) for path in first], axis=0)
-        share = recipe.teacher_share
-        taught = (1 - share) * faces.shares + share * softmax(logits)
-        pupil = Faces(faces.images, taught.astype(np.float32), faces.labels)
-        _side_by_side(
-            [
-                (recipe, recipe.second, pupil, parts[VALID], seed + 1000, path, start)
-                for seed, path, start in zip(seeds, final, first, strict=True)
-            ]
-        )
-    return final
+    before: list[Path] = []
+    for number, phase in enumerate(recipe.phases):
+        paths = [work / f"member_{seed}_phase_{number}.pt" for seed in seeds]
+        if not (reuse and all(path.exists() for path in paths)):
+            shares = faces.shares
+            if before:
+                says = softmax(
+                    np.mean([stored_logits(recipe, path, faces.images) for path in before], axis=0)
+                )
+                shares = (1 - phase.teacher_share) * shares + phase.teacher_share * says
+            pupil = Faces(faces.images, shares.astype(np.float32), faces.labels)
+            starts: list[Path | None] = [*before] or [None] * len(seeds)
+            _side_by_side(
+                [
+                    (recipe, phase, pupil, parts[VALID], seed + 1000 * number, path, start)
+                    for seed, path, start in zip(seeds, paths, starts, strict=True)
+                ]
+            )
+        before = paths
+    return before
 
 
 def _side_by_side(jobs: list[tuple[Any, ...]]) -> None:
@@ -517,8 +529,9 @@ def export(
 ) -> None:
     """Write one ONNX file: grey crops (n, 48, 48) in 0..255 to probabilities, valence, arousal.
 
-    Convolution weights are stored as 16-bit floats and widened when the file is loaded; arithmetic
-    is 32-bit. Every figure is measured on this file, so the rounding is inside the figures.
+    Convolution weights are stored as 8-bit integers with one scale per output channel and widened
+    when the file is loaded; arithmetic is 32-bit. Every figure is measured on this file, so the
+    rounding is inside the figures.
     """
     import onnx
     import torch
@@ -558,16 +571,24 @@ def export(
         dynamo=False,
     )
     graph = onnx.load(str(path))
-    casts = []
+    # Cast and Mul, not DequantizeLinear: runtimes fold these two into constants when loading
+    widen: list[Any] = []
+    scales: list[Any] = []
     for stored in graph.graph.initializer:
         if len(stored.dims) == 4:
-            narrow = numpy_helper.from_array(
-                numpy_helper.to_array(stored).astype(np.float16), stored.name + "_16"
-            )
-            casts.append(onnx.helper.make_node("Cast", [narrow.name], [stored.name], to=1))
-            stored.CopyFrom(narrow)
-    for cast in reversed(casts):
-        graph.graph.node.insert(0, cast)
+            name, weight = stored.name, numpy_helper.to_array(stored)
+            scale = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / 127
+            scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+            narrow = np.rint(weight / scale).astype(np.int8)
+            stored.CopyFrom(numpy_helper.from_array(narrow, name + "_8"))
+            scales.append(numpy_helper.from_array(scale, name + "_scale"))
+            widen += [
+                onnx.helper.make_node("Cast", [name + "_8"], [name + "_wide"], to=1),
+                onnx.helper.make_node("Mul", [name + "_wide", name + "_scale"], [name]),
+            ]
+    graph.graph.initializer.extend(scales)
+    for node in reversed(widen):
+        graph.graph.node.insert(0, node)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
 
@@ -605,7 +626,8 @@ def main(arguments: list[str] | None = None) -> None:
     parts, counts = read_faces(chosen.data / "ferplus_48.npz")
     if chosen.smoke:
         short = Phase(epochs=1, peak_rate=1e-3, sides=((1.0, 32),))
-        recipe = Recipe(first=short, second=short, members=1, training_images=640)
+        taught = replace(short, teacher_share=0.5)
+        recipe = Recipe(phases=(short, taught), members=1, training_images=640)
         parts = {p: Faces(f.images[:640], f.shares[:640], f.labels[:640]) for p, f in parts.items()}
     out = chosen.out or (chosen.work / "smoke" if chosen.smoke else SHIPPED)
     out.mkdir(parents=True, exist_ok=True)

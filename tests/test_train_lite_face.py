@@ -147,7 +147,7 @@ def test_smoke_run_writes_every_file(shared_data: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     out = tmp_path / "smoke"
     facts = json.loads((out / "fer_lite.json").read_text(encoding="utf-8"))
-    assert facts["test"]["n"] > 500 and facts["recipe"]["first"]["epochs"] == 1
+    assert facts["test"]["n"] > 500 and facts["recipe"]["phases"][0]["epochs"] == 1
     assert (out / "fer_lite.md").read_text(encoding="utf-8") == card.render_card(facts)
     assert (out / "fer_lite_reliability.png").stat().st_size > 5_000
     import onnx
