@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import emodiss
@@ -60,7 +61,7 @@ def test_a_face_out_of_the_picture_is_missing_and_not_neutral(run, session):
     assert len(inside) == 1
     row = inside.iloc[0]
     assert row["face_status"] == "off_screen" and np.isnan(row["face_valence"])
-    assert row["dissonant"] is emodiss.utterances.pd.NA
+    assert row["dissonant"] is pd.NA
     assert row["dissonance_reason"] == "face:off_screen"
     frames = run.face_frames
     mine = frames[

@@ -1,0 +1,206 @@
+"""The schemas: every column of the utterance table and of the frame table, and checks by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from emodiss.affect import EXPRESSIONS
+from emodiss.errors import EmodissError
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name
+        Of the column.
+    dtype
+        pandas dtype; `str`, `float64`, `Int64` and `boolean` hold missing values as such.
+    meaning
+        What it holds, with unit and range.
+    low, high
+        Least and greatest allowed value; None where there is no bound.
+    choices
+        Allowed values of a text column; None when free.
+    """
+
+    name: str
+    dtype: str
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+
+
+SPEECH_STATUSES = ("ok", "no_audio", "too_short", "silent", "overlap")
+FACE_STATUSES = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
+ROLE_CHOICES = ("therapist", "patient", "other")
+TIMINGS = ("aligned", "interpolated", "given", "detected")
+
+_ID, _TEXT, _NUMBER, _COUNT, _FLAG = "str", "str", "float64", "Int64", "boolean"
+
+
+def _unit(name: str, meaning: str) -> Column:
+    return Column(name, _NUMBER, f"{meaning}, in [-1, 1]; NaN when missing", -1.0, 1.0)
+
+
+SCHEMA: tuple[Column, ...] = (
+    Column("video_id", _ID, "id of the video in the manifest"),
+    Column("utterance_id", _ID, "id of the utterance, unique within its video, in spoken order"),
+    Column("start", _NUMBER, "begin, seconds from media start", 0.0),
+    Column("end", _NUMBER, "end, seconds from media start; not part of the utterance", 0.0),
+    Column("speaker", _TEXT, "label of the voice"),
+    Column("role", _TEXT, "part in the conversation; missing when not known", choices=ROLE_CHOICES),
+    Column(
+        "role_source",
+        _TEXT,
+        "who said so: `manifest` (a person), `classifier`, `review` (a person)",
+        choices=("manifest", "classifier", "review"),
+    ),
+    Column("text", _TEXT, "what is said; empty when nobody transcribed it"),
+    Column("n_words", _COUNT, "words in the text, split at white space", 0),
+    Column("overlap_s", _NUMBER, "seconds during which somebody else speaks too", 0.0),
+    Column("timing", _TEXT, "how start and end were obtained", choices=TIMINGS),
+    Column("flags", _TEXT, "what a reader should know, `;` between: `backchannel`, ..."),
+    _unit("sentiment", "VADER compound sentiment of the text (Hutto and Gilbert 2014)"),
+    Column("track_id", _COUNT, "face track of the speaker with most ticks in the utterance", 0),
+    Column("binding_confidence", _NUMBER, "confidence that the face is the speaker's", 0.0, 1.0),
+    Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),
+    Column("n_face_frames", _COUNT, "ticks of the 30 FPS clock with a measured face", 0),
+    _unit("speech_valence", "valence of the voice"),
+    _unit("speech_arousal", "arousal of the voice"),
+    _unit("speech_dominance", "dominance of the voice"),
+    Column("speech_valence_raw", _NUMBER, "as the model gave it, on its native scale"),
+    Column("speech_arousal_raw", _NUMBER, "as the model gave it, on its native scale"),
+    Column("speech_dominance_raw", _NUMBER, "as the model gave it, on its native scale"),
+    Column(
+        "speech_label", _TEXT, "nearest emotion in the valence-arousal plane", choices=EXPRESSIONS
+    ),
+    Column("speech_status", _TEXT, "`ok`, or why the voice is missing", choices=SPEECH_STATUSES),
+    _unit("face_valence", "valence of the face, mean over ticks"),
+    _unit("face_arousal", "arousal of the face, mean over ticks"),
+    Column(
+        "face_valence_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
+    ),
+    Column(
+        "face_arousal_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
+    ),
+    Column("face_valence_raw", _NUMBER, "mean as the model gave it, on its native scale"),
+    Column("face_arousal_raw", _NUMBER, "mean as the model gave it, on its native scale"),
+    Column(
+        "face_label", _TEXT, "expression with the largest mean probability", choices=EXPRESSIONS
+    ),
+    Column("face_status", _TEXT, "`ok`, or why the face is missing", choices=FACE_STATUSES),
+    Column("delta_valence", _NUMBER, "speech minus face, on the compared scale"),
+    Column("delta_arousal", _NUMBER, "speech minus face, on the compared scale"),
+    Column("dissonance_score", _NUMBER, "larger absolute difference; NaN when undetermined", 0.0),
+    Column("dissonant", _FLAG, "Equation 1: true, false, or missing when undetermined"),
+    Column(
+        "dissonance_axis",
+        _TEXT,
+        "which axis is past the threshold",
+        choices=("valence", "arousal", "both"),
+    ),
+    Column("dissonance_reason", _TEXT, "why it is undetermined: `speech:...`, `face:...`"),
+    Column(
+        "dissonance_probability",
+        _NUMBER,
+        "probability of being past the threshold, given the face's standard errors",
+        0.0,
+        1.0,
+    ),
+    Column(
+        "compared_scale",
+        _TEXT,
+        "scale of the differences: `house` or `raw` (preset paper-raw)",
+        choices=("house", "raw"),
+    ),
+)
+"""Every column of the utterance table, in order."""
+
+FRAME_SCHEMA: tuple[Column, ...] = (
+    Column("video_id", _ID, "id of the video"),
+    Column("utterance_id", _ID, "id of the utterance"),
+    Column("track_id", _COUNT, "face track", 0),
+    Column("tick", _COUNT, "tick of the 30 FPS clock", 0),
+    Column("time", _NUMBER, "seconds from media start", 0.0),
+    *(Column(n, _NUMBER, "edge of the face box in pixels") for n in ("x1", "y1", "x2", "y2")),
+    _unit("valence", "valence of this frame"),
+    _unit("arousal", "arousal of this frame"),
+    Column("valence_raw", _NUMBER, "as the model gave it"),
+    Column("arousal_raw", _NUMBER, "as the model gave it"),
+    *(Column(f"p_{n}", _NUMBER, f"probability of {n}", 0.0, 1.0) for n in EXPRESSIONS),
+)
+"""Every column of `face_frames.parquet`, in order."""
+
+
+class TableError(EmodissError, ValueError):
+    """A table does not fit its schema."""
+
+    code = "table"
+
+
+def conform(table: pd.DataFrame, schema: Sequence[Column]) -> pd.DataFrame:
+    """Give a table the columns, order and dtypes of a schema; missing cells stay missing."""
+    columns = {
+        column.name: (
+            table[column.name]
+            if column.name in table
+            else pd.Series(index=table.index, dtype=object)
+        ).astype(column.dtype)
+        for column in schema
+    }
+    return pd.DataFrame(columns, index=table.index)
+
+
+def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
+    """Check a table against a schema.
+
+    Parameters
+    ----------
+    table
+        What to check.
+    schema
+        Default is the utterance table's.
+
+    Raises
+    ------
+    TableError
+        That names the first column, and the row, that does not fit.
+    """
+    for column in schema:
+        if column.name not in table:
+            raise TableError(
+                f"The table lacks the column '{column.name}' ({column.meaning}).",
+                next_step="Read it from utterances.parquet of a run folder.",
+            )
+        values = table[column.name].dropna()
+        wrong = pd.Series(False, index=values.index)
+        if column.choices is not None:
+            wrong |= ~values.isin(column.choices)
+        if column.low is not None:
+            wrong |= values < column.low
+        if column.high is not None:
+            wrong |= values > column.high
+        if wrong.any():
+            at = wrong[wrong].index[0]
+            expected = (
+                f"one of {', '.join(column.choices)}"
+                if column.choices
+                else f"{column.low} to {column.high}"
+            )
+            raise TableError(
+                f"Row {at} has {column.name} = {values[at]!r}; expected {expected}.",
+                next_step=f"It means: {column.meaning}.",
+            )
+    if schema is SCHEMA and (table["end"] <= table["start"]).any():
+        at = table.index[table["end"] <= table["start"]][0]
+        raise TableError(
+            f"Row {at} ends at {table['end'][at]} s, not after its start {table['start'][at]} s.",
+            next_step="Correct the times.",
+        )

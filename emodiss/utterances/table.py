@@ -1,0 +1,213 @@
+"""Put what is known about each utterance into one table, and words and frames beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emodiss import affect, dissonance
+from emodiss.affect import EXPRESSIONS
+from emodiss.media import Media
+from emodiss.people import People
+from emodiss.speech import Transcript
+from emodiss.utterances.measures import FaceMeasures, SpeechMeasures
+from emodiss.utterances.schema import FRAME_SCHEMA, SCHEMA, conform
+from emodiss.video import Tracks
+
+
+def tabulate(
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    speech_affect: SpeechMeasures,
+    face_affect: FaceMeasures,
+    row: Any,
+    settings: Any,
+) -> pd.DataFrame:
+    """Put everything known about each utterance into one table and apply Equation 1.
+
+    Parameters
+    ----------
+    media, transcript, tracks, people, speech_affect, face_affect
+        Results of the stages before.
+    row
+        Manifest row, for the id.
+    settings
+        Groups `dissonance` and `face_affect`, by name.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `SCHEMA`; no row when nobody speaks.
+    """
+    rule, counting = settings["dissonance"], settings["face_affect"]
+    rows: list[dict[str, Any]] = []
+    for i, utterance in enumerate(transcript.utterances):
+        person = people.of(utterance.speaker)
+        rows.append(
+            {
+                "video_id": row.id,
+                "utterance_id": f"u{i + 1:04d}",
+                "start": utterance.start,
+                "end": utterance.end,
+                "speaker": utterance.speaker,
+                "role": person.role,
+                "role_source": person.role_source,
+                "text": utterance.text,
+                "n_words": len(utterance.text.split()),
+                "overlap_s": utterance.overlap_s,
+                "timing": utterance.timing,
+                "flags": ";".join(utterance.flags),
+                "binding_confidence": person.binding_confidence,
+                "face_coverage": face_affect.coverage[i],
+                **_voice_of(i, speech_affect, rule),
+                **_face_of(i, face_affect, counting),
+            }
+        )
+    table = conform(pd.DataFrame(rows), SCHEMA)
+    table["sentiment"] = _sentiment(table["text"])
+    return _flagged(table, rule)
+
+
+def _voice_of(i: int, measures: SpeechMeasures, rule: Any) -> dict[str, Any]:
+    valence, arousal = float(measures.valence[i]), float(measures.arousal[i])
+    names = ("valence", "arousal", "dominance")
+    return {
+        **{f"speech_{n}": float(getattr(measures, n)[i]) for n in names},
+        **{f"speech_{n}_raw": float(getattr(measures, f"{n}_raw")[i]) for n in names},
+        "speech_label": affect.nearest_label(valence, arousal, neutral_radius=rule.neutral_radius),
+        "speech_status": measures.status[i],
+    }
+
+
+def _face_of(i: int, measures: FaceMeasures, counting: Any) -> dict[str, Any]:
+    mine = measures.utterance == i
+    n = int(mine.sum())
+    found: dict[str, Any] = {
+        "n_face_frames": n,
+        "face_status": measures.status[i],
+        "track_id": int(np.bincount(measures.track_id[mine]).argmax()) if n else None,
+    }
+    if measures.status[i] == "ok" and n < counting.min_frames:
+        # The decoder did not deliver what the tracks promised.
+        found["face_status"] = "too_few_frames"
+    if found["face_status"] != "ok":
+        return found
+    for axis in ("valence", "arousal"):
+        series = affect.mean_of_series(getattr(measures, axis)[mine])
+        raw = getattr(measures, f"{axis}_raw")[mine]
+        found[f"face_{axis}"] = series.mean
+        found[f"face_{axis}_se"] = series.standard_error
+        found[f"face_{axis}_raw"] = float(raw.astype(np.float64).mean())
+    mean_probabilities = measures.probabilities[mine].astype(np.float64).mean(axis=0)
+    found["face_label"] = EXPRESSIONS[int(mean_probabilities.argmax())]
+    return found
+
+
+def _sentiment(texts: pd.Series) -> NDArray[np.float64]:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    if not len(texts):
+        return np.zeros(0)
+    analyzer = SentimentIntensityAnalyzer()
+    return np.array(
+        [
+            float(analyzer.polarity_scores(text)["compound"]) if text.strip() else np.nan
+            for text in texts
+        ]
+    )
+
+
+def _flagged(table: pd.DataFrame, rule: Any) -> pd.DataFrame:
+    """Apply Equation 1 and say why it cannot be answered where it cannot."""
+    suffix = "_raw" if rule.scale == "raw" else ""
+    voice = [table[f"speech_{axis}{suffix}"] for axis in ("valence", "arousal")]
+    face = [table[f"face_{axis}{suffix}"] for axis in ("valence", "arousal")]
+    covered = ~(table["face_coverage"] < rule.min_coverage)
+    face = [values.where(covered) for values in face]
+    flags = dissonance.flag(*voice, *face, threshold=rule.threshold)
+    table["delta_valence"], table["delta_arousal"] = flags.delta_valence, flags.delta_arousal
+    table["dissonance_score"] = flags.score
+    table["dissonant"] = flags.dissonant
+    table["dissonance_axis"] = pd.Series(flags.axis, index=table.index, dtype="str")
+    table["compared_scale"] = rule.scale
+    reasons: list[str | None] = []
+    for known, speech, look, enough in zip(
+        np.isfinite(flags.score), table["speech_status"], table["face_status"], covered, strict=True
+    ):
+        parts = [f"speech:{speech}"] if speech != "ok" else []
+        parts += [f"face:{look}"] if look != "ok" else []
+        parts += ["face:low_coverage"] if look == "ok" and not enough else []
+        reasons.append(None if known else ";".join(parts))
+    table["dissonance_reason"] = pd.Series(reasons, index=table.index, dtype="str")
+    # One number per utterance comes from the voice, so only the face's error is known.
+    errors = table[["face_valence_se", "face_arousal_se"]].to_numpy(np.float64)
+    deltas = np.stack([flags.delta_valence, flags.delta_arousal], axis=1)
+    table["dissonance_probability"] = (
+        dissonance.exceedance_probability(deltas, errors, threshold=rule.threshold)
+        if len(table) and rule.scale == "house"
+        else np.nan
+    )
+    return conform(table, SCHEMA)
+
+
+def frame_table(table: pd.DataFrame, measures: FaceMeasures) -> pd.DataFrame:
+    """Lay the measured face frames out as a table.
+
+    Parameters
+    ----------
+    table
+        Utterance table of one video.
+    measures
+        Face measures of the same video.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `FRAME_SCHEMA`.
+    """
+    values: dict[str, Any] = {
+        "video_id": table["video_id"].to_numpy()[measures.utterance],
+        "utterance_id": table["utterance_id"].to_numpy()[measures.utterance],
+        "track_id": measures.track_id,
+        "tick": measures.tick,
+        "time": measures.time,
+        **{name: measures.box[:, k] for k, name in enumerate(("x1", "y1", "x2", "y2"))},
+        **{n: getattr(measures, n) for n in ("valence", "arousal", "valence_raw", "arousal_raw")},
+        **{f"p_{n}": measures.probabilities[:, k] for k, n in enumerate(EXPRESSIONS)},
+    }
+    return conform(pd.DataFrame(values), FRAME_SCHEMA)
+
+
+def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
+    """Lay the words with times out as a table.
+
+    Parameters
+    ----------
+    table
+        Utterance table of one video.
+    transcript
+        Of the same video.
+
+    Returns
+    -------
+    DataFrame
+        video_id, utterance_id, word, start, end, timing, score.
+    """
+    rows = [
+        (video, utterance_id, word.text, word.start, word.end, word.timing, word.score)
+        for video, utterance_id, utterance in zip(
+            table["video_id"], table["utterance_id"], transcript.utterances, strict=True
+        )
+        for word in utterance.words
+    ]
+    names = ["video_id", "utterance_id", "word", "start", "end", "timing", "score"]
+    kinds = dict(
+        zip(names, ["str", "str", "str", "float64", "float64", "str", "float64"], strict=True)
+    )
+    return pd.DataFrame(rows, columns=names).astype(kinds)
