@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from emodiss import (
         affect as affect,
+        corpus as corpus,
         demo as demo,
         dissonance as dissonance,
         faces as faces,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affect",
+    "corpus",
     "demo",
     "dissonance",
     "faces",

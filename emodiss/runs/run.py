@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +158,35 @@ class Run:
             total[outcome.stage] = total.get(outcome.stage, 0.0) + outcome.seconds
         return total
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of a table; reading few of a large corpus is much faster than all.
+
+        Parameters
+        ----------
+        name
+            `utterances`, `face_frames`, `words` or `videos`.
+        columns
+            Which, in this order.
+        """
+        return self._table(name, columns)
+
+    def media(self, video: str) -> Path | None:
+        """Return the media file that a video was measured on, or None when it is not there now.
+
+        The file is known by its content: a file that has changed since is not the one.
+        """
+        row = next((row for row in self.manifest if row["id"] == video), None)
+        if row is not None and row["url"]:
+            from emodiss import fetch
+
+            return fetch.fetched(row["url"], self.root / "downloads")
+        from emodiss.runs.sources import Hashes
+
+        videos = self.columns("videos", ["video_id", "sha256"])
+        wanted = videos.loc[videos["video_id"] == video, "sha256"]
+        return Hashes(self.store).path_of(wanted.iloc[0]) if len(wanted) else None
+
+    def _table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         import pandas as pd
 
         path = self.root / f"{name}.parquet"
@@ -167,7 +195,7 @@ class Run:
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=list(columns) if columns is not None else None)
 
 
 def load(root: str | Path) -> Run:

@@ -7,6 +7,7 @@ change, next to the run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,6 +67,20 @@ class Hashes:
         digest = hash_file(path)
         self._known[str(path)] = [*stamp, digest]
         return digest
+
+    def path_of(self, digest: str) -> Path | None:
+        """Return a file with this content that has not changed since it was hashed, or None."""
+        for name, (size, changed, inode, known) in self._known.items():
+            if known == digest:
+                with contextlib.suppress(OSError):
+                    status = Path(name).stat()
+                    if [status.st_size, status.st_mtime_ns, status.st_ino] == [
+                        size,
+                        changed,
+                        inode,
+                    ]:
+                        return Path(name)
+        return None
 
     def save(self) -> None:
         """Write what is known."""

@@ -1,0 +1,217 @@
+"""Tables 1, 2 and 4 of paper A, computed for a run."""
+
+from __future__ import annotations
+
+import csv
+import re
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+
+from emodiss.corpus import turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emodiss.runs.run import Run
+
+# Letters of any script with apostrophes inside a word (research decision A8): "don't" is one word,
+# "-" and digits are none.
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+"""What counts as a word of the vocabulary."""
+
+PAPER: dict[str, float] = {
+    "videos": 1441,
+    "hours": 163.57,
+    "mean_minutes": 6.8,
+    "median_minutes": 2.9,
+    "exchanges_in_window": 2.8,
+    "vocabulary": 29005,
+    "speakers": 2,
+}
+"""Table 1 of paper A. Its "turns" are taken as the exchanges in a prompt (decision A7)."""
+
+# Rows of the paper's Table 4 that our stages do the work of.
+_EXPERIMENTS = {
+    "faces": "Bounding box extraction",
+    "tracks": "Bounding box extraction",
+    "face_affect": "Valence-arousal estimation (video)",
+    "speech_affect": "Valence-arousal estimation (audio)",
+}
+
+
+def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str]:
+    """Return the distinct words of texts, in lower case.
+
+    Parameters
+    ----------
+    texts
+        What is said; missing texts are left out.
+    word
+        What counts as a word; default is `WORD`. Stage directions in brackets count like speech.
+    """
+    found: set[str] = set()
+    for text in texts:
+        if isinstance(text, str):
+            found.update(word.findall(text.lower().replace("’", "'")))
+    return found
+
+
+def table1(run: Run) -> pd.DataFrame:
+    """Describe the corpus in numbers: paper A's Table 1, with turns in four readings.
+
+    Parameters
+    ----------
+    run
+        A run.
+
+    Returns
+    -------
+    DataFrame
+        One row per statistic:
+
+        - statistic: `videos`, `hours`, `mean_minutes`, `median_minutes`, the mean per session of
+          `utterances`, `speaker_blocks`, `exchanges` and `exchanges_in_window` (see
+          `turn_counts`), `vocabulary` (words, see `vocabulary`) and `speakers` (median per
+          session);
+        - value: float; NaN when no video allows it;
+        - n: how many videos it rests on;
+        - paper: the number in the paper, NaN where it has none;
+        - meaning: what was counted.
+    """
+    videos = run.videos_table
+    table = run.columns("utterances", ["video_id", "start", "speaker", "role", "text"])
+    minutes = videos["duration"] / 60
+    transcribed = videos.loc[videos["n_utterances"].notna(), "video_id"]
+    window = run.settings.prompts.window
+    counts = turns.turn_counts(table, videos=transcribed, window=window)
+    n, n_said = len(videos), len(counts)
+    speakers = videos["n_speakers"].dropna().astype("float64")
+    two = int((speakers == 2).sum())
+    rows: list[tuple[str, float, int, str]] = [
+        ("videos", n, n, f"videos that could be read, of {len(run.manifest)} in the manifest"),
+        ("hours", float(minutes.sum()) / 60, n, "length of all videos together"),
+        ("mean_minutes", float(minutes.mean()), n, "mean length of a video"),
+        ("median_minutes", float(minutes.median()), n, "median length of a video"),
+    ]
+    meanings = {
+        "utterances": "utterances in a session, mean",
+        "speaker_blocks": "stretches by one speaker in a session, mean",
+        "exchanges": "therapist blocks that a patient block follows, mean",
+        "exchanges_in_window": f"the same in the {window} utterances of a prompt, mean",
+    }
+    for name, meaning in meanings.items():
+        rows.append((name, float(counts[name].mean()), int(counts[name].notna().sum()), meaning))
+    words = float(len(vocabulary(table["text"]))) if n_said else np.nan
+    rows.append(("vocabulary", words, n_said, "distinct words, lower case"))
+    meaning = f"voices in a session, median; two in {two} of {len(speakers)}"
+    rows.append(("speakers", float(speakers.median()), len(speakers), meaning))
+    found = pd.DataFrame(rows, columns=["statistic", "value", "n", "meaning"])
+    found.insert(3, "paper", found["statistic"].map(PAPER).astype("float64"))
+    return found.astype({"statistic": "str", "value": "float64", "n": "int64", "meaning": "str"})
+
+
+def table2(run: Run, *, name: str = "This corpus") -> pd.DataFrame:
+    """Compare the corpus with others: paper A's Table 2, with the last row from the run.
+
+    Parameters
+    ----------
+    run
+        A run.
+    name
+        What to call it.
+
+    Returns
+    -------
+    DataFrame
+        dataset, reference, source, size (videos or texts), text, audio, video (booleans), remark.
+        The other rows are the paper's, from `emodiss/data/datasets.csv`.
+    """
+    text = resources.files("emodiss.data").joinpath("datasets.csv").read_text(encoding="utf-8")
+    rows: list[dict[str, object]] = [
+        {
+            **row,
+            "size": int(row["size"]),
+            **{kind: row[kind] == "yes" for kind in ("text", "audio", "video")},
+        }
+        for row in csv.DictReader(text.splitlines())
+    ]
+    videos = run.videos_table
+    said = run.columns("utterances", ["text"])["text"].fillna("").str.strip().str.len() > 0
+    rows.append(
+        {
+            "dataset": name,
+            "reference": "",
+            "source": ", ".join(_hosts(run)),
+            "size": len(videos),
+            "text": bool(said.any()),
+            "audio": bool(videos["has_audio"].any()),
+            "video": bool(videos["has_video"].any()),
+            "remark": f"run folder {run.root.resolve().name}",
+        }
+    )
+    return pd.DataFrame(rows)
+
+
+def _hosts(run: Run) -> list[str]:
+    """Where the videos come from, the most frequent first."""
+    hosts = [
+        (urlsplit(row["url"]).hostname or "").removeprefix("www.").removeprefix("m.")
+        if row["url"]
+        else "local files"
+        for row in run.manifest
+    ]
+    return sorted(set(hosts), key=lambda host: (-hosts.count(host), host))
+
+
+def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
+    """Add up the hours each stage took on each device: paper A's Table 4.
+
+    Parameters
+    ----------
+    run
+        A run.
+    all_work
+        Count every job ever done in the folder, failed and repeated ones too. By default only
+        the job that made each result as it stands.
+
+    Returns
+    -------
+    DataFrame
+        stage, device, n_jobs, hours, hours_per_hour (of video; NaN when no video has a length)
+        and experiment, the row of the paper's table that the stage belongs to, if any. In order
+        of the stages.
+    """
+    from emodiss.stages import STAGES
+
+    order = {stage.name: k for k, stage in enumerate(STAGES)}
+    worked = ("done", "failed") if all_work else ("done",)
+    jobs = [o for o in run.store.outcomes() if o.status in worked and o.stage in order]
+    if not all_work:
+        jobs = list({(o.video, o.stage): o for o in jobs}.values())
+    table = pd.DataFrame(
+        {
+            "stage": [o.stage for o in jobs],
+            "device": [o.device for o in jobs],
+            "seconds": np.array([o.seconds for o in jobs], np.float64),
+        }
+    )
+    grouped = table.groupby(["stage", "device"])["seconds"].agg(["size", "sum"]).reset_index()
+    length = float(run.videos_table["duration"].sum()) / 3600
+    hours = grouped["sum"].astype("float64") / 3600
+    found = pd.DataFrame(
+        {
+            "stage": grouped["stage"],
+            "device": grouped["device"],
+            "n_jobs": grouped["size"].astype("int64"),
+            "hours": hours,
+            "hours_per_hour": hours / length if length > 0 else np.nan,
+            "experiment": grouped["stage"].map(_EXPERIMENTS),
+        }
+    )
+    found["experiment"] = found["experiment"].astype("str")
+    by_stage = found["stage"].map(order)
+    return found.iloc[np.lexsort((found["device"], by_stage))].reset_index(drop=True)
