@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from emodiss.errors import ManifestError, nearest
+from emodiss.timebase import parse_time
 
 Role = Literal["therapist", "patient", "other"]
 """Part a person plays in the conversation."""
@@ -36,8 +37,6 @@ _ROLE_SYNONYMS: dict[str, Role] = {
 
 # An id names a folder, so it can be neither a path nor a hidden file, on any file system.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 METADATA_COLUMNS = (
     "title",
@@ -131,25 +130,6 @@ class VideoRow(BaseModel):
         if self.end is not None and self.end <= (self.start or 0.0):
             raise ValueError(f"end must lie after start, got {self.start or 0.0:g} to {self.end:g}")
         return self
-
-
-def parse_time(text: str) -> float:
-    """Read seconds (`83.5`) or a clock time (`1:23.5`, `00:01:23`).
-
-    Raises
-    ------
-    ValueError
-        If the text is neither.
-    """
-    text = text.strip()
-    clock = _CLOCK.fullmatch(text)
-    if clock:
-        hours, minutes, seconds = clock.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"expected seconds or HH:MM:SS, got '{text}'") from None
 
 
 def parse_roles(text: str) -> dict[str, Role]:

@@ -13,6 +13,7 @@ gives the numbers of a transcode to 30 FPS without its cost or its losses.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +31,56 @@ CLOCK_FPS = 30.0
 # the same instant differ in the last bits, and a clip's first frame would be lost without this.
 _TICK_TOLERANCE_S = 1e-9
 
+_CLOCK = re.compile(
+    r"(?:(?P<hours>\d{1,3}):(?=\d{1,2}:))?(?P<minutes>\d{1,4}):(?P<seconds>\d{2}(?:[.,]\d{1,9})?)"
+)
+_PLAIN = re.compile(r"\d{1,7}(?:[.,]\d{1,9})?")
+_LOOKS_LIKE_TIME = re.compile(r"[-+\d:.,; ]{1,24}")
+
+_EXPECTED_TIME = "expected seconds (83.25) or [HH:]MM:SS[.fff] (00:01:23.25)"
+
 
 class TimeError(EmodissError, ValueError):
     """A time or a span that cannot be: negative, not finite, or ending before it starts."""
 
     code = "time"
+
+
+def parse_time(text: str) -> float:
+    """Read one time.
+
+    Parameters
+    ----------
+    text
+        Seconds (`83.25`) or a clock time (`1:23`, `00:01:23.250`, `00:01:23,250`).
+
+    Returns
+    -------
+    float
+        Seconds from media start, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither. The message shows the text only when it is made of digits and
+        separators, since a shifted column can put a person's name or words there.
+    """
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return float(text.replace(",", "."))
+    match = _CLOCK.fullmatch(text)
+    if match:
+        hours = match["hours"]
+        minutes, seconds = int(match["minutes"]), float(match["seconds"].replace(",", "."))
+        if seconds < 60 and (hours is None or minutes < 60):
+            return int(hours or 0) * 3600 + minutes * 60 + seconds
+    if not text:
+        seen = "nothing"
+    elif _LOOKS_LIKE_TIME.fullmatch(text):
+        seen = f"'{text}'"
+    else:
+        seen = f"{len(text)} characters that are not a time"
+    raise ValueError(f"{seen} where a time belongs; {_EXPECTED_TIME}")
 
 
 @dataclass(frozen=True, slots=True, order=True)

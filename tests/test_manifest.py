@@ -87,16 +87,11 @@ def test_semicolons_a_byte_order_mark_and_own_columns_are_fine(tmp_path):
     assert found.metadata == {"a": {"x_site": "Basel", "topic": "grief"}}
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("01:00:05", 3605), ("0", 0)]
-)
-def test_times_are_seconds_or_clock_times(text, seconds):
-    assert manifest.parse_time(text) == seconds
-
-
-def test_times_that_are_neither_name_the_value():
-    with pytest.raises(ValueError, match="'ten'"):
-        manifest.parse_time("ten")
+def test_a_time_that_is_none_is_named_and_a_shifted_cell_is_not_quoted(tmp_path):
+    found = manifest.read(write(tmp_path, "id,path,start\na,a.mp4,0:75\nb,b.mp4,Anna\n"))
+    assert [p.column for p in found.problems] == ["start", "start"]
+    assert "'0:75' where a time belongs" in found.problems[0].message
+    assert "Anna" not in found.problems[1].message
 
 
 @pytest.mark.parametrize("text", ["Ada", "Ada=", "Ada=therapist;Ada=patient"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.timebase import FrameClock, Span, TimeError, union_length
+from emodiss.timebase import FrameClock, Span, TimeError, parse_time, union_length
 
 seconds = st.floats(0, 1e5, allow_nan=False)
 
@@ -81,3 +81,35 @@ def test_every_tick_shows_the_latest_frame_that_has_begun(steps, first):
 def test_times_that_go_back_are_refused():
     with pytest.raises(TimeError, match="increasing"):
         FrameClock(np.array([0.0, 0.0]), end=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("83.25", 83.25),
+        ("83,25", 83.25),
+        (" 7 ", 7.0),
+        ("1:23", 83.0),
+        ("75:30", 4530.0),  # minutes may pass 60 where no hours are written
+        ("0:01:23.25", 83.25),
+        ("00:01:23,250", 83.25),
+        ("02:00:00", 7200.0),
+    ],
+)
+def test_times_are_read_in_the_usual_notations(text, seconds):
+    assert parse_time(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "00:09:025", "1:60", "0:61:00", "-1", "nan", "inf", "1e3", "1:2", "00:00:01:02"],
+)
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ValueError, match=r"expected seconds"):
+        parse_time(text)
+
+
+def test_a_shifted_column_is_not_quoted():
+    with pytest.raises(ValueError, match="9 characters") as caught:
+        parse_time("Anneliese")
+    assert "Anneliese" not in str(caught.value)

@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 from emodiss.errors import TranscriptError
 from emodiss.transcript import read, read_annomi, read_report, with_overlap
 from emodiss.transcript.records import Turn, Utterance
-from emodiss.transcript.timing import longest_rising, parse_time, share_out
+from emodiss.transcript.timing import longest_rising, share_out
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -28,38 +28,6 @@ def rows(utterances: list[Utterance]) -> list[tuple[float, float, str, str]]:
 
 
 # -- times ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("83.25", 83.25),
-        ("83,25", 83.25),
-        (" 7 ", 7.0),
-        ("1:23", 83.0),
-        ("75:30", 4530.0),  # minutes may pass 60 where no hours are written
-        ("0:01:23.25", 83.25),
-        ("00:01:23,250", 83.25),
-        ("02:00:00", 7200.0),
-    ],
-)
-def test_times_are_read_in_the_usual_notations(text: str, seconds: float) -> None:
-    assert parse_time(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "00:09:025", "1:60", "0:61:00", "-1", "nan", "inf", "1e3", "1:2", "00:00:01:02"],
-)
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected seconds"):
-        parse_time(text)
-
-
-def test_a_shifted_column_is_not_quoted() -> None:
-    with pytest.raises(ValueError, match="9 characters") as caught:
-        parse_time("Anneliese")
-    assert "Anneliese" not in str(caught.value)
 
 
 @given(st.floats(0, 1000), st.floats(0.001, 1000), st.lists(st.text(max_size=9), min_size=1))

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.tables import rows_or_problem
-from emodiss.transcript.timing import parse_time, share_out
+from emodiss.transcript.timing import share_out
 
 _ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
 _CLOCK_VTT = re.compile(r"(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}")

@@ -8,8 +8,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row
-from emodiss.transcript.timing import parse_time
 
 _STM_SKIPPED = "ignore_time_segment_in_scoring"
 _STM_LABEL = re.compile(r"<[^<>]*>\s*")

@@ -1,10 +1,9 @@
-"""Times in transcript files: reading them, and making spans where a file gives no length."""
+"""Times in transcript files: making spans where a file gives no length."""
 
 from __future__ import annotations
 
 import bisect
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,51 +18,6 @@ a character takes 60 / (210 * 5.4) = 0.053 s; a little slower here, since talk i
 SHORTEST_S = 0.3
 """Least length given to an utterance of which only the start is known; a spoken syllable with
 its edges."""
-
-_CLOCK = re.compile(
-    r"(?:(?P<hours>\d{1,3}):(?=\d{1,2}:))?(?P<minutes>\d{1,4}):(?P<seconds>\d{2}(?:[.,]\d{1,9})?)"
-)
-_PLAIN = re.compile(r"\d{1,7}(?:[.,]\d{1,9})?")
-_LOOKS_LIKE_TIME = re.compile(r"[-+\d:.,; ]{1,24}")
-
-EXPECTED_TIME = "expected seconds (83.25) or [HH:]MM:SS[.fff] (00:01:23.25)"
-
-
-def parse_time(text: str) -> float:
-    """Read one time.
-
-    Parameters
-    ----------
-    text
-        Seconds (`83.25`) or a clock time (`1:23`, `00:01:23.250`, `00:01:23,250`).
-
-    Returns
-    -------
-    float
-        Seconds from media start, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the text is neither. The message shows the text only when it is made of digits and
-        separators, since a shifted column can put a person's name or words there.
-    """
-    text = text.strip()
-    if _PLAIN.fullmatch(text):
-        return float(text.replace(",", "."))
-    match = _CLOCK.fullmatch(text)
-    if match:
-        hours = match["hours"]
-        minutes, seconds = int(match["minutes"]), float(match["seconds"].replace(",", "."))
-        if seconds < 60 and (hours is None or minutes < 60):
-            return int(hours or 0) * 3600 + minutes * 60 + seconds
-    if not text:
-        seen = "nothing"
-    elif _LOOKS_LIKE_TIME.fullmatch(text):
-        seen = f"'{text}'"
-    else:
-        seen = f"{len(text)} characters that are not a time"
-    raise ValueError(f"{seen} where a time belongs; {EXPECTED_TIME}")
 
 
 def text_weight(text: str) -> int:
