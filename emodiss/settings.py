@@ -8,9 +8,10 @@ and never enters an artifact's key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from emodiss.errors import SettingsError, nearest
 
@@ -45,6 +46,9 @@ class FacesSettings(_Group):
     stride: int = Field(1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(
         20, gt=0, description="smallest face: pixels from 1 up, or share of the picture's height"
+    )
+    half_size: bool = Field(
+        False, description="look at the picture halved in width and height; an approximation"
     )
     min_score: float = Field(
         0.9, ge=0, le=1, description="least detector probability of a face that is tracked"
@@ -97,14 +101,78 @@ class FaceAffectSettings(_Group):
     min_size: float = Field(20, ge=1, description="smallest face side that is measured, pixels")
 
 
+class EmoNetSettings(_Group):
+    """How EmoNet is run; see `emodiss.models.face_affect_emonet.EmoNetFace`."""
+
+    crop: Literal["box", "landmark_square"] = Field(
+        "box", description="the detector's tight box, or the authors' square around landmarks"
+    )
+    mirror: bool = Field(
+        False, description="average valence and arousal with those of the mirrored face"
+    )
+    fifth_class: Literal["fear", "anger"] = Field(
+        "fear", description="what the fifth class of emonet-5 means; its authors disagree"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="float32 is exact; bfloat16 is a faster approximation"
+    )
+    backend: Literal["auto", "torch", "onnxruntime"] = Field(
+        "auto", description="auto: onnxruntime for float32 on a CPU, else torch; equal within 1e-5"
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="faces per forward pass; none is 1 on a CPU and 64 on a GPU"
+    )
+    allow_unverified: bool = Field(
+        False, description="take a weight file that is not the published one; its hash is kept"
+    )
+
+    @model_validator(mode="after")
+    def _onnxruntime_is_exact(self) -> EmoNetSettings:
+        if self.backend == "onnxruntime" and self.precision != "float32":
+            raise ValueError("emonet.backend=onnxruntime runs in float32; use emonet.backend=torch")
+        return self
+
+
+class AudeeringSettings(_Group):
+    """How audEERING's speech model is run; see `emodiss.models.speech_affect_windows`."""
+
+    signal: Literal["published", "raw", "normalised"] = Field(
+        "published",
+        description="level of the signal; published: raw for the ONNX folder, normalised to zero "
+        "mean and unit variance for the hub checkpoint, as in their own examples",
+    )
+    window_s: float = Field(
+        15.0, ge=1, description="longer utterances are cut into equal windows and averaged, s"
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="windows per forward pass; none is 1 on a CPU and 16 on a GPU"
+    )
+    allow_unverified: bool = Field(
+        False, description="take weights that are not the published ones; their hash is kept"
+    )
+
+
 class DissonanceSettings(_Group):
-    """Equation 1 of paper A."""
+    """Equation 1 of paper A, and what may be compared instead (`emodiss.dissonance.Rule`)."""
 
     threshold: float = Field(
-        0.5, gt=0, le=2, description="T; the paper chose 0.5 by looking at its Figure 10"
+        0.5, gt=0, le=10, description="T; the paper chose 0.5 by looking at its Figure 10"
+    )
+    quantile: float | None = Field(
+        None, ge=0, lt=1, description="T is this quantile of a session's scores instead; or none"
+    )
+    compare: Literal["voice_vs_face", "text_vs_nonverbal"] = Field(
+        "voice_vs_face",
+        description="voice_vs_face (Equation 1), or text_vs_nonverbal: VADER sentiment against "
+        "the mean valence of voice and face",
     )
     scale: Literal["house", "raw"] = Field(
         "house", description="compare on the house scale, or the models' raw values (paper-raw)"
+    )
+    baseline: Literal["none", "shift", "z"] = Field(
+        "none",
+        description="take out what each side is on average per speaker and session (shift), and "
+        "divide by its spread (z; T then counts standard deviations)",
     )
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="least share of an utterance with the speaker's face in view"
@@ -113,14 +181,102 @@ class DissonanceSettings(_Group):
         0.2, ge=0, lt=1, description="speech nearer to the origin than this is labelled neutral"
     )
 
+    @model_validator(mode="after")
+    def _go_together(self) -> DissonanceSettings:
+        if self.threshold > 2 and self.baseline != "z":
+            raise ValueError(
+                "a threshold should be less than or equal to 2 unless baseline is z: values in "
+                "[-1, 1] differ by no more"
+            )
+        if self.compare == "text_vs_nonverbal" and self.scale == "raw":
+            raise ValueError("sentiment cannot be compared on the models' raw scales")
+        return self
+
 
 class PromptsSettings(_Group):
-    """Which prompts are rendered."""
+    """Which prompts are rendered, and how: what `emodiss.prompts.PromptOptions` says at length.
 
-    window: int = Field(6, ge=1, description="utterances in a prompt (decision A20)")
+    `templates` takes a folder and keeps the texts in it, so that a run says what it was asked and
+    a changed text is a changed setting.
+    """
+
+    window: int | None = Field(
+        6, ge=1, description="utterances in a prompt; none shows all up to its end (decision A20)"
+    )
     every: bool = Field(
         False, description="a prompt for every patient utterance, not only the last of the session"
     )
+    flagged_only: bool = Field(
+        False, description="only windows in which an utterance is marked as dissonant (A12)"
+    )
+    templates: dict[str, str] = Field(
+        default_factory=dict, description="folder of further conditions, one Jinja2 file each"
+    )
+    channels: tuple[Literal["speech", "face"], ...] = Field(
+        ("speech", "face"), description="measurements that are shown: speech,face or one of them"
+    )
+    cue_format: Literal["words", "fused", "json"] = Field(
+        "words", description="words per channel, one fused cue for both, or json (A11)"
+    )
+    decimals: int = Field(2, ge=0, le=6, description="digits of valence and arousal (A11)")
+    scale_line: bool = Field(True, description="state the scale where numbers are shown (A11)")
+    missing: Literal["words", "omit", "error"] = Field(
+        "words", description="a channel not measured: say so in words, omit it, or error"
+    )
+    no_flag: Literal["drop", "base", "keep", "error"] = Field(
+        "drop",
+        description="dissonance prompt without a flag: drop its sentence, give the base prompt, "
+        "keep the sentence, or error (A12)",
+    )
+    flag_as: Literal["tag", "prefix"] = Field(
+        "tag", description="mark of dissonance: tag beside the name or prefix of the words (A13)"
+    )
+    flag_which: Literal["each", "last"] = Field(
+        "each", description="mark each dissonant utterance, or only the last one shown (A13)"
+    )
+    flag_values: bool = Field(False, description="valence and arousal beside the mark (A13)")
+    unknown_roles: Literal["error", "speaker", "drop"] = Field(
+        "error",
+        description="no known patient: error, show speaker labels instead, or drop those of "
+        "unknown role",
+    )
+    same_role: Literal["number", "merge"] = Field(
+        "number", description="two speakers of one role: number them, or merge under one name"
+    )
+    others: Literal["keep", "drop"] = Field(
+        "keep", description="people who are neither therapist nor patient: keep or drop"
+    )
+    end_on: Literal["patient", "any"] = Field(
+        "patient", description="who may have the last word of a window (A20)"
+    )
+    untranscribed: Literal["skip", "mark"] = Field(
+        "skip", description="utterances without text: skip them, or mark their place"
+    )
+    window_unit: Literal["utterances", "words"] = Field(
+        "utterances", description="what the window counts (A20)"
+    )
+    context_marker: bool = Field(
+        False, description="print the literal [Context] of the paper's appendix A"
+    )
+
+    @field_validator("templates", mode="before")
+    @classmethod
+    def _read_folder(cls, value: Any) -> Any:
+        if value is None:
+            return {}
+        if not isinstance(value, str | Path):
+            return value
+        from emodiss.prompts import PromptError, read_templates
+
+        try:
+            return read_templates(value)
+        except PromptError as fault:
+            raise SettingsError(fault.what, next_step=fault.next_step) from None
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class Models(_Group):
@@ -145,6 +301,8 @@ class Settings(_Group):
     people: PeopleSettings = PeopleSettings()  # pyright: ignore[reportCallIssue]
     speech_affect: SpeechAffectSettings = SpeechAffectSettings()  # pyright: ignore[reportCallIssue]
     face_affect: FaceAffectSettings = FaceAffectSettings()  # pyright: ignore[reportCallIssue]
+    emonet: EmoNetSettings = EmoNetSettings()  # pyright: ignore[reportCallIssue]
+    audeering: AudeeringSettings = AudeeringSettings()  # pyright: ignore[reportCallIssue]
     dissonance: DissonanceSettings = DissonanceSettings()  # pyright: ignore[reportCallIssue]
     prompts: PromptsSettings = PromptsSettings()  # pyright: ignore[reportCallIssue]
 
@@ -191,8 +349,9 @@ def resolve(
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
+        value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
         raise SettingsError(
-            f"The setting {where} cannot be {fault['input']!r}: {fault['msg']}.",
+            f"The setting {where}{value}: {fault['msg'].removeprefix('Value error, ')}.",
             next_step="See: emodiss settings.",
         ) from None
 

@@ -303,7 +303,7 @@ app.command("intervene")(ask_commands.intervene)
 def run(tmp_path) -> Path:
     root = tmp_path / "run"
     root.mkdir()
-    (root / "run.json").write_text("{}")
+    (root / "run.json").write_text('{"settings": {}, "problems": []}')
     (root / "manifest.jsonl").write_text('{"id": "v1"}\n{"id": "v2"}\n')
     table("v1", "v2").to_parquet(root / "utterances.parquet")
     return root
@@ -470,7 +470,7 @@ def test_a_session_without_prompts_is_named_and_the_others_are_asked(run, server
     both.loc[both["video_id"] == "v1", "role"] = "therapist"
     both.to_parquet(run / "utterances.parquet")
     done = intervene(run, *remote(server))
-    assert done.exit_code == 0 and "v1: no prompts" in done.stderr
+    assert done.exit_code == 1 and "v1: no prompts [prompt_no_patient]" in done.stderr
     assert {x["video_id"] for x in InterventionFile(run).read()} == {"v2"}
 
 

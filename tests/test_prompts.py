@@ -24,6 +24,7 @@ from emodiss.prompts import (
     build,
     build_all,
     clean,
+    read_templates,
     windows,
 )
 
@@ -491,6 +492,24 @@ def test_emoji_and_right_to_left_text_stay_as_they_are() -> None:
     assert broken.text.encode()
 
 
+def test_only_flagged_windows_where_asked_for() -> None:
+    # u3 is dissonant: windows of 2 that hold it end on u3; windows of 6 on u3, u5 and u7.
+    flagged = {"every": True, "flagged_only": True}
+    ends = [p.window[-1] for p in build_all(session(), ["base"], window=2, **flagged)]
+    assert ends == ["u3"]
+    ends = [p.window[-1] for p in build_all(session(), ["base"], window=6, **flagged)]
+    assert ends == ["u3", "u5", "u7"]
+    with pytest.raises(PromptError, match=r"no window .* is dissonant") as caught:
+        build_all(session(), ["base"], window=2, flagged_only=True)
+    assert caught.value.code == "prompt_no_flag"
+
+
+def test_every_condition_carries_the_same_plain_dialogue() -> None:
+    options = PromptOptions(flag_values=True, cue_format="json")
+    dialogues = {p.dialogue for p in build_all(session(), window=3, options=options)}
+    assert dialogues == {"Patient: a5\nTherapist: q6\nPatient: a7"}
+
+
 def test_errors_never_quote_what_was_said() -> None:
     table = session(text="a secret", role=["therapist"] * 8)
     with pytest.raises(PromptError) as caught:
@@ -547,6 +566,23 @@ def test_unknown_conditions_name_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(PromptError, match="UTF-8"):
         build(session(), "latin", templates=tmp_path)
+
+
+def test_templates_may_be_texts_and_join_the_four_conditions() -> None:
+    texts = {"short.jinja": "{{ turns[-1].text }}", "names.j2": "{{ turns[-1].speaker }}"}
+    prompts = build_all(session(), [*KINDS, *texts], templates=texts)
+    assert [p.condition for p in prompts] == [*KINDS, "short", "names"]
+    assert [p.text for p in prompts[-2:]] == ["a7", "Patient"]
+
+
+def test_a_folder_of_templates_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "b.jinja").write_text("{{ turns }}")
+    (tmp_path / "a.j2").write_text("{{ turns }}!")
+    (tmp_path / "readme.txt").write_text("no template")
+    assert list(read_templates(tmp_path)) == ["a.j2", "b.jinja"]
+    (tmp_path / "c.jinja").write_text("{% for %}")
+    with pytest.raises(PromptError, match=r"c\.jinja.*line 1"):
+        read_templates(tmp_path)
 
 
 # --- records and laws -----------------------------------------------------------------------------

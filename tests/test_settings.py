@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from emodiss.errors import SettingsError
 from emodiss.presets import PRESETS, changes_of
+from emodiss.prompts import DEFAULTS, PromptOptions
 from emodiss.settings import NAMES, Settings, resolve
 
 
@@ -47,3 +50,29 @@ def test_an_unknown_preset_is_met_with_the_known_ones():
 
 def test_every_setting_says_what_it_means():
     assert all(NAMES.values())
+
+
+def test_every_prompt_option_is_a_setting_with_the_same_default():
+    chosen = Settings().prompts
+    assert PromptOptions.of(chosen) == DEFAULTS
+    other = ["prompts.channels=face", "prompts.missing=omit", "prompts.decimals=3"]
+    other += ["prompts.flag_values=true", "prompts.window=none"]
+    changed = resolve({}, other).prompts
+    expected = PromptOptions(channels=("face",), missing="omit", decimals=3, flag_values=True)
+    assert PromptOptions.of(changed) == expected and changed.window is None
+    with pytest.raises(SettingsError, match=r"prompts\.no_flag"):
+        resolve({}, ["prompts.no_flag=maybe"])
+
+
+def test_a_folder_of_templates_becomes_its_texts(tmp_path):
+    (tmp_path / "own.jinja").write_text("{% for t in turns %}{{ t.text }}{% endfor %}")
+    (tmp_path / "notes.txt").write_text("not a template")
+    chosen = resolve({}, [f"prompts.templates={tmp_path}"])
+    assert list(chosen.prompts.templates) == ["own.jinja"]
+    stored = json.loads(chosen.model_dump_json())
+    assert Settings.model_validate(stored) == chosen
+    (tmp_path / "own.j2").write_text("x")
+    with pytest.raises(SettingsError, match="two templates for the condition 'own'"):
+        resolve({}, [f"prompts.templates={tmp_path}"])
+    with pytest.raises(SettingsError, match="holds no template"):
+        resolve({}, [f"prompts.templates={tmp_path / 'nothing'}"])

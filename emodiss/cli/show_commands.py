@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emodiss.cli import output
+from emodiss.cli import output, prompting
 from emodiss.cli.run_commands import AsCsv, AsJson, Preset
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
@@ -15,46 +15,55 @@ RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
 def prompts(
     run: RunFolder,
-    kind: Annotated[
-        str, typer.Option(help="base, discrete, continuous, dissonance, all, or a template file.")
-    ] = "all",
-    video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
-    end: Annotated[
-        str | None, typer.Option(help="Utterance the window ends on, such as u0007.")
-    ] = None,
-    window: Annotated[int, typer.Option(help="Utterances in a prompt.", min=1)] = 6,
-    every: Annotated[
-        bool, typer.Option("--every", help="One window per patient utterance, not only the last.")
-    ] = False,
+    kind: prompting.Kind = "all",
+    video: prompting.Video = None,
+    end: prompting.End = None,
+    span: prompting.Span = None,
+    window: prompting.Window = None,
+    every: prompting.Every = False,
+    templates: prompting.Templates = None,
+    assign: prompting.Assign = None,
+    redact_names: prompting.RedactNames = False,
+    names: prompting.Names = None,
     show: Annotated[bool, typer.Option("--show", help="Print the texts instead of JSONL.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; stdout if none.")] = None,
 ) -> None:
     """Render the prompts of a run's sessions as JSON lines."""
     import json
 
-    from emodiss.prompts import KINDS, Prompt, build, build_all
     from emodiss.runs.run import load
 
     loaded = load(run)
-    kinds = list(KINDS) if kind == "all" else [kind]
-    table = loaded.session(video) if video else loaded.utterances
-    found: list[Prompt]
-    if end is not None:
-        found = [build(table, name, end=end, window=window) for name in kinds]
-    else:
-        found = build_all(table, kinds, window=window, every=every)
+    chosen = prompting.settings_of(
+        loaded, window=window, every=every, templates=templates, assign=assign
+    )
+    found = prompting.render(
+        *(loaded, kind, chosen),
+        video=video,
+        end=end,
+        span=span,
+        redacted=redact_names,
+        names=names,
+    )
     if show:
-        text = "\n\n".join(f"--- {p.video_id}, {p.condition} ---\n{p.text}" for p in found) + "\n"
+        text = "\n\n".join(f"--- {p.video_id}, {p.condition} ---\n{p.text}" for p in found.prompts)
     else:
-        lines = (json.dumps(p.to_dict(), ensure_ascii=False, sort_keys=True) for p in found)
-        text = "\n".join(lines) + "\n"
-    _write(text, out)
+        lines = [json.dumps(p.to_dict(), ensure_ascii=False, sort_keys=True) for p in found.prompts]
+        text = "\n".join(lines)
+    found.report()
+    if found.prompts or not found.refused:
+        _write(f"{text}\n" if text else "", out)
+    if found.refused:
+        raise typer.Exit(1)
 
 
 def plot(
     run: RunFolder,
-    figure: Annotated[str, typer.Argument(help="figure3, figure10 or session.")],
-    video: Annotated[str | None, typer.Option(help="For session: which video.")] = None,
+    figure: Annotated[str, typer.Argument(help="fig2, fig3, fig4, fig10 or session.")],
+    video: Annotated[
+        str | None, typer.Option(help="For fig2, fig4 and session: which video.")
+    ] = None,
+    blur: Annotated[bool, typer.Option("--blur", help="For fig2: hide the faces.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="PNG, SVG or PDF; default in RUN/figures.")
     ] = None,
@@ -67,8 +76,9 @@ def plot(
     from emodiss.runs.run import load
 
     loaded = load(run)
-    drawn = figures.draw(loaded, figure, video=video)
-    name = f"session_{video or loaded.videos[0]}" if figure == "session" else figure
+    drawn = figures.draw(loaded, figure, video=video, blur=blur)
+    name = figures.full_name(figure)
+    name = f"session_{video or loaded.videos[0]}" if name == "session" else name
     path = out or loaded.root / "figures" / f"{name}.png"
     figures.save(drawn, path)
     typer.echo(str(path))
@@ -84,9 +94,16 @@ def settings(preset: Preset = "paper", as_json: AsJson = False, as_csv: AsCsv = 
     for dotted, meaning in NAMES.items():
         group, name = dotted.split(".")
         value = chosen[group][name]
-        shown = value if as_json else ("none" if value is None else str(value).lower())
+        shown = value if as_json else _as_typed(value)
         rows.append({"setting": dotted, "value": shown, "meaning": meaning})
     output.show(rows, as_json=as_json, as_csv=as_csv)
+
+
+def _as_typed(value: Any) -> str:
+    """Write a value as `--set` takes it."""
+    if isinstance(value, tuple | dict):
+        return ",".join(value) or "none"
+    return "none" if value is None else str(value).lower()
 
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:

@@ -1,4 +1,4 @@
-"""Interventions: what a model answered, and what of it can be used.
+"""Interventions: ask a model (`ask`), and see what of its answers can be used (`parse`).
 
 The prompts ask for `[Technique] [Your Response]`. Models write that in many ways, so `parse` takes
 the technique and the response out of all the usual ones, notes which one it met, keeps the raw
@@ -10,6 +10,14 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
+from emodiss.interventions.asking import (
+    Answer,
+    ChatError,
+    Patience,
+    Unanswered,
+    ask,
+    request_hash,
+)
 from emodiss.interventions.failures import FAILURES
 from emodiss.interventions.parsing import format_reply, parse
 from emodiss.interventions.records import (
@@ -19,6 +27,7 @@ from emodiss.interventions.records import (
     ParsedReply,
     ParseMode,
 )
+from emodiss.interventions.redaction import Redaction, read_names, redact
 from emodiss.interventions.techniques import (
     Technique,
     Vocabulary,
@@ -31,16 +40,25 @@ from emodiss.interventions.techniques import (
 __all__ = [
     "FAILURES",
     "PARSE_MODES",
+    "Answer",
+    "ChatError",
     "Intervention",
     "InterventionError",
     "ParseMode",
     "ParsedReply",
+    "Patience",
+    "Redaction",
     "Technique",
+    "Unanswered",
     "Vocabulary",
+    "ask",
     "count_sentences",
     "count_words",
     "format_reply",
     "normalise_technique",
     "parse",
+    "read_names",
+    "redact",
+    "request_hash",
     "vocabulary",
 ]

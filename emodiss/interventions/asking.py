@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import random
-import re
 import threading
 import time
 from collections import deque
@@ -394,7 +393,11 @@ class _Asker:
             prompt_sha256=prompt.sha256,
             model=self.model.name,
             sample=sample,
-            reply=parse(completion.text, context=_dialogue(prompt)),
+            # The words of the dialogue, for the detection of echoes.
+            reply=parse(
+                completion.text,
+                context=[line.partition(": ")[2] for line in prompt.dialogue.splitlines()],
+            ),
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.usage.prompt_tokens,
             completion_tokens=completion.usage.completion_tokens,
@@ -402,13 +405,3 @@ class _Asker:
             parameters=params.to_dict() if recorded is None else dict(recorded),
         )
         return Answer(intervention, key, self.model.identity, completion, requests)
-
-
-# "Patient: words", "Patient (speech: sad; face: neutral): words"
-_TURN = re.compile(r"\A[^:\n(]{1,100}(?:\([^\n]*?\))?: (?P<said>.+)\Z")
-
-
-def _dialogue(prompt: Prompt) -> list[str]:
-    """Utterances shown in a prompt, for the detection of echoes."""
-    found = (_TURN.match(line) for line in prompt.text.split("\n"))
-    return [match["said"] for match in found if match]

@@ -84,12 +84,15 @@ class Question:
         The question.
     window
         Which question of the item: the order of the scale.
+    dialogue
+        Empty: an answer to a question echoes nothing.
     """
 
     video_id: str
     condition: str
     text: str
     window: tuple[str, ...] = ()
+    dialogue: str = ""
 
     @property
     def sha256(self) -> str:

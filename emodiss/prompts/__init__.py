@@ -33,7 +33,13 @@ from emodiss.prompts.records import (
     Window,
 )
 from emodiss.prompts.session import Session, all_windows, clean
-from emodiss.prompts.wording import Template, load_template, render
+from emodiss.prompts.wording import (
+    Template,
+    Templates,
+    load_template,
+    read_templates,
+    render,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -51,6 +57,7 @@ __all__ = [
     "build_all",
     "clean",
     "load_template",
+    "read_templates",
     "windows",
 ]
 
@@ -72,7 +79,7 @@ def build(
     end: str | int | float | tuple[float, float] | Window | None = None,
     window: int | None = 6,
     options: PromptOptions = DEFAULTS,
-    templates: str | Path | None = None,
+    templates: Templates = None,
 ) -> Prompt:
     """Write one prompt about one session.
 
@@ -95,7 +102,8 @@ def build(
     options
         How open points of the paper are settled.
     templates
-        Folder of further templates; `kind` may name one of them, with or without its suffix.
+        Further templates: a folder, or texts by file name; `kind` may name one of them, with or
+        without its suffix.
 
     Returns
     -------
@@ -116,8 +124,9 @@ def build_all(
     *,
     window: int | None = 6,
     options: PromptOptions = DEFAULTS,
-    templates: str | Path | None = None,
+    templates: Templates = None,
     every: bool = False,
+    flagged_only: bool = False,
 ) -> list[Prompt]:
     """Write the prompts of all conditions, about one session or several.
 
@@ -129,6 +138,9 @@ def build_all(
         As in `build`.
     every
         Whether to use every window instead of the last one of each session.
+    flagged_only
+        Whether to leave out windows in which nothing is marked as dissonant (decision A12: in a
+        study set the dissonance prompt should always differ from the base prompt).
 
     Returns
     -------
@@ -138,7 +150,8 @@ def build_all(
     Raises
     ------
     PromptError
-        As `build` does, for the first session that cannot be used.
+        As `build` does, for the first session that cannot be used or, with `flagged_only`, has
+        no flagged window.
     """
     loaded = [load_template(kind, templates) for kind in kinds]
     parts = [utterances]
@@ -148,9 +161,17 @@ def build_all(
     for part in parts:
         session = Session(part, options)
         ends = [rows[-1] for rows in all_windows(session, window)] if every else [None]
+        n_before = len(prompts)
         for row in ends:
             shown = session.window(None, window) if row is None else session.back(row, window)
-            prompts += [_fill(session, template, shown) for template in loaded]
+            if not flagged_only or _marked(session, shown):
+                prompts += [_fill(session, template, shown) for template in loaded]
+        if flagged_only and len(prompts) == n_before:
+            raise PromptError(
+                f"In video '{session.video_id}' no window that was asked for is dissonant.",
+                next_step="Ask for every window, or do without flagged_only.",
+                code="prompt_no_flag",
+            )
     return prompts
 
 
@@ -209,8 +230,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
     _need_columns(session, template.condition)
     patient = [row for row in rows if session.is_patient[row]]
     flags = [session.dissonant[row] for row in patient]
-    eligible = patient if options.flag_which == "each" else patient[-1:]
-    marked = {row for row in eligible if session.dissonant[row] is True}
+    marked = _marked(session, rows)
     used = template
     if template.condition == "dissonance" and not marked:
         if options.no_flag == "error":
@@ -260,7 +280,15 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
         template=used.name,
         template_sha256=used.sha256,
         options=options,
+        dialogue="\n".join(f"{turn.speaker}: {turn.text}" for turn in turns),
     )
+
+
+def _marked(session: Session, rows: list[int]) -> set[int]:
+    """Rows of a window that these options mark as dissonant."""
+    patient = [row for row in rows if session.is_patient[row]]
+    eligible = patient if session.options.flag_which == "each" else patient[-1:]
+    return {row for row in eligible if session.dissonant[row] is True}
 
 
 def _need_columns(session: Session, condition: str) -> None:

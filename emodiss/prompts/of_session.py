@@ -1,4 +1,4 @@
-"""The prompts stage: all four conditions for one session of a run."""
+"""The prompts stage: all conditions for one session of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from emodiss.prompts import PromptError, build_all
+from emodiss.prompts import KINDS, PromptError, PromptOptions, build_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,22 @@ def write(*, utterances: pd.DataFrame, settings: Any) -> PromptSet:
     Returns
     -------
     PromptSet
-        Four prompts per window. A session that cannot be asked about (nobody transcribed it, no
+        Per window one prompt for each of the paper's conditions and each template of the
+        settings. A session that cannot be asked about (nobody transcribed it, no
         patient is known) is no failure of the measurement: it has none, and says why.
     """
     try:
-        prompts = build_all(utterances, window=settings.window, every=settings.every)
+        prompts = build_all(
+            utterances,
+            [*KINDS, *settings.templates],
+            window=settings.window,
+            every=settings.every,
+            flagged_only=settings.flagged_only,
+            options=PromptOptions.of(settings),
+            templates=settings.templates,
+        )
     except PromptError as error:
+        if error.code == "prompt_template":  # the fault of no session
+            raise
         return PromptSet((), without=str(error))
     return PromptSet(tuple(prompt.to_dict() for prompt in prompts))

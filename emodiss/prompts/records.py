@@ -116,6 +116,17 @@ class PromptOptions:
         if not 0 <= self.decimals <= 6:
             raise SettingsError(f"Prompt option 'decimals' must be 0 to 6, got {self.decimals}.")
 
+    @classmethod
+    def of(cls, settings: Any) -> PromptOptions:
+        """Read the options out of anything that has them all as attributes.
+
+        Parameters
+        ----------
+        settings
+            Such as the group `prompts` of a run's settings.
+        """
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
 
 _CHOICES = {
     "cue_format": ("words", "fused", "json"),
@@ -264,6 +275,9 @@ class Prompt:
         Name and content hash of the template that was filled.
     options
         The options in force.
+    dialogue
+        What was said, one line `Speaker: words` per utterance shown, without any cue: what a judge
+        or a rater may see of the window, the same in all conditions.
     """
 
     video_id: str
@@ -283,6 +297,7 @@ class Prompt:
     template: str
     template_sha256: str
     options: PromptOptions
+    dialogue: str
 
     @property
     def sha256(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
@@ -15,6 +16,9 @@ from emodiss.prompts.records import KINDS, Channel, PromptError, Turn
 
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
 _MAX_TEMPLATE_BYTES = 1_000_000
+
+Templates = str | Path | Mapping[str, str] | None
+"""A researcher's own templates: a folder, their texts by file name, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,54 @@ class Template:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
 
-def load_template(kind: str | Path, folder: str | Path | None = None) -> Template:
+def read_templates(folder: str | Path) -> dict[str, str]:
+    """Read a researcher's own templates.
+
+    Parameters
+    ----------
+    folder
+        Every file in it that ends in `.jinja`, `.jinja2` or `.j2` is a template.
+
+    Returns
+    -------
+    dict of str to str
+        File name to text, sorted by name.
+
+    Raises
+    ------
+    PromptError
+        If the folder holds none, one cannot be read or parsed, or two are for one condition.
+    """
+    paths = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
+    found = [_read_template(path) for path in paths if path.suffix in TEMPLATE_SUFFIXES[:-1]]
+    if not found:
+        raise PromptError(
+            f"The folder '{Path(folder).name}' holds no template.",
+            next_step=f"Put files into it that end in {', '.join(TEMPLATE_SUFFIXES[:-1])}.",
+            code="prompt_template",
+        )
+    conditions = [template.condition for template in found]
+    for template in found:
+        _compiled(template.name, template.source)
+        if conditions.count(template.condition) > 1:
+            raise PromptError(
+                f"The folder '{Path(folder).name}' holds two templates for the condition "
+                f"'{template.condition}'.",
+                next_step="Keep one of them; the condition is the file name up to its first dot.",
+                code="prompt_template",
+            )
+    return {template.name: template.source for template in found}
+
+
+def load_template(kind: str | Path, templates: Templates = None) -> Template:
     """Find a template by name or path.
 
     Parameters
     ----------
     kind
-        One of `KINDS`, a path, or the name of a file in `folder` with or without its suffix.
-    folder
-        Where a researcher keeps further templates.
+        One of `KINDS`, a path, or the name of a file in `templates` with or without its suffix.
+    templates
+        Further templates: the folder they are kept in, or their texts by file name.
 
     Returns
     -------
@@ -64,14 +107,21 @@ def load_template(kind: str | Path, folder: str | Path | None = None) -> Templat
     name = str(kind)
     if name in KINDS:
         return _built_in(name)
-    found = {
-        path.name: path
-        for path in (sorted(Path(folder).iterdir()) if folder and Path(folder).is_dir() else ())
-        if path.suffix in TEMPLATE_SUFFIXES
-    }
+    found: dict[str, str | Path] = {}
+    if isinstance(templates, Mapping):
+        found.update(templates)
+    elif templates and Path(templates).is_dir():
+        found.update(
+            {p.name: p for p in Path(templates).iterdir() if p.suffix in TEMPLATE_SUFFIXES}
+        )
     for candidate in (name, *(name + suffix for suffix in TEMPLATE_SUFFIXES)):
-        if candidate in found:
-            return _read_template(found[candidate])
+        match found.get(candidate):
+            case str() as source:
+                return Template(candidate.split(".")[0], candidate, source)
+            case Path() as path:
+                return _read_template(path)
+            case None:
+                pass
     if (
         isinstance(kind, Path)
         or Path(name).suffix in TEMPLATE_SUFFIXES

@@ -75,6 +75,7 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(notes="moved") == set() and changed(license="CC BY") == set()
     assert changed(settings=["dissonance.threshold=0.4"]) == {"utterances", "prompts"}
     assert changed(settings=["prompts.window=4"]) == {"prompts"}
+    assert changed(settings=["prompts.scale_line=false"]) == {"prompts"}
     assert changed(roles={"A": "patient"}) == {"people", "face_affect", "utterances", "prompts"}
     assert changed(content="3" * 64) == everything - {"words", "turns"}
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
@@ -82,6 +83,15 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(transcript="4" * 64) == {
         *("transcript", "people", "speech_affect", "face_affect", "utterances", "prompts")
     }
+
+
+def test_the_text_of_a_template_is_in_the_key_and_its_place_is_not(tmp_path):
+    keys_of = []
+    for folder, text in (("a", "{{ turns }}"), ("b", "{{ turns }}"), ("b", "{{ turns }}.")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "own.jinja").write_text(text)
+        keys_of.append(plan([f"prompts.templates={tmp_path / folder}"])["prompts"].key)
+    assert keys_of[0] == keys_of[1] != keys_of[2] != plan()["prompts"].key
 
 
 def test_a_new_model_or_version_makes_its_artifact_stale():
