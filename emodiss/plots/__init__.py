@@ -6,6 +6,7 @@ matplotlib is imported here and nowhere else, and only when a plot is drawn.
 from __future__ import annotations
 
 from emodiss.plots.figures import FIGURES, draw, figure3, figure10
+from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.ratings import (
     figure5,
@@ -25,7 +26,9 @@ from emodiss.plots.session import plot_session
 __all__ = [
     "FIGURES",
     "draw",
+    "figure2",
     "figure3",
+    "figure4",
     "figure5",
     "figure6",
     "figure7",

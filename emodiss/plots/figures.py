@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
+from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.session import plot_session
 from emodiss.runs.run import Run
@@ -44,7 +46,7 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
             ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
             ax.axvline(median, color=style.INK, lw=1, ls="--", label=f"median {median:.1f} min")
-            ax.legend(loc="upper left")
+            ax.legend(loc="upper left" if median > top / 2 else "upper right")
             ax.set_ylim(top=1.2 * ax.get_ylim()[1])
         else:
             style.empty_note(ax, "no video")
@@ -75,7 +77,7 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             drawn = True
             colour = style.ROLE_COLOURS[role]
             share = np.full(len(values), 1 / len(values))
-            label = f"{role} (n = {len(values)}, mean {values.mean():+.2f})"
+            label = f"{role} (n = {len(values):,}, mean {values.mean():+.2f})"
             ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
             ax.axvline(values.mean(), ymax=0.76, color=colour, lw=1.6)
         if drawn:
@@ -105,7 +107,8 @@ def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    table = run.utterances
+    affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
+    table = run.columns("utterances", ["role", "sentiment", *affect])
     with style.house_style():
         figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), width_ratios=[1, 1, 1.05])
         plot_durations(run.videos_table["duration"] / 60, ax=axes[0])
@@ -127,23 +130,28 @@ def figure10(run: Run) -> Figure:
     Parameters
     ----------
     run
-        A run; its threshold is drawn.
+        A run; its threshold is drawn, and its least coverage, scale and baseline count.
     """
     import matplotlib.pyplot as plt
 
     with style.house_style():
         figure, ax = plt.subplots(figsize=(5.4, 5.2))
-        plot_differences(run.utterances, threshold=run.settings.dissonance.threshold, ax=ax)
+        table = run.columns("utterances", ["delta_valence", "delta_arousal"])
+        plot_differences(table, threshold=run.settings.dissonance.threshold, ax=ax)
     return figure
 
 
 FIGURES: dict[str, Callable[[Run], Figure]] = {"figure3": figure3, "figure10": figure10}
-"""Figures of paper A that are a function of a run."""
+"""Figures of paper A about a whole run; `annotate` draws them."""
 
-_SHORT = {"fig3": "figure3", "fig10": "figure10"}
+MOMENTS: dict[str, Callable[..., Figure]] = {"figure2": figure2, "figure4": figure4}
+"""Figures of paper A about a moment of one session: words and faces, so only on request."""
+
+# A corpus of thousands would take an hour; these are drawn for studies one looks through.
+_MAX_TIMELINES = 50
 
 
-def draw(run: Run, name: str, *, video: str | None = None) -> Figure:
+def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -> Figure:
     """Draw a figure by name.
 
     Parameters
@@ -151,27 +159,40 @@ def draw(run: Run, name: str, *, video: str | None = None) -> Figure:
     run
         A run.
     name
-        `figure3`, `figure10` (or `fig3`, `fig10`), or `session`.
+        `figure2`, `figure3`, `figure4`, `figure10` (or `fig2`, ...), or `session`.
     video
-        For `session`: which video; the first by default.
+        For `session`, `figure2` and `figure4`: which video.
+    blur
+        For `figure2`: hide the faces.
 
     Raises
     ------
     SettingsError
         If there is no such figure.
     """
-    name = _SHORT.get(name, name)
+    name = full_name(name)
     if name == "session":
         video = video or run.videos[0]
-        frames = run.face_frames
-        return plot_session(
-            run.session(video), frames=frames[frames["video_id"] == video], title=video
-        )
-    if name not in FIGURES:
-        raise SettingsError(
-            f"There is no figure '{name}'.", next_step=nearest(name, [*FIGURES, "session"])
-        )
-    return FIGURES[name](run)
+        figure = plot_session(run.session(video), frames=run.session_frames(video), title=video)
+        return cast("Figure", figure)
+    if name == "figure2":
+        return figure2(run, video=video, blur=blur)
+    return MOMENTS[name](run, video=video) if name in MOMENTS else FIGURES[name](run)
+
+
+def full_name(name: str) -> str:
+    """Return a figure's whole name: `figure3` for `fig3`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such figure.
+    """
+    name = name.replace("fig", "figure", 1) if re.fullmatch(r"fig\d+", name) else name
+    known = [*FIGURES, *MOMENTS, "session"]
+    if name not in known:
+        raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, known))
+    return name
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -192,7 +213,8 @@ def save(figure: Figure, path: Path) -> None:
 def draw_all(run: Run) -> None:
     """Draw the paper's figures and one timeline per session into the run folder.
 
-    Figures whose tables have not changed are left as they are.
+    Figures whose tables have not changed are left as they are. With more than 50 sessions the
+    timelines are left to `emodiss plot RUN session --video ID`.
     """
     import hashlib
 
@@ -204,7 +226,9 @@ def draw_all(run: Run) -> None:
     content += run.settings.model_dump_json().encode()
     state = hashlib.sha256(content + mpl.__version__.encode()).hexdigest()
     marker = run.root / "figures" / ".drawn"
-    sessions = [v for v in run.videos if (run.utterances["video_id"] == v).any()]
+    spoken = set(run.columns("utterances", ["video_id"])["video_id"])
+    sessions = [video for video in run.videos if video in spoken]
+    sessions = sessions if len(sessions) <= _MAX_TIMELINES else []
     names = [*FIGURES, *(f"session_{video}" for video in sessions)]
     paths = [run.root / "figures" / f"{name}.png" for name in names]
     if marker.is_file() and marker.read_text() == state and all(p.is_file() for p in paths):

@@ -39,7 +39,7 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             counts.append(len(points))
             if not len(points):
                 continue
-            label = f"{'voice' if channel == 'speech' else 'face'} (n = {len(points)})"
+            label = f"{'voice' if channel == 'speech' else 'face'} (n = {len(points):,})"
             if len(points) > _MAX_POINTS:
                 _draw_density(ax, points, colour)
                 ax.plot([], [], color=colour, label=label)
@@ -107,22 +107,38 @@ def plot_differences(
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
         ax.set(xlabel="|valence of voice - valence of face|")
         ax.set(ylabel="|arousal of voice - arousal of face|")
-        square = Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec=style.INK, ls="--", lw=1)
-        ax.add_patch(square)
+        # Pale ground under the points, edge above them: a crowd must not hide the threshold.
+        ax.add_patch(Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec="none"))
+        edge = Rectangle((0, 0), threshold, threshold, fill=False, ec=style.FLAG, ls="--", lw=1.6)
+        edge.set_zorder(4)
+        ax.add_patch(edge)
         inside = (0.02 * top, threshold - 0.02 * top)
-        ax.annotate(f"T = {threshold:g}", inside, ha="left", va="top", fontsize=8)
+        ax.annotate(
+            f"T = {threshold:g}", inside, ha="left", va="top", fontsize=8, zorder=5,
+            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.5},
+        )  # fmt: skip
         if not len(gaps):
             style.empty_note(ax, "no utterance with both channels")
             return ax
         flagged = gaps.max(axis=1) > threshold
         if len(gaps) > _MAX_POINTS:
-            ax.hexbin(*gaps.T, gridsize=40, extent=(0, top, 0, top), mincnt=1, cmap="Greys")
+            cells = ax.hexbin(
+                *gaps.T,
+                gridsize=40,
+                extent=(0, top, 0, top),
+                mincnt=1,
+                cmap="Greys",
+                bins="log",
+                vmin=0.3,
+            )
+            ax.figure.colorbar(cells, ax=ax, label="utterances", shrink=0.8)
         else:
             ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="not past T")
             ax.scatter(*gaps[flagged].T, s=30, color=style.FLAG, marker="D", label="dissonant")
             ax.legend(loc="upper right", frameon=True, edgecolor="none")
         n = len(gaps)
-        share = f"{flagged.sum()} of {n} utterances dissonant ({flagged.mean():.0%})"
+        share = f"{flagged.sum():,} of {n:,} utterances dissonant ({flagged.mean():.0%})"
         unknown = len(table) - n
-        ax.set_title(share + (f", {unknown} undetermined" if unknown else ""))
+        apart = ",\n" if n > _MAX_POINTS else ", "
+        ax.set_title(share + (f"{apart}{unknown:,} undetermined" if unknown else ""))
     return ax

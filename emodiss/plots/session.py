@@ -11,12 +11,16 @@ from emodiss.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
 def plot_session(
-    table: pd.DataFrame, *, frames: pd.DataFrame | None = None, title: str = ""
-) -> Figure:
+    table: pd.DataFrame,
+    *,
+    frames: pd.DataFrame | None = None,
+    title: str = "",
+    figure: Figure | SubFigure | None = None,
+) -> Figure | SubFigure:
     """Draw one session: speakers, valence and arousal of both channels, flags (Figure 4).
 
     Parameters
@@ -27,18 +31,19 @@ def plot_session(
         Face frames of the same video; drawn as a fine line behind the means.
     title
         Heading of the figure.
+    figure
+        Where to draw; a new figure by default.
 
     Returns
     -------
-    Figure
+    Figure or SubFigure
         Three axes that share seconds as x axis.
     """
     import matplotlib.pyplot as plt
 
     with style.house_style():
-        figure, axes = plt.subplots(
-            3, 1, figsize=(11, 6.2), sharex=True, height_ratios=[1.1, 2.2, 2.2]
-        )
+        figure = figure if figure is not None else plt.figure(figsize=(11, 6.2))
+        axes = figure.subplots(3, 1, sharex=True, height_ratios=[1.1, 2.2, 2.2])
         _draw_speakers(axes[0], table)
         for ax, axis in zip(axes[1:], ("valence", "arousal"), strict=True):
             _draw_axis(ax, table, frames, axis)

@@ -90,8 +90,11 @@ class Run:
         """
         if video not in self.videos:
             raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
-        table = self.utterances
-        return table[table["video_id"] == video].reset_index(drop=True)
+        return self._table("utterances", video=video)
+
+    def session_frames(self, video: str) -> pd.DataFrame:
+        """Return the measured face frames of one video, as in `face_frames`."""
+        return self._table("face_frames", video=video)
 
     def artifact(self, video: str, name: str) -> Any:
         """Return the record a stage made for one video.
@@ -186,7 +189,9 @@ class Run:
         wanted = videos.loc[videos["video_id"] == video, "sha256"]
         return Hashes(self.store).path_of(wanted.iloc[0]) if len(wanted) else None
 
-    def _table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def _table(
+        self, name: str, columns: Sequence[str] | None = None, *, video: str | None = None
+    ) -> pd.DataFrame:
         import pandas as pd
 
         path = self.root / f"{name}.parquet"
@@ -195,7 +200,11 @@ class Run:
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
-        return pd.read_parquet(path, columns=list(columns) if columns is not None else None)
+        return pd.read_parquet(
+            path,
+            columns=list(columns) if columns is not None else None,
+            filters=[("video_id", "==", video)] if video is not None else None,
+        )
 
 
 def load(root: str | Path) -> Run:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 import emodiss
-from emodiss.plots import plot_differences, plot_plane, plot_session
+from emodiss.plots import draw, figure2, figure4, plot_differences, plot_plane, plot_session
 from emodiss.plots.figures import plot_durations, plot_sentiment
+from emodiss.plots.moment import choose, hide
 from emodiss.utterances import SCHEMA, conform
 
 
@@ -88,8 +91,8 @@ def test_durations_are_counted_and_their_median_drawn():
 
 def test_nothing_to_show_is_said_and_not_drawn(table):
     empty = table.head(0)
-    for draw in (plot_plane, plot_differences, plot_sentiment):
-        ax = draw(empty)
+    for plot in (plot_plane, plot_differences, plot_sentiment):
+        ax = plot(empty)
         assert ax.texts and not [c for c in ax.collections if len(c.get_offsets())]
     plot_session(empty)
 
@@ -107,3 +110,95 @@ def test_figures_of_a_run_are_functions_of_its_tables(study, tmp_path, stand_ins
         study / "manifest.csv", out=run.root, preset="lite", settings=stand_ins, workers=0
     )
     assert {p.name: p.read_bytes() for p in (run.root / "figures").glob("*.png")} == first
+
+
+def test_the_threshold_stays_above_a_crowd(table):
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame(rng.uniform(-1, 1, (5000, 2)), columns=["delta_valence", "delta_arousal"])
+    ax = plot_differences(many, threshold=0.4)
+    edge = next(p for p in ax.patches if p.get_linestyle() == "--")
+    assert (edge.get_width(), edge.get_height()) == (0.4, 0.4)
+    assert edge.get_zorder() > ax.collections[0].get_zorder()
+
+
+@pytest.fixture
+def run(study, tmp_path, stand_ins):
+    return emodiss.annotate(
+        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+    )
+
+
+def words_of(figure) -> str:
+    return "\n".join(t.get_text() for ax in figure.axes for t in [*ax.texts, ax.title])
+
+
+def test_figure_2_shows_frames_and_the_transcript_with_tags_and_times(run):
+    figure = figure2(run, video="b", n_frames=2)
+    stills = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert len(stills) == 2
+    # The frames of b.mp4 are flat grey around 200 (tests/conftest.py).
+    assert all(abs(float(still.mean()) - 201) < 4 for still in stills)
+    said = words_of(figure)
+    for expected in (
+        "therapist",
+        "patient",
+        "00:00:00",
+        "00:00:02",
+        "How have you been this week?",
+    ):
+        assert expected in said
+
+
+def test_figure_2_says_so_when_the_video_is_gone(study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    run = emodiss.annotate(
+        folder / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+    )
+    (folder / "a.mp4").unlink()
+    figure = figure2(run, video="a")
+    assert not any(ax.images for ax in figure.axes)
+    assert "not at hand" in words_of(figure) and "How have you been" in words_of(figure)
+
+
+def test_a_hidden_face_is_flat_cells_and_the_rest_is_untouched():
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    before = image.copy()
+    hide(image, (40, 20, 60, 40))
+    # 35 % on every side of a box of 20 pixels: 33 to 67 and 13 to 47.
+    inside = np.zeros((80, 100), dtype=bool)
+    inside[13:47, 33:67] = True
+    assert (image[~inside] == before[~inside]).all()
+    colours = np.unique(image[inside], axis=0)
+    assert len(colours) <= 25
+    hide(image, (90, 70, 130, 120))  # partly outside
+    hide(image, (200, 200, 220, 220))  # wholly outside
+
+
+def test_the_moment_is_the_patients_clearest_dissonance(run, tmp_path):
+    table = run.utterances
+    table["dissonance_score"] = [1.9, 0.2, 0.1, 0.7]  # therapist and patient of a, then of b
+    table.to_parquet(run.root / "utterances.parquet")
+    assert choose(run)["video_id"].unique().tolist() == ["b"]
+    assert choose(run, video="a")["video_id"].unique().tolist() == ["a"]
+    one = choose(run, n=1)
+    assert one["role"].tolist() == ["patient"]
+    table.head(0).to_parquet(run.root / "utterances.parquet")
+    with pytest.raises(emodiss.EmodissError, match="no utterance"):
+        choose(run)
+
+
+def test_figure_4_numbers_the_bars_and_writes_the_words(run):
+    figure = figure4(run, video="a")
+    speakers, valence, arousal, words = figure.axes
+    numbers = [t.get_text() for t in speakers.texts if t.get_text().isdigit()]
+    assert numbers == ["1", "2"]
+    assert valence.get_ylabel() == "valence" and arousal.get_ylabel() == "arousal"
+    assert [t.get_text()[:12] for t in words.texts] == ["1  therapist", "2  patient: "]
+
+
+def test_figures_have_short_names_and_strangers_are_refused(run):
+    assert draw(run, "fig10").axes
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'"):
+        draw(run, "fig5")

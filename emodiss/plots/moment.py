@@ -1,0 +1,300 @@
+"""A moment of one session: who says what, what the camera shows, and what the models make of it.
+
+Paper A's Figures 2 and 4. Both show words and, Figure 2, faces of people: look before you share.
+"""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from emodiss.errors import RunError
+from emodiss.media import iterate_frames
+from emodiss.plots import style
+from emodiss.plots.session import plot_session
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emodiss.runs.run import Run
+
+# So few cells across a face leave its outline and nothing to know a person by.
+_BLUR_CELLS = 5
+# Boxes end at brow and chin; hair, ears and beard tell people apart as well.
+_BLUR_MARGIN = 0.35
+
+
+def choose(run: Run, *, video: str | None = None, n: int = 6) -> pd.DataFrame:
+    """Choose the utterances around the clearest dissonance of a run.
+
+    Parameters
+    ----------
+    run
+        A run.
+    video
+        Look in this video only.
+    n
+        How many utterances.
+
+    Returns
+    -------
+    DataFrame
+        At most `n` successive utterances of one video, in order of time. In their midst is the
+        patient's utterance with the highest score; anybody's, if no patient has a score; the
+        first utterance, if nobody has.
+
+    Raises
+    ------
+    RunError
+        If there is no utterance.
+    """
+    table = (
+        run.session(video)
+        if video is not None
+        else run.columns("utterances", ["video_id", "start", "role", "dissonance_score"])
+    )
+    if not len(table):
+        raise RunError(
+            "There is no utterance to show.",
+            next_step="Look at emodiss status for what went wrong, or choose another --video.",
+        )
+    score = table["dissonance_score"]
+    patients = score.where(table["role"] == "patient")
+    score = patients if patients.notna().any() else score
+    at = table.loc[score.idxmax() if score.notna().any() else table.index[0]]
+    session = run.session(at["video_id"]).sort_values("start", ignore_index=True)
+    peak = int(np.flatnonzero(session["start"] == at["start"])[0])
+    first = max(0, min(peak - n // 2, len(session) - n))
+    return session.iloc[first : first + n].reset_index(drop=True)
+
+
+def hide(image: NDArray[np.uint8], box: ArrayLike) -> None:
+    """Make a face unrecognisable in place: a few flat cells over the box and its surroundings.
+
+    Parameters
+    ----------
+    image
+        (H, W, 3) uint8; changed.
+    box
+        x1, y1, x2, y2 in pixels; may lie partly outside the image.
+    """
+    x1, y1, x2, y2 = np.asarray(box, np.float64)
+    reach_x, reach_y = _BLUR_MARGIN * (x2 - x1), _BLUR_MARGIN * (y2 - y1)
+    height, width = image.shape[:2]
+    xs = np.linspace(x1 - reach_x, x2 + reach_x, _BLUR_CELLS + 1).round().clip(0, width)
+    ys = np.linspace(y1 - reach_y, y2 + reach_y, _BLUR_CELLS + 1).round().clip(0, height)
+    xs, ys = xs.astype(int), ys.astype(int)
+    for top, bottom in itertools.pairwise(ys):
+        for left, right in itertools.pairwise(xs):
+            cell = image[top:bottom, left:right]
+            if cell.size:
+                cell[:] = cell.reshape(-1, 3).mean(axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Still:
+    """One frame with the boxes on it: x1, y1, x2, y2, whose, role."""
+
+    time: float
+    image: NDArray[np.uint8]
+    boxes: tuple[tuple[tuple[float, float, float, float], str, str | None], ...]
+
+
+def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list[_Still]:
+    """Decode the frames on display at some times, with the tracked faces; [] without the media."""
+    source = run.media(video)
+    if source is None:
+        return []
+    media, tracks, people = (run.artifact(video, n) for n in ("media", "tracks", "people"))
+    if not media.has_video:
+        return []
+    clock = media.clock()
+    ticks = np.clip(np.round(np.array(times) * clock.fps), clock.first_tick, clock.n_ticks - 1)
+    ticks = ticks.astype(np.int64)
+    frames = clock.frame_at(ticks)
+    images = {
+        f.index: f.image for index in sorted(set(frames.tolist()))
+        for f in iterate_frames(source, media, np.array([index], dtype=np.int64))
+    }  # fmt: skip
+    owner = {t: person for person in people.persons for t in person.track_ids}
+    found: list[_Still] = []
+    for tick, frame in zip(ticks, frames, strict=True):
+        if int(frame) not in images:
+            continue
+        image = images[int(frame)].copy()
+        boxes: list[tuple[tuple[float, float, float, float], str, str | None]] = []
+        for track in tracks.tracks:
+            for at in np.flatnonzero(track.ticks == tick):
+                person = owner.get(track.id)
+                x1, y1, x2, y2 = (float(v) for v in track.boxes[at])
+                name = "no voice" if person is None else person.role or person.speaker
+                boxes.append(((x1, y1, x2, y2), name, person.role if person else None))
+        if blur:
+            _hide_all(image, run.artifact(video, "faces"), tick, [b for b, _, _ in boxes])
+        found.append(_Still(float(clock.time_of(tick)), image, tuple(boxes)))
+    return found
+
+
+def _hide_all(
+    image: NDArray[np.uint8], sightings: Any, tick: int, tracked: Sequence[ArrayLike]
+) -> None:
+    """Hide the tracked faces and whatever else the detector took for a face around this tick."""
+    faces = sightings.faces
+    near = np.abs(np.repeat(faces.ticks, faces.counts) - tick) <= sightings.stride
+    for box in [*tracked, *faces.boxes[near]]:
+        hide(image, box)
+
+
+def figure2(
+    run: Run, *, video: str | None = None, n: int = 6, n_frames: int = 3, blur: bool = False
+) -> Figure:
+    """Draw paper A's Figure 2: frames with face boxes, and the transcript with tags and times.
+
+    Parameters
+    ----------
+    run
+        A run.
+    video
+        Which video; by default the one with the clearest dissonance of a patient.
+    n
+        Utterances shown.
+    n_frames
+        Frames shown, each from the middle of an utterance.
+    blur
+        Hide the faces that the detector found. A face it missed is not hidden.
+
+    Returns
+    -------
+    Figure
+        One axes per frame above one with the transcript. Where the media file is gone or has no
+        picture, the first axes says so.
+    """
+    import matplotlib.pyplot as plt
+
+    table = choose(run, video=video, n=n)
+    name = str(table["video_id"].iloc[0])
+    chosen = np.unique(np.linspace(0, len(table) - 1, n_frames).round().astype(int))
+    middles = ((table["start"] + table["end"]) / 2).to_numpy(np.float64)
+    stills = _stills(run, name, middles[chosen].tolist(), blur=blur)
+    lines = [textwrap.wrap(_text_of(row), 104) or [""] for row in table.itertuples()]
+    depth = sum(len(block) for block in lines) + 0.7 * len(lines) + 1.2
+    with style.house_style():
+        shape = stills[0].image.shape if stills else (9, 16)
+        tall = 10.5 / max(1, len(stills)) * shape[0] / shape[1] if stills else 0.8
+        figure = plt.figure(figsize=(10.5, tall + 0.35 + 0.19 * depth))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[tall + 0.35, 0.19 * depth])
+        axes = np.atleast_1d(top.subplots(1, max(1, len(stills))))
+        for ax, still in zip(axes, stills, strict=False):
+            _draw_still(ax, still)
+        if not stills:
+            axes[0].set_axis_off()
+            style.empty_note(axes[0], "the video file is not at hand, or has no picture")
+        _write_transcript(bottom.subplots(), table, lines, depth)
+    return figure
+
+
+def _draw_still(ax: Axes, still: _Still) -> None:
+    from matplotlib.patches import Rectangle
+
+    ax.imshow(still.image)
+    ax.set_axis_off()
+    ax.set_title(clock_time(still.time), fontsize=9)
+    for (x1, y1, x2, y2), name, role in still.boxes:
+        colour = style.ROLE_COLOURS[role]
+        ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.8))
+        ax.text(
+            x1, y1, name, fontsize=7, color="white", va="bottom", clip_on=True,
+            bbox={"fc": colour, "ec": "none", "pad": 1.2},
+        )  # fmt: skip
+
+
+def _write_transcript(
+    ax: Axes, table: pd.DataFrame, lines: Sequence[Sequence[str]], depth: float
+) -> None:
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(depth, 0))
+    columns = (0.0, 0.13, 0.215, 0.30)
+    for x, heading in zip(columns, ("speaker", "start", "end", "utterance"), strict=True):
+        ax.text(x, 0.7, heading, fontweight="bold", fontsize=8.5)
+    y = 1.9
+    for row, block in zip(table.itertuples(), lines, strict=True):
+        role = row.role if isinstance(row.role, str) else None
+        colour = style.ROLE_COLOURS[role]
+        ax.text(columns[0], y, role or row.speaker, fontsize=8.5, color=colour, fontweight="bold")
+        ax.text(columns[1], y, clock_time(row.start), fontsize=8.5)
+        ax.text(columns[2], y, clock_time(row.end), fontsize=8.5)
+        for k, line in enumerate(block):
+            ax.text(columns[3], y + k, line, fontsize=8.5, parse_math=False)
+        y += len(block) + 0.7
+
+
+def _text_of(row: Any) -> str:
+    """Return what is said, and a sign when it is dissonant."""
+    text = " ".join(str(row.text).split()) if isinstance(row.text, str) else ""
+    text = text or "(not transcribed)"
+    if row.dissonant is pd.NA or not row.dissonant:
+        return text
+    axis = "valence and arousal" if row.dissonance_axis == "both" else row.dissonance_axis
+    return f"{text}  [dissonant in {axis}]"
+
+
+def clock_time(seconds: float) -> str:
+    """Return a time as HH:MM:SS, cut to whole seconds."""
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
+    """Draw paper A's Figure 4: the curves of both channels around a dissonant stretch, shaded.
+
+    Parameters
+    ----------
+    run
+        A run.
+    video
+        Which video; by default the one with the clearest dissonance of a patient.
+    n
+        Utterances shown; their words stand below, numbered as on the bars.
+
+    Returns
+    -------
+    Figure
+        Three axes that share seconds as x axis, and one with the words.
+    """
+    import matplotlib.pyplot as plt
+
+    table = choose(run, video=video, n=n)
+    name = str(table["video_id"].iloc[0])
+    frames = run.session_frames(name)
+    frames = frames[frames["utterance_id"].isin(table["utterance_id"])]
+    lines = [
+        textwrap.wrap(f"{k}  {row.role if isinstance(row.role, str) else row.speaker}: "
+                      f"{_text_of(row)}", 118, subsequent_indent="    ")
+        for k, row in enumerate(table.itertuples(), start=1)
+    ]  # fmt: skip
+    depth = sum(len(block) for block in lines) + 1
+    with style.house_style():
+        figure = plt.figure(figsize=(11, 6.2 + 0.19 * depth))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[6.2, 0.19 * depth])
+        plot_session(table, frames=frames, title=f"{name}, from {clock_time(table['start'].min())}",
+                     figure=top)  # fmt: skip
+        for k, row in enumerate(table.itertuples(), start=1):
+            middle = (row.start + row.end) / 2
+            top.axes[0].annotate(
+                str(k), (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -2),
+                textcoords="offset points", ha="center", va="top", fontsize=7,
+            )  # fmt: skip
+        ax = bottom.subplots()
+        ax.set_axis_off()
+        ax.set(xlim=(0, 1), ylim=(depth, 0))
+        for k, line in enumerate(line for block in lines for line in block):
+            ax.text(0, k + 0.7, line, fontsize=8.5, parse_math=False)
+    return figure

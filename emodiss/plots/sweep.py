@@ -1,0 +1,51 @@
+"""Flag rate over thresholds, beside what chance gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from emodiss.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_sweep(
+    table: pd.DataFrame, *, threshold: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the flag rate at each threshold, with the band of re-paired sides behind it.
+
+    Parameters
+    ----------
+    table
+        As from `emodiss.dissonance.sweep_against_chance`.
+    threshold
+        T in use; drawn as a line.
+    ax
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        Shares of the utterances that could be decided.
+    """
+    with style.house_style():
+        ax = style.axes_or_new(ax, width=5.6, height=4.2)
+        x = table["threshold"].to_numpy(float)
+        n = int(table["n_determined"].max()) if len(table) else 0
+        ax.set(xlabel="threshold T", ylabel="share of utterances past T", ylim=(-0.02, 1.02))
+        if not n:
+            style.empty_note(ax, "no utterance with both sides")
+            return ax
+        if table["null_rate"].notna().any():
+            low, high = table["null_low"].to_numpy(float), table["null_high"].to_numpy(float)
+            label = "re-paired within speaker and session, 95 %"
+            ax.fill_between(x, low, high, color=style.QUIET, alpha=0.3, lw=0, label=label)
+            ax.plot(x, table["null_rate"], color=style.QUIET, lw=1, ls="--")
+        ax.plot(x, table["rate"], color=style.FLAG, marker="o", ms=3.5, label=f"observed, n = {n}")
+        if threshold is not None and threshold == threshold:
+            ax.axvline(threshold, color=style.INK, lw=0.8, ls=":", label=f"T = {threshold:.3g}")
+        ax.legend(loc="upper right")
+    return ax
