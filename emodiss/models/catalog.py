@@ -6,7 +6,6 @@ which everything is cached must know which model would have been used without lo
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.resources
@@ -14,12 +13,14 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from emodiss.affect import Scale
 from emodiss.errors import MissingExtra, ModelMissing, SettingsError, nearest
+from emodiss.models import weight_files
+from emodiss.models.weight_files import WeightFile
 from emodiss.settings import Settings
 
 Task = Literal["asr", "aligner", "diarizer", "faces", "speech_affect", "face_affect"]
@@ -47,7 +48,9 @@ class Entry:
     extra
         Extra of `pyproject.toml` that installs that package.
     files
-        File names to SHA-256 (hexadecimal); empty where `place` is `package`.
+        The weight files; empty where `place` is `package`.
+    archive
+        The file that holds `files`, where the publisher offers them packed.
     source
         Where the weights come from.
     revision
@@ -62,8 +65,11 @@ class Entry:
         Native scale of an affect model; None for other tasks.
     what
         One line for people.
+    group
+        Group of settings that concerns this model alone; what it says is part of the identity
+        and goes to the loader as keyword arguments.
     options
-        Settings and threads to keyword arguments of the loader.
+        Settings and the folder of weights to further keyword arguments of the loader.
     """
 
     name: str
@@ -78,8 +84,10 @@ class Entry:
     noncommercial: bool
     size_mb: float
     what: str
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[WeightFile, ...] = ()
+    archive: WeightFile | None = None
     scale: Scale | None = None
+    group: str | None = None
     options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
 
     @property
@@ -89,21 +97,40 @@ class Entry:
 
     @property
     def identity(self) -> str:
-        """Name, revision and weights; changes whenever results could."""
+        """Name, revision and weights; changes whenever the weights could."""
         parts = [self.revision]
         if self.place == "shipped":
-            parts = [f"sha256:{digest[:16]}" for digest in shipped_hashes(self).values()]
+            parts = [f"sha256:{str(file.sha256)[:16]}" for file in shipped_files(self)]
         elif self.place == "package":
             parts = [f"{self.package} {_version(self.package)}"]
-        elif self.files:
-            parts += [f"sha256:{digest[:16]}" for digest in self.files.values()]
+        else:
+            published = (self.archive,) if self.archive else self.files
+            parts += [file.digest for file in published if file.digest != "unpinned"]
         return f"{self.name}@{','.join(parts)}"
+
+    def identity_with(self, settings: Settings) -> str:
+        """Identity and the options that settings give this model; part of a stage's key.
+
+        Parameters
+        ----------
+        settings
+            Of the run. With `allow_unverified` in the model's group, the identity carries the
+            hashes of the files on disk, because no publisher vouches for them.
+        """
+        if self.group is None:
+            return self.identity
+        chosen = getattr(settings, self.group).model_dump(mode="json")
+        said = [f"{name}={value}" for name, value in chosen.items()]
+        if chosen.get("allow_unverified"):
+            paths = [self.folder / file.name for file in self.files]
+            said += [f"sha256-{weight_files.sha256_of(p)[:12]}" for p in paths if p.is_file()]
+        return f"{self.identity}({','.join(said)})"
 
     def missing(self) -> list[str]:
         """Names of weight files that are not on this machine; empty when it can be loaded."""
         if self.place != "fetched":
             return []
-        return [name for name in (self.files or {"": ""}) if not (self.folder / name).exists()]
+        return [file.name for file in self.files if not (self.folder / file.name).exists()]
 
 
 def home() -> Path:
@@ -116,17 +143,18 @@ def weights_folder() -> Path:
     return Path(str(importlib.resources.files("emodiss.models"))) / "weights"
 
 
-def shipped_hashes(entry: Entry) -> dict[str, str]:
-    """SHA-256 of shipped weight files, by name, as their metadata files state them."""
-    found: dict[str, str] = {}
-    for name in entry.files:
-        metadata = weights_folder() / Path(name).with_suffix(".json").name
+def shipped_files(entry: Entry) -> list[WeightFile]:
+    """Shipped weight files with the SHA-256 that their metadata files state."""
+    found: list[WeightFile] = []
+    for file in entry.files:
+        metadata = weights_folder() / Path(file.name).with_suffix(".json").name
         if not metadata.is_file():
             raise ModelMissing(
                 f"The shipped weights of {entry.name} lack their {metadata.name}.",
                 next_step="Install emodiss again.",
             )
-        found[name] = json.loads(metadata.read_text(encoding="utf-8"))["sha256"]
+        stated = json.loads(metadata.read_text(encoding="utf-8"))["sha256"]
+        found.append(WeightFile(file.name, sha256=stated))
     return found
 
 
@@ -138,14 +166,10 @@ def verify(entry: Entry) -> list[str]:
     entry
         A model whose files are here.
     """
-    wrong: list[str] = []
-    expected = shipped_hashes(entry) if entry.place == "shipped" else dict(entry.files)
-    folder = weights_folder() if entry.place == "shipped" else entry.folder
-    for name, digest in expected.items():
-        path = folder / name
-        if digest and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            wrong.append(name)
-    return wrong
+    shipped = entry.place == "shipped"
+    folder = weights_folder() if shipped else entry.folder
+    files = shipped_files(entry) if shipped else entry.files
+    return [file.name for file in files if weight_files.difference(folder / file.name, file)]
 
 
 def _version(package: str) -> str:
@@ -157,7 +181,40 @@ def _version(package: str) -> str:
 
 
 def _mtcnn(settings: Settings, _folder: Path) -> dict[str, Any]:
-    return {"min_face_size": settings.faces.min_face}
+    least = settings.faces.min_face
+    size = {"min_face_size": least} if least >= 1 else {"min_face_share": least}
+    return {**size, "half_size": settings.faces.half_size}
+
+
+def _mtcnn_reference(settings: Settings, folder: Path) -> dict[str, Any]:
+    options = _mtcnn(settings, folder)
+    if options.pop("half_size"):
+        raise SettingsError(
+            "The model 'mtcnn-reference' runs facenet-pytorch as it is and cannot halve frames.",
+            next_step="Use models.faces=mtcnn, or faces.half_size=false.",
+        )
+    return options
+
+
+def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
+    return Entry(
+        name=f"emonet-{n_classes}",
+        task="face_affect",
+        loader="emodiss.models.face_affect_emonet:EmoNetFace",
+        place="fetched",
+        package="torch",
+        extra="models",
+        source=f"https://github.com/face-analysis/emonet (pretrained/{file.name})",
+        revision="49eef30",
+        licence="CC BY-NC-ND 4.0",
+        noncommercial=True,
+        size_mb=56.1,
+        scale="signed",
+        files=(file,),
+        what=f"{what} (Toisoul et al. 2021)",
+        group="emonet",
+        options=lambda _settings, folder: {"weights": folder / file.name, "n_classes": n_classes},
+    )
 
 
 CATALOG: dict[str, Entry] = {
@@ -191,7 +248,7 @@ CATALOG: dict[str, Entry] = {
             noncommercial=False,
             size_mb=2.0,
             what="MTCNN as facenet-pytorch runs it; slower, for comparison",
-            options=_mtcnn,
+            options=_mtcnn_reference,
         ),
         Entry(
             name="silero-vad",
@@ -220,7 +277,7 @@ CATALOG: dict[str, Entry] = {
             noncommercial=True,
             size_mb=0.8,
             scale="signed",
-            files={"ser_lite.onnx": ""},
+            files=(WeightFile("ser_lite.onnx"),),
             what="arousal from voice; valence and dominance are experimental",
         ),
         Entry(
@@ -236,7 +293,7 @@ CATALOG: dict[str, Entry] = {
             noncommercial=True,
             size_mb=3.5,
             scale="signed",
-            files={"fer_lite.onnx": ""},
+            files=(WeightFile("fer_lite.onnx"),),
             what="eight expressions; valence and arousal derived from them",
         ),
         Entry(
@@ -251,7 +308,11 @@ CATALOG: dict[str, Entry] = {
             licence="MIT",
             noncommercial=False,
             size_mb=3090.0,
-            files={"model.bin": "", "config.json": "", "tokenizer.json": ""},
+            files=(
+                WeightFile("model.bin"),
+                WeightFile("config.json"),
+                WeightFile("tokenizer.json"),
+            ),
             what="words by WhisperX, Whisper large-v3",
         ),
         Entry(
@@ -266,7 +327,7 @@ CATALOG: dict[str, Entry] = {
             licence="MIT",
             noncommercial=False,
             size_mb=378.0,
-            files={"wav2vec2_fairseq_base_ls960_asr_ls960.pth": ""},
+            files=(WeightFile("wav2vec2_fairseq_base_ls960_asr_ls960.pth"),),
             what="word times by forced alignment, English",
         ),
         Entry(
@@ -281,7 +342,7 @@ CATALOG: dict[str, Entry] = {
             licence="CC BY 4.0",
             noncommercial=False,
             size_mb=34.0,
-            files={"config.yaml": ""},
+            files=(WeightFile("config.yaml"),),
             what="speaker turns by pyannote community-1",
         ),
         Entry(
@@ -297,29 +358,32 @@ CATALOG: dict[str, Entry] = {
             noncommercial=True,
             size_mb=610.0,
             scale="unit",
-            files={"model.onnx": "", "model.yaml": ""},
+            files=weight_files.AUDEERING_ONNX,
+            archive=weight_files.AUDEERING_ARCHIVE,
             what="arousal, dominance and valence from voice (Wagner et al. 2023)",
+            group="audeering",
             options=lambda _settings, folder: {"folder": folder},
         ),
         Entry(
-            name="emonet-8",
-            task="face_affect",
-            loader="emodiss.models.face_affect_emonet:EmoNetFace",
+            name="audeering-w2v2-hf",
+            task="speech_affect",
+            loader="emodiss.models.speech_affect_wav2vec2:Wav2Vec2Speech",
             place="fetched",
-            package="torch",
+            package="transformers",
             extra="models",
-            source="https://github.com/face-analysis/emonet (pretrained/emonet_8.pth)",
-            revision="49eef30",
-            licence="CC BY-NC-ND 4.0",
+            source=f"https://huggingface.co/{weight_files.AUDEERING_REPOSITORY}",
+            revision=weight_files.AUDEERING_REVISION,
+            licence="CC BY-NC-SA 4.0",
             noncommercial=True,
-            size_mb=56.1,
-            scale="signed",
-            files={
-                "emonet_8.pth": "52918cffba56f31886e6959f6837266a5f7ef5c0a552baf4c6dabe1e8fa9bc97"
-            },
-            what="eight expressions, valence and arousal (Toisoul et al. 2021)",
-            options=lambda _settings, folder: {"weights": folder / "emonet_8.pth"},
+            size_mb=661.4,
+            scale="unit",
+            files=weight_files.AUDEERING_HUB,
+            what="the same model as audeering-w2v2, run by torch; for a GPU and for batches",
+            group="audeering",
+            options=lambda _settings, folder: {"folder": folder},
         ),
+        _emonet(8, weight_files.EMONET_8, "eight expressions, valence and arousal"),
+        _emonet(5, weight_files.EMONET_5, "five expressions, valence and arousal"),
     )
 }
 """Every model emodiss knows."""
@@ -378,7 +442,10 @@ def require(entries: Mapping[str, Entry]) -> None:
     ]
     raise ModelMissing(
         "These models are not fetched yet:\n" + "\n".join(lines),
-        next_step="Put the files there, or use --preset lite, which needs no download.",
+        next_step=(
+            f"Fetch them with: emodiss models pull {' '.join(absent)}. "
+            "Or use --preset lite, which needs no download."
+        ),
     )
 
 
@@ -402,6 +469,8 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
         If the package that runs it is not installed.
     ModelMissing
         If its weights are not here.
+    SettingsError
+        If the model cannot work with its settings, or on this device.
     """
     import inspect
 
@@ -412,8 +481,16 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
     module, _, attribute = entry.loader.partition(":")
     factory = getattr(importlib.import_module(module), attribute)
     options = entry.options(settings, entry.folder)
+    if entry.group is not None:
+        options.update(dict(getattr(settings, entry.group)))
     accepted = inspect.signature(factory).parameters
     for option, value in (("device", device), ("threads", threads)):
         if option in accepted:
             options[option] = value
-    return factory(**options)
+    try:
+        return factory(**options)
+    except ValueError as error:
+        raise SettingsError(
+            f"The model '{name}' cannot be set up like this: {error}",
+            next_step=f"See the group {entry.group or entry.task} in: emodiss settings.",
+        ) from error

@@ -41,7 +41,7 @@ from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import ModelError, nearest
 from emodiss.models.emonet_network import SIDE, EmoNet
 from emodiss.models.torch_threads import torch_threads
-from emodiss.models.weight_files import WeightFile, require, sha256_of, verify
+from emodiss.models.weight_files import EMONET_5, EMONET_8, require, sha256_of, verify
 
 __all__ = [
     "PUBLISHED",
@@ -54,25 +54,11 @@ __all__ = [
     "warp_square",
 ]
 
-PUBLISHED: Final = {
-    8: WeightFile(
-        name="emonet_8.pth",
-        size=56_087_163,
-        sha256="52918cffba56f31886e6959f6837266a5f7ef5c0a552baf4c6dabe1e8fa9bc97",
-        git_blob="6833bfdcf8fc761deb7630256a750cf1f7c850c1",
-    ),
-    # Two third parties state different sha256 values for the 5-class file (dd2ba75e... with
-    # 56,203,787 bytes, and 1d8fac68...); the git id comes from the authors' own repository.
-    5: WeightFile(name="emonet_5.pth", git_blob="61358cb3ea0fe410c01ee4ffff5ed1b49713af98"),
-}
-"""The authors' files by number of classes (face-analysis/emonet, commit 49eef30, `pretrained/`).
-
-Git ids are those of that commit. Size and sha256 of the 8-class file are given alike by two third
-parties, one of which took it from the authors' repository.
-"""
+PUBLISHED: Final = {8: EMONET_8, 5: EMONET_5}
+"""The authors' files by number of classes."""
 
 Crop = Literal["box", "landmark_square"]
-Backend = Literal["torch", "onnxruntime"]
+Backend = Literal["auto", "torch", "onnxruntime"]
 Precision = Literal["float32", "bfloat16"]
 FifthClass = Literal["fear", "anger"]
 
@@ -96,7 +82,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ModelError
         If the file is not a plain dictionary of named tensors.
     """
-    advice = "Fetch the file again with: emodiss models pull."
+    advice = "Fetch the file again with: emodiss models pull emonet-8 (or emonet-5)."
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -137,7 +123,8 @@ def _fit(network: EmoNet, state: dict[str, Tensor], path: Path) -> None:
     if broken:
         raise ModelError(
             f"{path} holds values that are not finite, such as in {broken[0]}.",
-            next_step="The file is damaged: fetch it again with: emodiss models pull.",
+            next_step="The file is damaged: fetch it again with: emodiss models pull emonet-8 "
+            "(or emonet-5).",
         )
     network.load_state_dict(state, strict=True, assign=True)
 
@@ -269,8 +256,8 @@ class EmoNetFace:
         Faces per forward pass; by default 1 on a CPU, where batches are slower (0.8x at 8), and
         64 on a GPU.
     backend
-        `torch`, or `onnxruntime` on a CPU: the graph is converted in memory at loading; equal
-        within 1e-5.
+        `torch`; `onnxruntime`, on a CPU in float32, for which the graph is converted in memory at
+        loading; `auto`, onnxruntime where it can run and torch elsewhere. Equal within 1e-5.
     precision
         `float32` is exact (TF32 is off). `bfloat16` is faster where the processor has it, an
         approximation whose error on the real weights has not been measured; torch only.
@@ -285,8 +272,9 @@ class EmoNetFace:
 
     Notes
     -----
-    Speed on one thread: 351 ms per face as written by the authors; channels-last layout, used
-    here, 1.24x; ONNX Runtime 1.5x.
+    CPU time for one face on one thread, as a share of that of the network as its authors run it
+    (`scripts/bench_video.py` measures it): channels-last layout, used here, 0.8 to 0.9; ONNX
+    Runtime 0.6; bfloat16 0.25 with AMX and 0.4 with AVX-512 alone.
     """
 
     def __init__(
@@ -300,7 +288,7 @@ class EmoNetFace:
         device: str = "cpu",
         threads: int = 1,
         batch_size: int | None = None,
-        backend: Backend = "torch",
+        backend: Backend = "auto",
         precision: Precision = "float32",
         allow_unverified: bool = False,
     ) -> None:
@@ -329,6 +317,9 @@ class EmoNetFace:
         self.device = device
         self.threads = threads
         self.batch_size = batch_size or (1 if device == "cpu" else 64)
+        if backend == "auto":
+            exact_on_cpu = device == "cpu" and precision == "float32"
+            backend = "onnxruntime" if exact_on_cpu else "torch"
         self.backend: Backend = backend
         self.precision: Precision = precision
         self.allow_unverified = allow_unverified

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.faces_mtcnn import check_frame, pyramid_scales
+from emodiss.models.faces_mtcnn import check_frame, least_face, pyramid_scales
 from emodiss.models.mtcnn_nets import weights_identity
 
 
@@ -25,6 +25,8 @@ class ReferenceMtcnn:
     ----------
     min_face_size, thresholds, factor
         As in `facenet_pytorch.MTCNN`, with its defaults.
+    min_face_share
+        Smallest face as a share of the frame's height; takes the place of `min_face_size`.
     device
         "cpu" or "cuda".
 
@@ -40,13 +42,17 @@ class ReferenceMtcnn:
         self,
         min_face_size: float = 20,
         *,
+        min_face_share: float | None = None,
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),
         factor: float = 0.709,
         device: str = "cpu",
     ) -> None:
         if not (math.isfinite(min_face_size) and min_face_size > 0):
             raise ValueError(f"min_face_size must be a positive number of pixels: {min_face_size}.")
+        if min_face_share is not None and not 0 < min_face_share <= 1:
+            raise ValueError(f"min_face_share must be in (0, 1], got {min_face_share}.")
         self.min_face_size = float(min_face_size)
+        self.min_face_share = min_face_share
         self.thresholds = tuple(float(t) for t in thresholds)
         self.factor = float(factor)
         self.device = device
@@ -56,10 +62,8 @@ class ReferenceMtcnn:
     def identity(self) -> str:
         """Weights and every parameter that changes results; readable without loading."""
         thresholds = ",".join(f"{t:g}" for t in self.thresholds)
-        return (
-            f"reference-mtcnn/{weights_identity()}/min={self.min_face_size:g}px"
-            f"/p={thresholds}/f={self.factor:g}"
-        )
+        least = least_face(self.min_face_size, self.min_face_share)
+        return f"reference-mtcnn/{weights_identity()}/min={least}/p={thresholds}/f={self.factor:g}"
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame, largest first.
@@ -74,7 +78,10 @@ class ReferenceMtcnn:
     def _detect_one(self, frame: NDArray[np.uint8]) -> FaceBoxes:
         check_frame(frame)
         height, width = frame.shape[:2]
-        if not pyramid_scales(height, width, self.min_face_size, self.factor):
+        least = self.min_face_size
+        if self.min_face_share is not None:
+            least = max(1.0, self.min_face_share * height)
+        if not pyramid_scales(height, width, least, self.factor):
             # The package fails on a picture smaller than the smallest face.
             return FaceBoxes.empty()
         if self._model is None:
@@ -84,11 +91,11 @@ class ReferenceMtcnn:
             make: Any = MTCNN  # its defaults are typed narrower than what it takes
             self._model = make(
                 keep_all=True,
-                min_face_size=self.min_face_size,
                 thresholds=list(self.thresholds),
                 factor=self.factor,
                 device=self.device,
             ).eval()
+        self._model.min_face_size = least
         boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
         if boxes is None:
             return FaceBoxes.empty()

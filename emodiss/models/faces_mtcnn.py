@@ -82,6 +82,11 @@ def pyramid_scales(height: int, width: int, min_face_size: float, factor: float)
     return scales
 
 
+def least_face(size: float, share: float | None) -> str:
+    """Name the smallest face: `20px`, or `0.1h` for a share of the frame's height."""
+    return f"{size:g}px" if share is None else f"{share:g}h"
+
+
 class MtcnnDetector:
     """Finds faces with MTCNN.
 
@@ -164,11 +169,7 @@ class MtcnnDetector:
     @property
     def identity(self) -> str:
         """Weights and every parameter that changes results; readable without loading."""
-        least = (
-            f"{self.min_face_size:g}px"
-            if self.min_face_share is None
-            else f"{self.min_face_share:g}h"
-        )
+        least = least_face(self.min_face_size, self.min_face_share)
         thresholds = ",".join(f"{t:g}" for t in self.thresholds)
         half = "/half" if self.half_size else ""
         return f"mtcnn/{weights_identity()}/min={least}/p={thresholds}/f={self.factor:g}{half}"

@@ -1,7 +1,7 @@
 """audEERING's speech emotion model from its hub checkpoint, run by torch (Wagner et al. 2023).
 
-The same model as :mod:`emodiss.models.speech_affect_audonnx` (see there for the paper, the
-licence, CC BY-NC-SA 4.0, and what its values mean: silence is not neutral), as
+The model of :mod:`emodiss.models.speech_affect_windows` (see there for the paper, the licence,
+CC BY-NC-SA 4.0, and what its values mean: silence is not neutral), as
 `audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim` on the Hugging Face hub. Use this one on a
 GPU or for batches, the ONNX folder otherwise.
 
@@ -9,10 +9,6 @@ The checkpoint's head is not one that transformers knows, so it is written here 
 description: mean over time, dense layer, tanh, output layer. Nothing from the hub is executed:
 the files lie in a local folder, `config.json` is read as data, and weights come from safetensors
 or, for the older file, from `torch.load(weights_only=True)`. There is no network access here.
-
-**Signal level**: each utterance is brought to zero mean and unit variance (`normalise=True`), as
-the checkpoint's own preprocessor does. The published examples of the ONNX file feed it the raw
-signal. Choose one way for a study; the identity says which.
 
 **Not run on the real weights** while this was written: they could not be obtained there. Tests use
 small networks of the same architecture, check every tensor name and shape of the full one, and
@@ -24,57 +20,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emodiss.affect import Scale, SpeechAffect
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models.speech_affect_audonnx import (
-    MIN_DURATION_S,
-    SAMPLE_RATE,
-    WINDOW_S,
-    affect_of,
-    check_options,
-    label_order,
-    measurable,
-    normalised,
-    options_of,
-    prepare,
-    windows,
-)
+from emodiss.models.speech_affect_windows import Level, WindowedSpeech, label_order
 from emodiss.models.torch_threads import torch_threads
-from emodiss.models.weight_files import WeightFile, require, sha256_of, verify
-
-__all__ = ["FILES", "OLDER_WEIGHTS", "REPOSITORY", "REVISION", "SpeechRegressor", "Wav2Vec2Speech"]
-
-REPOSITORY: Final = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
-REVISION: Final = "6eba34a2485ea31cb03600241787c3a5edab8626"
-"""The hub commit that several public projects pin; its files are `FILES`."""
-
-FILES: Final = (
-    WeightFile(
-        name="config.json",
-        size=2_344,
-        sha256="c0962c3d1f065972bbebbba0bbffb8016ef4e9aae4a9b07e5fec22f770d2cddb",
-    ),
-    WeightFile(
-        name="model.safetensors",
-        size=661_375_508,
-        sha256="efa5ac1a13b2d2f42182738e44794b1eb4c0cdd221a8b4ae11304c3a5f5fae95",
-    ),
+from emodiss.models.weight_files import (
+    AUDEERING_HUB,
+    AUDEERING_HUB_OLDER,
+    AUDEERING_REPOSITORY,
+    AUDEERING_REVISION,
+    require,
+    verify,
 )
-"""What the folder holds. Sizes and hashes as a public project recorded them at `REVISION`; the
-length of its config.json agrees with a copy in another repository."""
 
-OLDER_WEIGHTS: Final = WeightFile(
-    name="pytorch_model.bin",
-    sha256="176d9d1ce29a8bddbab44068b9c1c194c51624c7f1812905e01355da58b18816",
-)
-"""The pickled form of the weights, taken when there is no safetensors file."""
+__all__ = ["SpeechRegressor", "Wav2Vec2Speech"]
 
 
 class _RegressionHead(nn.Module):
@@ -148,119 +113,38 @@ class SpeechRegressor(nn.Module):
         return lengths
 
 
-class Wav2Vec2Speech:
-    """The hub checkpoint as a speech affect model.
-
-    Weights are read at the first measurement; `identity` never reads the published files.
+class Wav2Vec2Speech(WindowedSpeech):
+    """The hub checkpoint as a speech affect model; options as in the base class.
 
     Parameters
     ----------
     folder
         Folder with `config.json` and `model.safetensors` (or `pytorch_model.bin`).
-    threads
-        CPU threads during a call.
-    normalise
-        Bring each utterance to zero mean and unit variance first, before it is divided into
-        windows. On, as in the checkpoint's preprocessor.
-    min_duration_s
-        Shortest signal that is measured, at least 0.025 s.
-    window_s
-        Longer signals are divided into equal windows, whose values are averaged by duration.
-    device
-        `cpu`, `cuda` or `cuda:<n>`.
-    batch_size
-        Signals per forward pass in `predict_many`; by default 1 on a CPU, where batches are
-        slower, and 16 on a GPU. Changes results by less than 1e-5.
-    allow_unverified
-        Take a checkpoint of your own; the identity then carries the sha256 of its weights.
-
-    Raises
-    ------
-    ValueError
-        If an option is out of range.
     """
 
-    name: Final = "audeering-w2v2-hf"
-    """Catalogue name."""
+    name: ClassVar[str] = "audeering-w2v2-hf"
+    published_signal: ClassVar[Level] = "normalised"
+    gpu_batch_size: ClassVar[int] = 16
 
-    def __init__(
-        self,
-        folder: Path | str,
-        *,
-        threads: int = 1,
-        normalise: bool = True,
-        min_duration_s: float = MIN_DURATION_S,
-        window_s: float = WINDOW_S,
-        device: str = "cpu",
-        batch_size: int | None = None,
-        allow_unverified: bool = False,
-    ) -> None:
-        check_options(threads=threads, min_duration_s=min_duration_s, window_s=window_s)
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; expected at least 1.")
-        self.folder = Path(folder)
-        self.threads = threads
-        self.normalise = normalise
-        self.window_s = window_s
-        self.device = device
-        self.batch_size = batch_size or (1 if device == "cpu" else 16)
-        self.allow_unverified = allow_unverified
-        self._min_duration_s = min_duration_s
-        self._network: SpeechRegressor | None = None
-        self._order: list[int] = []
-
-    def _weights(self) -> Path:
+    def _weights(self) -> tuple[Path, str]:
         """Find the weight file in the folder, safetensors first."""
-        older = self.folder / OLDER_WEIGHTS.name
-        newer = self.folder / FILES[1].name
-        return older if older.exists() and not newer.exists() else newer
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and every option that changes results; readable without loading.
-
-        Raises
-        ------
-        ModelMissing
-            Only with `allow_unverified`, if there is no file to hash.
-        """
+        newer = self.folder / AUDEERING_HUB[1].name
+        older = self.folder / AUDEERING_HUB_OLDER.name
         # Both published files hold the same tensors, so the commit names them.
-        digest = f"hub-{REVISION[:12]}"
-        if self.allow_unverified:
-            require(self._weights(), model=self.name)
-            digest = f"sha256-{sha256_of(self._weights())[:12]}"
-        return ":".join(
-            (self.name, digest, *options_of(normalise=self.normalise, window_s=self.window_s))
+        return (
+            older if older.exists() and not newer.exists() else newer,
+            f"hub-{AUDEERING_REVISION[:12]}",
         )
 
-    @property
-    def scale(self) -> Scale:
-        """Native scale: about [0, 1]."""
-        return "unit"
-
-    @property
-    def min_duration_s(self) -> float:
-        """Shortest signal that is measured, in seconds."""
-        return self._min_duration_s
-
     def load(self) -> None:
-        """Read and check the weights now rather than at the first measurement.
-
-        Raises
-        ------
-        ModelMissing
-            If the folder or one of its files is absent.
-        ModelError
-            If a file is not the published one, cannot be read or does not fit.
-        MissingExtra
-            If transformers is not installed.
-        """
+        """Read and check the weights now rather than at the first measurement; see the base."""
         if self._network is not None:
             return
-        weights, description = self._weights(), self.folder / FILES[0].name
+        config_file, newer = AUDEERING_HUB
+        weights, description = self._weights()[0], self.folder / config_file.name
         for path, published in (
-            (description, FILES[0]),
-            (weights, FILES[1] if weights.name == FILES[1].name else OLDER_WEIGHTS),
+            (description, config_file),
+            (weights, newer if weights.name == newer.name else AUDEERING_HUB_OLDER),
         ):
             if self.allow_unverified:
                 require(path, model=self.name)
@@ -276,21 +160,12 @@ class Wav2Vec2Speech:
         self._network = network.requires_grad_(False).to(self.device)
 
     def raw(self, signals: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """Run the network once on a batch, without checks, windows or normalisation.
+        """Run the network once on a batch; see the base class.
 
-        Parameters
-        ----------
-        signals
-            b signals, (n_i,) float at 16 kHz, each at least 400 samples. Those of unequal length
-            are padded, and the padding is masked.
-
-        Returns
-        -------
-        ndarray
-            (b, 3) valence, arousal, dominance on the native scale.
+        Signals of unequal length are padded, and the padding is masked in the attention and in
+        the mean over time.
         """
         self.load()
-        assert self._network is not None
         sizes = [len(signal) for signal in signals]
         batch = np.zeros((len(signals), max(sizes)), np.float32)
         for row, signal in zip(batch, signals, strict=True):
@@ -305,72 +180,6 @@ class Wav2Vec2Speech:
             out = self._network(torch.from_numpy(batch).to(self.device), lengths)
             logits = out["logits"].double().cpu().numpy()
         return logits[:, self._order]
-
-    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
-        """Measure one utterance.
-
-        Parameters
-        ----------
-        signal
-            (n,) float, one channel in [-1, 1].
-        sample_rate
-            Samples per second, at least 8000; other rates than 16 kHz are resampled.
-
-        Returns
-        -------
-        SpeechAffect
-            All NaN if the signal is shorter than `min_duration_s` or does not vary at all.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite floating-point channel within full scale.
-        ModelMissing, ModelError, MissingExtra
-            See `load`.
-        """
-        return self.predict_many([signal], sample_rate)[0]
-
-    def predict_many(
-        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
-    ) -> list[SpeechAffect]:
-        """Measure many utterances, those of similar length together.
-
-        Parameters
-        ----------
-        signals
-            Each as in `predict`.
-        sample_rate
-            Of all of them.
-
-        Returns
-        -------
-        list of SpeechAffect
-            In the order of the signals.
-
-        Raises
-        ------
-        ValueError, ModelMissing, ModelError, MissingExtra
-            As `predict`.
-        """
-        pieces: list[tuple[int, NDArray[np.float32]]] = []
-        for index, signal in enumerate(signals):
-            samples = prepare(signal, sample_rate)
-            if not measurable(samples, self.min_duration_s):
-                continue
-            if self.normalise:
-                samples = normalised(samples)
-            parts = windows(len(samples), round(self.window_s * SAMPLE_RATE))
-            pieces += [(index, samples[start:end]) for start, end in parts]
-        # Similar lengths share a batch, so that little of it is padding.
-        pieces.sort(key=lambda piece: len(piece[1]))
-        total, n_samples = np.zeros((len(signals), 3)), np.zeros((len(signals), 1))
-        for start in range(0, len(pieces), self.batch_size):
-            batch = pieces[start : start + self.batch_size]
-            for (index, piece), row in zip(batch, self.raw([p for _, p in batch]), strict=True):
-                total[index] += row * len(piece)
-                n_samples[index] += len(piece)
-        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: nothing was measured
-            return [affect_of(row) for row in total / n_samples]
 
 
 def _read_config(path: Path) -> Any:
@@ -390,12 +199,12 @@ def _read_config(path: Path) -> Any:
     if not isinstance(content, dict) or content.get("model_type") != "wav2vec2":
         raise ModelError(
             f"{path} does not describe a wav2vec2 model.",
-            next_step=f"Use the published checkpoint, {REPOSITORY}.",
+            next_step=f"Use the published checkpoint, {AUDEERING_REPOSITORY}.",
         )
     if content.get("pooling_mode", "mean") != "mean":
         raise ModelError(
             f"{path} asks for pooling_mode '{content['pooling_mode']}'; expected 'mean'.",
-            next_step=f"Use the published checkpoint, {REPOSITORY}.",
+            next_step=f"Use the published checkpoint, {AUDEERING_REPOSITORY}.",
         )
     return Wav2Vec2Config.from_dict(content)
 
@@ -439,6 +248,6 @@ def _fit(network: SpeechRegressor, state: dict[str, Tensor], path: Path) -> None
         raise ModelError(
             f"{path} does not fit its config.json: {len(wrong)} tensors are missing, unknown or of "
             f"another shape (such as {', '.join(wrong[:3])}).",
-            next_step=f"Use config.json and weights of one revision of {REPOSITORY}.",
+            next_step=f"Use config.json and weights of one revision of {AUDEERING_REPOSITORY}.",
         )
     network.load_state_dict(state, strict=True, assign=True)

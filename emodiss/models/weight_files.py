@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from emodiss.errors import ModelError, ModelMissing
 
@@ -25,12 +26,15 @@ class WeightFile:
         Hex digest of the content; None when no source states it, or when sources disagree.
     git_blob
         Git's id of the content, `sha1("blob <size>\0" + content)`; None outside a git repository.
+    url
+        Where it can be fetched; None for a file that comes inside another.
     """
 
     name: str
     size: int | None = None
     sha256: str | None = None
     git_blob: str | None = None
+    url: str | None = None
 
     @property
     def digest(self) -> str:
@@ -42,6 +46,73 @@ class WeightFile:
         return "unpinned"
 
 
+# --- EmoNet: face-analysis/emonet at commit 49eef30, folder `pretrained` ------------------------
+
+_EMONET: Final = "https://github.com/face-analysis/emonet/raw/49eef30/pretrained"
+
+EMONET_8: Final = WeightFile(
+    name="emonet_8.pth",
+    size=56_087_163,
+    sha256="52918cffba56f31886e6959f6837266a5f7ef5c0a552baf4c6dabe1e8fa9bc97",
+    git_blob="6833bfdcf8fc761deb7630256a750cf1f7c850c1",
+    url=f"{_EMONET}/emonet_8.pth",
+)
+"""The git id is that of the authors' commit. Size and sha256 are given alike by two third parties,
+one of which took the file from the authors' repository."""
+
+EMONET_5: Final = WeightFile(
+    name="emonet_5.pth",
+    git_blob="61358cb3ea0fe410c01ee4ffff5ed1b49713af98",
+    url=f"{_EMONET}/emonet_5.pth",
+)
+"""The git id alone: two third parties state different sha256 values for this file (dd2ba75e...
+with 56,203,787 bytes, and 1d8fac68...)."""
+
+# --- audEERING's speech model: the ONNX archive, and the checkpoint on the Hugging Face hub ------
+
+AUDEERING_ARCHIVE: Final = WeightFile(
+    name="w2v2-L-robust-12.6bc4a7fd-1.1.0.zip",
+    size=609_889_780,
+    sha256="01813761eff4a74f9b809ca966224d26b3bd6064878bf4f6ade4918177b5e777",
+    url="https://zenodo.org/record/6221127/files/w2v2-L-robust-12.6bc4a7fd-1.1.0.zip",
+)
+"""The archive that holds `AUDEERING_ONNX`. Size and sha256 are stated by one third party that
+downloads it; another states md5 76fef8c090addd7fcee60c64e9536ced."""
+
+AUDEERING_ONNX: Final = (WeightFile("model.onnx"), WeightFile("model.yaml"))
+"""What the archive holds. No source states hashes of the unpacked files, so the archive is
+checked when it is fetched."""
+
+AUDEERING_REPOSITORY: Final = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
+AUDEERING_REVISION: Final = "6eba34a2485ea31cb03600241787c3a5edab8626"
+"""The hub commit that several public projects pin; its files are `AUDEERING_HUB`."""
+
+_HUB: Final = f"https://huggingface.co/{AUDEERING_REPOSITORY}/resolve/{AUDEERING_REVISION}"
+
+AUDEERING_HUB: Final = (
+    WeightFile(
+        name="config.json",
+        size=2_344,
+        sha256="c0962c3d1f065972bbebbba0bbffb8016ef4e9aae4a9b07e5fec22f770d2cddb",
+        url=f"{_HUB}/config.json",
+    ),
+    WeightFile(
+        name="model.safetensors",
+        size=661_375_508,
+        sha256="efa5ac1a13b2d2f42182738e44794b1eb4c0cdd221a8b4ae11304c3a5f5fae95",
+        url=f"{_HUB}/model.safetensors",
+    ),
+)
+"""What the checkpoint's folder holds. Sizes and hashes as a public project recorded them at that
+commit; the length of its config.json agrees with a copy in another repository."""
+
+AUDEERING_HUB_OLDER: Final = WeightFile(
+    name="pytorch_model.bin",
+    sha256="176d9d1ce29a8bddbab44068b9c1c194c51624c7f1812905e01355da58b18816",
+)
+"""The pickled form of the weights, taken when there is no safetensors file."""
+
+
 def sha256_of(path: Path) -> str:
     """Hash a file's content, in blocks.
 
@@ -50,11 +121,8 @@ def sha256_of(path: Path) -> str:
     path
         The file.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_id(path: Path) -> str:
@@ -97,6 +165,33 @@ def require(path: Path, *, model: str) -> None:
         )
 
 
+def difference(path: Path, published: WeightFile) -> str:
+    """Say in what a file on disk differs from the published one.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+    published
+        What it must be; each stated property is checked, the cheap one first.
+
+    Returns
+    -------
+    str
+        Such as `it has 3 bytes, expected 4`; empty when nothing stated differs.
+    """
+    size = path.stat().st_size
+    if published.size is not None and size != published.size:
+        return f"it has {size} bytes, expected {published.size}"
+    for kind, expected, compute in (
+        ("git blob id", published.git_blob, git_blob_id),
+        ("sha256", published.sha256, sha256_of),
+    ):
+        if expected is not None and (seen := compute(path)) != expected:
+            return f"its {kind} is {seen}, expected {expected}"
+    return ""
+
+
 def verify(path: Path, published: WeightFile, *, model: str) -> None:
     """Insist that a file on disk is the published one.
 
@@ -118,26 +213,13 @@ def verify(path: Path, published: WeightFile, *, model: str) -> None:
         download cut short, or a Git LFS pointer saved in place of the weights.
     """
     require(path, model=model)
-    next_step = (
-        f"Delete it and fetch it again with: emodiss models pull {model}. If this file is what you "
-        "mean to use, say so with allow_unverified=True; the results then carry its own hash."
-    )
-    size = path.stat().st_size
-    if published.size is not None and size != published.size:
+    if found := difference(path, published):
         raise ModelError(
-            f"{path} is not the published {published.name}: it has {size} bytes, "
-            f"expected {published.size}.",
-            next_step=next_step,
+            f"{path} is not the published {published.name}: {found}.",
+            next_step=(
+                f"Delete it and fetch it again with: emodiss models pull {model}. If this file is "
+                "what you mean to use, say so with allow_unverified=True; the results then carry "
+                "its own hash."
+            ),
             code="model_hash",
         )
-    for kind, expected, compute in (
-        ("git blob id", published.git_blob, git_blob_id),
-        ("sha256", published.sha256, sha256_of),
-    ):
-        if expected is not None and (seen := compute(path)) != expected:
-            raise ModelError(
-                f"{path} is not the published {published.name}: its {kind} is {seen}, "
-                f"expected {expected}.",
-                next_step=next_step,
-                code="model_hash",
-            )

@@ -22,6 +22,7 @@ from emodiss.manifest import Manifest, VideoRow
 from emodiss.models import catalog
 from emodiss.runs import engines, keys, sources, tables
 from emodiss.runs.perform import Job
+from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
@@ -207,6 +208,7 @@ def _known_sources(read: Manifest, store: Store) -> list[Source]:
     from emodiss import fetch
 
     hashes = sources.Hashes(store)
+    overlays = ReviewFile(store.root).overlays()
     found: list[Source] = []
     for row in read.rows:
         media = (
@@ -214,7 +216,7 @@ def _known_sources(read: Manifest, store: Store) -> list[Source]:
             if row.path is not None
             else fetch.fetched(str(row.url), store.root / "downloads")
         )
-        found.append(sources.local_source(row, read, media, hashes))
+        found.append(sources.local_source(row, read, media, hashes, overlays))
     return found
 
 
@@ -226,7 +228,8 @@ def _recipes(
         content=source.content,
         transcript=source.transcript,
         settings=settings,
-        identities={entry.name: entry.identity for entry in entries.values()},
+        overlay=source.overlay,
+        identities={e.name: e.identity_with(settings) for e in entries.values()},
     )
 
 
@@ -255,10 +258,11 @@ def _find_sources(read: Manifest, store: Store, settings: Settings) -> list[Sour
         )
         store.append(outcomes)
     hashes = sources.Hashes(store)
+    overlays = ReviewFile(store.root).overlays()
     found: list[Source] = []
     for row in read.rows:
         media = read.resolve(row.path) if row.path is not None else fetched.get(row.id)
-        found.append(sources.local_source(row, read, media, hashes))
+        found.append(sources.local_source(row, read, media, hashes, overlays))
     hashes.save()
     store.append(
         [
@@ -343,6 +347,7 @@ def _job(
         inputs={name: plan[name].key for name in recipe.stage.reads},
         facts=recipe.facts,
         settings=settings,
+        overlay=source.overlay,
         model=recipe.model,
         device=device,
         threads=threads,
@@ -364,7 +369,9 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
         "preset": preset,
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
-        "models": {task: entry.identity for task, entry in catalog.chosen(settings).items()},
+        "models": {
+            task: entry.identity_with(settings) for task, entry in catalog.chosen(settings).items()
+        },
         "licences": {e.name: e.licence for e in catalog.chosen(settings).values()},
         "versions": versions,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

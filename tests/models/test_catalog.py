@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import subprocess
 import sys
 
 import pytest
 
 from emodiss.errors import ModelMissing, SettingsError
+from emodiss.manifest import VideoRow
 from emodiss.models import catalog
 from emodiss.models.catalog import CATALOG
+from emodiss.models.weight_files import WeightFile
 from emodiss.presets import PRESETS, changes_of
+from emodiss.runs.keys import recipes
 from emodiss.settings import resolve
+from emodiss.stages import STAGES
 
 
 def test_every_preset_names_models_of_the_right_task():
@@ -32,9 +38,10 @@ def test_shipped_weights_are_what_their_cards_say():
     total = 0
     for entry in shipped:
         assert catalog.verify(entry) == []
-        for name in entry.files:
-            total += (catalog.weights_folder() / name).stat().st_size
-            assert (catalog.weights_folder() / name).with_suffix(".md").is_file()
+        for file in entry.files:
+            path = catalog.weights_folder() / file.name
+            total += path.stat().st_size
+            assert path.with_suffix(".md").is_file()
     assert total < 8_000_000
 
 
@@ -65,6 +72,95 @@ def test_damaged_weights_are_noticed(tmp_path, monkeypatch):
     (entry.folder / "emonet_8.pth").write_bytes(b"not these")
     assert entry.missing() == []
     assert catalog.verify(entry) == ["emonet_8.pth"]
+
+
+def test_a_published_file_is_known_by_any_hash_its_publisher_gives(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMODISS_HOME", str(tmp_path))
+    entry = CATALOG["emonet-5"]  # pinned by git's id alone
+    entry.folder.mkdir(parents=True)
+    path = entry.folder / "emonet_5.pth"
+    path.write_bytes(b"what is up, doc?")
+    assert catalog.verify(entry) == ["emonet_5.pth"]
+    # The worked example of "Pro Git", section 10.2 (Git Objects).
+    as_published = dataclasses.replace(
+        entry, files=(WeightFile(path.name, git_blob="bd9dbf5aae1a3862dd1526723246b20206e5fc37"),)
+    )
+    assert catalog.verify(as_published) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "assignment", "attribute", "value"),
+    [
+        ("emonet-8", "emonet.crop=landmark_square", "crop", "landmark_square"),
+        ("emonet-8", "emonet.mirror=true", "mirror", True),
+        ("emonet-8", "emonet.precision=bfloat16", "precision", "bfloat16"),
+        ("emonet-8", "emonet.backend=torch", "backend", "torch"),
+        ("emonet-8", "emonet.batch_size=3", "batch_size", 3),
+        ("emonet-5", "emonet.fifth_class=anger", "_columns", [0, 1, 2, 3, 6]),
+        ("audeering-w2v2", "audeering.signal=normalised", "signal", "normalised"),
+        ("audeering-w2v2", "audeering.window_s=20", "window_s", 20.0),
+        ("audeering-w2v2-hf", "audeering.signal=raw", "signal", "raw"),
+        ("audeering-w2v2-hf", "audeering.batch_size=4", "batch_size", 4),
+        ("mtcnn", "faces.min_face=0.1", "min_face_share", 0.1),
+        ("mtcnn", "faces.min_face=33", "min_face_size", 33.0),
+        ("mtcnn", "faces.half_size=true", "half_size", True),
+        ("mtcnn-reference", "faces.min_face=0.1", "min_face_share", 0.1),
+    ],
+)
+def test_settings_reach_the_model_and_the_key_of_its_stage(
+    tmp_path, monkeypatch, name, assignment, attribute, value
+):
+    monkeypatch.setenv("EMODISS_HOME", str(tmp_path))
+    monkeypatch.setattr(catalog, "require", lambda entries: None)
+    entry = CATALOG[name]
+    plain = resolve({f"models.{entry.task}": name})
+    changed = resolve({f"models.{entry.task}": name}, [assignment])
+    assert getattr(catalog.load(name, changed), attribute) == value
+    assert getattr(catalog.load(name, plain), attribute) != value
+    stage = next(stage.name for stage in STAGES if stage.model == entry.task)
+    one, other = (
+        recipes(
+            VideoRow(id="a", path="a.mp4"),
+            content="",
+            transcript=None,
+            settings=settings,
+            identities={e.name: e.identity_with(settings) for e in CATALOG.values()},
+        )[stage].key
+        for settings in (plain, changed)
+    )
+    assert one != other
+
+
+def test_a_models_options_leave_other_models_keys_alone():
+    plain, changed = resolve({}), resolve({}, ["emonet.mirror=true", "audeering.window_s=20"])
+    for name in ("fer-lite", "ser-lite", "mtcnn", "silero-vad"):
+        assert CATALOG[name].identity_with(plain) == CATALOG[name].identity_with(changed)
+
+
+def test_weights_of_ones_own_are_known_by_their_hash(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMODISS_HOME", str(tmp_path))
+    own, entry = resolve({}, ["emonet.allow_unverified=true"]), CATALOG["emonet-8"]
+    entry.folder.mkdir(parents=True)
+    seen = set()
+    for content in (b"one", b"other"):
+        (entry.folder / "emonet_8.pth").write_bytes(content)
+        seen.add(entry.identity_with(own))
+        assert hashlib.sha256(content).hexdigest()[:12] in entry.identity_with(own)
+    assert len(seen) == 2
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMODISS_HOME", str(tmp_path))
+    monkeypatch.setattr(catalog, "require", lambda entries: None)
+    with pytest.raises(SettingsError, match="runs in float32"):
+        resolve({}, ["emonet.backend=onnxruntime", "emonet.precision=bfloat16"])
+    with pytest.raises(SettingsError, match=r"audeering-w2v2 takes 1.*audeering-w2v2-hf"):
+        catalog.load("audeering-w2v2", resolve({}, ["audeering.batch_size=2"]))
+    with pytest.raises(SettingsError, match="cannot halve"):
+        catalog.load("mtcnn-reference", resolve({}, ["faces.half_size=true"]))
+    onnxruntime = resolve({}, ["emonet.backend=onnxruntime"])
+    with pytest.raises(SettingsError, match="runs on the CPU"):
+        catalog.load("emonet-8", onnxruntime, device="cuda")
 
 
 def test_unknown_models_are_met_with_the_known_ones():

@@ -16,7 +16,8 @@ import torch
 from hypothesis import given, strategies as st
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models.speech_affect_audonnx import AudonnxSpeech, normalised, windows
+from emodiss.models.speech_affect_audonnx import AudonnxSpeech
+from emodiss.models.speech_affect_windows import normalised, windows
 from tests.models.contracts import check_speech_affect_model, voice
 from tests.models.test_speech_affect_wav2vec2 import SpeechRegressor, tiny_network
 
@@ -92,7 +93,7 @@ def test_onnx_equals_torch(model: AudonnxSpeech) -> None:
             expected = network(torch.from_numpy(signal[None]))["logits"][0].numpy()
         arousal, dominance, valence = expected
         np.testing.assert_allclose(
-            model.raw(signal), [valence, arousal, dominance], rtol=0, atol=1e-5
+            model.raw([signal]), [[valence, arousal, dominance]], rtol=0, atol=1e-5
         )
 
 
@@ -104,7 +105,9 @@ def test_the_signal_is_fed_raw_unless_asked(simple: Path) -> None:
     assert out.dominance_raw == pytest.approx(0.0675, abs=1e-6)
     assert out.valence_raw == pytest.approx(0.5, abs=1e-6)
     assert (out.arousal, out.valence) == pytest.approx((-0.5, 0.0), abs=1e-6)
-    level = AudonnxSpeech(simple, allow_unverified=True, normalise=True).predict(signal, 16_000)
+    level = AudonnxSpeech(simple, allow_unverified=True, signal="normalised").predict(
+        signal, 16_000
+    )
     assert level.arousal_raw == pytest.approx(0.0, abs=1e-5)
     assert level.dominance_raw == pytest.approx(1.0, abs=1e-4)
 
@@ -251,7 +254,7 @@ def test_identity_says_what_changes_results(folder: Path, tmp_path: Path) -> Non
     assert base.identity == "audeering-w2v2:sha256-01813761eff4:raw:window=15s"
     assert AudonnxSpeech(tmp_path, threads=2, device="cuda").identity == base.identity
     others = [
-        AudonnxSpeech(tmp_path, normalise=True),
+        AudonnxSpeech(tmp_path, signal="normalised"),
         AudonnxSpeech(tmp_path, window_s=20),
         AudonnxSpeech(folder, allow_unverified=True),
     ]
@@ -261,7 +264,15 @@ def test_identity_says_what_changes_results(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "options", [{"threads": 0}, {"min_duration_s": 0.01}, {"window_s": 0.5}, {"window_s": math.nan}]
+    "options",
+    [
+        {"threads": 0},
+        {"batch_size": 2},
+        {"min_duration_s": 0.01},
+        {"window_s": 0.5},
+        {"window_s": math.nan},
+        {"signal": "loud"},
+    ],
 )
 def test_options_out_of_range(tmp_path: Path, options: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
@@ -279,7 +290,7 @@ def test_published_outputs_for_seeded_noise() -> None:
     if not found:
         pytest.skip("needs the ONNX folder under EMODISS_HOME; emodiss ships no weights of it")
     noise = np.random.RandomState(0).normal(size=16_000)
-    valence, arousal, dominance = AudonnxSpeech(found[0]).raw(noise)
+    [[valence, arousal, dominance]] = AudonnxSpeech(found[0]).raw([noise])
     assert [arousal, dominance, valence] == pytest.approx(
         [0.6563389, 0.630771, 0.4762332], abs=1e-4
     )

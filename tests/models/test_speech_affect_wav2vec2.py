@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models.speech_affect_wav2vec2 import FILES, SpeechRegressor, Wav2Vec2Speech
+from emodiss.models.speech_affect_wav2vec2 import SpeechRegressor, Wav2Vec2Speech
+from emodiss.models.weight_files import AUDEERING_HUB
 from tests.models.contracts import check_speech_affect_model, voice
 
 CONFIG: dict[str, Any] = {
@@ -158,7 +159,7 @@ def test_normalisation_is_that_of_the_published_preprocessor(
     got = [measured.valence_raw, measured.arousal_raw, measured.dominance_raw]
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 
-    plain = Wav2Vec2Speech(folder, allow_unverified=True, normalise=False)
+    plain = Wav2Vec2Speech(folder, allow_unverified=True, signal="raw")
     raw = plain.predict(signal, 16_000)
     np.testing.assert_allclose(
         [raw.valence_raw, raw.arousal_raw, raw.dominance_raw], by_hand(signal), rtol=0, atol=1e-5
@@ -199,7 +200,7 @@ def test_many_utterances_keep_their_order(folder: Path, model: Wav2Vec2Speech) -
 def test_long_utterances_are_averaged_over_equal_windows(folder: Path) -> None:
     # 2.5 s in windows of at most 1 s: three of 0.8333 s. 40,000 samples: 13,333 + 13,333 + 13,334.
     signal = voice(2.5)
-    model = Wav2Vec2Speech(folder, allow_unverified=True, normalise=False, window_s=1.0)
+    model = Wav2Vec2Speech(folder, allow_unverified=True, signal="raw", window_s=1.0)
     parts = [signal[:13_333], signal[13_333:26_666], signal[26_666:]]
     rows = np.stack([by_hand(part) for part in parts])
     expected = (rows * [[13_333], [13_333], [13_334]]).sum(axis=0) / 40_000
@@ -217,7 +218,9 @@ def test_house_scale_is_twice_minus_one(model: Wav2Vec2Speech) -> None:
 
 def test_older_file_holds_the_same_weights(tmp_path: Path, model: Wav2Vec2Speech) -> None:
     older = Wav2Vec2Speech(write_checkpoint(tmp_path, older=True), allow_unverified=True)
-    assert older.predict(voice(), 16_000) == model.predict(voice(), 16_000)
+    one, other = older.predict(voice(), 16_000), model.predict(voice(), 16_000)
+    # Not to the last bit: where a file puts a tensor in memory decides how it is summed.
+    np.testing.assert_allclose(astuple(one), astuple(other), rtol=0, atol=1e-6)
 
 
 def _drop(state: dict) -> None:
@@ -284,7 +287,7 @@ def test_identity_says_what_changes_results(folder: Path, tmp_path: Path) -> Non
     ):
         assert same.identity == base.identity
     others = [
-        Wav2Vec2Speech(tmp_path, normalise=False),
+        Wav2Vec2Speech(tmp_path, signal="raw"),
         Wav2Vec2Speech(tmp_path, window_s=20),
         Wav2Vec2Speech(folder, allow_unverified=True),
     ]
@@ -303,8 +306,8 @@ def test_options_out_of_range(tmp_path: Path, options: dict) -> None:
 def test_published_outputs_for_one_second_of_zeros() -> None:
     """Card example: zeros through the processor give 0.5460754, 0.6062266, 0.40431657."""
     home = os.environ.get("EMODISS_HOME")
-    found = sorted(Path(home).rglob(FILES[1].name)) if home else []
-    found = [path for path in found if path.stat().st_size == FILES[1].size]
+    found = sorted(Path(home).rglob(AUDEERING_HUB[1].name)) if home else []
+    found = [path for path in found if path.stat().st_size == AUDEERING_HUB[1].size]
     if not found:
         pytest.skip("needs the hub checkpoint under EMODISS_HOME; emodiss ships no weights of it")
     model = Wav2Vec2Speech(found[0].parent)
