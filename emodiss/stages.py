@@ -121,6 +121,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "people", "speech_affect", "face_affect"),
         settings=("dissonance", "face_affect"),
         row=("id",),
+        version=2,
     ),
     Stage(
         "prompts", "emodiss.prompts.of_session:write", reads=("utterances",), settings=("prompts",)

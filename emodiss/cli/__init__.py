@@ -10,7 +10,13 @@ import sys
 
 import typer
 
-from emodiss.cli import ask_commands, rating_commands, run_commands, show_commands
+from emodiss.cli import (
+    ask_commands,
+    dissonance_command,
+    rating_commands,
+    run_commands,
+    show_commands,
+)
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -36,6 +42,7 @@ app.command("annotate")(run_commands.annotate)
 app.command("demo")(run_commands.demo)
 app.command("status")(run_commands.status)
 app.command("doctor")(run_commands.doctor)
+app.command("dissonance")(dissonance_command.dissonance)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
 app.command("intervene")(ask_commands.intervene)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 
+from emodiss.dissonance import Rule, reflag
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
 from emodiss.plots.moment import figure2, figure4
@@ -134,10 +136,13 @@ def figure10(run: Run) -> Figure:
     """
     import matplotlib.pyplot as plt
 
+    # The figure is about voice and face, whatever the run compares.
+    rule = replace(Rule.of(run.settings.dissonance), compare="voice_vs_face")
+    table = reflag(run.utterances, rule)
+    threshold = float(table["dissonance_threshold"].max()) if len(table) else rule.threshold
     with style.house_style():
         figure, ax = plt.subplots(figsize=(5.4, 5.2))
-        table = run.columns("utterances", ["delta_valence", "delta_arousal"])
-        plot_differences(table, threshold=run.settings.dissonance.threshold, ax=ax)
+        plot_differences(table, threshold=threshold, ax=ax)
     return figure
 
 

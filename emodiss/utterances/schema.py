@@ -96,8 +96,8 @@ SCHEMA: tuple[Column, ...] = (
         "face_label", _TEXT, "expression with the largest mean probability", choices=EXPRESSIONS
     ),
     Column("face_status", _TEXT, "`ok`, or why the face is missing", choices=FACE_STATUSES),
-    Column("delta_valence", _NUMBER, "speech minus face, on the compared scale"),
-    Column("delta_arousal", _NUMBER, "speech minus face, on the compared scale"),
+    Column("delta_valence", _NUMBER, "speech minus face (or text minus both), as compared"),
+    Column("delta_arousal", _NUMBER, "speech minus face, as compared; NaN when text is compared"),
     Column("dissonance_score", _NUMBER, "larger absolute difference; NaN when undetermined", 0.0),
     Column("dissonant", _FLAG, "Equation 1: true, false, or missing when undetermined"),
     Column(
@@ -106,13 +106,30 @@ SCHEMA: tuple[Column, ...] = (
         "which axis is past the threshold",
         choices=("valence", "arousal", "both"),
     ),
-    Column("dissonance_reason", _TEXT, "why it is undetermined: `speech:...`, `face:...`"),
+    Column(
+        "dissonance_reason",
+        _TEXT,
+        "why it is undetermined: `speech:...`, `face:...`, `text:none`, `baseline:...`",
+    ),
     Column(
         "dissonance_probability",
         _NUMBER,
         "probability of being past the threshold, given the face's standard errors",
         0.0,
         1.0,
+    ),
+    Column("dissonance_threshold", _NUMBER, "T in use; NaN for a quantile of nothing", 0.0),
+    Column(
+        "compared",
+        _TEXT,
+        "the two sides of the difference",
+        choices=("voice_vs_face", "text_vs_nonverbal"),
+    ),
+    Column(
+        "baseline",
+        _TEXT,
+        "what is taken out per speaker and session: nothing, the mean, or mean and spread",
+        choices=("none", "shift", "z"),
     ),
     Column(
         "compared_scale",

@@ -71,7 +71,7 @@ def tabulate(
         )
     table = conform(pd.DataFrame(rows), SCHEMA)
     table["sentiment"] = _sentiment(table["text"])
-    return _flagged(table, rule)
+    return conform(dissonance.reflag(table, dissonance.Rule.of(rule)), SCHEMA)
 
 
 def _voice_of(i: int, measures: SpeechMeasures, rule: Any) -> dict[str, Any]:
@@ -121,39 +121,6 @@ def _sentiment(texts: pd.Series) -> NDArray[np.float64]:
             for text in texts
         ]
     )
-
-
-def _flagged(table: pd.DataFrame, rule: Any) -> pd.DataFrame:
-    """Apply Equation 1 and say why it cannot be answered where it cannot."""
-    suffix = "_raw" if rule.scale == "raw" else ""
-    voice = [table[f"speech_{axis}{suffix}"] for axis in ("valence", "arousal")]
-    face = [table[f"face_{axis}{suffix}"] for axis in ("valence", "arousal")]
-    covered = ~(table["face_coverage"] < rule.min_coverage)
-    face = [values.where(covered) for values in face]
-    flags = dissonance.flag(*voice, *face, threshold=rule.threshold)
-    table["delta_valence"], table["delta_arousal"] = flags.delta_valence, flags.delta_arousal
-    table["dissonance_score"] = flags.score
-    table["dissonant"] = flags.dissonant
-    table["dissonance_axis"] = pd.Series(flags.axis, index=table.index, dtype="str")
-    table["compared_scale"] = rule.scale
-    reasons: list[str | None] = []
-    for known, speech, look, enough in zip(
-        np.isfinite(flags.score), table["speech_status"], table["face_status"], covered, strict=True
-    ):
-        parts = [f"speech:{speech}"] if speech != "ok" else []
-        parts += [f"face:{look}"] if look != "ok" else []
-        parts += ["face:low_coverage"] if look == "ok" and not enough else []
-        reasons.append(None if known else ";".join(parts))
-    table["dissonance_reason"] = pd.Series(reasons, index=table.index, dtype="str")
-    # One number per utterance comes from the voice, so only the face's error is known.
-    errors = table[["face_valence_se", "face_arousal_se"]].to_numpy(np.float64)
-    deltas = np.stack([flags.delta_valence, flags.delta_arousal], axis=1)
-    table["dissonance_probability"] = (
-        dissonance.exceedance_probability(deltas, errors, threshold=rule.threshold)
-        if len(table) and rule.scale == "house"
-        else np.nan
-    )
-    return conform(table, SCHEMA)
 
 
 def frame_table(table: pd.DataFrame, measures: FaceMeasures) -> pd.DataFrame:

@@ -330,3 +330,19 @@ def test_meta_names_everything_a_result_rests_on(study, tmp_path, stand_ins):
     assert meta["content"] == hashlib.sha256((study / "a.mp4").read_bytes()).hexdigest()
     assert meta["settings"]["face_affect"]["min_frames"] == 5
     assert set(meta["inputs"]) == {"media", "transcript", "tracks", "people"}
+
+
+def test_other_rules_of_dissonance_recompute_no_model(study, tmp_path, stand_ins):
+    annotate(study, tmp_path / "run", stand_ins)
+    fakes.LOADED.clear()
+    for changes in (
+        {"dissonance.compare": "text_vs_nonverbal"},
+        {"dissonance.baseline": "shift"},
+        {"dissonance.quantile": 0.5},
+        {"dissonance.min_coverage": 0.9},
+    ):
+        run = annotate(study, tmp_path / "run", {**stand_ins, **changes})
+        done = {stage for stage, status in statuses(run, "a").items() if status == "done"}
+        assert done == {"utterances", "prompts"}, changes
+        emodiss.utterances.validate(run.utterances)
+    assert fakes.LOADED == []

@@ -1,0 +1,28 @@
+"""Emotional dissonance: voice and face of one person tell apart (paper A, Equation 1).
+
+    dissonance = 1 if max(|V_ser - V_fer|, |A_ser - A_fer|) > T
+
+Both channels must be on one declared scale (`emodiss.affect`). The answer is true, false or
+undetermined: a channel that was not measured makes it undetermined and never false.
+
+`flag` is the equation on arrays, `Rule` says what else may be compared and how, `reflag` applies
+a rule to an utterance table, `sweep` and `chance` say how much a flag rate means. Nothing here
+looks at media or models: another threshold costs nothing.
+"""
+
+from emodiss.dissonance.chance import Chance, chance, sweep, sweep_against_chance
+from emodiss.dissonance.equation import Axis, Flags, exceedance_probability, flag
+from emodiss.dissonance.rules import Rule, reflag
+
+__all__ = [
+    "Axis",
+    "Chance",
+    "Flags",
+    "Rule",
+    "chance",
+    "exceedance_probability",
+    "flag",
+    "reflag",
+    "sweep",
+    "sweep_against_chance",
+]

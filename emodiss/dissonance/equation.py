@@ -1,0 +1,113 @@
+"""Equation 1 on plain arrays, and how sure a flag is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+Axis = Literal["valence", "arousal", "both"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flags:
+    """Dissonance of n utterances.
+
+    Parameters
+    ----------
+    delta_valence, delta_arousal
+        (n,) float64, speech minus face, signed; NaN where a channel is missing.
+    score
+        (n,) float64, the larger absolute difference; NaN unless all four values are known.
+    dissonant
+        (n,) nullable boolean; missing where undetermined.
+    axis
+        (n,) object: `valence`, `arousal` or `both` where dissonant, else None.
+    """
+
+    delta_valence: NDArray[np.float64]
+    delta_arousal: NDArray[np.float64]
+    score: NDArray[np.float64]
+    dissonant: pd.arrays.BooleanArray
+    axis: NDArray[np.object_]
+
+
+def flag(
+    speech_v: ArrayLike,
+    speech_a: ArrayLike,
+    face_v: ArrayLike,
+    face_a: ArrayLike,
+    threshold: float = 0.5,
+) -> Flags:
+    """Apply Equation 1 to arrays of utterances.
+
+    Parameters
+    ----------
+    speech_v, speech_a
+        (n,) valence and arousal of the voice, on one scale with the face.
+    face_v, face_a
+        (n,) valence and arousal of the face.
+    threshold
+        T; strictly greater counts. 0.5 is the paper's, chosen by eye on its Figure 10.
+
+    Returns
+    -------
+    Flags
+        Undetermined wherever any of the four values is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length or the threshold is negative.
+    """
+    arrays = [
+        np.atleast_1d(np.asarray(x, np.float64)) for x in (speech_v, speech_a, face_v, face_a)
+    ]
+    if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise ValueError(f"The four series must be equally long and flat, got shapes {shapes}.")
+    if threshold < 0:
+        raise ValueError(f"The threshold must not be negative, got {threshold}.")
+    delta_v, delta_a = arrays[0] - arrays[2], arrays[1] - arrays[3]
+    score = np.maximum(np.abs(delta_v), np.abs(delta_a))  # NaN if either is NaN
+    unknown = np.isnan(score)
+    on_v, on_a = np.abs(delta_v) > threshold, np.abs(delta_a) > threshold
+    axis = np.full(len(score), None, dtype=object)
+    axis[on_v & ~unknown] = "valence"
+    axis[on_a & ~unknown] = "arousal"
+    axis[on_v & on_a & ~unknown] = "both"
+    dissonant = pd.arrays.BooleanArray((on_v | on_a) & ~unknown, unknown)
+    return Flags(delta_v, delta_a, score, dissonant, axis)
+
+
+def exceedance_probability(
+    delta: ArrayLike, standard_error: ArrayLike, *, threshold: float = 0.5
+) -> NDArray[np.float64]:
+    """Probability that the true difference is past the threshold on any axis.
+
+    Parameters
+    ----------
+    delta
+        (..., k) signed differences on k axes.
+    standard_error
+        (..., k) their standard errors; errors are taken as normal and independent.
+    threshold
+        T of Equation 1.
+
+    Returns
+    -------
+    ndarray
+        (...,) in [0, 1]; NaN where a difference or its error is NaN. With an error of 0 it is 0
+        or 1.
+    """
+    from scipy.stats import norm
+
+    d, se = np.asarray(delta, np.float64), np.asarray(standard_error, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inside = norm.cdf((threshold - d) / se) - norm.cdf((-threshold - d) / se)
+    inside = np.where(se == 0, (np.abs(d) <= threshold).astype(float), inside)
+    inside = np.where(np.isnan(d) | np.isnan(se), np.nan, inside)
+    return 1.0 - inside.prod(axis=-1)
