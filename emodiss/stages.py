@@ -114,6 +114,7 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings=("face_affect",),
         source=True,
+        version=2,
     ),
     Stage(
         "utterances",

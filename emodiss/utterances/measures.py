@@ -17,8 +17,8 @@ from emodiss.people import People
 from emodiss.speech import Transcript
 from emodiss.video import Tracks
 
-# Crops that wait for the face model; bounds memory, changes no result.
-_BATCH = 32
+# Crops or utterances that wait for a model; bounds memory, changes no result.
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +49,11 @@ class SpeechMeasures:
     n_clamped: int
     scale: Scale
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        return ("clamped",) if self.n_clamped else ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMeasures:
@@ -70,6 +75,8 @@ class FaceMeasures:
         (m,) float32.
     probabilities
         (m, 8) float32.
+    n_clamped
+        Measured values, two per face, that lay past the ends of the scale.
     scale
         Native scale of the model.
     """
@@ -86,7 +93,13 @@ class FaceMeasures:
     valence_raw: NDArray[np.float32]
     arousal_raw: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    n_clamped: int
     scale: Scale
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        return ("clamped",) if self.n_clamped else ()
 
 
 def measure_speech(
@@ -282,7 +295,8 @@ def _look(
     utterance = np.array([look.utterance for look in seen], dtype=np.int64)[repeat]
     order = np.lexsort((tick, utterance))
     take = repeat[order]
-    valence, arousal = gather("valence_raw")[take], gather("arousal_raw")[take]
+    raw = {name: gather(f"{name}_raw") for name in ("valence", "arousal")}
+    house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
     return FaceMeasures(
         status=status,
         coverage=coverage,
@@ -291,11 +305,12 @@ def _look(
         tick=tick[order],
         time=media.clock().time_of(tick[order]),
         box=np.array([look.box for look in seen], dtype=np.float32).reshape(-1, 4)[take],
-        valence=affect.to_house_scale(valence, model.scale).values.astype(np.float32),
-        arousal=affect.to_house_scale(arousal, model.scale).values.astype(np.float32),
-        valence_raw=valence,
-        arousal_raw=arousal,
+        valence=house["valence"].values.astype(np.float32)[take],
+        arousal=house["arousal"].values.astype(np.float32)[take],
+        valence_raw=raw["valence"][take],
+        arousal_raw=raw["arousal"][take],
         probabilities=gather("probabilities", len(EXPRESSIONS))[take],
+        n_clamped=sum(mapped.n_clamped for mapped in house.values()),
         scale=model.scale,
     )
 

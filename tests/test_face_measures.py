@@ -1,0 +1,64 @@
+"""Faces per utterance: a frame is measured once, counted at each of its ticks, clamped aloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from emodiss.affect import EXPRESSIONS, FaceAffect
+from emodiss.media import probe
+from emodiss.speech import Transcript
+from emodiss.transcript import Utterance
+from emodiss.utterances import measure_faces
+from tests import make
+
+
+class _Rising:
+    """Raw valence is 0.5 at the first crop and 0.1 more at each that follows; arousal is -1.2."""
+
+    scale = "signed"
+    crop_margin = 0.0
+    crop_square = False
+
+    def __init__(self) -> None:
+        self.n_seen = 0
+
+    def predict(self, crops) -> FaceAffect:
+        n = len(crops)
+        valence = (0.5 + 0.1 * np.arange(self.n_seen, self.n_seen + n)).astype(np.float32)
+        arousal = np.full(n, -1.2, np.float32)
+        self.n_seen += n
+        one = np.zeros((n, len(EXPRESSIONS)), np.float32)
+        return FaceAffect(valence.clip(-1, 1), arousal.clip(-1, 1), valence, arousal, one)
+
+
+def test_values_past_the_scale_are_clamped_and_counted_once_per_face(tmp_path: Path) -> None:
+    # Ten frames at 10 per second: each is on display at three ticks of the clock.
+    path = tmp_path / "slow.mp4"
+    make.write_media(path, frames=[make.grey(100 + i) for i in range(10)], fps=10)
+    row, settings = SimpleNamespace(start=None, end=None), SimpleNamespace(allow_truncated=False)
+    media = probe(source=path, row=row, settings=settings)
+    ticks = np.arange(30)
+    track = SimpleNamespace(
+        id=1, ticks=ticks, boxes=np.tile(np.array([10, 10, 50, 50], np.float32), (30, 1))
+    )
+    model = _Rising()
+    found = measure_faces(
+        source=path,
+        media=media,
+        transcript=Transcript((Utterance(0.0, 1.0, "Ada", "x"),), "given"),
+        tracks=SimpleNamespace(tracks=(track,)),
+        people=SimpleNamespace(of=lambda speaker: SimpleNamespace(track_ids=(1,))),
+        model=model,
+        settings=SimpleNamespace(stride=1, min_size=20, min_frames=5),
+    )
+    assert model.n_seen == 10 and list(found.tick) == list(range(30))
+    expected = np.repeat(0.5 + 0.1 * np.arange(10), 3)
+    np.testing.assert_allclose(found.valence_raw, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.valence, expected.clip(max=1), rtol=0, atol=1e-6)
+    assert set(found.arousal) == {-1.0}
+    # Valence passes 1 at four of the ten faces (1.1 to 1.4), arousal -1 at all ten.
+    assert found.n_clamped == 4 + 10
+    assert found.notes == ("clamped",)
