@@ -1,4 +1,4 @@
-"""People: which face belongs to which voice, and who is therapist and who is patient.
+"""People: which face belongs to which voice. Who plays which part is in `emodiss.roles`.
 
 A voice is given a face by evidence from the whole session: the mouth of its owner moves while it
 speaks and rests while it does not, moves more than the other mouths on screen, and follows the
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import faces
-from emodiss.manifest import Role
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.roles import RoleGuess, classify_roles
 from emodiss.speech import Transcript
@@ -113,18 +112,12 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One voice of the session with its part and its faces.
+    """One voice of the session with its faces.
 
     Parameters
     ----------
     speaker
         Label of the voice.
-    role
-        `therapist`, `patient`, `other`, or None when not known.
-    role_source
-        `manifest` (said by a person), `classifier`, or None.
-    role_confidence
-        In [0, 1]; NaN when a person said it.
     track_ids
         Face tracks of this person; empty when the face is not shown or not known.
     binding_confidence
@@ -132,9 +125,6 @@ class Person:
     """
 
     speaker: str
-    role: Role | None
-    role_source: str | None
-    role_confidence: float
     track_ids: tuple[int, ...]
     binding_confidence: float
 
@@ -204,9 +194,9 @@ def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
 
 
 def match(
-    *, transcript: Transcript, tracks: Tracks, mouths: Mouths, audio: Audio, row: Any, settings: Any
+    *, transcript: Transcript, tracks: Tracks, mouths: Mouths, audio: Audio, settings: Any
 ) -> People:
-    """Give each voice its faces and its role.
+    """Give each voice its faces.
 
     Parameters
     ----------
@@ -216,8 +206,6 @@ def match(
         Who is seen when, and how their mouths move.
     audio
         For the loudness of the voices.
-    row
-        Manifest row; roles stated there stand.
     settings
         Group `people`.
 
@@ -228,24 +216,12 @@ def match(
     """
     evidence = weigh(transcript, mouths, audio)
     bound = assign(evidence, tracks, min_confidence=settings.min_confidence)
-    stated: dict[str, Role] = row.roles or {}
-    guesses = classify_roles(list(transcript.utterances))
     persons: list[Person] = []
     for speaker in sorted({u.speaker for u in transcript.utterances}):
         mine = [b for b in evidence if b.speaker == speaker and b.track_id in bound[speaker]]
-        guess = guesses.get(speaker)
-        if speaker in stated:
-            role, origin, certainty = stated[speaker], "manifest", math.nan
-        elif guess is not None and guess.role is not None and not stated:
-            role, origin, certainty = guess.role, "classifier", float(guess.confidence)
-        else:
-            role, origin, certainty = None, None, math.nan
         persons.append(
             Person(
                 speaker=speaker,
-                role=role,
-                role_source=origin,
-                role_confidence=certainty,
                 track_ids=tuple(sorted(b.track_id for b in mine)),
                 binding_confidence=min((b.confidence for b in mine), default=math.nan),
             )

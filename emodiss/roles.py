@@ -20,19 +20,25 @@ marks and talk share.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.manifest import Role
+from emodiss.reviews import Review, reviewed_roles
+from emodiss.role_labels import RoleLabel, holds
+from emodiss.speech import Transcript
 from emodiss.transcript import Utterance
 
-Role = Literal["therapist", "patient", "other"]
+RoleSource = Literal["review", "manifest", "language_model", "classifier"]
+"""Who said which part a voice plays, the most trusted first; the first two are people."""
 
 MIN_CONFIDENCE = 0.8
 """Below this the classifier abstains; chosen so that in cross-validation on windows of twelve
@@ -111,6 +117,59 @@ class RoleGuess:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceRole:
+    """The part that one voice plays, and who said so.
+
+    Parameters
+    ----------
+    speaker
+        Label of the voice.
+    role
+        None when nobody knows.
+    source
+        None without a role.
+    confidence
+        In [0, 1]; NaN when a person said it. Without a role: of the best guess there was.
+    reason
+        Why there is no role: as in `RoleGuess` and `RoleLabel`, `two_therapists` (somebody else
+        is one already) or `contradicted` (by what was said of another voice); empty otherwise.
+    """
+
+    speaker: str
+    role: Role | None
+    source: RoleSource | None
+    confidence: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The parts of all voices of one video.
+
+    Parameters
+    ----------
+    voices
+        In order of first appearance.
+    n_lost_reviews
+        Roles stated in a review for a voice that is not there any more.
+    """
+
+    voices: tuple[VoiceRole, ...]
+    n_lost_reviews: int = 0
+
+    def of(self, speaker: str) -> VoiceRole:
+        """Return the part of this voice."""
+        return next(voice for voice in self.voices if voice.speaker == speaker)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        found = ("lost_review",) if self.n_lost_reviews else ()
+        unknown = any(voice.role is None for voice in self.voices)
+        return (*found, "unknown_role") if unknown else found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Coefficients:
     """The fitted part of the classifier.
@@ -128,6 +187,71 @@ class Coefficients:
     weights: NDArray[np.float64]
     means: NDArray[np.float64]
     pseudo_count: float
+
+
+def assign(
+    *,
+    wording: Transcript,
+    row: Any,
+    reviews: Sequence[Review],
+    role_labels: Sequence[RoleLabel],
+) -> Roles:
+    """Say which part each voice plays: a person's word first, then a model's.
+
+    Parameters
+    ----------
+    wording
+        The transcript with everything a person corrected.
+    row
+        Manifest row; its `roles` were stated by a person.
+    reviews
+        In force for this video, kind `role`; they come before the manifest.
+    role_labels
+        What a language model said, if one was asked; it comes before the classifier. A label
+        whose quotations its voice does not say any more is not used.
+
+    Returns
+    -------
+    Roles
+        A model's word fills in only what is not said yet, never makes a second therapist, and is
+        not taken at all when it contradicts what was said of another voice; except that a third
+        voice that hardly speaks stays `other`.
+    """
+    utterances = wording.utterances
+    reviewed, n_lost = reviewed_roles(utterances, reviews)
+    guesses = classify_roles(utterances)
+    labels = {label.speaker: label for label in role_labels if holds(label, utterances)}
+    settled: dict[str, VoiceRole] = {}
+    for speaker, role in reviewed.items():
+        settled[speaker] = VoiceRole(speaker, role, "review", math.nan)
+    for speaker, role in (row.roles or {}).items():
+        if speaker in guesses:
+            settled.setdefault(speaker, VoiceRole(speaker, role, "manifest", math.nan))
+    _fill_in(settled, labels, "language_model")
+    _fill_in(settled, guesses, "classifier")
+    return Roles(tuple(settled[speaker] for speaker in guesses), n_lost)
+
+
+def _fill_in(
+    settled: dict[str, VoiceRole],
+    guesses: Mapping[str, RoleGuess] | Mapping[str, RoleLabel],
+    source: RoleSource,
+) -> None:
+    """Add what a model says of voices whose part is not known yet."""
+    known = {s: voice.role for s, voice in settled.items() if voice.role is not None}
+    refuted = any(s in known and g.role not in (None, known[s]) for s, g in guesses.items())
+    for speaker, guess in guesses.items():
+        if speaker in known:
+            continue
+        reason = guess.reason
+        if guess.role == "therapist" and "therapist" in known.values():
+            reason = "two_therapists"
+        elif refuted and guess.role in ("therapist", "patient"):
+            reason = "contradicted"
+        role = None if reason else guess.role
+        settled[speaker] = VoiceRole(
+            speaker, role, source if role else None, guess.confidence, reason
+        )
 
 
 def classify_roles(

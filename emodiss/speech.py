@@ -24,17 +24,21 @@ class Transcript:
         `given:<suffix>`, `recognised`, or `voice activity` (times without text).
     n_outside
         Given utterances left out because they lie outside the stretch to work on.
+    n_lost_reviews
+        Corrections by a person whose utterance is not there any more.
     """
 
     utterances: tuple[Utterance, ...]
     source: str
     n_outside: int = 0
+    n_lost_reviews: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = () if self.utterances else ("no_speech",)
-        return (*found, "outside_stretch") if self.n_outside else found
+        found = (*found, "outside_stretch") if self.n_outside else found
+        return (*found, "lost_review") if self.n_lost_reviews else found
 
 
 def transcribe(*, audio: Audio, model: Any, settings: Any) -> tuple[Word, ...]:

@@ -35,6 +35,11 @@ class Stage:
         Manifest columns that can change its result; the row is passed as `row`.
     source
         Whether it takes the media file, passed as `source`.
+    reviews
+        Kinds of review that can change its result (`emodiss.reviews.KINDS`); those in force for
+        the video are passed as `reviews`.
+    role_labels
+        Whether it takes what a language model said about the voices, passed as `role_labels`.
     unless
         Manifest column that makes the stage needless when filled.
     version
@@ -48,6 +53,8 @@ class Stage:
     settings: tuple[str, ...] = ()
     row: tuple[str, ...] = ()
     source: bool = False
+    reviews: tuple[str, ...] = ()
+    role_labels: bool = False
     unless: str | None = None
     version: int = 1
 
@@ -77,11 +84,27 @@ STAGES: tuple[Stage, ...] = (
         unless="transcript",
     ),
     Stage(
-        "transcript",
+        "draft",
         "emodiss.speech:assemble",
         reads=("media", "words", "turns"),
         settings=("transcript",),
         row=("transcript",),
+    ),
+    # What a person corrects comes in where it matters and no earlier: a text or a role costs no
+    # second look at the video.
+    Stage(
+        "transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")
+    ),
+    Stage(
+        "wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)
+    ),
+    Stage(
+        "roles",
+        "emodiss.roles:assign",
+        reads=("wording",),
+        row=("roles",),
+        reviews=("role",),
+        role_labels=True,
     ),
     Stage(
         "faces",
@@ -98,7 +121,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.people:match",
         reads=("transcript", "tracks", "mouths", "audio"),
         settings=("people",),
-        row=("roles",),
+        version=2,
     ),
     Stage(
         "speech_affect",
@@ -119,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "utterances",
         "emodiss.utterances:tabulate",
-        reads=("media", "transcript", "tracks", "people", "speech_affect", "face_affect"),
+        reads=("wording", "roles", "people", "speech_affect", "face_affect"),
         settings=("dissonance", "face_affect"),
         row=("id",),
         version=2,

@@ -62,13 +62,12 @@ TURNS = talk(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
 ADA, BO = [(0, 5), (12, 17)], [(5, 10), (17, 22)]
 
 
-def match(transcript, mouths, tracks, *, roles=None, seconds: float = 24):
+def match(transcript, mouths, tracks, *, seconds: float = 24):
     return people.match(
         transcript=transcript,
         tracks=tracks,
         mouths=Mouths(tuple(mouths)),
         audio=silence(seconds),
-        row=SimpleNamespace(roles=roles),
         settings=RULE,
     )
 
@@ -127,19 +126,6 @@ def test_louder_speech_with_a_wider_moving_mouth_is_evidence_on_its_own():
     evidence = people.weigh(talk(("Ada", 0, 30)), Mouths((with_voice,)), audio)
     assert math.isnan(evidence[0].z_rest) and math.isnan(evidence[0].z_others)
     assert evidence[0].z_level > 5
-
-
-def test_stated_roles_stand_and_are_marked_as_said_by_a_person():
-    found = match(TURNS, [], seen((1, 0, 1)), roles={"Ada": "patient", "Bo": "therapist"})
-    assert [(p.speaker, p.role, p.role_source) for p in found.persons] == [
-        ("Ada", "patient", "manifest"),
-        ("Bo", "therapist", "manifest"),
-    ]
-
-
-def test_a_role_nobody_stated_and_nothing_tells_stays_unknown():
-    found = match(talk(("Ada", 0, 5)), [], seen((1, 0, 1)))
-    assert found.of("Ada").role is None and found.of("Ada").role_source is None
 
 
 def test_nobody_speaks_or_nobody_is_seen():

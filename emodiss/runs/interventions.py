@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import RunError
+from emodiss.runs import jsonlines
+from emodiss.runs.jsonlines import Line
 from emodiss.runs.store import write_atomically
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,11 @@ class InterventionFile:
         line
             As `Answer.to_dict` gives it.
         """
-        text = json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n"
-        with self.path.open("ab") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        jsonlines.append(self.path, [line])
 
     def mend(self) -> None:
         """Cut off a last line that was torn by a kill, so that the next one starts afresh."""
-        _mend(self.path)
+        jsonlines.mend(self.path)
 
     def sort(self, videos: Sequence[str]) -> None:
         """Bring the lines into their order: model, video, window, condition, sample.
@@ -104,7 +98,7 @@ class InterventionFile:
         prompts
             As `Prompt.to_dict` gives them.
         """
-        _mend(self.prompts_path)
+        jsonlines.mend(self.prompts_path)
         kept = {json.dumps(line, sort_keys=True): line for line in _read(self.prompts_path)}
         kept.update({json.dumps(line, sort_keys=True): dict(line) for line in prompts})
         _write(self.prompts_path, kept.values())
@@ -174,41 +168,8 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path) -> list[Line]:
-    try:
-        # Not splitlines(): a reply may hold other characters that it takes for line ends.
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    found: list[Line] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            if number == len(lines):
-                break
-            raise RunError(
-                f"{path.name}, line {number}: no JSON.",
-                next_step=f"Take the line out, or move {path.name} away; cached answers are free.",
-            ) from None
-    return found
-
-
-def _mend(path: Path) -> None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    whole, _, last = content.rpartition(b"\n")
-    if not last:
-        return
-    try:
-        json.loads(last)
-    except ValueError:
-        write_atomically(path, whole + b"\n" if whole else b"")
-    else:
-        write_atomically(path, content + b"\n")
+    advice = f"Take the line out, or move {path.name} away; cached answers are free."
+    return jsonlines.read(path, next_step=advice)
 
 
 def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

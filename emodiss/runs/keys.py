@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emodiss.manifest import VideoRow
+from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
@@ -49,6 +50,7 @@ def recipes(
     transcript: str | None,
     settings: Settings,
     identities: Mapping[str, str],
+    overlay: Overlay = NOTHING_SAID,
 ) -> dict[str, Recipe]:
     """Compute the recipe of every stage for one video, in order.
 
@@ -64,6 +66,8 @@ def recipes(
         Settings of the run.
     identities
         Model names to identities, from the catalog.
+    overlay
+        What people corrected in this video and language models said about it.
 
     Returns
     -------
@@ -89,6 +93,11 @@ def recipes(
             facts["row"] = {column: stated[column] for column in stage.row}
         if stage.source:
             facts["content"] = content
+        # What nobody said leaves no trace, so that a review that is taken back does not either.
+        if reviews := overlay.of_kinds(stage.reviews):
+            facts["reviews"] = [review.facts() for review in reviews]
+        if stage.role_labels and overlay.role_labels:
+            facts["role_labels"] = [label.to_dict() for label in overlay.role_labels]
         if model is not None:
             facts["model"] = identities[model]
         key = "" if skipped else digest({"stage": stage.name, **facts})

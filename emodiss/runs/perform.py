@@ -17,6 +17,7 @@ from typing import Any
 
 from emodiss.errors import EmodissError
 from emodiss.manifest import VideoRow
+from emodiss.reviews import Overlay
 from emodiss.runs.keys import digest
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import Settings
@@ -45,6 +46,8 @@ class Job:
         What the key was computed from, for `meta.json`.
     settings
         Settings of the run.
+    overlay
+        What people corrected in this video and language models said about it.
     model
         Catalog name of the model, or None.
     device, threads
@@ -59,6 +62,7 @@ class Job:
     inputs: dict[str, str]
     facts: dict[str, Any]
     settings: Settings
+    overlay: Overlay
     model: str | None
     device: str
     threads: int
@@ -123,6 +127,10 @@ def _call(job: Job, store: Store) -> Any:
         arguments["source"] = job.source
     if stage.row:
         arguments["row"] = job.row
+    if stage.reviews:
+        arguments["reviews"] = job.overlay.of_kinds(stage.reviews)
+    if stage.role_labels:
+        arguments["role_labels"] = job.overlay.role_labels
     if len(stage.settings) == 1:
         arguments["settings"] = getattr(job.settings, stage.settings[0])
     elif stage.settings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from emodiss import fetch
 from emodiss.errors import EmodissError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import hash_file
+from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs.store import Outcome, Store, write_atomically
 
 TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
@@ -39,12 +41,15 @@ class Source:
         SHA-256 of the media file; a text that says what is missing otherwise.
     transcript
         SHA-256 of the transcript, or None without one.
+    overlay
+        What people corrected in this video and language models said about it.
     """
 
     row: VideoRow
     media: Path | None
     content: str
     transcript: str | None
+    overlay: Overlay = NOTHING_SAID
 
 
 class Hashes:
@@ -107,7 +112,13 @@ def find_transcript(row: VideoRow, manifest: Manifest, media: Path | None) -> Pa
     return next((path for path in beside if path.is_file() and path not in taken), None)
 
 
-def local_source(row: VideoRow, manifest: Manifest, media: Path | None, hashes: Hashes) -> Source:
+def local_source(
+    row: VideoRow,
+    manifest: Manifest,
+    media: Path | None,
+    hashes: Hashes,
+    overlays: Mapping[str, Overlay],
+) -> Source:
     """Describe what belongs to a row, given where its media lies.
 
     Parameters
@@ -118,6 +129,8 @@ def local_source(row: VideoRow, manifest: Manifest, media: Path | None, hashes: 
         The media file, or None when there is none.
     hashes
         Remembered hashes.
+    overlays
+        What people and language models said, by video id.
     """
     content = hashes.of(media) if media is not None and media.is_file() else "missing"
     path = find_transcript(row, manifest, media)
@@ -125,7 +138,7 @@ def local_source(row: VideoRow, manifest: Manifest, media: Path | None, hashes: 
     if path is not None:
         digest = hashes.of(path) if path.is_file() else "missing"
     resolved = row.model_copy(update={"transcript": str(path) if path else None})
-    return Source(resolved, media, content, digest)
+    return Source(resolved, media, content, digest, overlays.get(row.id, NOTHING_SAID))
 
 
 def fetch_all(

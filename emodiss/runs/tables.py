@@ -35,7 +35,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
             continue
         table, faces, transcript = (
             store.read(video, name, result_type(name), key=keys[name])
-            for name in ("utterances", "face_affect", "transcript")
+            for name in ("utterances", "face_affect", "wording")
         )
         tables.append(table)
         frames.append(utterances.frame_table(table, faces))
@@ -77,10 +77,8 @@ def _videos(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFr
             "width": media.width,
             "height": media.height,
         }
-        if "transcript" in keys:
-            transcript = store.read(
-                video, "transcript", result_type("transcript"), key=keys["transcript"]
-            )
+        if "wording" in keys:
+            transcript = store.read(video, "wording", result_type("wording"), key=keys["wording"])
             row["transcript_source"] = transcript.source
             row["n_utterances"] = len(transcript.utterances)
             row["n_speakers"] = len({u.speaker for u in transcript.utterances})

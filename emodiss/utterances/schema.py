@@ -59,8 +59,15 @@ SCHEMA: tuple[Column, ...] = (
     Column(
         "role_source",
         _TEXT,
-        "who said so: `manifest` (a person), `classifier`, `review` (a person)",
-        choices=("manifest", "classifier", "review"),
+        "who said so: `review` and `manifest` (a person), `language_model`, `classifier`",
+        choices=("review", "manifest", "language_model", "classifier"),
+    ),
+    Column(
+        "role_confidence",
+        _NUMBER,
+        "confidence of the role; NaN when a person said it or nobody knows",
+        0.0,
+        1.0,
     ),
     Column("text", _TEXT, "what is said; empty when nobody transcribed it"),
     Column("n_words", _COUNT, "words in the text, split at white space", 0),

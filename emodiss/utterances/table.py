@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from emodiss import affect, dissonance
 from emodiss.affect import EXPRESSIONS
-from emodiss.media import Media
 from emodiss.people import People
+from emodiss.roles import Roles
 from emodiss.speech import Transcript
 from emodiss.utterances.measures import FaceMeasures, SpeechMeasures
 from emodiss.utterances.schema import FRAME_SCHEMA, SCHEMA, conform
-from emodiss.video import Tracks
 
 
 def tabulate(
     *,
-    media: Media,
-    transcript: Transcript,
-    tracks: Tracks,
+    wording: Transcript,
+    roles: Roles,
     people: People,
     speech_affect: SpeechMeasures,
     face_affect: FaceMeasures,
@@ -33,7 +31,7 @@ def tabulate(
 
     Parameters
     ----------
-    media, transcript, tracks, people, speech_affect, face_affect
+    wording, roles, people, speech_affect, face_affect
         Results of the stages before.
     row
         Manifest row, for the id.
@@ -47,8 +45,8 @@ def tabulate(
     """
     rule, counting = settings["dissonance"], settings["face_affect"]
     rows: list[dict[str, Any]] = []
-    for i, utterance in enumerate(transcript.utterances):
-        person = people.of(utterance.speaker)
+    for i, utterance in enumerate(wording.utterances):
+        person, part = people.of(utterance.speaker), roles.of(utterance.speaker)
         rows.append(
             {
                 "video_id": row.id,
@@ -56,8 +54,9 @@ def tabulate(
                 "start": utterance.start,
                 "end": utterance.end,
                 "speaker": utterance.speaker,
-                "role": person.role,
-                "role_source": person.role_source,
+                "role": part.role,
+                "role_source": part.source,
+                "role_confidence": part.confidence,
                 "text": utterance.text,
                 "n_words": len(utterance.text.split()),
                 "overlap_s": utterance.overlap_s,

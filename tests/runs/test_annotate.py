@@ -100,7 +100,7 @@ def test_a_changed_transcript_redoes_speech_and_keeps_the_faces(study, tmp_path,
     (folder / "a.stm").write_text(text)
     run = annotate(folder, tmp_path / "run", stand_ins)
     mine = statuses(run, "a")
-    assert mine["transcript"] == "done" and mine["faces"] == "cached"
+    assert mine["draft"] == "done" and mine["faces"] == "cached"
     assert set(statuses(run, "b").values()) == {"cached", "skipped"}
     assert run.session("a")["text"][1].endswith("bad week.")
 
@@ -123,7 +123,7 @@ def test_a_failed_stage_blocks_its_own_video_and_nothing_else(study, tmp_path, s
     (folder / "a.stm").write_text("this is no transcript\n")
     run = annotate(folder, tmp_path / "run", stand_ins)
     assert [(f.video, f.stage, f.error["code"]) for f in run.failures] == [
-        ("a", "transcript", "transcript")
+        ("a", "draft", "transcript")
     ]
     assert statuses(run, "a")["utterances"] == "blocked"
     assert statuses(run, "a")["faces"] == "done"
@@ -193,7 +193,7 @@ def test_every_kind_of_bad_file_ends_in_its_own_outcome(study, tmp_path, stand_i
     assert status == {"good": {"ok"}, "blind": {"no_video"}, "dark": {"off_screen"}}
     assert table[table["video_id"] != "good"]["dissonant"].isna().all()
     assert "no_audio" in run.outcomes["deaf", "media"].notes
-    assert "no_speech" in run.outcomes["deaf", "transcript"].notes
+    assert "no_speech" in run.outcomes["deaf", "draft"].notes
     # Nothing got out of the run folder.
     assert not list(tmp_path.parent.glob("x"))
     assert {p.name for p in (run.root / "videos").iterdir()} <= {

@@ -76,12 +76,14 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(settings=["dissonance.threshold=0.4"]) == {"utterances", "prompts"}
     assert changed(settings=["prompts.window=4"]) == {"prompts"}
     assert changed(settings=["prompts.scale_line=false"]) == {"prompts"}
-    assert changed(roles={"A": "patient"}) == {"people", "face_affect", "utterances", "prompts"}
+    # Who plays which part is no matter for the camera.
+    assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
     assert changed(content="3" * 64) == everything - {"words", "turns"}
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
     assert changed(transcript="4" * 64) == {
-        *("transcript", "people", "speech_affect", "face_affect", "utterances", "prompts")
+        *("draft", "transcript", "wording", "roles", "people"),
+        *("speech_affect", "face_affect", "utterances", "prompts"),
     }
 
 

@@ -1,0 +1,240 @@
+"""Roles by a language model: what it is shown, and what of its answer is believed.
+
+The model sees the whole transcript with the labels of the voices and answers in JSON: a role for
+each voice, how sure it is, and words of that voice that show it. Quoted words that the voice never
+said make the answer worthless, so every quotation is looked up; a voice without a quotation that
+holds has no role. The model may abstain, and an answer that cannot be read is an abstention too.
+The study this project follows labelled roles with GPT-4 and then by hand (paper A, appendix B);
+its prompt is not published, and this wording is our own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+from emodiss.manifest import ROLES, Role
+from emodiss.transcript import Utterance
+
+MIN_CONFIDENCE = 0.8
+"""Below it a model's role is not used; the same as for the classifier in `emodiss.roles`."""
+
+MIN_QUOTED_WORDS = 3
+"""A shorter quotation occurs by chance."""
+
+MAX_WORDS = 8000
+"""Words of a session that are shown, from its beginning: about 11,000 tokens of English."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleLabel:
+    """What a language model makes of one voice.
+
+    Parameters
+    ----------
+    speaker
+        Label of the voice.
+    role
+        None where it abstains, or is not believed.
+    confidence
+        In [0, 1], as the model stated it; NaN when it stated none.
+    quotes
+        Words of this voice that the model rests on and that were found in the transcript.
+    reason
+        Why there is no role: `abstained`, `unparsable`, `not_answered`, `unsupported` (no
+        quotation holds), `too_unsure`, `two_therapists`; empty otherwise.
+    """
+
+    speaker: str
+    role: Role | None
+    confidence: float
+    quotes: tuple[str, ...] = ()
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; a missing confidence is None."""
+        unknown = math.isnan(self.confidence)
+        return {**asdict(self), "confidence": None if unknown else self.confidence}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> RoleLabel:
+        """Read back what `to_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is no such record.
+        """
+        stated = record["confidence"]
+        return cls(
+            record["speaker"],
+            record["role"],
+            math.nan if stated is None else float(stated),
+            tuple(record["quotes"]),
+            record["reason"],
+        )
+
+
+def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> str:
+    """Write the question about one session.
+
+    Parameters
+    ----------
+    utterances
+        In spoken order; those without text are left out.
+    max_words
+        Words that are shown at most, whole utterances only.
+
+    Returns
+    -------
+    str
+        The prompt. Nothing a person said can pass for a part of it: each line of talk begins
+        with a bar.
+    """
+    from emodiss.prompts.wording import Template, render as fill
+
+    lines: list[str] = []
+    shown: list[str] = []
+    left = max_words
+    for u in utterances:
+        left -= len(u.text.split())
+        if left < 0:
+            break
+        if u.text.strip():
+            label = _one_line(u.speaker)
+            shown.append(label)
+            lines.append(f"| {label}: {_one_line(u.text)}")
+    source = resources.files("emodiss").joinpath("templates/role_labels.jinja").read_text("utf-8")
+    values = {
+        "talk": "\n".join(lines),
+        "speakers": list(dict.fromkeys(shown)),
+        "roles": list(ROLES),
+    }
+    return fill(Template("role_labels", "role_labels.jinja", source), values)
+
+
+def read_answer(
+    text: str, utterances: Sequence[Utterance], *, min_confidence: float = MIN_CONFIDENCE
+) -> tuple[RoleLabel, ...]:
+    """Read a model's answer and check it against the transcript.
+
+    Parameters
+    ----------
+    text
+        What the model said; JSON, with or without a fence around it.
+    utterances
+        That it was shown.
+    min_confidence
+        A role the model is less sure of is not used.
+
+    Returns
+    -------
+    tuple of RoleLabel
+        One per voice, in order of first appearance. An answer that cannot be read gives
+        abstentions with a reason, never an error.
+    """
+    speakers = list(dict.fromkeys(u.speaker for u in utterances))
+    answers = _answers(text)
+    if answers is None:
+        return tuple(RoleLabel(s, None, math.nan, (), "unparsable") for s in speakers)
+    labels = [_label(s, answers.get(_one_line(s)), utterances, min_confidence) for s in speakers]
+    if sum(label.role == "therapist" for label in labels) > 1:
+        labels = [
+            RoleLabel(label.speaker, None, label.confidence, label.quotes, "two_therapists")
+            if label.role == "therapist"
+            else label
+            for label in labels
+        ]
+    return tuple(labels)
+
+
+def holds(label: RoleLabel, utterances: Iterable[Utterance]) -> bool:
+    """Whether a label still rests on words that its voice says.
+
+    Parameters
+    ----------
+    label
+        From an earlier transcript, perhaps: labels of voices may have changed places since.
+    utterances
+        As they stand now.
+    """
+    return bool(label.quotes) and all(
+        _occurs(quote, label.speaker, utterances) for quote in label.quotes
+    )
+
+
+def _answers(text: str) -> dict[str, Any] | None:
+    """Entries by speaker, None when the answer is not what was asked for."""
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        data = json.loads(text[start : end + 1]) if start >= 0 else None
+        entries = data["speakers"] if isinstance(data, dict) else None
+    except (ValueError, KeyError, RecursionError):
+        return None
+    if not isinstance(entries, list):
+        return None
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("speaker"), str):
+            return None
+        name = _one_line(entry["speaker"])
+        # A voice that is answered twice, and not alike, is not answered.
+        found[name] = entry if found.get(name, entry) == entry else {}
+    return found
+
+
+def _label(
+    speaker: str, entry: Any, utterances: Sequence[Utterance], min_confidence: float
+) -> RoleLabel:
+    if entry is None:
+        return RoleLabel(speaker, None, math.nan, (), "not_answered")
+    role, stated, quotes = entry.get("role"), entry.get("confidence"), entry.get("quotes")
+    if role in (None, "unknown"):
+        return RoleLabel(speaker, None, math.nan, (), "abstained")
+    number = isinstance(stated, int | float) and not isinstance(stated, bool) and 0 <= stated <= 1
+    if role not in ROLES or not number or not isinstance(quotes, list):
+        return RoleLabel(speaker, None, math.nan, (), "unparsable")
+    found = tuple(
+        _one_line(quote)
+        for quote in quotes
+        if isinstance(quote, str) and _occurs(quote, speaker, utterances)
+    )
+    if not found:
+        return RoleLabel(speaker, None, float(stated), (), "unsupported")
+    if stated < min_confidence:
+        return RoleLabel(speaker, None, float(stated), found, "too_unsure")
+    return RoleLabel(speaker, role, float(stated), found)
+
+
+_EDGE = re.compile(r"^[^\w]+|[^\w]+$")
+
+
+def _words(text: str) -> list[str]:
+    plain = text.casefold().replace("\u2019", "'")
+    return [word for part in plain.split() if (word := _EDGE.sub("", part))]
+
+
+def _occurs(quote: str, speaker: str, utterances: Iterable[Utterance]) -> bool:
+    """Whether a voice says these words in a row, punctuation and case aside."""
+    sought = _words(quote)
+    if not sought:
+        return False
+    for u in utterances:
+        if u.speaker != speaker:
+            continue
+        said = _words(u.text)
+        if len(sought) < MIN_QUOTED_WORDS and len(sought) < len(said):
+            continue
+        n = len(sought)
+        if any(said[i : i + n] == sought for i in range(len(said) - n + 1)):
+            return True
+    return False
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
