@@ -1,0 +1,158 @@
+"""Curves of a session as SVG paths: time in thousandths of the axis, values upwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH, HEIGHT = 10_000.0, 200.0
+"""Size of the drawing; the page stretches it in width."""
+
+# More points than a screen has columns only make the page heavy.
+_MAX_POINTS = 3000
+_GAP_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time: x and width in the drawing, and what it stands for."""
+
+    x: float
+    width: float
+    id: str
+    kind: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One axis of affect.
+
+    Parameters
+    ----------
+    axis
+        `valence` or `arousal`.
+    voice, face, frames
+        SVG paths: the voice and the face per utterance, the face frame by frame.
+    shades
+        Utterances that are dissonant on this axis.
+    summary
+        The same in words, for those who do not see it.
+    """
+
+    axis: str
+    voice: str
+    face: str
+    frames: str
+    shades: tuple[Bar, ...]
+    summary: str
+
+
+def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, end: float) -> Panel:
+    """Draw voice and face on one axis of affect.
+
+    Parameters
+    ----------
+    axis
+        `valence` or `arousal`.
+    table, frames
+        Utterances and face frames of one video.
+    start, end
+        Seconds at the left and the right edge.
+    """
+    fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
+    shades = _bars(table[fired], start, end)
+    means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
+    told = [
+        f"{name}: mean {values.mean():+.2f} over {int(values.notna().sum())} utterances"
+        if values.notna().any()
+        else f"{name}: not measured"
+        for name, values in (("voice", means["speech"]), ("face", means["face"]))
+    ]
+    return Panel(
+        axis=axis,
+        voice=_levels(table, means["speech"], start, end),
+        face=_levels(table, means["face"], start, end),
+        frames=_line(frames, axis, start, end),
+        shades=shades,
+        summary=f"{'; '.join(told)}; {len(shades)} utterances dissonant on this axis",
+    )
+
+
+def lanes(table: pd.DataFrame, start: float, end: float) -> list[tuple[str, tuple[Bar, ...]]]:
+    """Lay out who speaks when: one lane per speaker, in order of appearance.
+
+    Parameters
+    ----------
+    table
+        Utterances of one video.
+    start, end
+        Seconds at the left and the right edge.
+    """
+    return [
+        (str(speaker), _bars(table[table["speaker"] == speaker], start, end))
+        for speaker in dict.fromkeys(table["speaker"].dropna())
+    ]
+
+
+def _bars(table: pd.DataFrame, start: float, end: float) -> tuple[Bar, ...]:
+    x = _x(table["start"].to_numpy(float), start, end)
+    right = _x(table["end"].to_numpy(float), start, end)
+    flags, roles = table["dissonant"].astype("object"), table["role"].fillna("unknown")
+    return tuple(
+        Bar(round(float(a), 1), round(float(b - a), 1), str(k), role, state_of(flag))
+        for a, b, k, role, flag in zip(x, right, table["utterance_id"], roles, flags, strict=True)
+    )
+
+
+def state_of(flag: Any) -> str:
+    """Return `dissonant`, `agreeing` or, when the flag is missing, `undetermined`."""
+    if not isinstance(flag, bool | np.bool_):
+        return "undetermined"
+    return "dissonant" if flag else "agreeing"
+
+
+def _x(seconds: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    return (seconds - start) / max(end - start, 1e-9) * WIDTH
+
+
+def _y(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (1 - np.clip(values, -1, 1)) / 2 * HEIGHT
+
+
+def _levels(table: pd.DataFrame, values: pd.Series, start: float, end: float) -> str:
+    """Path of one level line per utterance with a value."""
+    there = values.notna().to_numpy()
+    a = _x(table["start"].to_numpy(float)[there], start, end)
+    b = _x(table["end"].to_numpy(float)[there], start, end)
+    y = _y(values.to_numpy(float)[there])
+    return "".join(f"M{p:.1f} {v:.1f}H{q:.1f}" for p, q, v in zip(a, b, y, strict=True))
+
+
+def _line(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
+    """Path through the face frames; a gap in time or a change of utterance stays a gap."""
+    frames = frames.dropna(subset=[axis]).sort_values("time")
+    if not len(frames):
+        return ""
+    time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
+    whose = frames["utterance_id"].to_numpy()
+    broken = np.r_[True, (np.diff(time) > _GAP_S) | (whose[1:] != whose[:-1])]
+    if len(time) > _MAX_POINTS:
+        # Means of as many neighbours as it takes, never across a gap.
+        step = int(np.ceil(len(time) / _MAX_POINTS))
+        run = np.cumsum(broken)
+        place = np.arange(len(time)) - np.flatnonzero(broken)[run - 1]
+        first = np.flatnonzero(broken | (place % step == 0))
+        size = np.diff(np.r_[first, len(time)])
+        time, value = np.add.reduceat(time, first) / size, np.add.reduceat(value, first) / size
+        broken = broken[first]
+    x, y = _x(time, start, end), _y(value)
+    return "".join(
+        f"{'M' if b else 'L'}{p:.1f} {v:.1f}" for p, v, b in zip(x, y, broken, strict=True)
+    )

@@ -1,0 +1,283 @@
+"""Session reports: one self-contained page per session, and an index of them all.
+
+A page holds its style and its script, loads nothing from anywhere, and points to the video file
+where it lies. It holds words and curves of people: treat it like the recording itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from emodiss.errors import RunError, nearest
+from emodiss.runs.store import write_atomically
+from emodiss.web import curves
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emodiss.runs.run import Run
+
+_REASONS = {
+    "speech:no_audio": "the video has no sound",
+    "speech:too_short": "too short to judge the voice",
+    "speech:silent": "the voice is not audible",
+    "speech:overlap": "others speak at the same time",
+    "face:no_video": "the video has no picture",
+    "face:off_screen": "the face is out of the picture",
+    "face:too_small": "the face is too small",
+    "face:too_few_frames": "the face is in view too briefly",
+    "face:unbound": "nobody knows whose face it is",
+    "face:low_coverage": "the face is in view for too little of it",
+}
+
+_AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One utterance as the page shows it; numbers are text, "" where missing."""
+
+    id: str
+    start: float
+    end: float
+    clock: str
+    speaker: str
+    role: str
+    text: str
+    state: str
+    note: str
+    reason: str
+    numbers: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """One session in the index."""
+
+    video: str
+    href: str
+    seconds: float
+    clock: str
+    n: int
+    n_flagged: int
+    n_unknown: int
+    trouble: str = ""
+
+    @property
+    def n_known(self) -> int:
+        """Utterances in which both channels could be measured."""
+        return self.n - self.n_unknown
+
+    @property
+    def rate(self) -> float:
+        """Share of the determined utterances that is dissonant; NaN without any."""
+        return self.n_flagged / self.n_known if self.n_known else float("nan")
+
+
+def write(
+    run: Run,
+    out: str | Path | None = None,
+    *,
+    videos: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write the pages.
+
+    Parameters
+    ----------
+    run
+        A run.
+    out
+        Folder for the pages; default is `report` in the run folder.
+    videos
+        Which sessions; all by default.
+    progress
+        Called with pages written and pages in all.
+
+    Returns
+    -------
+    Path
+        `index.html` in that folder.
+
+    Raises
+    ------
+    RunError
+        If there is no such video.
+    """
+    folder = Path(out) if out is not None else run.root / "report"
+    known = run.videos
+    for video in videos or ():
+        if video not in known:
+            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, known))
+    chosen = list(videos) if videos is not None else known
+    rows = {row["id"]: row for row in run.manifest}
+    lengths = run.videos_table.set_index("video_id")["duration"]
+    troubles = {f.video: (f.error or {}).get("what", "") for f in run.failures}
+    summaries: list[_Summary] = []
+    for done, video in enumerate(chosen, start=1):
+        table = run.session(video).sort_values("start", ignore_index=True)
+        length = float(lengths.get(video, np.nan))
+        trouble = troubles.get(video, "" if video in lengths.index else "not finished")
+        summary = _summary(video, table, length, trouble)
+        if summary.href:
+            write_atomically(
+                folder / summary.href, _session_page(run, rows[video], summary, table, folder)
+            )
+        summaries.append(summary)
+        if progress is not None:
+            progress(done, len(chosen))
+    index = folder / "index.html"
+    write_atomically(index, _index_page(run, summaries))
+    return index
+
+
+def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _Summary:
+    return _Summary(
+        video=video,
+        href=f"{video}.session.html" if len(table) and np.isfinite(length) else "",
+        seconds=length,
+        clock=_clock(length),
+        n=len(table),
+        n_flagged=int(table["dissonant"].fillna(False).sum()),
+        n_unknown=int(table["dissonant"].isna().sum()),
+        trouble=trouble,
+    )
+
+
+def _session_page(
+    run: Run, row: dict[str, Any], summary: _Summary, table: pd.DataFrame, folder: Path
+) -> bytes:
+    lines = [_line_of(row) for row in table.itertuples()]
+    frames = run.session_frames(summary.video)
+    start = float(row.get("start") or 0.0)
+    end = max(start + summary.seconds, float(table["end"].max()))
+    return _render(
+        "session.html.jinja",
+        summary=summary,
+        lines=lines,
+        threshold=run.settings.dissonance.threshold,
+        media=_address(run.media(summary.video), folder),
+        url=row.get("url") or "",
+        start=start,
+        end=end,
+        panels=[curves.panel(axis, table, frames, start, end) for axis in ("valence", "arousal")],
+        lanes=curves.lanes(table, start, end),
+        counts=Counter(line.state for line in lines),
+        roles=Counter(line.role for line in lines),
+        reasons=Counter(line.reason for line in lines if line.reason),
+    )
+
+
+def _index_page(run: Run, summaries: Sequence[_Summary]) -> bytes:
+    seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
+    whole = _Summary(
+        *("", "", seconds, _clock(seconds)),
+        n=sum(s.n for s in summaries),
+        n_flagged=sum(s.n_flagged for s in summaries),
+        n_unknown=sum(s.n_unknown for s in summaries),
+    )
+    return _render(
+        "index.html.jinja",
+        name=run.root.resolve().name,
+        sessions=summaries,
+        whole=whole,
+        threshold=run.settings.dissonance.threshold,
+        preset=run.facts.get("preset", ""),
+        models=run.facts.get("models", {}),
+    )
+
+
+def _render(template: str, **values: Any) -> bytes:
+    """Fill a template in; everything that comes from a table is escaped."""
+    import jinja2
+
+    script = _resource("page.js")
+    # Only this very script may run: what a transcript or a file name holds stays text.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["reason"] = _reason_words
+    page = environment.get_template(template).render(
+        script=script, script_digest=digest, style=_resource("page.css"), **values
+    )
+    return page.encode("utf-8", "replace")
+
+
+def _resource(name: str) -> str:
+    return resources.files("emodiss.web").joinpath("pages", name).read_text(encoding="utf-8")
+
+
+def _address(media: Path | None, folder: Path) -> str:
+    """Return the video file's address as seen from the page; "" when it is not there."""
+    if media is None:
+        return ""
+    try:
+        relative = os.path.relpath(media.resolve(), folder.resolve())
+    except ValueError:  # another drive on Windows
+        return media.resolve().as_uri()
+    return quote(Path(relative).as_posix())
+
+
+def _line_of(row: Any) -> _Line:
+    state = curves.state_of(row.dissonant)
+    reason = _text(row.dissonance_reason) if state == "undetermined" else ""
+    note = _reason_words(reason)
+    if state == "dissonant":
+        axis = _text(row.dissonance_axis)
+        note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"
+    return _Line(
+        id=str(row.utterance_id),
+        start=float(row.start),
+        end=float(row.end),
+        clock=_clock(float(row.start)),
+        speaker=_text(row.speaker),
+        role=_text(row.role) or "unknown",
+        text=" ".join(_text(row.text).split()) or "(not transcribed)",
+        state=state,
+        note=note,
+        reason=reason,
+        numbers=tuple(
+            (name, _signed(getattr(row, f"{channel}_valence")), _signed(
+                getattr(row, f"{channel}_arousal")))
+            for name, channel in (("voice", "speech"), ("face", "face"))
+        ),
+    )  # fmt: skip
+
+
+def _reason_words(reason: str) -> str:
+    """Put reason codes into words."""
+    parts = [part for part in reason.split(";") if part]
+    return "; ".join(_REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else ""
+
+
+def _clock(seconds: float) -> str:
+    """Return M:SS or H:MM:SS; "" when not known."""
+    if not np.isfinite(seconds):
+        return ""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
