@@ -12,6 +12,7 @@ import typer
 
 from emodiss.cli import (
     ask_commands,
+    corpus_commands,
     dissonance_command,
     rating_commands,
     run_commands,
@@ -45,6 +46,7 @@ app.command("doctor")(run_commands.doctor)
 app.command("dissonance")(dissonance_command.dissonance)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
+app.command("report")(corpus_commands.report)
 app.command("intervene")(ask_commands.intervene)
 app.command("evaluate")(rating_commands.evaluate)
 app.command("settings")(show_commands.settings)
