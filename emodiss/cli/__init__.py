@@ -14,7 +14,10 @@ from emodiss.cli import (
     ask_commands,
     corpus_commands,
     dissonance_command,
+    export_command,
+    judge_commands,
     rating_commands,
+    review_commands,
     run_commands,
     show_commands,
 )
@@ -39,6 +42,12 @@ models = typer.Typer(
 )
 app.add_typer(models, name="models")
 
+review = typer.Typer(
+    help="Reviews: what a person corrects, kept for good; the audit of a sample.",
+    no_args_is_help=True,
+)
+app.add_typer(review, name="review")
+
 app.command("annotate")(run_commands.annotate)
 app.command("demo")(run_commands.demo)
 app.command("status")(run_commands.status)
@@ -48,9 +57,17 @@ app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
 app.command("report")(corpus_commands.report)
 app.command("intervene")(ask_commands.intervene)
+app.command("judge")(judge_commands.judge)
 app.command("evaluate")(rating_commands.evaluate)
 app.command("settings")(show_commands.settings)
+app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
+review.command("set")(review_commands.set_review)
+review.command("list")(review_commands.list_reviews)
+review.command("roles")(review_commands.roles)
+review.command("sample")(review_commands.sample)
+review.command("score")(review_commands.score)
+review.command("import")(review_commands.import_file)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from emodiss.runs.annotate import Progress
 
 
@@ -53,6 +56,29 @@ def show(
         table.add_row(*(_cell(row.get(name)) for name in columns or names))
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Plain values for JSON: NaN and infinity, which JSON does not know, become null.
+
+    Parameters
+    ----------
+    frame
+        Any table.
+
+    Returns
+    -------
+    list of dict
+        One per row.
+    """
+
+    def plain(value: Any) -> Any:
+        value = value.item() if hasattr(value, "item") else value
+        if value is None or value != value or (isinstance(value, float) and math.isinf(value)):
+            return None
+        return value if isinstance(value, bool | int | float | str) else str(value)
+
+    return [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def _cell(value: Any) -> str:

@@ -12,6 +12,8 @@ import typer
 from emodiss.cli import output
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from emodiss.interventions import Redaction
     from emodiss.prompts import Prompt, PromptError
     from emodiss.runs.run import Run
@@ -159,7 +161,7 @@ def render(
     kinds = [*KINDS, *settings.templates] if kind == "all" else [kind]
     for one in kinds:
         load_template(one, settings.templates)
-    people = _people(redacted, names)
+    persons = people(redacted, names)
     options = PromptOptions.of(settings)
     shared: dict[str, Any] = {
         "window": settings.window,
@@ -180,7 +182,7 @@ def render(
                     code="prompt_failed",
                 )
             if redacted:
-                session, found.redactions[name] = redact(session, people)
+                session, found.redactions[name] = redact(session, persons)
             if end is None and span is None:
                 how = {"every": settings.every, "flagged_only": settings.flagged_only}
                 found.prompts.extend(build_all(session, kinds, **shared, **how))
@@ -194,7 +196,19 @@ def render(
     return found
 
 
-def _people(redacted: bool, names: Path | None) -> list[tuple[str, ...]]:
+def people(redacted: bool, names: Path | None) -> list[tuple[str, ...]]:
+    """Read the list of names, if there is one.
+
+    Parameters
+    ----------
+    redacted, names
+        As on the command line.
+
+    Raises
+    ------
+    SettingsError
+        If names are listed but not to be replaced, or the list cannot be read.
+    """
     from emodiss.errors import SettingsError
     from emodiss.interventions import read_names
 
@@ -209,3 +223,37 @@ def _people(redacted: bool, names: Path | None) -> list[tuple[str, ...]]:
             f"The list of names {names.name} cannot be read: {type(unread).__name__}.",
             next_step="Give a text file in UTF-8 with one person per line.",
         ) from None
+
+
+def redact_responses(
+    table: pd.DataFrame, utterances: pd.DataFrame, persons: Sequence[tuple[str, ...]]
+) -> pd.DataFrame:
+    """Replace names in dialogues and the responses to them, video by video.
+
+    Parameters
+    ----------
+    table
+        Responses with the columns video, context, technique and response.
+    utterances
+        Utterance table, for the speaker labels of each video.
+    persons
+        Listed names, from `people`.
+
+    Returns
+    -------
+    DataFrame
+        A copy; one person has one stand-in within a video.
+    """
+    import pandas as pd
+
+    from emodiss.interventions import redact
+
+    out = table.copy()
+    for video, part in table.groupby("video", sort=False):
+        labels = utterances.loc[utterances["video_id"] == video, "speaker"]
+        for column in ("context", "technique", "response"):
+            said = pd.DataFrame({"text": part[column], "speaker": None}, dtype=object)
+            # The labels stand first, so that every column numbers people alike.
+            whole = pd.concat([pd.DataFrame({"text": None, "speaker": labels}, dtype=object), said])
+            out.loc[part.index, column] = redact(whole, persons)[0]["text"].iloc[len(labels) :]
+    return out

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import output
+from emodiss.cli.judge_commands import Own, families
 from emodiss.cli.run_commands import AsJson
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from emodiss.ratings import RatingScale
 
 
 def evaluate(
@@ -26,7 +29,8 @@ def evaluate(
     ratings: Annotated[
         list[Path] | None,
         typer.Option(
-            help="CSV of expert ratings, long; or, with --key, filled sheets; repeatable."
+            help="CSV of expert ratings, long; or, with --key, filled sheets; repeatable. "
+            "RUN/ratings.csv if not given."
         ),
     ] = None,
     key: Annotated[
@@ -34,14 +38,25 @@ def evaluate(
     ] = None,
     judge: Annotated[
         list[Path] | None,
-        typer.Option(help="CSV of a judge's scores: item, criterion, score, judge; repeatable."),
+        typer.Option(
+            help="CSV of a judge's scores: item, criterion, score, judge; repeatable. "
+            "RUN/judgements.csv if not given."
+        ),
     ] = None,
     background: Annotated[
         Path | None, typer.Option(help="CSV of the raters' background, one row each (Figure 11).")
     ] = None,
     replies: Annotated[
         Path | None,
-        typer.Option(help="CSV of replies to one window: model, condition, technique, response."),
+        typer.Option(
+            help="CSV of replies to one window: model, condition, technique, response. "
+            "RUN/interventions.jsonl if not given."
+        ),
+    ] = None,
+    own: Own = None,
+    video: Annotated[str | None, typer.Option(help="Video of Figure 7; the first if none.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Window of Figure 7, as u0003-u0008; the last if none.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")] = None,
     base: Annotated[str, typer.Option(help="Condition that others are compared with.")] = "base",
@@ -58,14 +73,15 @@ def evaluate(
     import matplotlib as mpl
 
     mpl.use("Agg")
-    import pandas as pd
 
-    from emodiss import judging, statistics
+    from emodiss import statistics
     from emodiss.errors import SettingsError
     from emodiss.plots import ratings as drawings
     from emodiss.plots.figures import save
     from emodiss.ratings import RatingScale, background as count_answers
 
+    if not ratings and run is not None and (run / "ratings.csv").is_file():
+        ratings = [run / "ratings.csv"]
     if not ratings:
         raise SettingsError(
             "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
@@ -77,29 +93,14 @@ def evaluate(
             "The ratings table has no rating in it: every value is empty.",
             next_step="Check that the sheets were filled in before they were exported.",
         )
-    scores = None
-    said: list[str] = []
-    if judge:
-        parts = [judging.read_scores(path, scale=scale) for path in judge]
-        scores = pd.concat(parts, ignore_index=True)
-        if "scale_order" in scores.columns and scores["scale_order"].nunique() > 1:
-            said.append("The judge's scores are means over both orders of the scale.")
-            checks = {"judge_order": judging.order_check(_with_videos(scores, table))}
-        else:
-            checks = {}
-        checks["judge_missing"] = judging.unparsable_rates(scores)
-        said += _missing_notes(checks["judge_missing"])
-        scores = judging.average_orders(scores) if "judge_order" in checks else scores
-    else:
-        checks = {}
+    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    scores, checks, said = _judges(_stored(judge, run), table, scale, families(own), boot)
     result = statistics.evaluate(
         table,
         judge=scores,
         base=base,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
         mixed=mixed,
+        **boot,
     )
     tables = dict(result.tables) | checks
     notes = [*result.notes, *said]
@@ -114,14 +115,13 @@ def evaluate(
     if background is not None:
         tables["background"] = count_answers(_plain_csv(background))
         figures["figure11"] = drawings.figure11(tables["background"])
-    if replies is not None:
-        said_by = _plain_csv(replies)
+    said_by, context = _replies(replies, run, video, window)
+    if said_by is not None:
         others = [c for c in dict.fromkeys(said_by.get("condition", [])) if c != base]
         pair = (base, "dissonance" if "dissonance" in others else others[0] if others else base)
-        figures["figure7"] = drawings.figure7(said_by, conditions=tuple(dict.fromkeys(pair)))
-        texts["figure7.html"] = drawings.replies_html(
-            said_by, conditions=tuple(dict.fromkeys(pair))
-        )
+        beside: dict[str, Any] = {"conditions": tuple(dict.fromkeys(pair)), "context": context}
+        figures["figure7"] = drawings.figure7(said_by, **beside)
+        texts["figure7.html"] = drawings.replies_html(said_by, **beside)
     folder = out or (run or Path()) / "evaluation"
     written = _write(folder, tables, texts, notes)
     for name, figure in figures.items():
@@ -132,7 +132,7 @@ def evaluate(
         content = {
             "notes": notes,
             "files": [str(path) for path in written],
-            "tables": {name: _records(frame) for name, frame in sorted(tables.items())},
+            "tables": {name: output.records(frame) for name, frame in sorted(tables.items())},
         }
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
         return
@@ -179,13 +179,70 @@ def _plain_csv(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def _with_videos(scores: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Name the video of each item, where the judge's file does not."""
-    if "video" in scores.columns:
-        return scores
-    videos = table.drop_duplicates("item").set_index("item")["video"]
-    found = scores["item"].map(videos)
-    return scores.assign(video=found.fillna(scores["item"]))
+def _stored(judge: list[Path] | None, run: Path | None) -> list[Path]:
+    """Files of judgements: those named, else those that 'emodiss judge' kept in the run."""
+    from emodiss.runs.judgements import JudgementFile
+
+    if judge or run is None:
+        return list(judge or ())
+    path = JudgementFile(run).path
+    return [path] if path.is_file() else []
+
+
+def _judges(
+    paths: list[Path],
+    table: pd.DataFrame,
+    scale: RatingScale,
+    own: Mapping[str, list[str]],
+    boot: Mapping[str, Any],
+) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame], list[str]]:
+    """Read the judges' scores, one per item, and check the judges against the experts."""
+    import pandas as pd
+
+    from emodiss import judging
+
+    if not paths:
+        return None, {}, []
+    read = pd.concat([judging.read_scores(path, scale=scale) for path in paths], ignore_index=True)
+    scores, said = judging.match_items(read, table)
+    if scores.empty:
+        return None, {}, ["The judges scored none of the rated items: there is no Table 3."]
+    if "video" not in scores.columns:
+        videos = table.drop_duplicates("item").set_index("item")["video"]
+        scores = scores.assign(video=scores["item"].map(videos))
+    checks = {"judge_missing": judging.unparsable_rates(scores)}
+    said += _missing_notes(checks["judge_missing"])
+    if "scale_order" in scores.columns and scores["scale_order"].nunique() > 1:
+        said.append("The judge's scores are means over both orders of the scale.")
+        checks["judge_order"] = judging.order_check(scores, **boot)
+    one = judging.average_orders(scores)
+    if "n_words" in scores.columns:
+        lengths = scores.drop_duplicates("item")[["item", "n_words"]]
+        checks["judge_length"] = judging.length_check(one, lengths, ratings=table, **boot)
+    written = set(table["model"])
+    family = {name: {*own.get(name, ()), *({name} & written)} for name in set(one["judge"])}
+    family = {name: models for name, models in sorted(family.items()) if models}
+    if family:
+        checks["judge_self_preference"] = judging.self_preference(
+            one, own=family, ratings=table, **boot
+        )
+    return one, checks, said
+
+
+def _replies(
+    path: Path | None, run: Path | None, video: str | None, window: str | None
+) -> tuple[pd.DataFrame | None, str | None]:
+    """Take the replies of Figure 7 from a file or the run, with the dialogue they answer."""
+    from emodiss.interventions import one_window
+    from emodiss.runs.interventions import InterventionFile
+    from emodiss.runs.judgements import responses
+
+    if path is not None:
+        return _plain_csv(path), None
+    if run is None or not InterventionFile(run).path.is_file():
+        return None, None
+    found = one_window(responses(run), video=video, window=window)
+    return found, str(found["transcript"].iloc[0])
 
 
 def _missing_notes(rates: pd.DataFrame) -> list[str]:
@@ -238,18 +295,6 @@ def _csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain values for JSON: NaN and infinity, which JSON does not know, become null."""
-
-    def plain(value: Any) -> Any:
-        value = value.item() if hasattr(value, "item") else value
-        if value is None or value != value or (isinstance(value, float) and math.isinf(value)):
-            return None
-        return value if isinstance(value, bool | int | float | str) else str(value)
-
-    return [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
-
-
 def _show(tables: Mapping[str, pd.DataFrame]) -> None:
     """Print what a reader asks first: gains, the test over conditions, and the judge."""
     shown = {
@@ -269,7 +314,7 @@ def _show(tables: Mapping[str, pd.DataFrame]) -> None:
                 p_value=[_shown(p, least=0.001) for p in frame["p_value"]],
                 eta_squared=[_shown(eta) for eta in frame["eta_squared"]],
             )
-        output.show(_records(frame), columns=columns)
+        output.show(output.records(frame), columns=columns)
 
 
 def _shown(value: float, *, least: float = 0.0) -> str:

@@ -28,6 +28,7 @@ from emodiss.interventions.records import (
     ParseMode,
 )
 from emodiss.interventions.redaction import Redaction, read_names, redact
+from emodiss.interventions.responses import one_window, responses
 from emodiss.interventions.techniques import (
     Technique,
     Vocabulary,
@@ -56,9 +57,11 @@ __all__ = [
     "count_words",
     "format_reply",
     "normalise_technique",
+    "one_window",
     "parse",
     "read_names",
     "redact",
     "request_hash",
+    "responses",
     "vocabulary",
 ]

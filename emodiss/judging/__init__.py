@@ -6,7 +6,15 @@ that cannot be read is missing, never 0. Agreement with experts is in `statistic
 (`judge_correlations`, `bland_altman`).
 """
 
-from emodiss.judging.asking import COLUMNS, MODES, ORDERS, judge, judge_all
+from emodiss.judging.asking import (
+    COLUMNS,
+    MODES,
+    ORDERS,
+    judge,
+    judge_all,
+    mode_params,
+    questions,
+)
 from emodiss.judging.checks import (
     average_orders,
     consensus,
@@ -23,8 +31,11 @@ from emodiss.judging.criteria import (
     criterion,
     plan_steps,
     read_steps,
+    steps_params,
+    steps_question,
     write_steps,
 )
+from emodiss.judging.matching import match_items
 from emodiss.judging.scores import Found, Weighed, find_score, weigh
 
 __all__ = [
@@ -43,11 +54,16 @@ __all__ = [
     "judge",
     "judge_all",
     "length_check",
+    "match_items",
+    "mode_params",
     "order_check",
     "plan_steps",
+    "questions",
     "read_scores",
     "read_steps",
     "self_preference",
+    "steps_params",
+    "steps_question",
     "unparsable_rates",
     "weigh",
     "write_steps",

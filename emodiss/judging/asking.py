@@ -26,6 +26,7 @@ MODES = ("logprob", "sample", "single")
 
 ORDERS = ("ascending", "descending")
 
+_CARRIED = ("video", "window", "model", "condition", "sample", "n_words")
 _REFUSED = ("http_400", "http_422")
 
 Mode = Literal["logprob", "sample", "single"]
@@ -71,6 +72,7 @@ def judge(
     concurrency: int = 1,
     patience: Patience | None = None,
     sleep: Callable[[float], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> pd.DataFrame:
     """Let a model rate items by G-Eval (Liu et al. 2023).
 
@@ -84,14 +86,14 @@ def judge(
     ----------
     items
         One row per item: item, context (the dialogue shown), response and, if known, technique.
-        video, model and condition are carried over where present.
+        video, window, model, condition, sample and n_words are carried over where present.
     model
         The judge.
     steps
         Evaluation steps per criterion, from `plan_steps` or `read_steps`.
     params
         Decoding parameters; temperature, max_tokens and top_logprobs are set by the mode, except
-        that temperature None stays None, for models that refuse it.
+        that temperature or max_tokens None stays None, for models that refuse it.
     criteria
         Criteria or their names.
     mode, fallback
@@ -108,6 +110,8 @@ def judge(
         Name of the judge in the table; the model's name by default.
     concurrency, patience, sleep
         As in `interventions.asking.ask`.
+    progress
+        Called after each answer with answers so far and answers asked for so far.
 
     Returns
     -------
@@ -121,51 +125,45 @@ def judge(
         If items lack columns or are named twice, steps are missing, or a mode is unknown.
     """
     _check(items, mode, fallback, samples, scale, scale_order)
-    chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
-    for each in chosen:
-        if each.name not in steps:
-            raise JudgeError(
-                f"There are no evaluation steps for '{each.name}'.",
-                next_step="Write them once with plan_steps and keep them with write_steps.",
-            )
-    questions = [
-        _question(row, each, steps[each.name], scale, scale_order)
-        for row in cast("list[dict[str, Any]]", items.to_dict("records"))
-        for each in chosen
-    ]
-    ways = {way: _params(params, way, max_tokens) for way in MODES}
+    asking = questions(items, steps, criteria, scale=scale, scale_order=scale_order)
+    ways = {way: mode_params(params, way, max_tokens) for way in MODES}
     more: dict[str, Any] = {"concurrency": concurrency, "patience": patience, "sleep": sleep}
+    counts = [0, 0]
 
     def put(asked: Sequence[Question], way: Mode) -> dict[tuple[str, str], list[Any]]:
         n = samples if way == "sample" else 1
+        counts[1] += n * len(asked)
         got: dict[tuple[str, str], list[Any]] = {}
         stream = ask(cast("Any", asked), model, params=ways[way], samples=n, **more)
         for found in stream:
+            counts[0] += 1
+            if progress is not None:
+                progress(*counts)
             about = found.intervention if isinstance(found, Answer) else found
             got.setdefault((about.video_id, about.condition), []).append(found)
         return got
 
     reasons: dict[tuple[str, str], str] = {}
     answers: dict[tuple[str, str], list[Any]] = {}
-    if mode == "logprob" and questions:
+    if mode == "logprob" and asking:
         # One question first: an endpoint without probabilities need not be asked everything twice.
-        answers = put(questions[:1], "logprob")
-        why = _no_probabilities(answers.get(_key(questions[0]), []))
+        answers = put(asking[:1], "logprob")
+        why = _no_probabilities(answers.get(_key(asking[0]), []))
         if why:
-            reasons = {_key(q): why for q in questions}
+            reasons = {_key(q): why for q in asking}
         else:
-            answers |= put(questions[1:], "logprob")
-            checked = ((_key(q), _no_probabilities(answers.get(_key(q), []))) for q in questions)
+            answers |= put(asking[1:], "logprob")
+            checked = ((_key(q), _no_probabilities(answers.get(_key(q), []))) for q in asking)
             reasons = {key: why for key, why in checked if why}
-        again = [q for q in questions if _key(q) in reasons]
+        again = [q for q in asking if _key(q) in reasons]
         if again and fallback is not None:
             answers = {k: v for k, v in answers.items() if k not in reasons}
             answers |= put(again, fallback)
-    elif questions:
-        answers = put(questions, mode)
+    elif asking:
+        answers = put(asking, mode)
     label = name or model.name
     rows: list[dict[str, Any]] = []
-    for question in questions:
+    for question in asking:
         why = reasons.get(_key(question), "")
         used = fallback if why and fallback is not None else mode
         row = {
@@ -183,7 +181,7 @@ def judge(
         }
         rows.append(row)
     table = pd.DataFrame(rows, columns=pd.Index(list(COLUMNS)))
-    carried = [c for c in ("video", "model", "condition") if c in items.columns]
+    carried = [c for c in _CARRIED if c in items.columns]
     if carried:
         facts = items[["item", *carried]].assign(item=items["item"].astype("str"))
         table = table.merge(facts, on="item", how="left")
@@ -252,12 +250,57 @@ def _key(question: Question) -> tuple[str, str]:
     return question.video_id, question.condition
 
 
-def _params(params: ChatParams, mode: str, max_tokens: int) -> ChatParams:
+def questions(
+    items: pd.DataFrame,
+    steps: Mapping[str, Steps],
+    criteria: Iterable[Criterion | str] = CRITERIA,
+    *,
+    scale: RatingScale = LIKERT,
+    scale_order: Order = "ascending",
+) -> list[Question]:
+    """Write what a judge is asked, item by item and criterion by criterion.
+
+    Parameters
+    ----------
+    items, steps, criteria, scale, scale_order
+        As for `judge`.
+
+    Raises
+    ------
+    JudgeError
+        If steps are missing.
+    """
+    chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
+    for each in chosen:
+        if each.name not in steps:
+            raise JudgeError(
+                f"There are no evaluation steps for '{each.name}'.",
+                next_step="Write them once with plan_steps and keep them with write_steps.",
+            )
+    return [
+        _question(row, each, steps[each.name], scale, scale_order)
+        for row in cast("list[dict[str, Any]]", items.to_dict("records"))
+        for each in chosen
+    ]
+
+
+def mode_params(params: ChatParams, mode: str, max_tokens: int) -> ChatParams:
+    """Return the decoding parameters that a mode asks with.
+
+    Parameters
+    ----------
+    params
+        Those that the mode does not set.
+    mode
+        One of `MODES`.
+    max_tokens
+        Longest answer.
+    """
     heat = 1.0 if mode == "sample" else 0.0
     return dataclasses.replace(
         params,
         temperature=None if params.temperature is None else heat,
-        max_tokens=max_tokens,
+        max_tokens=None if params.max_tokens is None else max_tokens,
         top_logprobs=20 if mode == "logprob" else None,
     )
 

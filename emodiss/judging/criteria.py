@@ -158,7 +158,7 @@ def plan_steps(
     criteria
         Criteria or their names.
     params
-        Decoding parameters; temperature 0 and 400 tokens are set here.
+        Decoding parameters; `steps_params` makes them calm.
     scale
         Scale that is named to the model.
     patience
@@ -171,13 +171,11 @@ def plan_steps(
     JudgeError
         If it answers with nothing.
     """
-    calm = replace(params, temperature=0.0, max_tokens=_STEPS_TOKENS, top_logprobs=None)
+    calm = steps_params(params)
     chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
-    values = {"low": f"{scale.low:g}", "high": f"{scale.high:g}"}
     out: dict[str, Steps] = {}
     for each in chosen:
-        text = render(built_in("steps"), {**values, "definition": each.definition})
-        question = Question("", each.name, text)
+        question = steps_question(each, scale=scale)
         [answer] = list(ask(cast("Any", [question]), model, params=calm, patience=patience))
         if not isinstance(answer, Answer):
             raise answer.error
@@ -189,6 +187,37 @@ def plan_steps(
             )
         out[each.name] = Steps(each.name, steps, model.identity, question.sha256)
     return out
+
+
+def steps_question(what: Criterion, *, scale: RatingScale = LIKERT) -> Question:
+    """Write what a model is asked for its evaluation steps.
+
+    Parameters
+    ----------
+    what
+        The criterion.
+    scale
+        Scale that is named to the model.
+    """
+    values = {"low": f"{scale.low:g}", "high": f"{scale.high:g}", "definition": what.definition}
+    return Question("", what.name, render(built_in("steps"), values))
+
+
+def steps_params(params: ChatParams) -> ChatParams:
+    """Return the decoding parameters that steps are asked with: temperature 0 and 400 tokens.
+
+    Parameters
+    ----------
+    params
+        Those that are not set here; temperature or max_tokens None stays None, for models that
+        refuse it.
+    """
+    return replace(
+        params,
+        temperature=None if params.temperature is None else 0.0,
+        max_tokens=None if params.max_tokens is None else _STEPS_TOKENS,
+        top_logprobs=None,
+    )
 
 
 def write_steps(steps: Mapping[str, Steps], path: str | Path) -> None:

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from emodiss.cli import app
 from emodiss.errors import EmodissError
-
-from ..test_prompts import NOTICED, SCALE, session
+from tests.test_prompts import NOTICED, SCALE, session
 
 
 @pytest.fixture

@@ -1,0 +1,277 @@
+"""`emodiss judge` over a real server, and its scores as the judge's side of `emodiss evaluate`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from emodiss import ratings
+from emodiss.cli import app
+from emodiss.errors import EmodissError
+from emodiss.interventions import ChatError
+from emodiss.runs.judgements import JudgementFile, responses
+from tests.models import chat_server as s
+from tests.test_asking import table
+
+KINDS = ("base", "continuous", "discrete", "dissonance")
+
+
+def respond(handler: s.Handler) -> None:
+    """Answer as the question asks: an intervention, steps, or a score with probabilities."""
+    text = handler.body["messages"][0]["content"]
+    model = handler.body["model"]
+    if "Write the steps" in text:
+        s.answer("1. Read. 2. Rate.")(handler)
+    elif "Evaluation form" not in text:
+        extra = " Bo, how do you sleep?" if "dissonance" in text else ""
+        said = f"You sound worn out, says {model} in {len(text)} words.{extra}"
+        s.answer(f"[Reflection] {said}")(handler)
+    elif "mute" in model:
+        s.answer("4" if handler.body.get("seed", 0) % 2 else "I cannot say.")(handler)
+    else:
+        whole = s.record("4")
+        # 4 with probability 0.75 and 5 with 0.25: a weighed score of 4.25.
+        top = [{"token": t, "logprob": math.log(p)} for t, p in (("4", 0.75), ("5", 0.25))]
+        entry = {"token": "4", "logprob": math.log(0.75), "top_logprobs": top}
+        whole["choices"][0]["logprobs"] = {"content": [entry]}
+        whole["usage"]["prompt_tokens"] = len(text)
+        handler.send(200, whole)
+
+
+@pytest.fixture
+def server():
+    with s.serving() as running:
+        running.otherwise = respond
+        yield running
+
+
+@pytest.fixture
+def run(tmp_path, server) -> Path:
+    """A run of two videos with the answers of two models under four conditions."""
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / "run.json").write_text('{"settings": {}, "problems": []}')
+    (root / "manifest.jsonl").write_text('{"id": "v1"}\n{"id": "v2"}\n')
+    table("v1", "v2").to_parquet(root / "utterances.parquet")
+    for model in ("one", "two"):
+        assert call("intervene", root, *at(server, model)).exit_code == 0
+    server.bodies.clear()
+    return root
+
+
+def at(server, *models: str) -> list[str]:
+    named = [part for model in models for part in ("--model", model)]
+    return [*named, "--base-url", server.url]
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def judge(run, *arguments: object):
+    return call("judge", run, *arguments)
+
+
+def questions(server) -> list[str]:
+    return [body["messages"][0]["content"] for body in server.bodies]
+
+
+def test_scores_are_weighed_kept_and_not_asked_for_twice(run, server):
+    done = judge(run, *at(server, "rater"), "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    # 2 videos x 2 models x 4 conditions, by three criteria; steps once per criterion.
+    assert found["judgements"] == 48 and found["requests"] == 51
+    kept = JudgementFile(run).read()
+    assert kept is not None and len(kept) == 48
+    assert kept["score"].round(9).eq(4.25).all() and set(kept["mode"]) == {"logprob"}
+    assert set(kept["item"]) == set(responses(run)["item"])
+    assert [row["rate"] for row in found["missing"]] == [0.0] * 3
+    assert json.loads((run / "judge_ledger.json").read_text())["requests"] == 51
+
+    again = judge(run, *at(server, "rater"), "--json")
+    assert json.loads(again.stdout)["requests"] == 0
+    assert json.loads(again.stdout)["replaced"] == 48
+    pd.testing.assert_frame_equal(JudgementFile(run).read(), kept)
+
+
+def test_judges_see_the_words_and_not_who_wrote_them_or_why(run, server):
+    judge(run, *at(server, "rater"), "--criterion", "empathy")
+    scored = [text for text in questions(server) if "Evaluation form" in text]
+    assert len(scored) == 16
+    for text in scored:
+        assert "| Patient: My sister Carla calls at three. (v" in text
+        for hidden in ("emotional dissonance", "valence", "speech:", "happy", "continuous", "base"):
+            assert hidden not in text
+
+
+def test_several_judges_share_steps_and_what_cannot_be_read_is_counted(run, server):
+    arguments = ("--criterion", "empathy", "--samples", 4, "--video", "v1", "--json")
+    done = judge(run, *at(server, "rater", "mute"), *arguments)
+    found = json.loads(done.stdout)
+    assert sum("Write the steps" in text for text in questions(server)) == 1
+    rows = {row["judge"]: row for row in found["missing"]}
+    # The endpoint of "mute" gives no probabilities; seeds 0 to 3 give two numbers of four.
+    assert rows["mute"]["n_fallback"] == 8 and rows["mute"]["unparsable_rate"] == 0.5
+    assert rows["rater"]["n_fallback"] == 0 and rows["rater"]["unparsable_rate"] == 0
+    kept = JudgementFile(run).read()
+    assert kept is not None and kept["steps_sha256"].nunique() == 1
+    scores = dict(zip(kept["judge"], kept["score"].round(9), strict=True))
+    assert scores == {"rater": 4.25, "mute": 4.0}
+    plain = judge(run, *at(server, "mute"), *arguments[:-1])
+    assert "0.50" in plain.stdout and "unparsable rate" in plain.stdout
+
+
+def test_order_length_and_own_models_are_checked_where_they_can_be(run, server):
+    done = judge(run, *at(server, "one"), "--criterion", "empathy", "--json")
+    found = json.loads(done.stdout)
+    assert "order" not in found and "self_preference" not in found
+    assert any("--scale-order both" in note for note in found["notes"])
+    assert any("no other judge" in note for note in found["notes"])
+
+    both = ("--criterion", "empathy", "--scale-order", "both", "--json")
+    found = json.loads(judge(run, *at(server, "one", "rater"), *both).stdout)
+    assert [row["difference"] for row in found["order"]] == [0.0, 0.0]
+    (row,) = found["self_preference"]
+    assert (row["judge"], row["n_own"], row["n_other"]) == ("one", 8, 8)
+    assert row["preference"] == 0.0 and row["reference"] == "other judges"
+    assert {row["reason"] for row in found["length"]} == {"y is constant"}
+    found = json.loads(judge(run, *at(server, "rater"), *both, "--own", "rater=two").stdout)
+    assert [row["judge"] for row in found["self_preference"]] == ["rater"]
+
+
+def test_what_is_previewed_is_what_is_sent(run, server):
+    arguments = (*at(server, "rater"), "--criterion", "empathy", "--concurrency", 1)
+    first = judge(run, *arguments, "--preview")
+    assert first.exit_code == 0 and server.bodies == []
+    assert "17 requests would go to this machine" in first.stderr
+    assert "(the steps that the judge writes)" in first.stdout
+    judge(run, *arguments)
+    sent = [json.dumps(body, sort_keys=True) for body in server.bodies[1:]]
+    shown = [json.loads(line) for line in judge(run, *arguments, "--preview").stdout.splitlines()]
+    assert [json.dumps(one["body"], sort_keys=True) for one in shown] == sent
+    assert not any("rater" in json.dumps(one["body"]["messages"]) for one in shown)
+
+
+def test_nothing_leaves_the_machine_unless_allowed(run):
+    far = ("--model", "rater", "--base-url", "https://judge.example/v1")
+    done = judge(run, *far)
+    assert isinstance(done.exception, EmodissError) and "--allow-remote" in str(done.exception)
+    assert "ANOTHER MACHINE" in judge(run, *far, "--preview").stderr
+    assert not JudgementFile(run).path.exists()
+
+
+def test_the_budget_stops_it_and_the_next_command_goes_on(run, server, tmp_path):
+    prices = tmp_path / "prices.json"
+    models = {"rater": {"input": 1, "output": 1}}
+    prices.write_text(json.dumps({"as_of": "2026-11-21", "source": "test", "models": models}))
+    arguments = (*at(server, "rater"), "--criterion", "empathy", "--prices", prices)
+    # At 1 USD per million tokens and some 1,700 tokens a question, a cent pays a few of sixteen.
+    done = judge(run, *arguments, "--max-cost", 0.01, "--json")
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.stdout)
+    assert 0 < found["unanswered"] < 16 and found["known_cost_usd"] <= 0.01
+    kept = JudgementFile(run).read()
+    assert kept is not None and kept["score"].isna().sum() == found["unanswered"]
+    assert set(kept.loc[kept["score"].isna(), "status"]) == {"unanswered"}
+    done = judge(run, *arguments, "--max-cost", 1, "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["unanswered"] == 0
+
+
+def test_an_endpoint_that_fails_leaves_unanswered_rows(run, server):
+    judge(run, *at(server, "rater"), "--criterion", "empathy")
+    server.otherwise = s.status(401)
+    done = judge(run, *at(server, "other"), "--criterion", "empathy")
+    assert done.exit_code == 1
+    assert "other: 16 questions without an answer [http_401, not_asked]" in done.stderr
+    kept = JudgementFile(run).read()
+    assert kept is not None
+    assert kept.groupby("judge")["score"].count().to_dict() == {"other": 0, "rater": 16}
+
+
+def test_a_judge_that_writes_no_steps_says_why(run, server):
+    server.otherwise = s.status(404)
+    done = judge(run, *at(server, "rater"))
+    assert isinstance(done.exception, ChatError) and not JudgementFile(run).path.exists()
+
+
+def test_names_are_taken_out_of_dialogue_and_response(run, server):
+    judge(run, *at(server, "rater"), "--criterion", "empathy", "--redact-names")
+    scored = [text for text in questions(server) if "Evaluation form" in text]
+    assert not any("Bo" in text.split() or "Ada" in text for text in scored)
+    assert any("NAME2, how do you sleep?" in text for text in scored)  # Ada spoke first
+    assert any("your week, NAME2?" in text for text in scored)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--base-url", "http://127.0.0.1/v1"), "No judge is named"),
+        (("--model", "m"), "who answers"),
+        (("--model", "m", "--local", "--mode", "lgprob"), "Did you mean 'logprob'"),
+        (("--model", "m", "--local", "--scale-order", "up"), "both"),
+        (("--model", "m", "--local", "--criterion", "empaty"), "Did you mean 'empathy'"),
+        (("--model", "m", "--local", "--video", "v3"), "no video 'v3'"),
+        (("--model", "m", "--local", "--own", "gpt"), "JUDGE=MODEL"),
+        (("--model", "m", "--local", "--names", "n.txt"), "--redact-names"),
+    ],
+)
+def test_wrong_use_says_what_to_do(run, arguments, message):
+    done = judge(run, *arguments)
+    assert isinstance(done.exception, EmodissError), done.output
+    assert message in str(done.exception)
+
+
+def test_a_run_without_interventions_says_how_to_get_them(run, server):
+    (run / "interventions.jsonl").unlink()
+    done = judge(run, *at(server, "rater"))
+    assert "emodiss intervene" in str(done.exception)
+
+
+# --- the judge's side of Table 3 -----------------------------------------------------------
+
+
+def rated(run: Path) -> pd.DataFrame:
+    """Two experts rate every response under the codes of a blind study."""
+    source = responses(run)
+    study = ratings.build_study(
+        source, models=["one", "two"], conditions=KINDS, raters=["a", "b"], n_windows=2, seed=1
+    )
+    sheets = {}
+    for number, (rater, sheet) in enumerate(study.sheets.items()):
+        points = [1 + (k + number) % 5 for k in range(len(sheet))]
+        sheets[rater] = sheet.assign(**dict.fromkeys(ratings.CRITERIA, points))
+    return ratings.merge(sheets, study.key)
+
+
+def test_judgements_of_the_run_meet_the_experts_ratings(run, server):
+    table3 = run / "evaluation" / "table3.csv"
+    judge(run, *at(server, "rater", "one"))
+    ratings.write(rated(run), run / "ratings.csv")
+    done = call("evaluate", run, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(table3)
+    assert found.groupby("judge")["n"].unique().map(list).to_dict() == {"one": [16], "rater": [16]}
+    assert set(found["reason"]) == {"the judge is constant"}
+    own = pd.read_csv(run / "evaluation" / "judge_self_preference.csv")
+    assert set(own["judge"]) == {"one"} and set(own["reference"]) == {"experts"}
+    assert (run / "evaluation" / "figures" / "figure7.png").is_file()
+    html = (run / "evaluation" / "figure7.html").read_text()
+    assert "says two in" in html and "Carla calls at three. (v1)" in html
+
+
+def test_judgements_of_what_nobody_rated_are_left_out_and_counted(run, server):
+    judge(run, *at(server, "rater"), "--criterion", "empathy")
+    some = rated(run)
+    ratings.write(some[some["condition"] != "dissonance"], run / "ratings.csv")
+    call("evaluate", run, "--resamples", 100, "--no-mixed")
+    notes = (run / "evaluation" / "notes.txt").read_text()
+    assert "4 of 16 judgements are of responses that nobody rated" in notes
+    ratings.write(some.assign(model=some["model"] + "x"), run / "ratings.csv")
+    done = call("evaluate", run, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0 and "there is no Table 3" in done.stderr
