@@ -147,10 +147,22 @@ def parse_roles(text: str) -> dict[str, Role]:
             raise ValueError(f"expected 'speaker=role;speaker=role', got '{pair}'")
         if speaker in roles:
             raise ValueError(f"speaker '{speaker}' is given two roles")
-        if role.lower() not in _ROLE_SYNONYMS:
-            raise ValueError(f"unknown role '{role}'. {nearest(role, _ROLE_SYNONYMS)}")
-        roles[speaker] = _ROLE_SYNONYMS[role.lower()]
+        roles[speaker] = parse_role(role)
     return roles
+
+
+def parse_role(text: str) -> Role:
+    """Read one role: `therapist`, `patient`, `other`, or a usual other word for one of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such role; the nearest one is named.
+    """
+    name = text.strip().lower()
+    if name not in _ROLE_SYNONYMS:
+        raise ValueError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
+    return _ROLE_SYNONYMS[name]
 
 
 @dataclass(frozen=True, slots=True)

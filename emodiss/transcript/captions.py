@@ -16,7 +16,9 @@ from emodiss.transcript.timing import share_out
 _ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
 _CLOCK_VTT = re.compile(r"(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}")
 _CLOCK_SRT = re.compile(r"\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t]+(?P<name>[^>]*))?>")
+VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s>]*)?(?:[ \t]+(?P<name>[^>]*))?>")
+"""The tag that says whose voice follows, with its classes."""
+
 _INNER_TIME = re.compile(r"<((?:\d{2,}:)?\d{2}:\d{2}\.\d{3})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
@@ -25,7 +27,7 @@ _BRACKETED = re.compile(r"[-\u2013]?\s*\[(?P<name>[^\[\]]{1,40})\](?P<colon>\s*:
 _PREFIXED = re.compile(
     r"[-\u2013]?\s*(?P<name>[^\W\d_][\w.'\u2019-]*(?: [\w.'\u2019()-]+){0,3})\s*:(?=\s|$)\s*"
 )
-_KNOWN_VOICES = re.compile(
+_KNOWNVOICE_TAGS = re.compile(
     r"(?:speaker|spk|voice)[ _]?\w{1,3}|therapist|patient|client|counsell?or|clinician|doctor"
     r"|psychologist|psychiatrist|interviewer|interviewee|coach|moderator|mother|father|[tcp]",
     re.IGNORECASE,
@@ -46,11 +48,26 @@ file that names its speakers does so at every change of voice, a phrase recurs n
 
 
 @dataclass(frozen=True, slots=True)
-class _Cue:
+class Cue:
+    """One cue of a caption file.
+
+    Parameters
+    ----------
+    line
+        Line of the file that holds its times, counted from 1.
+    start, end
+        Seconds.
+    lines
+        As they stand in the file, tags included.
+    id
+        The line above the times; empty when there is none.
+    """
+
     line: int
     start: float
     end: float
     lines: tuple[str, ...]
+    id: str = ""
 
 
 def read_vtt(text: str) -> Iterator[Row | Problem]:
@@ -67,17 +84,8 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
         A cue with several `<v Name>` gives one row per voice, its time shared by text length.
         Rolling captions, which show each line twice, give each line once.
     """
-    lines = text.split("\n")
-    if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
-        yield Problem(1, "does not begin with 'WEBVTT'; expected that word on the first line")
-    blocks = _blocks(["", *lines[1:]])
-    cues: list[_Cue] = []
-    for line, block in blocks:
-        if "-->" not in "".join(block[:2]) and (
-            re.match(r"(NOTE|STYLE|REGION)(\s|$)", block[0]) or line == 2
-        ):
-            continue  # a comment, a style sheet, or header lines below WEBVTT
-        cue = _cue(line, block, clock=_CLOCK_VTT, example="00:01:02.500 --> 00:01:04.000")
+    cues: list[Cue] = []
+    for cue in read_cues(text):
         if isinstance(cue, Problem):
             yield cue
         else:
@@ -87,6 +95,30 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
     rows = [row for cue in cues for row in _voices(cue)]
     for row in name_voices(rows):
         yield from rows_or_problem(row)
+
+
+def read_cues(text: str) -> Iterator[Cue | Problem]:
+    """Find the cues of a WebVTT file, without a look at what they say.
+
+    Parameters
+    ----------
+    text
+        The file's text.
+
+    Yields
+    ------
+    Cue or Problem
+        In the order of the file; comments and style sheets are passed over.
+    """
+    lines = text.split("\n")
+    if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
+        yield Problem(1, "does not begin with 'WEBVTT'; expected that word on the first line")
+    for line, block in _blocks(["", *lines[1:]]):
+        if "-->" not in "".join(block[:2]) and (
+            re.match(r"(NOTE|STYLE|REGION)(\s|$)", block[0]) or line == 2
+        ):
+            continue  # a comment, a style sheet, or header lines below WEBVTT
+        yield _cue(line, block, clock=_CLOCK_VTT, example="00:01:02.500 --> 00:01:04.000")
 
 
 def read_srt(text: str) -> Iterator[Row | Problem]:
@@ -101,14 +133,14 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
     ------
     Row or Problem
     """
-    cues: list[_Cue] = []
+    cues: list[Cue] = []
     for line, block in _blocks(text.split("\n")):
         cue = _cue(line, block, clock=_CLOCK_SRT, example="00:01:02,500 --> 00:01:04,000")
         if isinstance(cue, Problem):
             yield cue
         else:
             cues.append(cue)
-    rows = [Row(cue.line, cue.start, cue.end, None, _plain(" ".join(cue.lines))) for cue in cues]
+    rows = [Row(cue.line, cue.start, cue.end, None, plain_text(" ".join(cue.lines))) for cue in cues]
     for row in name_voices(rows):
         yield from rows_or_problem(row)
 
@@ -166,7 +198,7 @@ def _head(text: str) -> _Head | None:
     in_brackets = match.re is _BRACKETED
     if not words or words[0] in _SOUNDS or words[-1] in _SOUNDS:
         return None
-    certain = bool(_KNOWN_VOICES.fullmatch(name)) or (in_brackets and bool(match["colon"]))
+    certain = bool(_KNOWNVOICE_TAGS.fullmatch(name)) or (in_brackets and bool(match["colon"]))
     if not certain and not name[0].isupper():
         return None  # "[sniffing]", "and then he said: ..."
     return _Head(name, match.end(), certain)
@@ -189,7 +221,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             block = []
 
 
-def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -> _Cue | Problem:
+def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -> Cue | Problem:
     place = next((i for i, content in enumerate(block[:2]) if "-->" in content), None)
     if place is None:
         return Problem(line, f"a block without times; expected a line such as '{example}'")
@@ -201,39 +233,40 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
         start, end = parse_time(match["start"]), parse_time(match["end"])
     except ValueError as error:
         return Problem(line, str(error))
-    return _Cue(line, start, end, tuple(block[place + 1 :]))
+    return Cue(line, start, end, tuple(block[place + 1 :]), block[0].strip() if place else "")
 
 
-def _plain(text: str) -> str:
-    """Text without tags, entities and runs of white space."""
+def plain_text(text: str) -> str:
+    """Take tags, entities and runs of white space out of the text of a cue."""
     text = html.unescape(_TAG.sub("", _OVERRIDE.sub("", text)))
     return " ".join(text.replace("\u200b", "").replace("\u200e", "").split())
 
 
-def _voices(cue: _Cue) -> list[Row]:
+def _voices(cue: Cue) -> list[Row]:
     """One row per voice tag of a cue, or one row for all of it."""
     text = " ".join(cue.lines)
-    tags = list(_VOICE.finditer(text))
+    tags = list(VOICE_TAG.finditer(text))
     edges = [0, *(tag.start() for tag in tags), len(text)]
-    names = [None, *(_plain(tag["name"] or "") or None for tag in tags)]
+    names = [None, *(plain_text(tag["name"] or "") or None for tag in tags)]
     parts = [
         (name, text[start:end])
         for name, start, end in zip(names, edges, edges[1:], strict=False)
-        if _plain(text[start:end])
+        if plain_text(text[start:end])
     ]
     if len(parts) <= 1:
-        name, part = parts[0] if parts else (None, "")
-        return [Row(cue.line, cue.start, cue.end, name, _plain(part), _words(part, cue))]
+        # A voice may be named where nobody transcribed what it says.
+        name, part = parts[0] if parts else (names[-1], "")
+        return [Row(cue.line, cue.start, cue.end, name, plain_text(part), _words(part, cue))]
     if cue.end <= cue.start:
-        return [Row(cue.line, cue.start, cue.end, name, _plain(part)) for name, part in parts]
-    spans = share_out(cue.start, cue.end, [_plain(part) for _, part in parts])
+        return [Row(cue.line, cue.start, cue.end, name, plain_text(part)) for name, part in parts]
+    spans = share_out(cue.start, cue.end, [plain_text(part) for _, part in parts])
     return [
-        Row(cue.line, start, end, name, _plain(part), timing="interpolated")
+        Row(cue.line, start, end, name, plain_text(part), timing="interpolated")
         for (name, part), (start, end) in zip(parts, spans, strict=True)
     ]
 
 
-def _words(text: str, cue: _Cue) -> tuple[Word, ...]:
+def _words(text: str, cue: Cue) -> tuple[Word, ...]:
     """Words of a cue with inner times; none when it has no inner times."""
     pieces = _INNER_TIME.split(text)
     if len(pieces) == 1:
@@ -241,7 +274,7 @@ def _words(text: str, cue: _Cue) -> tuple[Word, ...]:
     times = [cue.start, *(parse_time(time) for time in pieces[1::2]), cue.end]
     words: list[Word] = []
     for piece, start, end in zip(pieces[::2], times, times[1:], strict=False):
-        texts = _plain(piece).split()
+        texts = plain_text(piece).split()
         if not texts:
             continue
         spans = share_out(start, end, texts) if end > start else [(start, end)] * len(texts)
@@ -250,12 +283,12 @@ def _words(text: str, cue: _Cue) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def _unroll(cues: Sequence[_Cue]) -> list[_Cue]:
+def _unroll(cues: Sequence[Cue]) -> list[Cue]:
     """Drop from each cue the leading lines that the cue before it showed already."""
-    unrolled: list[_Cue] = []
+    unrolled: list[Cue] = []
     shown: tuple[str, ...] = ()
     for cue in cues:
-        plain = tuple(_plain(line) for line in cue.lines)
+        plain = tuple(plain_text(line) for line in cue.lines)
         fresh = [
             line
             for line, content in zip(cue.lines, plain, strict=True)

@@ -1,0 +1,221 @@
+"""Corrected files back: what a person changed in an exported WebVTT or EAF file.
+
+An utterance is known again by its id, and where a tool has lost the id, by its place in time. A
+file says nothing of what it does not hold: an utterance that is missing is not removed and one
+that was added is not taken over; both are reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emodiss.errors import nearest
+from emodiss.exports import elan
+from emodiss.exports.items import ExportError, Item, one_line
+from emodiss.manifest import ROLES, Role
+from emodiss.reviews import SAME_PLACE, differences
+from emodiss.transcript.captions import VOICE_TAG, plain_text, read_cues
+from emodiss.transcript.records import Problem
+
+TOLERANCE_S = 0.001
+"""Files hold whole milliseconds, and rounding moves an edge by at most half of one; both edges of
+a very short utterance may move by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a person changed.
+
+    Parameters
+    ----------
+    kind
+        Kind of review: `role`, `speaker`, `times` or `text`.
+    target
+        Id of the utterance; for `role` the label of the voice.
+    values
+        Fields of the review.
+    """
+
+    kind: str
+    target: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """An utterance as it stands in a corrected file."""
+
+    id: str
+    start: float
+    end: float
+    speaker: str
+    role: Role | None
+    text: str
+
+
+def read_back(path: Path, shown: Sequence[Item]) -> tuple[list[Change], list[str]]:
+    """Compare a corrected file with what was exported.
+
+    Parameters
+    ----------
+    path
+        A `.vtt` or `.eaf` file that `write` made and a person changed.
+    shown
+        The session as it stands now, from `items`.
+
+    Returns
+    -------
+    changes
+        In the order of the session; a role that changed for a whole voice comes last.
+    problems
+        What was not taken over and why; ids and times, never words.
+
+    Raises
+    ------
+    ExportError
+        If the file cannot be read, or nothing in it belongs to this session.
+    """
+    handed, problems = _read(path)
+    pairs, strays = _matched(handed, shown)
+    if handed and not pairs:
+        raise ExportError(
+            f"Nothing in {path.name} belongs to this session.",
+            next_step="Check the video; a file corrects the session that it was exported from.",
+        )
+    problems += [
+        f"an utterance was added at {stray.start:.3f} s; an import adds none" for stray in strays
+    ]
+    problems += [
+        f"{item.utterance_id} is not in the file; an import removes none"
+        for item in shown
+        if item.utterance_id not in pairs
+    ]
+    changes: list[Change] = []
+    for item in shown:
+        own = pairs.get(item.utterance_id)
+        if own is None:
+            continue
+        if own.end <= own.start:
+            problems.append(f"{item.utterance_id} ends at {own.end:.3f} s, before it starts")
+            continue
+        before = {n: getattr(item, n) for n in ("speaker", "text", "start", "end")}
+        after = {n: getattr(own, n) for n in ("speaker", "text", "start", "end")}
+        for kind, values in differences(before, after, tolerance_s=TOLERANCE_S).items():
+            changes.append(Change(kind, item.utterance_id, values))
+    changes += _roles(pairs, shown, problems)
+    return changes, problems
+
+
+def _read(path: Path) -> tuple[list[_Handed], list[str]]:
+    readers = {".vtt": _from_vtt, ".eaf": _from_eaf}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise ExportError(
+            f"{path.name}: a corrected file is WebVTT or EAF, not '{path.suffix}'.",
+            next_step=nearest(suffix, readers),
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(
+            f"{path.name} cannot be read: {type(error).__name__}.",
+            next_step="It must be a readable text file in UTF-8.",
+        ) from None
+    return readers[suffix](text, path.name)
+
+
+def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
+    handed: list[_Handed] = []
+    problems: list[str] = []
+    for cue in read_cues(text):
+        if isinstance(cue, Problem):
+            problems.append(f"{name}, line {cue.line}: {cue.message}")
+            continue
+        said = " ".join(cue.lines)
+        tags = list(VOICE_TAG.finditer(said))
+        if len(tags) != 1:
+            problems.append(
+                f"{name}, line {cue.line}: {len(tags)} voices in one cue; expected one <v ...>"
+            )
+            continue
+        classes = (tags[0]["classes"] or "").split(".")
+        role = next((role for role in ROLES if role in classes), None)
+        speaker = plain_text(tags[0]["name"] or "")
+        if not speaker:
+            problems.append(f"{name}, line {cue.line}: a voice without a name; expected <v Name>")
+            continue
+        handed.append(_Handed(cue.id, cue.start, cue.end, speaker, role, plain_text(said)))
+    return handed, problems
+
+
+def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str]]:
+    return [
+        _Handed(
+            id=a.utterance_id or "",
+            start=a.start,
+            end=a.end,
+            speaker=one_line(a.speaker),
+            # "patient", "patient (Bo)", "patient #2"
+            role=next((r for r in ROLES if a.tier.casefold().split(" ")[0].rstrip("'") == r), None),
+            text=one_line(a.text),
+        )
+        for a in elan.read(text, name=name)
+    ], []
+
+
+def _matched(
+    handed: Sequence[_Handed], shown: Sequence[Item]
+) -> tuple[dict[str, _Handed], list[_Handed]]:
+    """Give each utterance what became of it, by id first and then by place."""
+    pairs: dict[str, _Handed] = {}
+    known = {item.utterance_id: item for item in shown}
+    left: list[_Handed] = []
+    for one in handed:
+        rival = pairs.get(one.id)
+        if one.id not in known:
+            left.append(one)
+        elif rival is None:
+            pairs[one.id] = one
+        else:
+            # A copy, or the halves of a cut: the one that still lies there keeps the id.
+            better, other = sorted((rival, one), key=lambda h: -_fit(h, known[one.id]))
+            pairs[one.id] = better
+            left.append(other)
+    strays: list[_Handed] = []
+    for one in left:
+        free = [item for item in shown if item.utterance_id not in pairs]
+        best = max(
+            free, key=lambda item: (_fit(one, item), item.speaker == one.speaker), default=None
+        )
+        if best is not None and _fit(one, best) >= SAME_PLACE:
+            pairs[best.utterance_id] = one
+        else:
+            strays.append(one)
+    return pairs, strays
+
+
+def _fit(one: _Handed, item: Item) -> float:
+    inner = min(one.end, item.end) - max(one.start, item.start)
+    outer = max(one.end, item.end) - min(one.start, item.start)
+    return max(0.0, inner) / outer if outer > 0 else 0.0
+
+
+def _roles(pairs: dict[str, _Handed], shown: Sequence[Item], problems: list[str]) -> list[Change]:
+    """Roles that changed for all of a voice; a role belongs to a voice and not to an utterance."""
+    before = {item.speaker: item.role for item in shown}
+    after: dict[str, set[Role | None]] = {}
+    for item in shown:
+        own = pairs.get(item.utterance_id)
+        if own is not None and own.speaker == item.speaker:
+            after.setdefault(item.speaker, set()).add(own.role)
+    changes: list[Change] = []
+    for speaker, roles in after.items():
+        stated = roles - {None}
+        if len(stated) > 1:
+            problems.append(f"the voice '{speaker}' has several roles in the file; none was taken")
+        elif len(roles) == 1 and stated and stated != {before[speaker]}:
+            changes.append(Change("role", speaker, {"role": stated.pop()}))
+    return changes

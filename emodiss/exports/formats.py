@@ -1,0 +1,140 @@
+"""Writers: RTTM, WebVTT and TextGrid; EAF has a module of its own."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emodiss.errors import MissingExtra, nearest
+from emodiss.exports import elan
+from emodiss.exports.items import VALUES, ExportError, Item, Tier, items, tiers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_TEXT = "[speech]"
+"""What a TextGrid says where nobody transcribed: an empty interval would mean silence there."""
+
+
+def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
+    """Write one session in one format.
+
+    Parameters
+    ----------
+    table
+        Utterance table of one video.
+    kind
+        One of `FORMATS`.
+    media
+        The video, for EAF, so that ELAN finds it.
+
+    Returns
+    -------
+    str
+        Content of the file, UTF-8.
+
+    Raises
+    ------
+    ExportError
+        If there is no such format, or the table cannot be written.
+    MissingExtra
+        For `textgrid` without praatio.
+    """
+    if kind not in FORMATS:
+        raise ExportError(f"There is no format '{kind}'.", next_step=nearest(kind, FORMATS))
+    found = items(table)
+    video = str(table["video_id"].iloc[0]) if len(table) else ""
+    return FORMATS[kind][1](video, found, media)
+
+
+def suffix_of(kind: str) -> str:
+    """Return the file suffix of a format, with its dot."""
+    return FORMATS[kind][0]
+
+
+def _rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
+    """NIST Rich Transcription time marks: one SPEAKER line per utterance."""
+    labels: dict[str, str] = {}
+    for item in found:
+        # Cells are separated by blanks, so a name can hold none; two names stay two.
+        label = item.speaker.replace(" ", "_") or "_"
+        while label in (other for name, other in labels.items() if name != item.speaker):
+            label += "_"
+        labels.setdefault(item.speaker, label)
+    lines: list[str] = []
+    for item in found:
+        start, end = _edges(item)
+        lines.append(
+            f"SPEAKER {video} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> <NA> "
+            f"{labels[item.speaker]} <NA> <NA>\n"
+        )
+    return "".join(lines)
+
+
+def _webvtt(_video: str, found: Sequence[Item], _media: Path | None) -> str:
+    """WebVTT (W3C): the id of the utterance names the cue, the role is a class of the voice."""
+    cues = ["WEBVTT\n"]
+    for item in found:
+        start, end = (_clock(edge) for edge in _edges(item))
+        role = f".{item.role}" if item.role else ""
+        speaker, text = (html.escape(value, quote=False) for value in (item.speaker, item.text))
+        cues.append(f"{item.utterance_id}\n{start} --> {end}\n<v{role} {speaker}>{text}</v>\n")
+    return "\n".join(cues)
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
+
+
+def _edges(item: Item) -> tuple[int, int]:
+    """Start and end in whole milliseconds, at least one apart."""
+    start = round(item.start * 1000)
+    return start, max(start + 1, round(item.end * 1000))
+
+
+def _textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
+    """Praat TextGrid, long form: interval tiers per voice, and one per measurement of it."""
+    try:
+        from praatio.data_classes.interval_tier import IntervalTier
+        from praatio.data_classes.textgrid import Textgrid
+    except ImportError:
+        raise MissingExtra.of("praatio", "export") from None
+    if not found:
+        raise ExportError(
+            "A TextGrid needs at least one interval, and nobody speaks in this session.",
+            next_step="Leave this video out, or write another format.",
+        )
+    length = max(_edges(item)[1] for item in found) / 1000
+    grid = Textgrid(0, length)
+
+    def add(name: str, tier: Tier, labels: Sequence[str | None]) -> None:
+        entries = [
+            (start / 1000, end / 1000, label)
+            for (start, end), label in zip(map(_edges, tier.items), labels, strict=True)
+            if label is not None
+        ]
+        if entries:
+            grid.addTier(IntervalTier(name, entries, 0, length))
+
+    for tier in tiers(found):
+        add(tier.name, tier, [item.text or NO_TEXT for item in tier.items])
+        for name in VALUES:
+            add(f"{tier.name}: {name}", tier, [item.values.get(name) for item in tier.items])
+    # praatio writes to a path and to nothing else.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session.TextGrid"
+        grid.save(str(path), "long_textgrid", includeBlankSpaces=True)
+        return path.read_text(encoding="utf-8")
+
+
+FORMATS: dict[str, tuple[str, Callable[[str, Sequence[Item], Path | None], str]]] = {
+    "rttm": (".rttm", _rttm),
+    "webvtt": (".vtt", _webvtt),
+    "textgrid": (".TextGrid", _textgrid),
+    "eaf": (".eaf", elan.write),
+}
+"""Formats by name: suffix and writer."""

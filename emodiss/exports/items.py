@@ -1,0 +1,196 @@
+"""What every export shows of an utterance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from emodiss.errors import EmodissError
+from emodiss.manifest import Role
+from emodiss.timebase import Seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VALUES = {
+    "speech valence": "speech_valence",
+    "speech arousal": "speech_arousal",
+    "face valence": "face_valence",
+    "face arousal": "face_arousal",
+    "dissonance": "dissonant",
+}
+"""Names of the tiers with measurements, and the column of the utterance table behind each."""
+
+DECIMALS = 3
+
+# XML 1.0 can hold no other characters, escaped or not; no tool has a use for them.
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class ExportError(EmodissError, ValueError):
+    """A session cannot be written in a format, or a corrected file cannot be read."""
+
+    code = "export"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One utterance as files show it.
+
+    Parameters
+    ----------
+    utterance_id
+        As in the table.
+    start, end
+        Seconds from media start.
+    speaker
+        Label of the voice.
+    role
+        None when not known.
+    text
+        On one line; empty when nobody transcribed it.
+    values
+        From the names of `VALUES` to what is shown; only what was measured.
+    """
+
+    utterance_id: str
+    start: Seconds
+    end: Seconds
+    speaker: str
+    role: Role | None
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def items(table: pd.DataFrame) -> list[Item]:
+    """Read the utterances of one session.
+
+    Parameters
+    ----------
+    table
+        Utterance table of one video; columns in `emodiss.utterances.SCHEMA`. Affect columns may
+        be absent.
+
+    Returns
+    -------
+    list of Item
+        In order of start.
+
+    Raises
+    ------
+    ExportError
+        If the table holds several videos, or lacks a column that every file needs.
+    """
+    needed = ("video_id", "utterance_id", "start", "end", "speaker", "text")
+    for name in needed:
+        if name not in table:
+            raise ExportError(
+                f"The table lacks the column '{name}'.", next_step="Use run.session(video)."
+            )
+    if table["video_id"].nunique() > 1:
+        raise ExportError(
+            f"The table holds {table['video_id'].nunique()} videos; a file shows one.",
+            next_step="Use run.session(video).",
+        )
+    found = [
+        Item(
+            utterance_id=str(row["utterance_id"]),
+            start=float(row["start"]),
+            end=float(row["end"]),
+            speaker=one_line(row["speaker"]),
+            role=_known(row.get("role")),
+            text=one_line(_known(row["text"]) or ""),
+            values=dict(_values(row)),
+        )
+        for row in table.to_dict("records")
+    ]
+    return sorted(found, key=lambda item: (item.start, item.end, item.utterance_id))
+
+
+def _known(value: Any) -> Any:
+    import pandas as pd
+
+    return None if value is None or pd.isna(value) else value
+
+
+def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    for name, column in VALUES.items():
+        value = _known(row.get(column))
+        if value is None:
+            continue
+        if column == "dissonant":
+            axis = _known(row.get("dissonance_axis"))
+            yield name, f"yes ({axis})" if value and axis else ("yes" if value else "no")
+        else:
+            yield name, f"{float(value):.{DECIMALS}f}"
+
+
+def one_line(text: object) -> str:
+    """Bring a text onto one line and drop characters that no file format can hold."""
+    return " ".join(_UNWRITABLE.sub("", str(text)).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Utterances of one voice that do not overlap.
+
+    Parameters
+    ----------
+    name
+        Unique in the file: the role, with the speaker where two voices share it, and a number
+        where a voice overlaps itself.
+    speaker, role
+        Whose.
+    items
+        In order.
+    """
+
+    name: str
+    speaker: str
+    role: Role | None
+    items: tuple[Item, ...]
+
+
+def tiers(utterances: Sequence[Item]) -> list[Tier]:
+    """Sort utterances into tiers, one per voice; therapist first, then by first appearance.
+
+    Parameters
+    ----------
+    utterances
+        From `items`.
+    """
+    voices = list(dict.fromkeys((item.speaker, item.role) for item in utterances))
+    order = ("therapist", "patient", "other", None)
+    voices.sort(key=lambda voice: order.index(voice[1]))
+    found: list[Tier] = []
+    for speaker, role in voices:
+        shared = sum(other == role for _, other in voices) > 1
+        name = speaker if role is None else (f"{role} ({speaker})" if shared else role)
+        own = [item for item in utterances if (item.speaker, item.role) == (speaker, role)]
+        for number, layer in enumerate(layers(own), start=1):
+            unique = name if number == 1 else f"{name} #{number}"
+            while unique in {tier.name for tier in found}:
+                unique += "'"  # a voice that is called like a role
+            found.append(Tier(unique, speaker, role, tuple(layer)))
+    return found
+
+
+def layers(utterances: Iterable[Item]) -> list[list[Item]]:
+    """Spread utterances over as few layers as it takes for none to overlap within one.
+
+    Parameters
+    ----------
+    utterances
+        In order of start.
+    """
+    found: list[list[Item]] = []
+    for item in utterances:
+        # Compared as files write them, in milliseconds: neighbours may share a rounded edge.
+        free = next((one for one in found if round(one[-1].end, 3) <= round(item.start, 3)), None)
+        if free is None:
+            found.append([item])
+        else:
+            free.append(item)
+    return found
