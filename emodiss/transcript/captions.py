@@ -140,7 +140,9 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
             yield cue
         else:
             cues.append(cue)
-    rows = [Row(cue.line, cue.start, cue.end, None, plain_text(" ".join(cue.lines))) for cue in cues]
+    rows = [
+        Row(cue.line, cue.start, cue.end, None, plain_text(" ".join(cue.lines))) for cue in cues
+    ]
     for row in name_voices(rows):
         yield from rows_or_problem(row)
 
