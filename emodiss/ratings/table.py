@@ -18,15 +18,15 @@ from emodiss.errors import EmodissError
 CRITERIA = ("applicability", "empathy", "comprehensiveness")
 """The paper's three criteria (Haydarov et al. 2025, section 5)."""
 
-QUESTIONS = (
-    "degree",
-    "orientation",
-    "importance_of_empathy",
-    "frequency_of_nonverbal_cues",
-    "importance_of_nonverbal_cues",
-    "cbt_training",
-)
-"""The six background questions of the paper's Figure 11."""
+QUESTIONS: Mapping[str, str] = {
+    "degree": "Highest degree",
+    "orientation": "Therapeutic orientation",
+    "importance_of_empathy": "Importance of empathy",
+    "frequency_of_nonverbal_cues": "Frequency of nonverbal cues",
+    "importance_of_nonverbal_cues": "Importance of nonverbal cues",
+    "cbt_training": "CBT training",
+}
+"""The six background questions of the paper's Figure 11: column to title."""
 
 _MAX_LISTED = 50
 
@@ -556,7 +556,7 @@ def background(
         If a named column does not exist, or none is there.
     """
     if questions is None:
-        questions = [name for name in QUESTIONS if name in answers.columns]
+        questions = {k: title for k, title in QUESTIONS.items() if k in answers.columns}
         if not questions:
             raise RatingsError(
                 "The questionnaire has none of the columns "

@@ -1,0 +1,25 @@
+"""The paper's figures about ratings: each a function of a table from `statistics` or `ratings`.
+
+Cells without ratings have no bar and no colour and say so; every cell shows its n.
+"""
+
+from emodiss.plots.ratings.judges import plot_correlations, table3
+from emodiss.plots.ratings.kappa import figure6, plot_kappa
+from emodiss.plots.ratings.means import CONDITION_COLOURS, figure5, plot_means
+from emodiss.plots.ratings.raters import figure11, plot_answers
+from emodiss.plots.ratings.replies import figure7, replies_html, side_by_side
+
+__all__ = [
+    "CONDITION_COLOURS",
+    "figure5",
+    "figure6",
+    "figure7",
+    "figure11",
+    "plot_answers",
+    "plot_correlations",
+    "plot_kappa",
+    "plot_means",
+    "replies_html",
+    "side_by_side",
+    "table3",
+]

@@ -1,0 +1,108 @@
+"""Table 3: judges beside experts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from emodiss.plots import style
+from emodiss.plots.ratings.tables import in_order, require
+from emodiss.ratings import CRITERIA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SYMBOLS = {"pearson": "r", "spearman": "rho", "kendall": "tau"}
+_WHO = {"x is constant": "the expert means are constant", "y is constant": "the judge is constant"}
+_SPOKEN = {"pearson": "Pearson r", "spearman": "Spearman ρ", "kendall": "Kendall τ"}
+
+
+def table3(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Lay out paper A's Table 3: correlation of each judge with the experts.
+
+    Parameters
+    ----------
+    correlations
+        From `statistics.judge_correlations`.
+
+    Returns
+    -------
+    DataFrame
+        One row per judge and criterion: judge, criterion, n, n_videos, n_dropped,
+        mean_difference (judge minus experts), then r, rho and tau, each with _low and _high,
+        and reason. A coefficient that does not exist is NaN with a reason.
+    """
+    needed = ["judge", "criterion", "method", "statistic", "low", "high", "n", "n_videos"]
+    needed += ["n_dropped", "mean_difference", "reason"]
+    require(correlations, needed, "judge_correlations")
+    out: list[dict[str, Any]] = []
+    for judge in sorted(correlations["judge"].unique()):
+        of_judge = correlations[correlations["judge"] == judge]
+        for criterion in in_order(of_judge["criterion"], CRITERIA):
+            rows = of_judge[of_judge["criterion"] == criterion].set_index("method")
+            first = rows.iloc[0]
+            row: dict[str, Any] = {"judge": judge, "criterion": criterion}
+            row |= {k: first[k] for k in ("n", "n_videos", "n_dropped", "mean_difference")}
+            for method, symbol in _SYMBOLS.items():
+                if method in rows.index:
+                    found = rows.loc[method]
+                    row[symbol] = found["statistic"]
+                    row[f"{symbol}_low"], row[f"{symbol}_high"] = found["low"], found["high"]
+            reasons = [str(_WHO.get(r, r)) for r in rows["reason"] if r]
+            row["reason"] = "; ".join(dict.fromkeys(reasons))
+            out.append(row)
+    return pd.DataFrame(out)
+
+
+def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw Table 3: each judge's correlation with the experts, with intervals.
+
+    Parameters
+    ----------
+    correlations
+        From `statistics.judge_correlations`.
+    ax
+        Where to draw; a new figure by default.
+    """
+    table = table3(correlations)
+    several = table["judge"].nunique() > 1
+    with style.house_style():
+        ax = style.axes_or_new(ax, width=6.2, height=1.4 + 0.62 * max(len(table), 1))
+        ax.axvline(0, color=style.QUIET, lw=0.9)
+        looks = zip(
+            _SYMBOLS.items(), (style.SPEECH, style.FACE, "#009E73"), "osD", (-0.22, 0.0, 0.22),
+            strict=True,
+        )  # fmt: skip
+        for (method, symbol), colour, marker, shift in looks:
+            if symbol not in table.columns:
+                continue
+            value = table[symbol].to_numpy(dtype=np.float64)
+            low = table[f"{symbol}_low"].to_numpy(dtype=np.float64)
+            high = table[f"{symbol}_high"].to_numpy(dtype=np.float64)
+            at = np.arange(len(table)) + shift
+            ax.hlines(at, low, high, color=colour, lw=1.3)
+            ax.plot(value, at, marker, color=colour, ms=5, label=_SPOKEN[method])
+        for k, row in enumerate(table.itertuples(index=False)):
+            if np.isnan([getattr(row, s) for s in _SYMBOLS.values() if hasattr(row, s)]).all():
+                ax.text(0.02, k, str(row.reason), va="center", fontsize=7, color=style.QUIET)
+        labels = [
+            f"{r.judge}\n{r.criterion} (n = {r.n})" if several else f"{r.criterion}\n(n = {r.n})"
+            for r in table.itertuples(index=False)
+        ]
+        ax.set_yticks(range(len(table)), labels)
+        ax.set(ylim=(len(table) - 0.5, -0.5), xlim=_reach(table))
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel("correlation of judge and expert means")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3)
+    return ax
+
+
+def _reach(table: pd.DataFrame) -> tuple[float, float]:
+    """Find the ends of the axis: quarters that hold 0 and every interval."""
+    sides = [f"{s}{end}" for s in _SYMBOLS.values() for end in ("", "_low", "_high")]
+    values = table[[c for c in sides if c in table.columns]].to_numpy(dtype=np.float64)
+    known = np.append(values[np.isfinite(values)], 0.0)
+    low, high = np.floor(4 * known.min()) / 4, np.ceil(4 * known.max()) / 4
+    return (-1.0, 1.0) if low == high else (float(low), float(high))

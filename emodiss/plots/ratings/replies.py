@@ -1,0 +1,168 @@
+"""Figure 7: replies side by side, as a picture and as HTML."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from emodiss.errors import SettingsError, nearest
+from emodiss.plots import style
+from emodiss.plots.ratings.tables import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def side_by_side(
+    replies: pd.DataFrame, *, conditions: Sequence[str] = ("base", "dissonance")
+) -> pd.DataFrame:
+    """Lay the replies of each model under several conditions next to each other.
+
+    Parameters
+    ----------
+    replies
+        One row per model and condition: model, condition, response and, if known, technique.
+        Rows of one window only: two replies of a model under a condition are an error.
+    conditions
+        Columns of the result, left to right.
+
+    Returns
+    -------
+    DataFrame
+        One row per model, one column per condition, `Technique: response` as in the paper; a
+        missing reply is a missing value.
+
+    Raises
+    ------
+    SettingsError
+        If columns or all the conditions are missing, or a model replied twice.
+    """
+    require(replies, ["model", "condition", "response"], "interventions as one row per reply")
+    rows = replies[replies["condition"].isin(conditions)]
+    if rows.empty:
+        seen = [str(name) for name in replies["condition"].unique()]
+        raise SettingsError(
+            f"There is no reply under {' or '.join(conditions)}.",
+            next_step=nearest(str(conditions[0]), seen),
+        )
+    twice = rows.duplicated(["model", "condition"])
+    if twice.any():
+        row = rows[twice].iloc[0]
+        raise SettingsError(
+            f"Model '{row['model']}' has several replies under '{row['condition']}'.",
+            next_step="Keep the replies to one window, and one sample of each.",
+        )
+    response = rows["response"].astype("str").str.strip()
+    if "technique" in rows.columns:
+        named = rows["technique"].notna() & (rows["technique"].astype("str").str.strip() != "")
+        response = response.where(
+            ~named, rows["technique"].astype("str").str.strip() + ": " + response
+        )
+    wide = rows.assign(said=response).pivot(index="model", columns="condition", values="said")
+    return wide.reindex(columns=list(conditions)).sort_index()
+
+
+def figure7(
+    replies: pd.DataFrame,
+    *,
+    conditions: Sequence[str] = ("base", "dissonance"),
+    context: str | None = None,
+    width_chars: int = 62,
+) -> Figure:
+    """Draw paper A's Figure 7: what each model says without and with the mark of dissonance.
+
+    Parameters
+    ----------
+    replies, conditions
+        As for `side_by_side`.
+    context
+        The dialogue that the models were shown, printed above the table.
+    width_chars
+        Characters per line in a cell.
+    """
+    import matplotlib.pyplot as plt
+
+    table = side_by_side(replies, conditions=conditions)
+    cells = [
+        [_wrapped(value, width_chars) if pd.notna(value) else "(no reply)" for value in row]
+        for row in table.to_numpy()
+    ]
+    models = [textwrap.fill(str(name), 14) for name in table.index]
+    top = _wrapped(context, 22 + width_chars * len(conditions)) if context else ""
+    line = 0.14
+    heights = [
+        (max(t.count("\n") for t in (model, *row)) + 1) * line + 0.16
+        for model, row in zip(models, cells, strict=True)
+    ]
+    head = 0.3
+    above = (top.count("\n") + 1) * line + 0.16 if top else 0.0
+    total = sum(heights) + head + above
+    widths = [1.25, *[0.066 * width_chars] * len(conditions)]
+    with style.house_style():
+        figure, ax = plt.subplots(figsize=(sum(widths) + 0.2, total + 0.2))
+        ax.set(xlim=(0, sum(widths)), ylim=(total + 0.02, 0))
+        ax.set_axis_off()
+        # What a model wrote is text: '$' must not start a formula.
+        plain: dict[str, Any] = {
+            "va": "top",
+            "fontsize": 8,
+            "parse_math": False,
+            "linespacing": 1.2,
+        }
+        if top:
+            ax.text(0.05, 0.05, top, style="italic", **plain)
+        starts = np.concatenate([[0.0], np.cumsum(widths)])
+        y = above
+        for x, name in zip(starts[1:], conditions, strict=False):
+            ax.text(x + 0.05, y + 0.08, name, weight="bold", **plain)
+        y += head
+        for model, row, height in zip(models, cells, heights, strict=True):
+            ax.axhline(y, color=style.QUIET, lw=0.7)
+            ax.text(0.05, y + 0.1, model, weight="bold", **plain)
+            for x, text in zip(starts[1:], row, strict=False):
+                ax.text(x + 0.05, y + 0.1, text, **plain)
+            y += height
+        ax.axhline(y, color=style.QUIET, lw=0.7)
+        ax.grid(visible=False)
+    return figure
+
+
+def _wrapped(text: Any, width: int) -> str:
+    lines = str(text).splitlines() or [""]
+    return "\n".join("\n".join(textwrap.wrap(line, width) or [""]) for line in lines)
+
+
+def replies_html(
+    replies: pd.DataFrame,
+    *,
+    conditions: Sequence[str] = ("base", "dissonance"),
+    context: str | None = None,
+) -> str:
+    """Write the side-by-side table as HTML, which also shows emoji and right-to-left text.
+
+    Parameters
+    ----------
+    replies, conditions, context
+        As for `figure7`.
+
+    Returns
+    -------
+    str
+        A table element; everything a model or a person wrote is escaped.
+    """
+    from html import escape
+
+    table = side_by_side(replies, conditions=conditions)
+    head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in ("model", *conditions))
+    body = ""
+    for model, row in zip(table.index, table.to_numpy(), strict=True):
+        said = "".join(
+            f'<td dir="auto">{escape(str(v)) if pd.notna(v) else "(no reply)"}</td>' for v in row
+        )
+        body += f'<tr><th scope="row">{escape(str(model))}</th>{said}</tr>\n'
+    caption = f'<caption dir="auto">{escape(context)}</caption>\n' if context else ""
+    return f"<table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
