@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -24,6 +24,12 @@ Role = Literal["therapist", "patient", "other"]
 """Part a person plays in the conversation."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
+
+Side = Literal["left", "right", "none"]
+"""Half of the picture a face is in, as seen in the picture; `none` for a face never shown."""
+
+FaceChoice = Side | tuple[int, ...]
+"""Whose face is whose, as a person states it: a side, or numbers of face tracks."""
 
 _ROLE_SYNONYMS: dict[str, Role] = {
     "therapist": "therapist",
@@ -69,6 +75,8 @@ class VideoRow(BaseModel):
         A transcript file (STM, WebVTT, SRT, WhisperX JSON or CSV), relative to the manifest.
     roles
         Who is who: `Diane=therapist;Sheila=patient`. A stated role counts as said by a person.
+    faces
+        Whose face is whose: `Diane=left;Sheila=2+5`. It stands against whatever is measured.
     start, end
         Stretch of the video to work on, in seconds or as `HH:MM:SS`; default is all of it.
     license, notes
@@ -82,6 +90,7 @@ class VideoRow(BaseModel):
     path: str | None = None
     transcript: str | None = None
     roles: dict[str, Role] | None = None
+    faces: dict[str, FaceChoice] | None = None
     start: float | None = None
     end: float | None = None
     license: str | None = None
@@ -120,6 +129,11 @@ class VideoRow(BaseModel):
             return value
         return parse_roles(str(value))
 
+    @field_validator("faces", mode="before")
+    @classmethod
+    def _choices(cls, value: object) -> object:
+        return parse_faces(value) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _one_source_and_a_stretch(self) -> VideoRow:
         if (self.url is None) == (self.path is None):
@@ -141,12 +155,7 @@ def parse_roles(text: str) -> dict[str, Role]:
         If a pair lacks its `=`, a speaker comes twice or a role is unknown.
     """
     roles: dict[str, Role] = {}
-    for pair in filter(None, (part.strip() for part in text.split(";"))):
-        speaker, equals, role = (part.strip() for part in pair.partition("="))
-        if not (speaker and equals and role):
-            raise ValueError(f"expected 'speaker=role;speaker=role', got '{pair}'")
-        if speaker in roles:
-            raise ValueError(f"speaker '{speaker}' is given two roles")
+    for speaker, role in _per_speaker(text, "role"):
         roles[speaker] = parse_role(role)
     return roles
 
@@ -163,6 +172,46 @@ def parse_role(text: str) -> Role:
     if name not in _ROLE_SYNONYMS:
         raise ValueError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
     return _ROLE_SYNONYMS[name]
+
+
+def parse_faces(text: str) -> dict[str, FaceChoice]:
+    """Read `speaker=face;speaker=face`.
+
+    Parameters
+    ----------
+    text
+        A face is `left`, `right`, `none`, or numbers of face tracks with `+` between: `2+5`.
+
+    Raises
+    ------
+    ValueError
+        If a pair lacks its `=`, a speaker comes twice or a face is neither.
+    """
+    faces: dict[str, FaceChoice] = {}
+    for speaker, face in _per_speaker(text, "face"):
+        numbers = [part.strip() for part in face.split("+")]
+        if face.lower() in get_args(Side):
+            faces[speaker] = cast("Side", face.lower())
+        elif all(re.fullmatch(r"[1-9][0-9]{0,8}", number) for number in numbers):
+            faces[speaker] = tuple(sorted({int(number) for number in numbers}))
+        else:
+            raise ValueError(
+                f"'{face}' is no face; expected left, right, none, or track numbers such as 2+5"
+            )
+    return faces
+
+
+def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
+    """Split `speaker=value;speaker=value`."""
+    pairs: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(";"))):
+        speaker, equals, value = (part.strip() for part in pair.partition("="))
+        if not (speaker and equals and value):
+            raise ValueError(f"expected 'speaker={what};speaker={what}', got '{pair}'")
+        if speaker in pairs:
+            raise ValueError(f"speaker '{speaker}' is given two {what}s")
+        pairs[speaker] = value
+    return list(pairs.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +434,8 @@ COLUMN_HELP = {
     "path": "local file, relative to the manifest; either this or `url`",
     "transcript": "transcript file (stm, vtt, srt, json, csv), relative to the manifest",
     "roles": "`speaker=role;speaker=role`; roles are therapist, patient, other",
+    "faces": "`speaker=face;speaker=face`, overrides what is measured; a face is left, right (of "
+    "the picture), none (never shown) or numbers of face tracks such as 2+5",
     "start": "begin of the stretch to work on, seconds or HH:MM:SS",
     "end": "end of the stretch to work on, seconds or HH:MM:SS",
     "license": "terms of the video, carried along",

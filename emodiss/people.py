@@ -8,14 +8,17 @@ voice's loudness. A voice whose face is not shown gets none; it must not borrow 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import faces
+from emodiss.errors import EmodissError
+from emodiss.manifest import FaceChoice
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.roles import RoleGuess, classify_roles
 from emodiss.speech import Transcript
@@ -24,6 +27,7 @@ from emodiss.video import Tracks
 
 __all__ = [
     "Binding",
+    "FaceMappingError",
     "MouthMotion",
     "Mouths",
     "People",
@@ -43,6 +47,16 @@ _MAX_STEP_S = 0.1
 
 # Fewer blocks on either side prove nothing.
 _MIN_BLOCKS = 3
+
+
+BindingSource = Literal["measured", "manifest", "setting"]
+"""Who gave a voice its face; the last two are a person."""
+
+
+class FaceMappingError(EmodissError):
+    """What a person stated about whose face is whose does not fit the video."""
+
+    code = "face_mapping"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +135,16 @@ class Person:
     track_ids
         Face tracks of this person; empty when the face is not shown or not known.
     binding_confidence
-        In [0, 1], the least of the tracks'; NaN without a track.
+        In [0, 1], the least of the tracks'; NaN without a track, and when a person said it.
+    binding_source
+        `measured`, `manifest` or `setting` (a person stated it, also that there is no face), or
+        None when no face could be given.
     """
 
     speaker: str
     track_ids: tuple[int, ...]
     binding_confidence: float
+    binding_source: BindingSource | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,13 @@ class People:
     def of(self, speaker: str) -> Person:
         """Return the person with this voice."""
         return next(person for person in self.persons if person.speaker == speaker)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        sources = {person.binding_source for person in self.persons}
+        stated = ("stated_faces",) if sources & {"manifest", "setting"} else ()
+        return (*stated, "unbound_voice") if None in sources else stated
 
 
 def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
@@ -194,36 +219,66 @@ def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
 
 
 def match(
-    *, transcript: Transcript, tracks: Tracks, mouths: Mouths, audio: Audio, settings: Any
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    mouths: Mouths,
+    audio: Audio,
+    row: Any,
+    settings: Any,
 ) -> People:
     """Give each voice its faces.
 
     Parameters
     ----------
+    media
+        For the width of the picture, which has a left and a right half.
     transcript
         Who speaks when.
     tracks, mouths
         Who is seen when, and how their mouths move.
     audio
         For the loudness of the voices.
+    row
+        Manifest row; faces stated there stand.
     settings
-        Group `people`.
+        Group `people`; faces stated there stand where the manifest states none.
 
     Returns
     -------
     People
         One person per voice.
+
+    Raises
+    ------
+    FaceMappingError
+        If a stated face cannot be: no such voice or track, one track for two voices, or two
+        tracks of one voice that are in the picture at the same time.
     """
     evidence = weigh(transcript, mouths, audio)
-    bound = assign(evidence, tracks, min_confidence=settings.min_confidence)
+    speakers = sorted({u.speaker for u in transcript.utterances})
+    sources = _sources(row.faces or {}, settings.faces or {}, speakers)
+    choices = {**(settings.faces or {}), **(row.faces or {})}
+    stated = {
+        speaker: _stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
+        for speaker in sources
+    }
+    _require_one_owner(stated)
+    bound = assign(
+        evidence, tracks, min_confidence=settings.min_confidence, speakers=speakers, stated=stated
+    )
     persons: list[Person] = []
-    for speaker in sorted({u.speaker for u in transcript.utterances}):
-        mine = [b for b in evidence if b.speaker == speaker and b.track_id in bound[speaker]]
+    for speaker in speakers:
+        own = bound[speaker]
+        sure = [b.confidence for b in evidence if b.speaker == speaker and b.track_id in own]
+        measured = speaker not in sources
         persons.append(
             Person(
                 speaker=speaker,
-                track_ids=tuple(sorted(b.track_id for b in mine)),
-                binding_confidence=min((b.confidence for b in mine), default=math.nan),
+                track_ids=tuple(sorted(own)),
+                binding_confidence=min(sure, default=math.nan) if measured else math.nan,
+                binding_source=sources.get(speaker, "measured" if own else None),
             )
         )
     return People(tuple(persons), tuple(evidence))
@@ -269,8 +324,88 @@ def weigh(transcript: Transcript, mouths: Mouths, audio: Audio) -> list[Binding]
     return found
 
 
+def _sources(
+    row: Mapping[str, FaceChoice], setting: Mapping[str, FaceChoice], speakers: Sequence[str]
+) -> dict[str, BindingSource]:
+    """Say which voices were given a face by a person, and where."""
+    unknown = [speaker for speaker in row if speaker not in speakers]
+    if unknown:
+        raise FaceMappingError(
+            f"The manifest gives a face to '{unknown[0]}', and no voice of that label speaks in "
+            f"this video ({len(speakers)} voices do).",
+            next_step="See the labels with: emodiss people RUN; then correct the column faces.",
+        )
+    sources: dict[str, BindingSource] = {s: "setting" for s in speakers if s in setting}
+    return {**sources, **dict.fromkeys(row, "manifest")}
+
+
+def _stated_tracks(
+    speaker: str,
+    choice: FaceChoice,
+    tracks: Tracks,
+    evidence: Sequence[Binding],
+    width: int,
+) -> set[int]:
+    """Turn what a person stated into track numbers.
+
+    On a side that shows more than one face at a time (a mirror, a portrait on the wall, somebody
+    walking past) the face with most evidence for this voice comes first, then the longest.
+    """
+    if choice == "none":
+        return set()
+    ticks = {track.id: set(track.ticks.tolist()) for track in tracks.tracks}
+    if not isinstance(choice, str):
+        for number in choice:
+            if number not in ticks:
+                raise FaceMappingError(
+                    f"There is no face track {number}; tracks are numbered 1 to {len(ticks)}.",
+                    next_step="Look at: emodiss plot RUN contact-sheet.",
+                )
+            if any(ticks[number] & ticks[other] for other in choice if other < number):
+                raise FaceMappingError(
+                    f"Track {number} is in the picture together with another track of the same "
+                    "voice; one person has one face.",
+                    next_step="Give the voice one of them.",
+                )
+        return set(choice)
+    weight = {
+        b.track_id: _together(b.z_rest, b.z_others, b.z_level)
+        for b in evidence
+        if b.speaker == speaker
+    }
+    on_side = [
+        track
+        for track in tracks.tracks
+        if (float(np.median(track.boxes[:, [0, 2]].mean(axis=1))) < width / 2) == (choice == "left")
+    ]
+    on_side.sort(key=lambda t: (-weight.get(t.id, -math.inf), -len(t), t.id))
+    chosen: set[int] = set()
+    for track in on_side:
+        if not any(ticks[track.id] & ticks[other] for other in chosen):
+            chosen.add(track.id)
+    return chosen
+
+
+def _require_one_owner(stated: Mapping[str, set[int]]) -> None:
+    owner: dict[int, str] = {}
+    for speaker, numbers in stated.items():
+        for number in numbers:
+            if number in owner:
+                raise FaceMappingError(
+                    f"Face track {number} is given to two voices, '{owner[number]}' and "
+                    f"'{speaker}'.",
+                    next_step="Correct the faces in the manifest or in --set people.faces.",
+                )
+            owner[number] = speaker
+
+
 def assign(
-    evidence: list[Binding], tracks: Tracks, *, min_confidence: float
+    evidence: Sequence[Binding],
+    tracks: Tracks,
+    *,
+    min_confidence: float,
+    speakers: Sequence[str] = (),
+    stated: Mapping[str, set[int]] | None = None,
 ) -> dict[str, set[int]]:
     """Give faces to voices, the surest pair first.
 
@@ -282,21 +417,27 @@ def assign(
         For who is on screen at the same time: one person cannot have two faces at once.
     min_confidence
         Least confidence of a pair.
+    speakers
+        Voices, also those without any evidence.
+    stated
+        Track ids of the voices whose face a person stated; nobody else gets these.
 
     Returns
     -------
     dict of str to set of int
         Track ids by speaker; empty sets for voices without a face.
     """
-    bound: dict[str, set[int]] = {b.speaker: set() for b in evidence}
+    stated = stated or {}
+    bound: dict[str, set[int]] = {s: set() for s in (*speakers, *(b.speaker for b in evidence))}
+    bound.update({speaker: set(numbers) for speaker, numbers in stated.items()})
     ticks = {t.id: set(t.ticks.tolist()) for t in tracks.tracks}
-    taken: set[int] = set()
+    taken: set[int] = {number for numbers in stated.values() for number in numbers}
     ranked = sorted(
         evidence,
         key=lambda b: (-_together(b.z_rest, b.z_others, b.z_level), b.speaker, b.track_id),
     )
     for pair in ranked:
-        if pair.confidence < min_confidence or pair.track_id in taken:
+        if pair.confidence < min_confidence or pair.track_id in taken or pair.speaker in stated:
             continue
         if any(ticks[pair.track_id] & ticks[mine] for mine in bound[pair.speaker]):
             continue

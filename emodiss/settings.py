@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from emodiss.errors import SettingsError, nearest
+from emodiss.manifest import FaceChoice, parse_faces
 
 
 class _Group(BaseModel):
@@ -81,6 +82,16 @@ class PeopleSettings(_Group):
     min_confidence: float = Field(
         0.99, ge=0, le=1, description="least confidence for a voice to be given a face"
     )
+    faces: dict[str, FaceChoice] | None = Field(
+        None,
+        description="whose face is whose in every video, as in the manifest's column of that name: "
+        "therapist_label=left;patient_label=right; labels that a video lacks are passed over",
+    )
+
+    @field_validator("faces", mode="before")
+    @classmethod
+    def _choices(cls, value: Any) -> Any:
+        return parse_faces(value) if isinstance(value, str) else value
 
 
 class SpeechAffectSettings(_Group):

@@ -119,9 +119,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "people",
         "emodiss.people:match",
-        reads=("transcript", "tracks", "mouths", "audio"),
+        reads=("media", "transcript", "tracks", "mouths", "audio"),
         settings=("people",),
-        version=2,
+        row=("faces",),
+        version=3,
     ),
     Stage(
         "speech_affect",

@@ -17,21 +17,24 @@ def write(tmp_path, text, name="videos.csv", encoding="utf-8"):
 def test_good_rows_are_read_and_bad_cells_named_by_line_and_column(tmp_path):
     path = write(
         tmp_path,
-        "id,path,url,roles,start,end\n"
-        "good,a.mp4,,Ada=therapist;Bo=client,0:10,20\n"
-        "good,b.mp4,,,,\n"
-        "../../x,c.mp4,,,,\n"
-        "ftp,,ftp://example.org/d.mp4,,,\n"
-        "both,e.mp4,https://example.org/e.mp4,,,\n"
-        "role,f.mp4,,Ada=thrapist,,\n"
-        "back,g.mp4,,,5,2\n"
+        "id,path,url,roles,start,end,faces\n"
+        "good,a.mp4,,Ada=therapist;Bo=client,0:10,20,Ada=Left;Bo=5+2\n"
+        "good,b.mp4,,,,,\n"
+        "../../x,c.mp4,,,,,\n"
+        "ftp,,ftp://example.org/d.mp4,,,,\n"
+        "both,e.mp4,https://example.org/e.mp4,,,,\n"
+        "role,f.mp4,,Ada=thrapist,,,\n"
+        "back,g.mp4,,,5,2,\n"
         "short,h.mp4\n"
-        "web,,https://example.org/i.mp4,,,\n",
+        "web,,https://example.org/i.mp4,,,,\n"
+        "face,j.mp4,,,,,Ada=middle\n",
     )
     found = manifest.read(path)
     assert [row.id for row in found.rows] == ["good", "web"]
     assert found.rows[0].roles == {"Ada": "therapist", "Bo": "patient"}
     assert (found.rows[0].start, found.rows[0].end) == (10.0, 20.0)
+    assert found.rows[0].faces == {"Ada": "left", "Bo": (2, 5)}
+    assert found.rows[1].faces is None
     assert [(p.line, p.column) for p in found.problems] == [
         (3, "id"),
         (4, "id"),
@@ -40,9 +43,17 @@ def test_good_rows_are_read_and_bad_cells_named_by_line_and_column(tmp_path):
         (7, "roles"),
         (8, "row"),
         (9, "row"),
+        (11, "faces"),
     ]
+    assert "left, right, none, or track numbers" in found.problems[-1].message
     assert "already on line 2" in found.problems[0].message
     assert "Did you mean 'therapist'?" in found.problems[4].message
+
+
+@pytest.mark.parametrize("text", ["Ada", "Ada=", "=1", "Ada=0", "Ada=1+", "Ada=1;Ada=2", "Ada=-1"])
+def test_faces_that_cannot_be_read_are_refused(text):
+    with pytest.raises(ValueError, match="face"):
+        manifest.parse_faces(text)
 
 
 def test_ids_that_differ_in_case_only_collide(tmp_path):

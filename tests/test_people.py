@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from emodiss import people
+from emodiss.manifest import parse_faces
 from emodiss.media import Audio
-from emodiss.people import Binding, MouthMotion, Mouths
+from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths
 from emodiss.speech import Transcript
 from emodiss.tracks import FaceTrack, LinkCounts
 from emodiss.transcript import Utterance
 from emodiss.video import Tracks
 
 RATE = 16_000
-RULE = SimpleNamespace(min_confidence=0.99)  # the default
+RULE = SimpleNamespace(min_confidence=0.99, faces=None)  # the default
 
 
 def talk(*rows: tuple[str, float, float]) -> Transcript:
@@ -38,10 +39,10 @@ def mouth(track: int, seconds: float, moving: list[tuple[float, float]], seed: i
     return MouthMotion(track, ticks, motion.astype(np.float32))
 
 
-def seen(*tracks: tuple[int, float, float]) -> Tracks:
-    """Tracks that are only there: id, start, end."""
+def seen(*tracks: tuple[int, float, float], x: float = 25.0) -> Tracks:
+    """Tracks that are only there: id, start, end; their middle lies at x, or after the end."""
     made = []
-    for number, start, end in tracks:
+    for number, start, end, *where in tracks:
         ticks = np.arange(round(start * 30), round(end * 30))
         n = len(ticks)
         made.append(
@@ -49,7 +50,11 @@ def seen(*tracks: tuple[int, float, float]) -> Tracks:
                 id=number,
                 ticks=ticks,
                 times=ticks / 30,
-                boxes=np.tile(np.array([0, 0, 50, 50], np.float32), (n, 1)),
+                boxes=np.tile(
+                    np.array([-25, 0, 25, 50], np.float32)
+                    + np.array([1, 0, 1, 0], np.float32) * (where[0] if where else x),
+                    (n, 1),
+                ),
                 landmarks=np.zeros((n, 5, 2), np.float32),
                 scores=np.ones(n, np.float32),
                 measured=np.ones(n, bool),
@@ -62,13 +67,15 @@ TURNS = talk(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
 ADA, BO = [(0, 5), (12, 17)], [(5, 10), (17, 22)]
 
 
-def match(transcript, mouths, tracks, *, seconds: float = 24):
+def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24):
     return people.match(
+        media=SimpleNamespace(width=100),
         transcript=transcript,
         tracks=tracks,
         mouths=Mouths(tuple(mouths)),
         audio=silence(seconds),
-        settings=RULE,
+        row=SimpleNamespace(faces=parse_faces(faces) if faces else None),
+        settings=rule,
     )
 
 
@@ -131,6 +138,66 @@ def test_louder_speech_with_a_wider_moving_mouth_is_evidence_on_its_own():
 def test_nobody_speaks_or_nobody_is_seen():
     assert match(talk(), [mouth(1, 5, [])], seen((1, 0, 5))).persons == ()
     assert match(TURNS, [], seen((1, 0, 1))).of("Ada").track_ids == ()
+
+
+BOTH = [mouth(1, 24, BO), mouth(2, 24, ADA)]
+SIDES = seen((1, 0, 24, 25), (2, 0, 24, 75))
+
+
+def bindings(found) -> dict:
+    return {p.speaker: (p.track_ids, p.binding_source) for p in found.persons}
+
+
+def test_a_person_s_word_stands_against_the_evidence():
+    assert bindings(match(TURNS, BOTH, SIDES)) == {
+        "Ada": ((2,), "measured"),
+        "Bo": ((1,), "measured"),
+    }
+    found = match(TURNS, BOTH, SIDES, faces="Ada=1;Bo=right")
+    assert bindings(found) == {"Ada": ((1,), "manifest"), "Bo": ((2,), "manifest")}
+    assert math.isnan(found.of("Ada").binding_confidence)
+    assert found.notes == ("stated_faces",)
+
+
+def test_who_is_not_stated_is_measured_among_the_faces_left():
+    found = match(TURNS, BOTH, SIDES, faces="Ada=left")
+    # Bo's mouth is taken; the other one does not move with him.
+    assert bindings(found) == {"Ada": ((1,), "manifest"), "Bo": ((), None)}
+    assert found.notes == ("stated_faces", "unbound_voice")
+    found = match(TURNS, BOTH, SIDES, faces="Bo=none")
+    assert bindings(found) == {"Ada": ((2,), "measured"), "Bo": ((), "manifest")}
+
+
+def test_a_setting_holds_for_all_videos_and_the_manifest_wins_over_it():
+    rule = SimpleNamespace(min_confidence=0.99, faces={"Ada": "left", "Nobody here": "right"})
+    found = match(TURNS, BOTH, SIDES, rule=rule)
+    assert bindings(found)["Ada"] == ((1,), "setting")
+    found = match(TURNS, BOTH, SIDES, rule=rule, faces="Ada=2")
+    assert bindings(found)["Ada"] == ((2,), "manifest")
+
+
+def test_a_side_with_a_mirror_gives_the_face_with_more_evidence():
+    # Track 3, also on the right, is longer but does not move; 2 speaks; 4 comes when 2 is gone.
+    tracks = seen((1, 0, 24, 25), (2, 0, 20, 75), (3, 0, 24, 95), (4, 21, 24, 80))
+    mouths = [mouth(1, 24, BO), mouth(2, 20, ADA), mouth(3, 24, [])]
+    found = match(TURNS, mouths, tracks, faces="Ada=right")
+    assert bindings(found)["Ada"] == ((2, 4), "manifest")
+
+
+@pytest.mark.parametrize(
+    ("faces", "message"),
+    [
+        ("Cy=left", "'Cy'.*2 voices"),
+        ("Ada=3", "no face track 3.*1 to 2"),
+        ("Ada=1+2", "one person has one face"),
+        ("Ada=1;Bo=1", "given to two voices"),
+        ("Ada=left;Bo=left", "given to two voices"),
+    ],
+)
+def test_what_cannot_be_is_refused(faces, message):
+    with pytest.raises(FaceMappingError, match=message) as error:
+        match(TURNS, BOTH, SIDES, faces=faces)
+    assert error.value.next_step
 
 
 @pytest.mark.parametrize("clip", ["dyad"])

@@ -16,6 +16,7 @@ from emodiss.cli import (
     dissonance_command,
     export_command,
     judge_commands,
+    people_command,
     rating_commands,
     review_commands,
     run_commands,
@@ -52,6 +53,7 @@ app.command("annotate")(run_commands.annotate)
 app.command("demo")(run_commands.demo)
 app.command("status")(run_commands.status)
 app.command("doctor")(run_commands.doctor)
+app.command("people")(people_command.people)
 app.command("dissonance")(dissonance_command.dissonance)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)

@@ -261,6 +261,8 @@ def _face_reason(
     if not media.has_video:
         return "no_video"
     if not person.track_ids:
+        if person.binding_source is not None:
+            return "off_screen"  # a person said that this face is not shown
         somebody = any(len(_in_view(track, within)) for track in tracks.tracks)
         return "unbound" if somebody else "off_screen"
     if n_seen == 0:

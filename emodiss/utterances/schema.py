@@ -76,7 +76,20 @@ SCHEMA: tuple[Column, ...] = (
     Column("flags", _TEXT, "what a reader should know, `;` between: `backchannel`, ..."),
     _unit("sentiment", "VADER compound sentiment of the text (Hutto and Gilbert 2014)"),
     Column("track_id", _COUNT, "face track of the speaker with most ticks in the utterance", 0),
-    Column("binding_confidence", _NUMBER, "confidence that the face is the speaker's", 0.0, 1.0),
+    Column(
+        "binding_confidence",
+        _NUMBER,
+        "confidence that the face is the speaker's; NaN when a person said so",
+        0.0,
+        1.0,
+    ),
+    Column(
+        "binding_source",
+        _TEXT,
+        "who gave the voice its face: `measured`, or a person by `manifest` or `setting`; missing "
+        "when nobody could",
+        choices=("measured", "manifest", "setting"),
+    ),
     Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),
     Column("n_face_frames", _COUNT, "ticks of the 30 FPS clock with a measured face", 0),
     _unit("speech_valence", "valence of the voice"),

@@ -63,6 +63,7 @@ def tabulate(
                 "timing": utterance.timing,
                 "flags": ";".join(utterance.flags),
                 "binding_confidence": person.binding_confidence,
+                "binding_source": person.binding_source,
                 "face_coverage": face_affect.coverage[i],
                 **_voice_of(i, speech_affect, rule),
                 **_face_of(i, face_affect, counting),

@@ -346,3 +346,41 @@ def test_other_rules_of_dissonance_recompute_no_model(study, tmp_path, stand_ins
         assert done == {"utterances", "prompts"}, changes
         emodiss.utterances.validate(run.utterances)
     assert fakes.LOADED == []
+
+
+def test_a_stated_face_redoes_what_depends_on_it_and_survives(study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    rows = "id,path,faces\na,a.mp4,{}\nb,b.mp4,\n"
+    (folder / "manifest.csv").write_text(rows.format(""))
+    before = annotate(folder, tmp_path / "run", stand_ins)
+    assert before.session("a")["binding_source"].tolist()[0] == "measured"
+    assert before.session("a")["face_status"].tolist() == ["ok", "unbound"]
+    fakes.LOADED.clear()
+    # The one face in the middle belongs to Bo, who was not given it; Ada is never shown.
+    (folder / "manifest.csv").write_text(rows.format("Bo=1;Ada=none"))
+    for _ in range(2):
+        run = annotate(folder, tmp_path / "run", stand_ins)
+        table = run.session("a")
+        assert table["binding_source"].tolist() == ["manifest"] * 2
+        assert table["face_status"].tolist() == ["off_screen", "ok"]
+        assert table["track_id"].tolist()[1] == 1
+        assert run.artifact("a", "people").notes == ("stated_faces",)
+    # Only the face model was needed again, and only for this video; the second time nothing was.
+    assert fakes.LOADED == ["fake-face"]
+    changed = json.loads((run.root / "videos/a/people/meta.json").read_text())
+    assert changed["row"]["faces"] == {"Ada": "none", "Bo": [1]}
+    again = annotate(folder, tmp_path / "run", {**stand_ins, "people.faces": "Ada=1"})
+    assert again.session("a")["binding_source"].tolist() == ["manifest"] * 2
+    assert again.session("b")["binding_source"].tolist()[0] == "setting"
+
+
+def test_a_stated_face_that_cannot_be_fails_its_own_video(study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").write_text("id,path,faces\na,a.mp4,Ada=7\nb,b.mp4,\n")
+    run = annotate(folder, tmp_path / "run", stand_ins)
+    assert [(f.video, f.stage, f.error["code"]) for f in run.failures] == [
+        ("a", "people", "face_mapping")
+    ]
+    assert set(run.utterances["video_id"]) == {"b"}

@@ -1,0 +1,83 @@
+"""The command people: whose face is whose in a finished run, and what one may state instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emodiss.cli import output
+from emodiss.cli.run_commands import AsCsv, AsJson
+
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
+
+
+def people(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List the voices with their faces, and the faces of nobody; a manifest may overrule it."""
+    from emodiss.errors import RunError, nearest
+    from emodiss.runs.run import load
+
+    loaded = load(run)
+    spoken = loaded.columns("utterances", ["video_id"])["video_id"]
+    videos = [name for name in loaded.videos if name in set(spoken)]
+    if video is not None and video not in videos:
+        raise RunError(f"There is no measured video '{video}'.", next_step=nearest(video, videos))
+    rows = [row for name in ([video] if video else videos) for row in _rows(loaded, name)]
+    output.show(rows, as_json=as_json, as_csv=as_csv)
+
+
+def _rows(run: Run, video: str) -> list[dict[str, Any]]:
+    """One row per voice, then one per face track that belongs to no voice."""
+    people, tracks = run.artifact(video, "people"), run.artifact(video, "tracks")
+    media = run.artifact(video, "media")
+    table = run.session(video)
+    rows: list[dict[str, Any]] = []
+    for person in people.persons:
+        own = table[table["speaker"] == person.speaker]
+        role = own["role"].dropna()
+        rows.append(
+            {
+                "video": video,
+                "voice": person.speaker,
+                "role": role.iloc[0] if len(role) else None,
+                "talk_s": round(float((own["end"] - own["start"]).sum()), 1),
+                "tracks": "+".join(str(number) for number in person.track_ids),
+                "side": _sides([tracks.of(number) for number in person.track_ids], media.width),
+                "said_by": person.binding_source,
+                "confidence": _number(person.binding_confidence),
+            }
+        )
+    taken = {number for person in people.persons for number in person.track_ids}
+    rows += [
+        {
+            "video": video,
+            "voice": None,
+            "role": None,
+            "talk_s": None,
+            "tracks": str(track.id),
+            "side": _sides([track], media.width),
+            "said_by": None,
+            "confidence": None,
+        }
+        for track in tracks.tracks
+        if track.id not in taken
+    ]
+    return rows
+
+
+def _sides(tracks: list[Any], width: int) -> str | None:
+    """Say on which half of the picture faces mostly are."""
+    middles = [float((track.boxes[:, 0] + track.boxes[:, 2]).mean()) / 2 for track in tracks]
+    sides = {"left" if middle < width / 2 else "right" for middle in middles}
+    return "+".join(sorted(sides)) or None
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if value == value else None

@@ -1,0 +1,39 @@
+"""The command people: voices with their faces, and the faces of nobody."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import emodiss
+from emodiss.cli import app
+from emodiss.errors import RunError
+
+
+def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
+    run = emodiss.annotate(
+        study / "manifest.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings={**stand_ins, "people.faces": "Bo=none;Ada=none"},
+        workers=0,
+        figures=False,
+    )
+    shown = CliRunner().invoke(app, ["people", str(run.root), "--video", "a", "--json"])
+    rows = json.loads(shown.output)
+    assert [(r["voice"], r["tracks"], r["said_by"]) for r in rows] == [
+        ("Ada", "", "setting"),
+        ("Bo", "", "setting"),
+        (None, "1", None),
+    ]
+    assert rows[0]["role"] == "therapist" and rows[0]["talk_s"] == 1.2
+    # The stand-in's face lies from a quarter to three quarters of the width.
+    assert rows[2]["side"] == "right"
+    both = CliRunner().invoke(app, ["people", str(run.root), "--csv"])
+    assert len(both.output.splitlines()) == 7
+    wrong = CliRunner().invoke(app, ["people", str(run.root), "--video", "z"])
+    assert isinstance(wrong.exception, RunError)
+    with pytest.raises(RunError, match="no run folder"):
+        raise CliRunner().invoke(app, ["people", str(tmp_path)]).exception
