@@ -13,13 +13,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emodiss.manifest import ROLES, Role
 from emodiss.transcript import Utterance
+
+if TYPE_CHECKING:
+    from emodiss.interventions.asking import Patience, Unanswered
+    from emodiss.models.chat import ChatModel, ChatParams
 
 MIN_CONFIDENCE = 0.8
 """Below it a model's role is not used; the same as for the classifier in `emodiss.roles`."""
@@ -77,6 +81,107 @@ class RoleLabel:
             math.nan if stated is None else float(stated),
             tuple(record["quotes"]),
             record["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a language model said about one session.
+
+    Parameters
+    ----------
+    video_id
+        Of the session.
+    labels
+        One per voice.
+    raw
+        The answer, untouched.
+    model, identity
+        Who answered: name, and adapter, place and name.
+    prompt_sha256
+        Hash of the question.
+    answered_at
+        UTC time, ISO 8601; None if unknown.
+    parameters
+        Decoding parameters.
+    """
+
+    video_id: str
+    labels: tuple[RoleLabel, ...]
+    raw: str
+    model: str
+    identity: str
+    prompt_sha256: str
+    answered_at: str | None
+    parameters: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; such lines can be given again by `emodiss.models.chat_replay`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**values, "labels": [label.to_dict() for label in self.labels]}
+
+
+def ask(
+    sessions: Mapping[str, Sequence[Utterance]],
+    model: ChatModel,
+    *,
+    params: ChatParams,
+    min_confidence: float = MIN_CONFIDENCE,
+    max_words: int = MAX_WORDS,
+    concurrency: int = 1,
+    patience: Patience | None = None,
+    sleep: Callable[[float], object] | None = None,
+) -> Iterator[Labelled | Unanswered]:
+    """Ask a language model which part each voice plays, once per session.
+
+    Parameters
+    ----------
+    sessions
+        Utterances by video id, in spoken order.
+    model
+        Whom to ask.
+    params
+        Decoding parameters; `max_tokens` must leave room for a quotation per voice.
+    min_confidence, max_words
+        As in `read_answer` and `render`.
+    concurrency, patience, sleep
+        As in `emodiss.interventions.asking.ask`.
+
+    Yields
+    ------
+    Labelled or Unanswered
+        In the order of arrival. A model that answers nonsense has answered: its labels abstain.
+    """
+    from emodiss.interventions.asking import Unanswered, ask as ask_all
+    from emodiss.judging.criteria import Question
+
+    questions = (
+        Question(video, "role_labels", render(utterances, max_words=max_words))
+        for video, utterances in sessions.items()
+    )
+    answers = ask_all(
+        cast("Any", questions),
+        model,
+        params=params,
+        concurrency=concurrency,
+        patience=patience,
+        sleep=sleep,
+    )
+    for answer in answers:
+        if isinstance(answer, Unanswered):
+            yield answer
+            continue
+        asked, said = answer.intervention, answer.completion
+        labels = read_answer(said.text, sessions[asked.video_id], min_confidence=min_confidence)
+        yield Labelled(
+            video_id=asked.video_id,
+            labels=labels,
+            raw=said.text,
+            model=asked.model,
+            identity=answer.identity,
+            prompt_sha256=asked.prompt_sha256,
+            answered_at=said.answered_at,
+            parameters=dict(asked.parameters),
         )
 
 

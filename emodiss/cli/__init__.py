@@ -15,6 +15,7 @@ from emodiss.cli import (
     corpus_commands,
     dissonance_command,
     export_command,
+    label_command,
     judge_commands,
     people_command,
     rating_commands,
@@ -62,6 +63,7 @@ app.command("intervene")(ask_commands.intervene)
 app.command("judge")(judge_commands.judge)
 app.command("evaluate")(rating_commands.evaluate)
 app.command("settings")(show_commands.settings)
+app.command("label-roles")(label_command.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
 review.command("set")(review_commands.set_review)
