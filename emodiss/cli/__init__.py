@@ -15,8 +15,8 @@ from emodiss.cli import (
     corpus_commands,
     dissonance_command,
     export_command,
-    label_command,
     judge_commands,
+    label_command,
     people_command,
     rating_commands,
     review_commands,
@@ -66,6 +66,7 @@ app.command("settings")(show_commands.settings)
 app.command("label-roles")(label_command.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
+models.command("pull")(show_commands.pull_models)
 review.command("set")(review_commands.set_review)
 review.command("list")(review_commands.list_reviews)
 review.command("roles")(review_commands.roles)

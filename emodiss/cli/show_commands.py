@@ -130,6 +130,24 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     output.show(rows, as_json=as_json, as_csv=as_csv, columns=columns)
 
 
+def pull_models(
+    names: Annotated[list[str], typer.Argument(help="Names, as in: emodiss models list.")],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+) -> None:
+    """Fetch weights from their publishers, check them, and put them where runs look."""
+    from emodiss.models import catalog
+    from emodiss.models.pull import pull
+
+    for entry in [catalog.entry_of(name) for name in names]:
+        typer.echo(f"{entry.name}: {entry.licence}; {entry.source}", err=True)
+        with output.progress_bars(quiet=quiet) as report:
+            placed = pull(entry.name, progress=report)
+        for path in placed:
+            typer.echo(str(path))
+        if not placed:
+            typer.echo(f"{entry.name}: nothing to fetch", err=True)
+
+
 def _write(text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
