@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -394,7 +394,7 @@ def _preview(
 @contextlib.contextmanager
 def _open(
     place: chats.Place, judges: Sequence[str | None], cache: Path | None, max_cost: float | None
-) -> Iterator[tuple[dict[str, ChatModel], Any]]:
+) -> Generator[tuple[dict[str, ChatModel], Any]]:
     """Make judges ready on one bill, with answers kept where there is a cache."""
     from emodiss.models.chat_cache import Cached
     from emodiss.models.chat_ledger import Ledger, Metered

@@ -184,8 +184,15 @@ def render(
             if redacted:
                 session, found.redactions[name] = redact(session, persons)
             if end is None and span is None:
-                how = {"every": settings.every, "flagged_only": settings.flagged_only}
-                found.prompts.extend(build_all(session, kinds, **shared, **how))
+                found.prompts.extend(
+                    build_all(
+                        session,
+                        kinds,
+                        every=settings.every,
+                        flagged_only=settings.flagged_only,
+                        **shared,
+                    )
+                )
             else:
                 place = span if end is None else end
                 found.prompts.extend([build(session, one, end=place, **shared) for one in kinds])

@@ -37,7 +37,7 @@ def match_items(scores: pd.DataFrame, ratings: pd.DataFrame) -> tuple[pd.DataFra
     known = scores["item"].astype("str").isin(set(items["item"].astype("str")))
     if known.any() or not set(_FACTS) <= set(scores.columns):
         return scores[known].reset_index(drop=True), _left_out(int((~known).sum()), len(scores))
-    keys = list(_FACTS)
+    keys: list[str] = list(_FACTS)
     left, right = scores.drop(columns="item"), items[["item", *_FACTS]]
     if "window" in scores.columns and "window" in ratings.columns:
         keys.append("window")

@@ -1,29 +1,19 @@
 """Statistics of rating studies: what the paper did, and what its crossed design asks for.
 
 `variance` and `ranks` compare groups, `gains` gives the paper's Figure 5, `mixed` the linear
-mixed model, `agreement` and `reliability` say how far raters agree (Figure 6), `correlation` puts
-a judge beside them (Table 3), `report` runs everything on one table. Intervals over videos come
+mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure 6), `judges`,
+`correlation` and `bland_altman` put a judge beside them (Table 3), `report` runs everything on one
+table. Intervals over videos come
 from the cluster bootstrap in `bootstrap`.
 """
 
-from emodiss.statistics.agreement import (
-    Alpha,
-    Kappa,
-    cohen_kappa,
-    intra_rater,
-    krippendorff_alpha,
-    pairwise_kappa,
-)
+from emodiss.statistics.alpha import Alpha, krippendorff_alpha
+from emodiss.statistics.bland_altman import BlandAltman, bland_altman
 from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError
-from emodiss.statistics.correlation import (
-    BlandAltman,
-    Correlation,
-    bland_altman,
-    correlation,
-    judge_correlations,
-    judge_pairs,
-)
+from emodiss.statistics.correlation import Correlation, correlation
 from emodiss.statistics.gains import block_means, condition_means, gains
+from emodiss.statistics.judges import judge_correlations, judge_pairs
+from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
 from emodiss.statistics.mixed import MixedModel, mixed_model
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
 from emodiss.statistics.reliability import ICC_FORMS, Icc, icc, icc_forms, severity

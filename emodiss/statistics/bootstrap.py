@@ -21,7 +21,11 @@ from emodiss.errors import EmodissError
 RESAMPLES = 2000
 """Default number of resamples: Monte Carlo error of a 95 % limit is then below 0.05 SE."""
 
+ONE_CLUSTER = "one cluster: no interval"
+"""Reason of an interval that does not exist because there is nothing to resample."""
+
 _MAX_UNDEFINED = 0.05
+_BLOCK = 4_000_000
 
 
 class StatisticsError(EmodissError, ValueError):
@@ -100,6 +104,44 @@ def percentile(
     return np.where(unusable, np.nan, low), np.where(unusable, np.nan, high)
 
 
+def limits(samples: NDArray[np.float64], *, confidence: float = 0.95) -> tuple[float, float]:
+    """Take the percentile limits of one statistic.
+
+    Parameters
+    ----------
+    samples
+        (resamples,) bootstrap values.
+    confidence
+        As for `percentile`.
+
+    Returns
+    -------
+    low, high
+        NaN where more than 5 % of the resamples are undefined.
+    """
+    low, high = percentile(samples, confidence=confidence)
+    return float(low), float(high)
+
+
+def blocks(rows: NDArray[Any], floats: int) -> list[NDArray[Any]]:
+    """Cut rows into blocks whose work fits into 32 MB.
+
+    Parameters
+    ----------
+    rows
+        (n, ...) what is worked through, such as resamples from `draw`.
+    floats
+        Numbers that one row is worked out with.
+
+    Returns
+    -------
+    list of array
+        The rows in order.
+    """
+    n = max(1, min(len(rows), -(-len(rows) * floats // _BLOCK)))
+    return np.array_split(rows, n)
+
+
 def cluster_sums(
     codes: NDArray[np.intp], n_clusters: int, columns: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -149,3 +191,23 @@ def check_clusters(clusters: Any, n: int) -> NDArray[np.intp]:
     if (codes < 0).any():
         raise StatisticsError(f"{int((codes < 0).sum())} cluster labels are missing.")
     return codes
+
+
+def kept_clusters(clusters: Any, keep: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Give numbers to the clusters of the rows that are used.
+
+    Parameters
+    ----------
+    clusters
+        (n,) labels; those of rows that are not used may be missing.
+    keep
+        (n,) which rows are used.
+
+    Returns
+    -------
+    (used rows,) integer array
+    """
+    labels = np.asarray(clusters)
+    if len(labels) != len(keep):
+        raise StatisticsError(f"There are {len(labels)} cluster labels for {len(keep)} rows.")
+    return check_clusters(labels[keep], int(keep.sum()))

@@ -10,10 +10,12 @@ import pandas as pd
 
 from emodiss.errors import MissingExtra
 from emodiss.ratings.table import notes as design_notes, usable, wide
-from emodiss.statistics.agreement import intra_rater, krippendorff_alpha, pairwise_kappa
+from emodiss.statistics.alpha import krippendorff_alpha
+from emodiss.statistics.bland_altman import bland_altman
 from emodiss.statistics.bootstrap import RESAMPLES
-from emodiss.statistics.correlation import bland_altman, judge_correlations, judge_pairs
 from emodiss.statistics.gains import block_means, condition_means, gains
+from emodiss.statistics.judges import judge_correlations, judge_pairs
+from emodiss.statistics.kappa import intra_rater, pairwise_kappa
 from emodiss.statistics.mixed import mixed_model
 from emodiss.statistics.ranks import friedman, wilcoxon
 from emodiss.statistics.reliability import icc_forms, severity
