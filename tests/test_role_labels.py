@@ -82,8 +82,10 @@ def test_what_does_not_hold_abstains_and_says_why(second: Any, reason: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "S0 is the therapist.", "{", "[]", '{"speakers": {}}', '{"speakers": [3]}', "}{", "null"]
-    + ['{"a": ' * 3000 + "1" + "}" * 3000],
+    [
+        *("", "S0 is the therapist.", "{", "[]", "}{", "null"),
+        *('{"speakers": {}}', '{"speakers": [3]}', '{"a": ' * 3000 + "1" + "}" * 3000),
+    ],
 )
 def test_what_cannot_be_read_abstains_for_everybody(text: str) -> None:
     assert reasons(text) == {"S0": "unparsable", "S1": "unparsable"}
