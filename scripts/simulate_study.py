@@ -6,18 +6,22 @@ effects, severe and mild raters and missing ratings; the truth is known in close
 crossed   ratings of one response share that response's quality (realistic)
 paired    ratings of one response share nothing but the video and the rater
 
-Run: python scripts/simulate_study.py --n 500
+Run: python scripts/simulate_study.py --n 500 --mixed 40 --processes 2
+
+Every study has its own seed, so the result does not depend on the number of processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
+import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from itertools import combinations
 
 import numpy as np
@@ -122,22 +126,40 @@ def true_correlations(world: dict[str, float], missing: float, n_videos: int) ->
     }
 
 
+def numbered_study(
+    i: int, *, world: str, args: argparse.Namespace, correlations: dict[str, float]
+) -> dict[str, list[Covered]]:
+    """Simulate and analyse study number i of a world."""
+    seed = args.seed + i
+    study = simulate(n_videos=args.videos, missing=args.missing, seed=seed, **WORLDS[world])
+    results = one_study(study, args.resamples, seed, mixed=i < args.mixed)
+    return results | judge_study(study, args.resamples, seed, correlations)
+
+
+def all_studies(world: str, args: argparse.Namespace) -> Iterator[dict[str, list[Covered]]]:
+    """Yield the results of all studies of a world in order of number."""
+    correlations = true_correlations(dict(WORLDS[world]), args.missing, args.truth_videos)
+    work = partial(numbered_study, world=world, args=args, correlations=correlations)
+    if args.processes == 1:
+        yield from map(work, range(args.n))
+        return
+    # A fresh interpreter per process reads this; more threads than cores would slow both down.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
+        yield from pool.imap(work, range(args.n), chunksize=1)
+
+
 def run(world: str, args: argparse.Namespace) -> pd.DataFrame:
     """Simulate one world."""
-    settings = dict(WORLDS[world])
-    correlations = true_correlations(settings, args.missing, args.truth_videos)
     hits: dict[str, list[list[Covered]]] = defaultdict(list)
     started = time.monotonic()
-    for i in range(args.n):
-        study = simulate(n_videos=args.videos, missing=args.missing, seed=args.seed + i, **settings)
-        results = one_study(study, args.resamples, args.seed + i, mixed=i < args.mixed)
-        results |= judge_study(study, args.resamples, args.seed + i, correlations)
+    for done, results in enumerate(all_studies(world, args), 1):
         for name, covered in results.items():
             hits[name].append(covered)
-        if sys.stderr.isatty() or (i + 1) % 50 == 0:
+        if sys.stderr.isatty() or done % 50 == 0 or done == args.n:
             took = time.monotonic() - started
-            print(f"\r{world}: {i + 1}/{args.n} studies, {took:.0f} s", end="", file=sys.stderr)
-    print(file=sys.stderr)
+            end = "\r" if sys.stderr.isatty() and done < args.n else "\n"
+            print(f"{world}: {done}/{args.n} studies, {took:.0f} s", end=end, file=sys.stderr)
     rows = []
     for name, studies in hits.items():
         share = np.array([np.mean([hit for hit, _ in study]) for study in studies])
@@ -158,6 +180,19 @@ def run(world: str, args: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def show(result: pd.DataFrame) -> None:
+    """Print the coverage of each interval, world by world."""
+    print("Coverage of 95 % intervals: share that holds the truth, +/- its standard error over")
+    print("studies. Below 95 the interval claims too much, above it too little.")
+    width = int(result["interval"].str.len().max())
+    for world, rows in result.groupby("world", sort=False):
+        print(f"\n{world}\n  {'interval':<{width}}  coverage %     mean width  studies  intervals")
+        for row in rows.to_dict("records"):
+            share = f"{row['coverage_%']:5.1f} +/- {row['mc_error_%']:3.1f}"
+            counts = f"{row['studies']:7d}  {row['intervals']:9d}"
+            print(f"  {row['interval']:<{width}}  {share}  {row['mean_width']:10.3f}  {counts}")
+
+
 def main() -> None:
     """Parse the command line, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -171,16 +206,18 @@ def main() -> None:
         "--truth-videos", type=int, default=5000, help="videos behind the true correlations"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the first study")
+    parser.add_argument("--processes", type=int, default=1, help="studies worked on at once")
     parser.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     args = parser.parse_args()
     if args.n < 1:
         parser.error("--n must be 1 or more")
+    if args.processes < 1:
+        parser.error("--processes must be 1 or more")
     result = pd.concat([run(world, args) for world in args.worlds], ignore_index=True)
     if args.csv:
         print(result.to_csv(index=False), end="")
     else:
-        with pd.option_context("display.width", 200, "display.max_colwidth", 70):
-            print(result.round(3).to_string(index=False))
+        show(result)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Anova:
     ss_between, ss_within
         Sums of squares.
     eta_squared, eta_squared_low, eta_squared_high
-        Share of variance between groups, and its interval from the noncentral F.
+        Share of variance between groups, and its interval from the noncentral F. The share is
+        biased upwards; where F is well below 1 the interval can lie below it, even be [0, 0].
     omega_squared
         The same share, nearly unbiased.
     confidence
