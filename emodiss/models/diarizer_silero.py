@@ -1,7 +1,7 @@
 """Voice activity by Silero VAD: stretches of speech, without telling voices apart.
 
-The weights lie inside the faster-whisper package (Silero VAD v6, MIT). This is the honest
-minimum for a recording without a transcript: it says when somebody speaks, not who.
+The weights lie inside the faster-whisper package (Silero VAD v6, MIT). For a recording of one
+person (`--set models.diarizer=silero-vad`): it says when somebody speaks, not who.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import pytest
 
 from emodiss.affect import EXPRESSIONS, SCALES, FaceAffect, SpeechAffect, to_house_scale
 from emodiss.errors import ModelError
-from emodiss.models import FaceAffectModel, SpeechAffectModel
+from emodiss.models import Diarizer, FaceAffectModel, SpeechAffectModel
+from emodiss.transcript import Turn
 
 FACE_FIELDS = ("valence", "arousal", "valence_raw", "arousal_raw", "probabilities")
 REFUSED = (ValueError, ModelError)
@@ -153,3 +154,34 @@ def check_speech_affect_model(model: SpeechAffectModel) -> None:
     ):
         with pytest.raises(REFUSED):
             model.predict(wrong, 16_000)
+
+
+def check_diarizer(diarizer: Diarizer, *, tells_voices_apart: bool = True) -> None:
+    """Check order, bounds, types, determinism and empty input of a diarizer.
+
+    Parameters
+    ----------
+    diarizer
+        Ready to run; its weights may be random.
+    tells_voices_apart
+        Whether a number of speakers asked for bounds the number returned.
+    """
+    assert isinstance(diarizer, Diarizer)
+    assert diarizer.identity and isinstance(diarizer.identity, str)
+
+    signal = np.concatenate([voice(4.0), np.zeros(16_000, np.float32), voice(3.0, seed=3)])
+    untouched = signal.copy()
+    turns = diarizer.diarize(signal, 16_000)
+    np.testing.assert_array_equal(signal, untouched, err_msg="must not write into its input")
+    assert turns == sorted(turns, key=lambda turn: turn.start)
+    for turn in turns:
+        assert isinstance(turn, Turn) and type(turn.start) is float and type(turn.end) is float
+        assert 0 <= turn.start < turn.end <= len(signal) / 16_000 + 1e-6
+        assert turn.speaker and isinstance(turn.speaker, str)
+    assert diarizer.diarize(signal, 16_000) == turns, "the same signal gives the same turns"
+    if tells_voices_apart:
+        assert len({turn.speaker for turn in diarizer.diarize(signal, 16_000, 1)}) <= 1
+    assert diarizer.diarize(np.zeros(0, np.float32), 16_000) == []
+    assert diarizer.diarize(np.zeros(48_000, np.float32), 16_000) == [], "silence is nobody's"
+    with pytest.raises(REFUSED):
+        diarizer.diarize(np.stack([signal, signal]), 16_000)
