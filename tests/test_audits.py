@@ -65,8 +65,8 @@ def test_utterances_may_be_the_unit() -> None:
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(AuditError, match="share"):
         draw(run_table(), share=0.0)
-    with pytest.raises(AuditError, match="unit 'sesion'"):
-        draw(run_table(), unit="sesion")  # type: ignore[arg-type]
+    with pytest.raises(AuditError, match="unit 'sentence'"):
+        draw(run_table(), unit="sentence")  # type: ignore[arg-type]
     with pytest.raises(AuditError, match="nothing to draw"):
         draw(run_table().iloc[:0])
 

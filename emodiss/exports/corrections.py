@@ -14,8 +14,8 @@ from typing import Any
 
 from emodiss.errors import nearest
 from emodiss.exports import elan
-from emodiss.exports.items import ExportError, Item, one_line
-from emodiss.manifest import ROLES, Role
+from emodiss.exports.items import ExportError, Item, one_line, role_of_name
+from emodiss.manifest import Role
 from emodiss.reviews import SAME_PLACE, differences
 from emodiss.transcript.captions import VOICE_TAG, plain_text, read_cues
 from emodiss.transcript.records import Problem
@@ -142,7 +142,7 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             )
             continue
         classes = (tags[0]["classes"] or "").split(".")
-        role = next((role for role in ROLES if role in classes), None)
+        role = next(filter(None, map(role_of_name, classes)), None)
         speaker = plain_text(tags[0]["name"] or "")
         if not speaker:
             problems.append(f"{name}, line {cue.line}: a voice without a name; expected <v Name>")
@@ -158,8 +158,7 @@ def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             start=a.start,
             end=a.end,
             speaker=one_line(a.speaker),
-            # "patient", "patient (Bo)", "patient #2"
-            role=next((r for r in ROLES if a.tier.casefold().split(" ")[0].rstrip("'") == r), None),
+            role=role_of_name(a.tier),
             text=one_line(a.text),
         )
         for a in elan.read(text, name=name)

@@ -27,16 +27,20 @@ ID_TIER = "id"
 _CONSTRAINTS = {
     "Time_Subdivision": "Time subdivision of parent annotation's time interval, no time gaps "
     "allowed within this interval",
-    "Symbolic_Subdivision": "Symbolic subdivision of a parent annotation. Annotations refering "
+    "Symbolic_Subdivision": "Symbolic subdivision of a parent annotation. Annotations referring "
     "to the same parent are ordered",
     "Symbolic_Association": "1-1 association with a parent annotation",
     "Included_In": "Time alignable annotations within the parent annotation's time interval, "
     "gaps are allowed",
 }
-"""The four kinds of tier that ELAN lists in every file, in its own words."""
+"""The four kinds of dependent tier, as ELAN lists them in every file."""
 
-_MIME_TYPES = {".mp4": "video/mp4", ".mpg": "video/mpeg", ".mov": "video/quicktime"}
-_MIME_TYPES |= {".wav": "audio/x-wav"}
+_MIME_TYPES = {
+    ".mp4": "video/mp4",
+    ".mpg": "video/mpeg",
+    ".mov": "video/quicktime",
+    ".wav": "audio/x-wav",
+}
 
 
 def write(_video: str, found: Sequence[Item], media: Path | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import EmodissError
-from emodiss.manifest import Role
+from emodiss.manifest import ROLES, Role
 from emodiss.timebase import Seconds
 
 if TYPE_CHECKING:
@@ -161,20 +161,35 @@ def tiers(utterances: Sequence[Item]) -> list[Tier]:
     utterances
         From `items`.
     """
-    voices = list(dict.fromkeys((item.speaker, item.role) for item in utterances))
+    voices: list[tuple[str, Role | None]] = list(
+        dict.fromkeys((item.speaker, item.role) for item in utterances)
+    )
     order = ("therapist", "patient", "other", None)
     voices.sort(key=lambda voice: order.index(voice[1]))
     found: list[Tier] = []
     for speaker, role in voices:
         shared = sum(other == role for _, other in voices) > 1
-        name = speaker if role is None else (f"{role} ({speaker})" if shared else role)
+        if role is None:
+            # A voice that is called like a role has none for that.
+            name = speaker if role_of_name(speaker) is None else f"voice {speaker}"
+        else:
+            name = f"{role} ({speaker})" if shared else role
         own = [item for item in utterances if (item.speaker, item.role) == (speaker, role)]
         for number, layer in enumerate(layers(own), start=1):
             unique = name if number == 1 else f"{name} #{number}"
             while unique in {tier.name for tier in found}:
-                unique += "'"  # a voice that is called like a role
+                unique += "'"
             found.append(Tier(unique, speaker, role, tuple(layer)))
     return found
+
+
+def role_of_name(name: str) -> Role | None:
+    """Return the role that the name of a tier states: "patient", "patient (Bo)", "patient #2"."""
+    first = name.casefold().split(" ")[0].rstrip("'")
+    for role in ROLES:
+        if first == role:
+            return role
+    return None
 
 
 def layers(utterances: Iterable[Item]) -> list[list[Item]]:
