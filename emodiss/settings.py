@@ -68,6 +68,12 @@ class TracksSettings(_Group):
     min_join_confidence: float = Field(
         0.3, ge=0, le=1, description="least confidence for two fragments to be one face"
     )
+    across_cuts: bool = Field(
+        True, description="join fragments over cuts too, by colours of head and chest, and place"
+    )
+    max_cut_gap_s: float = Field(
+        60.0, ge=0, description="longest absence over a cut after which fragments are joined, s"
+    )
     min_track_s: float = Field(
         0.5, ge=0, description="shorter tracks are dropped as false finds, s"
     )

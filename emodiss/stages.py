@@ -113,8 +113,15 @@ STAGES: tuple[Stage, ...] = (
         model="faces",
         settings=("faces", "tracks"),
         source=True,
+        version=2,
     ),
-    Stage("tracks", "emodiss.video:follow", reads=("faces",), settings=("tracks", "faces")),
+    Stage(
+        "tracks",
+        "emodiss.video:follow",
+        reads=("faces",),
+        settings=("tracks", "faces"),
+        version=2,
+    ),
     Stage("mouths", "emodiss.people:watch_mouths", reads=("media", "tracks"), source=True),
     Stage(
         "people",

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.cuts import CutFinder
-from emodiss.faces import FaceBoxes, FaceSeries
+from emodiss.faces import FaceBoxes, FaceSeries, appearance
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.tracks import FaceTrack, LinkCounts, link_with_counts
 
 # Frames handed to the detector at once; bounds memory, changes no result.
 _BATCH = 16
+
+# Looks hardly change from one detection to the next; an hour of them is a few MB this way.
+_LOOK_EVERY = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +34,31 @@ class Sightings:
         (k,) float64, times of the first looked-at frame after each cut, in seconds.
     stride
         Ticks from one look to the next.
+    looked
+        (a,) int64, increasing: the ticks at which appearance was described, one in
+        `_LOOK_EVERY` of those looked at.
+    looks
+        (b, 2, 256) uint8, `faces.appearance` of all faces at these ticks, one after the other.
     """
 
     faces: FaceSeries
     cuts: NDArray[np.float64]
     stride: int
+    looked: NDArray[np.int64]
+    looks: NDArray[np.uint8]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         return () if len(self.faces.boxes) else ("no_faces",)
+
+    def appearances(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Go through the ticks with described faces; each with (n, 2, 256), in order of boxes."""
+        start = 0
+        for tick in self.looked.tolist():
+            n = len(self.faces[tick])
+            yield tick, self.looks[start : start + n]
+            start += n
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,17 +106,31 @@ def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sighting
     ticks = ticks[ticks % stride == 0]
     indices = media.clock().frame_at(ticks)
     finder = CutFinder(threshold=settings["tracks"].cut_threshold)
+    described = set(indices[::_LOOK_EVERY].tolist())
     found: dict[int, FaceBoxes] = {}
+    looks: dict[int, list[NDArray[np.uint8]]] = {}
     for frames in _batches(iterate_frames(source, media, np.unique(indices))):
         for frame in frames:
             finder.add(frame.image, frame.time)
         boxes = model.detect([frame.image for frame in frames])
         found.update(zip((frame.index for frame in frames), boxes, strict=True))
+        for frame in frames:
+            if frame.index in described:
+                own = found[frame.index].boxes
+                looks[frame.index] = [appearance(frame.image, box) for box in own]
     # A frame the decoder did not deliver was not looked at; that is no finding of no face.
     seen = np.array([int(index) in found for index in indices], dtype=bool)
     kept, shown = ticks[seen], indices[seen]
     series = FaceSeries.of(kept, [found[int(index)] for index in shown])
-    return Sightings(series, np.asarray(finder.cuts(), dtype=np.float64), stride)
+    looked = np.array([i for i in shown if int(i) in looks], dtype=np.int64)
+    rows = [look for index in looked for look in looks[int(index)]]
+    return Sightings(
+        series,
+        np.asarray(finder.cuts(), dtype=np.float64),
+        stride,
+        looked=kept[np.isin(shown, looked)],
+        looks=np.array(rows, np.uint8).reshape(-1, 2, 256),
+    )
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
@@ -129,10 +161,13 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
     """
     rule, floor = settings["tracks"], settings["faces"].min_score
     sure: dict[int, FaceBoxes] = {}
+    seen = dict(faces.appearances())
     n_below = 0
     for tick, boxes in faces.faces.items():
         keep = boxes.scores >= floor
         n_below += int((~keep).sum())
+        if tick in seen:
+            seen[tick] = seen[tick][keep]
         sure[tick] = replace(
             boxes,
             boxes=boxes.boxes[keep],
@@ -149,5 +184,8 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
         max_age=rule.max_age,
         min_hits=rule.min_hits,
         iou_threshold=rule.iou_threshold,
+        appearance=seen,
+        across_cuts=rule.across_cuts,
+        max_cut_gap_s=rule.max_cut_gap_s,
     )
     return Tracks(tuple(tracks), counts, n_below)

@@ -182,7 +182,7 @@ class TestLink:
         tracks = link(faces, cuts=[1.0])
         # Tick 30 is second 1.0 and shows the first frame after the cut.
         assert [(t.ticks[0], t.ticks[-1]) for t in tracks] == [(0, 29), (30, 89)]
-        colour = {k: np.array([[0.25, 0.75]]) for k in range(90)}
+        colour = {k: np.array([[[0.25, 0.75]]]) for k in range(90)}
         assert len(link(faces, cuts=[1.0], appearance=colour)) == 2
         assert len(link(faces, cuts=[1.0], appearance=colour, across_cuts=True)) == 1
         with pytest.raises(ValueError, match="appearance"):
@@ -191,7 +191,7 @@ class TestLink:
     def test_who_looks_different_is_not_joined(self) -> None:
         faces = {k: face(200) for k in range(90)}
         faces |= {k: FaceBoxes.empty() for k in range(40, 50)}
-        red, blue = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+        red, blue = np.array([[[1.0, 0.0]]]), np.array([[[0.0, 1.0]]])
         colour = {k: red if k < 45 else blue for k in range(90)}
         assert len(link(faces)) == 1
         assert len(link(faces, appearance=colour)) == 2

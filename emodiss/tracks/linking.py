@@ -16,19 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.faces import FaceBoxes
 from emodiss.timebase import CLOCK_FPS, Span
 from emodiss.tracks.association import associate
-
-# Two fragments are one person's when the face comes back where it was and as large as it was.
-# The scales are choices, not measurements: half a face of sway and a quarter of size change cost
-# e^-0.5 each, and the claim fades with a time constant of ten seconds, about the time in which a
-# seated person may have got up and another sat down.
-_JOIN_DISTANCE = 0.5
-_JOIN_LOG_SIZE = 0.25
-_JOIN_TIME_S = 10.0
-# Bhattacharyya coefficients of two colour histograms, below which two faces are called
-# different and above which they are called the same. Single frames of one person gave 0.94 and
-# more on two clips, of two people 0.81 and 0.66 in the middle and 0.88 at most.
-_DIFFERENT, _SAME = 0.75, 0.95
-_END_DETECTIONS = 5
+from emodiss.tracks.joining import Chain, Piece, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +28,8 @@ class Fragment:
     first_tick, last_tick
         Both belong to the fragment.
     confidence
-        In (0, 1]: that this is the same face as the fragment before it; 1 for the first.
+        In (0, 1]: that this is the same face as the rest of the track: the surest tie to another
+        of its fragments; 1 for the first.
     """
 
     first_tick: int
@@ -151,6 +140,7 @@ def link(
     iou_threshold: float = 0.3,
     appearance: Mapping[int, ArrayLike] | None = None,
     across_cuts: bool = False,
+    max_cut_gap_s: float = 60.0,
     fps: float = CLOCK_FPS,
 ) -> list[FaceTrack]:
     """Turn the detections of a recording into tracks.
@@ -177,10 +167,12 @@ def link(
         Of SORT, in detections. A fragment needs `min_hits` detections in all; once confirmed it
         begins at its first, which an online tracker could not report.
     appearance
-        One (n, d) array per tick, parallel to that tick's boxes: non-negative histograms, for
-        instance `faces.colour_histogram`. Fragments that look different are then not joined.
+        One (n, parts, bins) array per tick, parallel to that tick's boxes, as from
+        `faces.appearance`; ticks may be missing. Fragments that look different are not joined.
     across_cuts
-        Join across cuts as well, by appearance alone, since places mean nothing there.
+        Join over cuts as well, by looks first and place second.
+    max_cut_gap_s
+        Longest absence over a cut.
     fps
         Rate of the clock in ticks per second.
 
@@ -198,15 +190,17 @@ def link(
 
     Notes
     -----
-    A join needs: the second fragment begins after the first ended, within `max_gap_s`, and no
-    cut lies between (unless `across_cuts`). Its confidence is
+    A join needs: the second fragment begins after the first ended, within `max_gap_s` in one
+    shot, or `max_cut_gap_s` over a cut. With d the distance of the face centres in face sizes and
+    l the log ratio of face sizes, both between medians of the last and first five detections,
 
-        exp(-d^2 / (2 * 0.5^2)) * exp(-l^2 / (2 * 0.25^2)) * exp(-gap / 10 s)
+        place = exp(-d^2 / (2 * 0.5^2)) * exp(-l^2 / (2 * 0.25^2))
 
-    with d the distance of the face centres in face sizes and l the log ratio of face sizes,
-    both between medians of the last and first five detections; times the similarity of
-    appearance when given; times its share among rivals, that is joins that would claim one of
-    the two fragments for someone who is in the picture at the same time.
+    the claim is `looks * place * exp(-gap / 10 s)` in one shot, and over a cut
+    `looks * (0.6 + 0.4 * place) * exp(-gap / 60 s)`: a set-up of the camera that comes back puts
+    people where they were, a new one puts them anywhere. `looks` is the likeness of appearance
+    between two bounds (`tracks.joining`). A claim counts for its share among rivals, that is
+    claims on one of the two fragments by someone who is in the picture at the same time.
     """
     return link_with_counts(
         detections_by_tick,
@@ -220,6 +214,7 @@ def link(
         iou_threshold=iou_threshold,
         appearance=appearance,
         across_cuts=across_cuts,
+        max_cut_gap_s=max_cut_gap_s,
         fps=fps,
     )[0]
 
@@ -237,6 +232,7 @@ def link_with_counts(
     iou_threshold: float = 0.3,
     appearance: Mapping[int, ArrayLike] | None = None,
     across_cuts: bool = False,
+    max_cut_gap_s: float = 60.0,
     fps: float = CLOCK_FPS,
 ) -> tuple[list[FaceTrack], LinkCounts]:
     """Do as `link` does, and count what was joined and thrown away."""
@@ -244,12 +240,12 @@ def link_with_counts(
         raise ValueError(f"stride must be at least 1 tick, got {stride}.")
     if across_cuts and appearance is None:
         raise ValueError(
-            "Joining across cuts needs the appearance of each face; places mean nothing there."
+            "Joining across cuts needs the appearance of each face; places mean little there."
         )
     ticks = np.array(sorted(detections_by_tick), np.int64)
     shots = np.searchsorted(np.sort(np.asarray(cuts, np.float64)), ticks / fps + 1e-9, "right")
     breaks = np.flatnonzero((np.diff(ticks) > 2 * stride) | (np.diff(shots) > 0)) + 1
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     unconfirmed = 0
     for run in np.split(np.arange(len(ticks)), breaks):
         if not len(run):
@@ -267,8 +263,15 @@ def link_with_counts(
             if len(found) < min_hits:
                 unconfirmed += 1
                 continue
-            pieces.append(_Piece.of(found, ticks[run], faces, appearance, int(shots[run[0]])))
-    chains, joins = _join(pieces, max_gap_s * fps, min_confidence, across_cuts, fps)
+            pieces.append(Piece.of(found, ticks[run], faces, appearance, int(shots[run[0]])))
+    chains, joins = join(
+        pieces,
+        max_gap=max_gap_s * fps,
+        max_cut_gap=max_cut_gap_s * fps,
+        min_confidence=min_confidence,
+        across_cuts=across_cuts,
+        fps=fps,
+    )
     long = [c for c in chains if sum(p.length for p, _ in c) >= min_track_s * fps]
     long.sort(key=lambda c: (c[0][0].first, float(c[0][0].boxes[0, 0])))
     tracks = [_track(number, chain, fps) for number, chain in enumerate(long, start=1)]
@@ -282,145 +285,7 @@ def _with_area(faces: FaceBoxes) -> NDArray[np.int64]:
     return np.flatnonzero(fine)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """The detections of one fragment."""
-
-    ticks: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    shot: int
-    look: NDArray[np.float64] | None
-
-    @classmethod
-    def of(
-        cls,
-        found: Sequence[tuple[int, int]],
-        ticks: NDArray[np.int64],
-        faces: Sequence[FaceBoxes],
-        appearance: Mapping[int, ArrayLike] | None,
-        shot: int,
-    ) -> _Piece:
-        own = np.array([ticks[step] for step, _ in found], np.int64)
-        look = None
-        if appearance is not None:
-            rows = [
-                np.asarray(appearance[int(ticks[step])], np.float64)[index] for step, index in found
-            ]
-            look = np.mean(rows, axis=0)
-        return cls(
-            ticks=own,
-            boxes=np.array([faces[step].boxes[i] for step, i in found], np.float32),
-            landmarks=np.array([faces[step].landmarks[i] for step, i in found], np.float32),
-            scores=np.array([faces[step].scores[i] for step, i in found], np.float32),
-            shot=shot,
-            look=look,
-        )
-
-    @property
-    def first(self) -> int:
-        return int(self.ticks[0])
-
-    @property
-    def last(self) -> int:
-        return int(self.ticks[-1])
-
-    @property
-    def length(self) -> int:
-        """Ticks from first to last, both counted."""
-        return self.last - self.first + 1
-
-    def place(self, part: slice) -> NDArray[np.float64]:
-        """Centre and size of the median box over some detections."""
-        box = np.median(self.boxes[part].astype(np.float64), axis=0)
-        return np.array(
-            [
-                (box[0] + box[2]) / 2,
-                (box[1] + box[3]) / 2,
-                np.sqrt((box[2] - box[0]) * (box[3] - box[1])),
-            ]
-        )
-
-
-_Chain = list[tuple[_Piece, float]]
-
-
-def _join(
-    pieces: Sequence[_Piece],
-    max_gap: float,
-    min_confidence: float,
-    across_cuts: bool,
-    fps: float,
-) -> tuple[list[_Chain], int]:
-    """Chain fragments of one person, surest joins first; chains and the number of joins."""
-    order = sorted(pieces, key=lambda p: (p.first, p.last, float(p.boxes[0, 0])))
-    claims: dict[tuple[int, int], float] = {}
-    forth: dict[int, list[int]] = {}
-    back: dict[int, list[int]] = {}
-    for i, before in enumerate(order):
-        for j in range(i + 1, len(order)):
-            after = order[j]
-            if after.first > before.last + max_gap:
-                break
-            if after.first > before.last:
-                claim = _same_face(before, after, across_cuts, fps)
-                if claim > 0:
-                    claims[i, j] = claim
-                    forth.setdefault(i, []).append(j)
-                    back.setdefault(j, []).append(i)
-
-    def at_once(i: int, j: int) -> bool:
-        return order[i].first <= order[j].last and order[j].first <= order[i].last
-
-    confidence: dict[tuple[int, int], float] = {}
-    for (i, j), claim in claims.items():
-        rivals = sum(claims[a, j] for a in back[j] if a != i and at_once(a, i))
-        rivals += sum(claims[i, b] for b in forth[i] if b != j and at_once(b, j))
-        confidence[i, j] = claim * claim / (claim + rivals)
-
-    following: dict[int, tuple[int, float]] = {}
-    preceded: set[int] = set()
-    for (i, j), sure in sorted(confidence.items(), key=lambda item: (-item[1], item[0])):
-        if sure >= min_confidence and i not in following and j not in preceded:
-            following[i] = (j, sure)
-            preceded.add(j)
-    chains: list[_Chain] = []
-    for start in range(len(order)):
-        if start in preceded:
-            continue
-        chain: _Chain = [(order[start], 1.0)]
-        index = start
-        while index in following:
-            index, sure = following[index]
-            chain.append((order[index], sure))
-        chains.append(chain)
-    return chains, len(preceded)
-
-
-def _same_face(before: _Piece, after: _Piece, across_cuts: bool, fps: float) -> float:
-    """How sure it is that two fragments show one face, in [0, 1]."""
-    if before.shot != after.shot and not across_cuts:
-        return 0.0
-    sure = float(np.exp(-(after.first - before.last) / fps / _JOIN_TIME_S))
-    if before.shot == after.shot:
-        end = before.place(slice(-_END_DETECTIONS, None))
-        start = after.place(slice(None, _END_DETECTIONS))
-        distance = np.hypot(*(end[:2] - start[:2])) / np.sqrt(end[2] * start[2])
-        growth = np.log(start[2] / end[2])
-        sure *= float(
-            np.exp(-((distance / _JOIN_DISTANCE) ** 2) / 2)
-            * np.exp(-((growth / _JOIN_LOG_SIZE) ** 2) / 2)
-        )
-    if before.look is not None and after.look is not None:
-        shared = np.sqrt(before.look * after.look).sum()
-        total = np.sqrt(before.look.sum() * after.look.sum())
-        alike = float(shared / total) if total > 0 else 0.0
-        sure *= float(np.clip((alike - _DIFFERENT) / (_SAME - _DIFFERENT), 0, 1))
-    return sure
-
-
-def _track(number: int, chain: _Chain, fps: float) -> FaceTrack:
+def _track(number: int, chain: Chain, fps: float) -> FaceTrack:
     """Interpolate each fragment and put them together."""
     ticks = np.concatenate([np.arange(p.first, p.last + 1) for p, _ in chain])
     boxes = np.concatenate([_interpolated(p.ticks, p.boxes) for p, _ in chain])
