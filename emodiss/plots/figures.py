@@ -225,7 +225,6 @@ def draw_all(run: Run) -> None:
 
     import matplotlib as mpl
 
-    mpl.use("Agg", force=False)
     tables = ("utterances.parquet", "videos.parquet", "face_frames.parquet")
     content = b"".join((run.root / name).read_bytes() for name in tables)
     content += run.settings.model_dump_json().encode()

@@ -124,7 +124,9 @@ def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list
         f.index: f.image for index in sorted(set(frames.tolist()))
         for f in iterate_frames(source, media, np.array([index], dtype=np.int64))
     }  # fmt: skip
-    owner = {t: person for person in people.persons for t in person.track_ids}
+    owner = {t: person.speaker for person in people.persons for t in person.track_ids}
+    said = run.session(video).drop_duplicates("speaker")
+    role_of = {k: r for k, r in zip(said["speaker"], said["role"], strict=True) if r == r}
     found: list[_Still] = []
     for tick, frame in zip(ticks, frames, strict=True):
         if int(frame) not in images:
@@ -133,10 +135,10 @@ def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list
         boxes: list[tuple[tuple[float, float, float, float], str, str | None]] = []
         for track in tracks.tracks:
             for at in np.flatnonzero(track.ticks == tick):
-                person = owner.get(track.id)
                 x1, y1, x2, y2 = (float(v) for v in track.boxes[at])
-                name = "no voice" if person is None else person.role or person.speaker
-                boxes.append(((x1, y1, x2, y2), name, person.role if person else None))
+                speaker = owner.get(track.id)
+                role = role_of.get(speaker) if speaker is not None else None
+                boxes.append(((x1, y1, x2, y2), role or speaker or "no voice", role))
         if blur:
             _hide_all(image, run.artifact(video, "faces"), tick, [b for b, _, _ in boxes])
         found.append(_Still(float(clock.time_of(tick)), image, tuple(boxes)))
