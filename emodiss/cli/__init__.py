@@ -26,6 +26,8 @@ from emodiss.cli import (
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+# Commands write figures and open no window. The library leaves the backend to its user.
+os.environ["MPLBACKEND"] = "Agg"
 
 app = typer.Typer(
     name="emodiss",
