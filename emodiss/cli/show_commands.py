@@ -69,9 +69,6 @@ def plot(
     ] = None,
 ) -> None:
     """Draw one of the paper's figures, or the timeline of a session."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     from emodiss.plots import figures
     from emodiss.runs.run import load
 
