@@ -190,11 +190,10 @@ def _report(
     if as_json:
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True))
     else:
-        cost = "unknown" if last["cost_usd"] is None else f"{last['cost_usd']:.6f} USD"
         n_not = last["not_asked"] + len(unanswered)
         typer.echo(
             f"{path}: {last['answered_now']} answers new, {last['answered_before']} there before, "
-            f"{n_not} without; {last['requests']} requests, cost {cost}"
+            f"{n_not} without; {last['requests']} requests, {chats.cost_of(last)}"
         )
     if unanswered or last["not_asked"]:
         raise typer.Exit(1)

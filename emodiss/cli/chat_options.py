@@ -271,3 +271,20 @@ def price_of(prices: Mapping[str, Price], name: str) -> dict[str, Any] | None:
     """Return a price as plain values, None when it is not known."""
     price = prices.get(name)
     return None if price is None else dataclasses.asdict(price)
+
+
+def cost_of(bill: Mapping[str, Any]) -> str:
+    """Say what a command cost, and how much of that is not known.
+
+    Parameters
+    ----------
+    bill
+        As `Ledger.to_dict` gives it.
+    """
+    if bill["cost_usd"] is not None:
+        return f"cost {bill['cost_usd']:.6f} USD"
+    n = bill["answers_of_unknown_cost"] + bill["failures_of_unknown_cost"]
+    return (
+        f"cost unknown: {bill['known_cost_usd']:.6f} USD and {n} requests without a known price "
+        "(give one with --prices)"
+    )

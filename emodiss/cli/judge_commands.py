@@ -208,10 +208,9 @@ def judge(
     for name, (code, n) in _troubles(table).items():
         output.say(f"{name}: {n} questions without an answer [{code}]")
     if not (as_json or as_csv):
-        cost = "unknown" if record["cost_usd"] is None else f"{record['cost_usd']:.6f} USD"
         typer.echo(
             f"{file.path}: {len(table)} judgements, {n_missing} unanswered, {replaced} replaced; "
-            f"{record['requests']} requests, cost {cost}"
+            f"{record['requests']} requests, {chats.cost_of(record)}"
         )
     if n_missing:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pytest
 
@@ -240,10 +241,16 @@ def test_cached_answers_cost_nothing_and_need_no_limit(tmp_path):
 
 def test_the_shipped_prices_are_dated_and_sourced():
     prices = read_prices()
-    assert prices
+    assert {"gpt-4o", "gpt-4.1", "gpt-5-mini"} <= set(prices)
     for price in prices.values():
-        assert price.as_of >= "2026-" and price.source
-        assert 0 < price.input_usd <= price.output_usd
+        assert date(2025, 1, 1) < date.fromisoformat(price.as_of) < date(2027, 1, 1)
+        assert price.source
+        # Vendors charge four to eight times as much for a word they write as for one they read.
+        assert 4 <= price.output_usd / price.input_usd <= 8
+    for model in ("gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "gpt-4.1-2025-04-14"):
+        undated = prices[model[: model.index("-20")]]
+        dated = prices[model]
+        assert (dated.input_usd, dated.output_usd) == (undated.input_usd, undated.output_usd)
 
 
 @pytest.mark.parametrize(
