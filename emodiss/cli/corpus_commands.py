@@ -1,14 +1,17 @@
-"""Commands about a corpus and what people look at: report."""
+"""Commands about a corpus and what people look at: report, manifest."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emodiss.cli import output
 from emodiss.cli.run_commands import Quiet
+
+if TYPE_CHECKING:
+    from emodiss.corpus.public import Collection
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
@@ -35,3 +38,37 @@ def report(
         step = None if progress is None else (lambda done, n: progress("report", done, n))
         index = reports.write(loaded, out, videos=video, progress=step)
     typer.echo(str(index))
+
+
+def from_annomi(
+    table: Annotated[Path, typer.Argument(help="AnnoMI-simple.csv or AnnoMI-full.csv.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+    transcripts: Annotated[
+        bool, typer.Option(help="Write the transcripts too, beside the manifest.")
+    ] = True,
+) -> None:
+    """Turn AnnoMI's table into a manifest and one transcript per session."""
+    from emodiss.corpus import public
+
+    _write_collection(public.read_annomi(table), out, "annomi", transcripts=transcripts)
+
+
+def from_hope(
+    urls: Annotated[Path, typer.Argument(help="URL_sources.txt: one address per line.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+) -> None:
+    """Turn HOPE's list of addresses into a manifest; its transcripts have no times."""
+    from emodiss.corpus import public
+
+    _write_collection(public.read_hope_urls(urls), out, "hope", transcripts=False)
+
+
+def _write_collection(found: Collection, out: Path, name: str, *, transcripts: bool) -> None:
+    for problem in found.problems:
+        output.say(problem)
+    path = found.write(out, name, transcripts=transcripts)
+    output.say(
+        f"{len(found.manifest)} sessions of {found.n_urls} addresses"
+        + (f", {found.n_utterances:,} utterances" if found.n_utterances else "")
+    )
+    typer.echo(str(path))

@@ -1,0 +1,299 @@
+"""Public collections as manifests: AnnoMI and HOPE.
+
+Their videos belong to other people and are shared by address only; their tables are read from a
+file that the user has downloaded, and no word of them comes with emodiss.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emodiss.errors import ManifestError
+from emodiss.manifest import VideoRow
+from emodiss.timebase import parse_time
+
+ANNOMI_SOURCE = "AnnoMI (Wu et al. 2022, github.com/uccollab/AnnoMI)"
+HOPE_SOURCE = "HOPE (Malhotra et al. 2022, github.com/LCS2-IIITD/SPARTA_WSDM2022)"
+
+_ANNOMI_COLUMNS = (
+    *("transcript_id", "mi_quality", "video_title", "video_url", "topic"),
+    *("utterance_id", "interlocutor", "timestamp", "utterance_text"),
+)
+_HOPE_COLUMNS = ("ID", "Type", "Utterance", "Dialog_Act")
+_HOPE_ROLES = {"T": "therapist", "P": "patient"}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A public collection, ready to be annotated.
+
+    Parameters
+    ----------
+    manifest
+        One mapping per session with the columns of a manifest. `transcript` names the file that
+        `write` puts there.
+    transcripts
+        CSV text of each session's transcript, by id: Speaker, Start Time, Utterance.
+    n_utterances
+        In all transcripts.
+    problems
+        What was wrong with the table, one line each, with the line number and never the words.
+    """
+
+    manifest: tuple[dict[str, str], ...]
+    transcripts: dict[str, str]
+    n_utterances: int
+    problems: tuple[str, ...]
+
+    @property
+    def n_urls(self) -> int:
+        """Distinct addresses; several sessions can be stretches of one video."""
+        return len({row["url"] for row in self.manifest})
+
+    def write(self, folder: Path, name: str, *, transcripts: bool = True) -> Path:
+        """Write the manifest, and the transcripts beside it.
+
+        Parameters
+        ----------
+        folder
+            Made when it does not exist.
+        name
+            Of the manifest and of the folder with its transcripts.
+        transcripts
+            Leave the transcripts out when False: what is left holds addresses and times only.
+
+        Returns
+        -------
+        Path
+            The manifest.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [dict(row) for row in self.manifest]
+        for row in rows:
+            if transcripts and row["id"] in self.transcripts:
+                row["transcript"] = f"{name}/{row['id']}.csv"
+                path = folder / row["transcript"]
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(self.transcripts[row["id"]], encoding="utf-8", newline="")
+            elif not transcripts:
+                row.pop("roles", None)
+        header = list(dict.fromkeys(column for row in rows for column in row))
+        # Close to the id, where a reader looks for it.
+        header.sort(key=lambda column: ("id", "url", "transcript", "roles").index(column)
+                    if column in ("id", "url", "transcript", "roles") else 9)  # fmt: skip
+        path = folder / f"{name}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+
+def read_annomi(path: Path) -> Collection:
+    """Read AnnoMI's table: 133 motivational interviews with roles and start times.
+
+    Parameters
+    ----------
+    path
+        `AnnoMI-simple.csv` or `AnnoMI-full.csv`; of the full table, which has a row per
+        annotator, each utterance is taken once.
+
+    Returns
+    -------
+    Collection
+        Ids are `annomi_` and the transcript's number. A session starts with its first utterance;
+        it ends where the next session on the same video starts, if there is one, and is left
+        open otherwise. The table states starts only, in whole seconds. A start that is no time
+        is reported, and that of the utterance before is used: the readers of transcripts share
+        the stretch out.
+
+    Raises
+    ------
+    ManifestError
+        If it is not AnnoMI's table.
+    """
+    rows = _table(path, _ANNOMI_COLUMNS, "AnnoMI-simple.csv")
+    problems: list[str] = []
+    sessions: dict[str, list[tuple[float, str, str]]] = {}
+    facts: dict[str, dict[str, str]] = {}
+    seen: set[tuple[str, str]] = set()
+    for line, row in rows:
+        number, utterance = row["transcript_id"], row["utterance_id"]
+        if (number, utterance) in seen:
+            continue
+        seen.add((number, utterance))
+        said = sessions.setdefault(number, [])
+        facts.setdefault(number, row)
+        try:
+            start = _strict_time(row["timestamp"])
+        except ValueError as error:
+            start = said[-1][0] if said else 0.0
+            problems.append(
+                f"line {line}, transcript {number}, utterance {utterance}: {error}; "
+                f"{start:g} s, the start of the one before, is used"
+            )
+        said.append((start, row["interlocutor"], row["utterance_text"]))
+    begins = {n: min(start for start, _, _ in said) for n, said in sessions.items()}
+    manifest: list[dict[str, str]] = []
+    transcripts: dict[str, str] = {}
+    for number, said in sessions.items():
+        row = facts[number]
+        others = [begins[n] for n in sessions if facts[n]["video_url"] == row["video_url"]]
+        later = [begin for begin in others if begin > begins[number]]
+        name = f"annomi_{int(number):03d}"
+        manifest.append(
+            {
+                "id": name,
+                "url": row["video_url"].strip(),
+                "roles": "therapist=therapist;client=patient",
+                "start": f"{begins[number]:g}",
+                "end": f"{min(later):g}" if later else "",
+                "topic": " ".join(row["topic"].split()),
+                "quality": row["mi_quality"],
+                "source": f"{ANNOMI_SOURCE}, transcript {number}",
+            }
+        )
+        transcripts[name] = _csv_of(said)
+    for row in manifest:
+        VideoRow.model_validate({k: row[k] or None for k in ("id", "url", "start", "end")})
+    return Collection(tuple(manifest), transcripts, len(seen), tuple(problems))
+
+
+def _strict_time(text: str) -> float:
+    """Read HH:MM:SS with two digits each; `00:09:025` could mean 2, 5 or 25 seconds."""
+    if not re.fullmatch(r"\d{2}:[0-5]\d:[0-5]\d", text):
+        raise ValueError(f"the time '{text[:20]}' is not HH:MM:SS")
+    return parse_time(text)
+
+
+def _csv_of(said: list[tuple[float, str, str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["Speaker", "Start Time", "Utterance"])
+    writer.writerows(
+        (speaker, f"{start:g}", " ".join(text.split())) for start, speaker, text in said
+    )
+    return out.getvalue()
+
+
+def read_hope_urls(path: Path) -> Collection:
+    """Read HOPE's list of addresses, `URL_sources.txt`: one per line.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Collection
+        Without transcripts: HOPE's have no times, and it is not stated which belongs to which
+        address. An address that comes twice is taken once and reported.
+
+    Raises
+    ------
+    ManifestError
+        If the file cannot be read or holds no address.
+    """
+    problems: list[str] = []
+    first: dict[str, int] = {}
+    for line, text in enumerate(_decoded(path).splitlines(), start=1):
+        url = text.strip().strip(",;")
+        if not url:
+            continue
+        try:
+            VideoRow(id="x", url=url)
+        except ValueError:
+            problems.append(f"line {line}: no http or https address")
+            continue
+        if url in first:
+            problems.append(f"line {line}: the address of line {first[url]} again")
+        else:
+            first[url] = line
+    if not first:
+        raise ManifestError(
+            f"'{path.name}' holds no address.", next_step="Give HOPE's URL_sources.txt."
+        )
+    width = len(str(max(first.values())))
+    rows = [
+        {"id": f"hope_{line:0{width}d}", "url": url, "source": f"{HOPE_SOURCE}, line {line}"}
+        for url, line in first.items()
+    ]
+    return Collection(tuple(rows), {}, 0, tuple(problems))
+
+
+def read_hope(path: Path) -> pd.DataFrame:
+    """Read one of HOPE's transcripts: roles and dialogue acts, no times.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns ID, Type, Utterance, Dialog_Act.
+
+    Returns
+    -------
+    DataFrame
+        video_id (name of the file), utterance_id, start and end (NaN: HOPE states none), speaker
+        (T or P), role, text, dialog_act; in the order of talk.
+
+    Raises
+    ------
+    ManifestError
+        If it is no such table, or a type is neither T nor P.
+    """
+    rows: list[dict[str, object]] = []
+    for line, row in _table(path, _HOPE_COLUMNS, "one of HOPE's transcripts"):
+        if row["Type"] not in _HOPE_ROLES:
+            raise ManifestError(
+                f"'{path.name}', line {line}: the type '{row['Type'][:10]}' is neither T nor P."
+            )
+        rows.append(
+            {
+                "video_id": path.stem,
+                "utterance_id": row["ID"],
+                "start": float("nan"),
+                "end": float("nan"),
+                "speaker": row["Type"],
+                "role": _HOPE_ROLES[row["Type"]],
+                "text": " ".join(row["Utterance"].split()),
+                "dialog_act": row["Dialog_Act"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"'{path.name}' cannot be read as UTF-8 text ({type(error).__name__}).",
+            next_step="Check the path; download it again.",
+        ) from error
+
+
+def _table(path: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a CSV with the line each starts on; the header must have these columns."""
+    reader = csv.DictReader(io.StringIO(_decoded(path), newline=""), strict=True)
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise ManifestError(
+            f"'{path.name}' lacks the column {missing[0]}.", next_step=f"Give {what}."
+        )
+    rows: list[tuple[int, dict[str, str]]] = []
+    line = reader.line_num + 1
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise ManifestError(f"'{path.name}', line {line}: the cells do not fit the header.")
+            rows.append((line, {name: (row[name] or "").strip() for name in columns}))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ManifestError(f"'{path.name}' is no CSV at line {line}: {error}.") from error
+    return rows
