@@ -45,6 +45,8 @@ models = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(models, name="models")
+manifest = typer.Typer(help="Manifests of public collections.", no_args_is_help=True)
+app.add_typer(manifest, name="manifest")
 
 review = typer.Typer(
     help="Reviews: what a person corrects, kept for good; the audit of a sample.",
@@ -75,6 +77,8 @@ review.command("roles")(review_commands.roles)
 review.command("sample")(review_commands.sample)
 review.command("score")(review_commands.score)
 review.command("import")(review_commands.import_file)
+manifest.command("from-annomi")(corpus_commands.from_annomi)
+manifest.command("from-hope")(corpus_commands.from_hope)
 
 
 @app.callback(invoke_without_command=True)
