@@ -310,9 +310,8 @@ def families(own: Sequence[str] | None) -> dict[str, list[str]]:
 def _items(run: Run, video: str | None, *, redacted: bool, names: Path | None) -> pd.DataFrame:
     """Take what can be judged out of a run; what has no response cannot."""
     from emodiss.errors import RunError
-    from emodiss.runs.judgements import responses
 
-    table = responses(run.root)
+    table = run.responses
     if video is not None:
         run.session(video)  # refuses an unknown one
         table = table[table["video"] == video]

@@ -237,7 +237,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
             raise PromptError(
                 f"No utterance in this window of video '{session.video_id}' is dissonant "
                 f"({flags.count(None)} of {len(flags)} undetermined).",
-                next_step="Choose another window or another setting of no_flag.",
+                next_step="Choose another window or another prompts.no_flag.",
                 code="prompt_no_flag",
             )
         if options.no_flag == "base":
@@ -304,7 +304,7 @@ def _need_columns(session: Session, condition: str) -> None:
         raise PromptError(
             f"The {condition} prompt needs the column(s) {', '.join(lacking)}.",
             next_step="Use the table that 'emodiss annotate' writes, or show one channel only "
-            "with the option channels.",
+            "with prompts.channels.",
             code="prompt_columns",
         )
 
@@ -324,7 +324,7 @@ def _missing(session: Session, turns: list[Turn], condition: str) -> dict[str, i
         raise PromptError(
             f"In a window of video '{session.video_id}' there is no {refused[0]} measurement for "
             f"{missing[refused[0]]} patient utterance(s).",
-            next_step="Choose another window, or set missing='words'.",
+            next_step="Choose another window, or set prompts.missing=words.",
             code="prompt_missing_channel",
         )
     return missing

@@ -93,8 +93,8 @@ class Session:
         if not any(self.texts) and options.untranscribed == "skip":
             raise PromptError(
                 f"Video '{self.video_id}' has {n} utterances and none has text.",
-                next_step="Give a transcript, or annotate with a preset that transcribes. The "
-                "option untranscribed='mark' makes prompts of emotion cues alone.",
+                next_step="Give a transcript, or annotate with a preset that transcribes. "
+                "With prompts.untranscribed=mark, prompts are made of emotion cues alone.",
                 code="prompt_no_text",
             )
         self.rows = [
@@ -171,8 +171,8 @@ class Session:
                 f"In video '{self.video_id}' nobody is known to be the patient: the role of "
                 f"{unknown} of {len(self.roles)} utterances is unknown.",
                 next_step="State roles in the manifest (column roles, for example "
-                "'A=therapist;B=patient') or in a review, or set unknown_roles='speaker' to print "
-                "speaker labels instead.",
+                "'A=therapist;B=patient') or in a review, or set "
+                "prompts.unknown_roles=speaker to print speaker labels instead.",
                 code="prompt_roles_unknown",
             )
         if self.options.end_on == "any" and self.rows:
@@ -180,13 +180,14 @@ class Session:
         if "patient" in self.roles:
             raise PromptError(
                 f"In video '{self.video_id}' no utterance of the patient has text.",
-                next_step="Give a transcript of the patient's words, or set untranscribed='mark'.",
+                next_step="Give a transcript of the patient's words, or set "
+                "prompts.untranscribed=mark.",
                 code="prompt_no_text",
             )
         raise PromptError(
             f"In video '{self.video_id}' the patient never speaks.",
-            next_step="Check the roles of this session; the option end_on='any' lets a window end "
-            "on anybody.",
+            next_step="Check the roles of this session; with prompts.end_on=any a window may end on "
+            "anybody.",
             code="prompt_no_patient",
         )
 

@@ -51,8 +51,7 @@ class Run:
     @property
     def manifest(self) -> list[dict[str, Any]]:
         """Rows of the manifest this run used."""
-        text = (self.root / "manifest.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return _lines(self.root / "manifest.jsonl")
 
     @property
     def utterances(self) -> pd.DataFrame:
@@ -77,8 +76,27 @@ class Run:
     @property
     def prompts(self) -> list[dict[str, Any]]:
         """Rendered prompts, as in `prompts.jsonl`."""
-        text = (self.root / "prompts.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return _lines(self.root / "prompts.jsonl")
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """What models answered, one row each; columns as in `emodiss.interventions.responses`."""
+        from emodiss.runs.judgements import responses
+
+        return responses(self.root)
+
+    @property
+    def judgements(self) -> pd.DataFrame:
+        """What judges said about them; columns in `emodiss.judging.COLUMNS`."""
+        from emodiss.runs.judgements import JudgementFile
+
+        found = JudgementFile(self.root).read()
+        if found is None:
+            raise RunError(
+                f"The run '{self.root.name}' has no judgements yet.",
+                next_step="Ask a judge for them: emodiss judge.",
+            )
+        return found
 
     def session(self, video: str) -> pd.DataFrame:
         """Return the utterances of one video.
@@ -205,6 +223,11 @@ class Run:
             columns=list(columns) if columns is not None else None,
             filters=[("video_id", "==", video)] if video is not None else None,
         )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    # Not splitlines(): a title or a word may hold other characters that it takes for line ends.
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line.strip()]
 
 
 def load(root: str | Path) -> Run:
