@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,8 +113,11 @@ class FaceSeries(Mapping[int, FaceBoxes]):
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     landmarks: NDArray[np.float32]
+    # (t + 1,): where the faces of each tick begin, and where the last one's end.
+    _edges: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_edges", np.append(0, np.cumsum(self.counts)).astype(np.int64))
         n = int(self.counts.sum())
         if len(self.counts) != len(self.ticks) or (np.diff(self.ticks) <= 0).any():
             raise ValueError("A face series needs strictly increasing ticks with one count each.")
@@ -136,12 +139,54 @@ class FaceSeries(Mapping[int, FaceBoxes]):
             landmarks=np.concatenate([f.landmarks for f in parts]),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[FaceSeries]) -> FaceSeries:
+        """Put series of successive ticks one after the other."""
+        parts = [*parts, cls.of([], [])]
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("ticks", "counts", "boxes", "scores", "landmarks")
+            )
+        )
+
+    def shown_at(self, ticks: ArrayLike, held: ArrayLike) -> FaceSeries:
+        """Show at each of `ticks` what this series holds at the tick beside it in `held`.
+
+        Parameters
+        ----------
+        ticks
+            (m,) strictly increasing.
+        held
+            (m,) ticks of this series, in any order and repeated at will.
+        """
+        held = np.asarray(held, np.int64).reshape(-1)
+        at = np.searchsorted(self.ticks, held)
+        if (at == len(self.ticks)).any() or (self.ticks[at] != held).any():
+            raise KeyError("The series has no entry for some of the ticks asked for.")
+        counts = self.counts[at]
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = np.repeat(self._edges[at], counts) + within
+        return FaceSeries(
+            np.asarray(ticks, np.int64).reshape(-1),
+            counts,
+            self.boxes[rows],
+            self.scores[rows],
+            self.landmarks[rows],
+        )
+
+    def where(self, keep: NDArray[np.bool_]) -> FaceSeries:
+        """Keep the faces, in the order of `boxes`, for which `keep` is true; every tick stays."""
+        counts = np.diff(np.append(0, np.cumsum(keep))[self._edges])
+        return FaceSeries(
+            self.ticks, counts, self.boxes[keep], self.scores[keep], self.landmarks[keep]
+        )
+
     def __getitem__(self, tick: int) -> FaceBoxes:
         index = int(np.searchsorted(self.ticks, tick))
         if index == len(self.ticks) or self.ticks[index] != tick:
             raise KeyError(tick)
-        start = int(self.counts[:index].sum())
-        own = slice(start, start + int(self.counts[index]))
+        own = slice(int(self._edges[index]), int(self._edges[index + 1]))
         return FaceBoxes(self.boxes[own], self.scores[own], self.landmarks[own])
 
     def __iter__(self) -> Iterator[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.cuts import CutFinder
-from emodiss.faces import FaceBoxes, FaceSeries, appearance
+from emodiss.faces import FaceSeries, appearance
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.tracks import FaceTrack, LinkCounts, link_with_counts
 
@@ -107,21 +107,21 @@ def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sighting
     indices = media.clock().frame_at(ticks)
     finder = CutFinder(threshold=settings["tracks"].cut_threshold)
     described = set(indices[::_LOOK_EVERY].tolist())
-    found: dict[int, FaceBoxes] = {}
+    parts: list[FaceSeries] = []  # by frame; arrays, because an hour has 108,000 frames
     looks: dict[int, list[NDArray[np.uint8]]] = {}
     for frames in _batches(iterate_frames(source, media, np.unique(indices))):
         for frame in frames:
             finder.add(frame.image, frame.time)
         boxes = model.detect([frame.image for frame in frames])
-        found.update(zip((frame.index for frame in frames), boxes, strict=True))
-        for frame in frames:
+        parts.append(FaceSeries.of([frame.index for frame in frames], boxes))
+        for frame, own in zip(frames, boxes, strict=True):
             if frame.index in described:
-                own = found[frame.index].boxes
-                looks[frame.index] = [appearance(frame.image, box) for box in own]
+                looks[frame.index] = [appearance(frame.image, box) for box in own.boxes]
+    found = FaceSeries.joined(parts)
     # A frame the decoder did not deliver was not looked at; that is no finding of no face.
-    seen = np.array([int(index) in found for index in indices], dtype=bool)
+    seen = np.isin(indices, found.ticks)
     kept, shown = ticks[seen], indices[seen]
-    series = FaceSeries.of(kept, [found[int(index)] for index in shown])
+    series = found.shown_at(kept, shown)
     looked = np.array([i for i in shown if int(i) in looks], dtype=np.int64)
     rows = [look for index in looked for look in looks[int(index)]]
     return Sightings(
@@ -160,20 +160,9 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
         Boxes between looks are interpolated.
     """
     rule, floor = settings["tracks"], settings["faces"].min_score
-    sure: dict[int, FaceBoxes] = {}
-    seen = dict(faces.appearances())
-    n_below = 0
-    for tick, boxes in faces.faces.items():
-        keep = boxes.scores >= floor
-        n_below += int((~keep).sum())
-        if tick in seen:
-            seen[tick] = seen[tick][keep]
-        sure[tick] = replace(
-            boxes,
-            boxes=boxes.boxes[keep],
-            scores=boxes.scores[keep],
-            landmarks=boxes.landmarks[keep],
-        )
+    keep = faces.faces.scores >= floor
+    sure = faces.faces.where(keep)
+    seen = {tick: looks[faces.faces[tick].scores >= floor] for tick, looks in faces.appearances()}
     tracks, counts = link_with_counts(
         sure,
         stride=faces.stride,
@@ -188,4 +177,4 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
         across_cuts=rule.across_cuts,
         max_cut_gap_s=rule.max_cut_gap_s,
     )
-    return Tracks(tuple(tracks), counts, n_below)
+    return Tracks(tuple(tracks), counts, int((~keep).sum()))

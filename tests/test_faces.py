@@ -20,8 +20,8 @@ from emodiss.faces import (
 UPRIGHT = np.array([[157, 100], [243, 100], [200, 150], [164, 200], [236, 200]], float)
 
 
-def boxes(n: int) -> FaceBoxes:
-    rng = np.random.default_rng(n)
+def boxes(n: int, *, seed: int = 0) -> FaceBoxes:
+    rng = np.random.default_rng([n, seed])
     return FaceBoxes(
         rng.random((n, 4)).astype(np.float32),
         rng.random(n).astype(np.float32),
@@ -64,6 +64,32 @@ class TestSeries:
 
     def test_empty(self) -> None:
         assert len(FaceSeries.of([], [])) == 0
+
+    @given(st.lists(st.integers(0, 3), max_size=8), st.data())
+    def test_joins_repeats_and_leaves_out_as_a_dictionary_would(self, counts, data) -> None:
+        found = {3 * k: boxes(n, seed=k) for k, n in enumerate(counts)}
+        cut = data.draw(st.integers(0, len(counts)))
+        ticks = list(found)
+        halves = [
+            FaceSeries.of(part, [found[t] for t in part]) for part in (ticks[:cut], ticks[cut:])
+        ]
+        whole = FaceSeries.joined(halves)
+        assert list(whole) == ticks
+        held = data.draw(st.lists(st.sampled_from(ticks), max_size=9)) if ticks else []
+        shown = whole.shown_at(range(len(held)), held)
+        keep = np.array(
+            data.draw(st.lists(st.booleans(), min_size=sum(counts), max_size=sum(counts)))
+        )
+        kept = whole.where(keep.astype(bool))
+        for k, tick in enumerate(held):
+            np.testing.assert_array_equal(shown[k].boxes, found[tick].boxes)
+            np.testing.assert_array_equal(shown[k].landmarks, found[tick].landmarks)
+        left = list(keep)
+        for tick in ticks:
+            own = np.array([left.pop(0) for _ in range(len(found[tick]))], bool)
+            np.testing.assert_array_equal(kept[tick].scores, found[tick].scores[own])
+        with pytest.raises(KeyError, match="no entry"):
+            whole.shown_at([0], [1])
 
     def test_checks_itself(self) -> None:
         with pytest.raises(ValueError, match="increasing"):
