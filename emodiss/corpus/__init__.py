@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from emodiss.corpus.curation import Limits, curate, overlap, read_overrules, waterfall
+from emodiss.corpus.fingerprints import DuplicatePair, find_duplicates
+from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.corpus.tables import table1, table2, table4, vocabulary
 from emodiss.corpus.turns import turn_counts
 
-__all__ = ["table1", "table2", "table4", "turn_counts", "vocabulary"]
+__all__ = [
+    "AudioQuality",
+    "DuplicatePair",
+    "Limits",
+    "curate",
+    "find_duplicates",
+    "measure",
+    "overlap",
+    "read_overrules",
+    "table1",
+    "table2",
+    "table4",
+    "turn_counts",
+    "vocabulary",
+    "waterfall",
+]

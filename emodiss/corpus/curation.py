@@ -1,0 +1,320 @@
+"""Which videos are fit for a study: measured reasons, a waterfall, and the last word to a person.
+
+Paper A removed 121 of 1,562 videos by eye: duplicates, poor audio, group sessions (appendix B).
+Here each reason is measured and kept with its number; nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from emodiss.corpus.fingerprints import Fingerprint, fingerprint, match
+from emodiss.corpus.quality import AudioQuality, measure
+from emodiss.errors import ManifestError, SettingsError, nearest
+
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
+
+REASONS: dict[str, str] = {
+    "unreadable": "could not be fetched, opened or annotated",
+    "too_short": "shorter than `min_duration_s`",
+    "no_speech": "less than `min_speech_s` of speech",
+    "duplicate": "holds what an earlier row holds",
+    "noisy": "speech less than `min_snr_db` over the noise",
+    "clipped": "more than `max_clipped` of the speech is clipped",
+    "narrow_band": "nothing above `min_bandwidth_hz`",
+    "dropouts": "more than `max_dropouts` of the speech is missing",
+    "not_one_on_one": "other than two people speak for `min_talk_share` or more, or crowds in view",
+    "wrong_language": "fewer function words than `min_function_words`, or stated otherwise",
+}
+"""Reasons to leave a video out, in the order of the waterfall, and what each means."""
+
+# The most frequent English words; they make up about half of spoken English and hardly any of
+# another language.
+_FREQUENT = """
+    the and to of a in is it you that he was for on are with as i his they be at have this from
+    had not but what all were we when your can said there use an each which she do how their if
+    so just like know yeah don't it's i'm that's me my about
+"""
+_FUNCTION_WORDS = frozenset(_FREQUENT.split())
+_MIN_WORDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From what on a video is left out.
+
+    Parameters
+    ----------
+    min_duration_s, min_speech_s
+        Seconds of video and of speech. A prompt of six utterances takes about half a minute.
+    min_snr_db
+        Below 10 dB word error rates of recognisers rise steeply.
+    max_clipped
+        Share of speech samples.
+    min_bandwidth_hz
+        A telephone reaches 3,400 Hz.
+    max_dropouts
+        Share of the speech.
+    min_talk_share
+        Who speaks less than this share of the talk is a voice off and does not count.
+    max_crowded
+        Share of the looked-at frames with three or more faces.
+    language
+        ISO 639 code; only `en` is recognised in text, others only when the manifest states them.
+    min_function_words
+        Share of frequent function words among the words of a transcript.
+    """
+
+    min_duration_s: float = 30.0
+    min_speech_s: float = 10.0
+    min_snr_db: float = 10.0
+    max_clipped: float = 0.005
+    min_bandwidth_hz: float = 3000.0
+    max_dropouts: float = 0.05
+    min_talk_share: float = 0.05
+    max_crowded: float = 0.2
+    language: str = "en"
+    min_function_words: float = 0.15
+
+    def changed(self, assignments: Sequence[str]) -> Limits:
+        """Return limits with `name=value` applied.
+
+        Raises
+        ------
+        SettingsError
+            If a name does not exist or a value is no number.
+        """
+        found = self
+        for text in assignments:
+            name, _, value = text.partition("=")
+            names = [f.name for f in fields(Limits)]
+            if name not in names:
+                raise SettingsError(f"There is no limit '{name}'.", next_step=nearest(name, names))
+            try:
+                found = replace(found, **{name: value if name == "language" else float(value)})
+            except ValueError:
+                raise SettingsError(f"The limit {name} needs a number, got '{value}'.") from None
+        return found
+
+
+def curate(
+    run: Run,
+    *,
+    ids: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    overrules: Mapping[str, tuple[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Judge the videos of a run.
+
+    Parameters
+    ----------
+    run
+        A run.
+    ids
+        Rows to judge, in the order in which the first of duplicates is kept; default is all of
+        the run's manifest. One that the run does not know is unreadable.
+    limits
+        From what on a video is left out.
+    overrules
+        A person's word by id: verdict (`keep` or `exclude`) and why. It stands over the measured
+        verdict, which stays in the table.
+
+    Returns
+    -------
+    DataFrame
+        One row per video: id, verdict (`keep` or `exclude`), reasons (`;` between), measured
+        (the verdict without a person's word), overruled_because, duplicate_of, duplicate_share,
+        duration_s, speech_s, snr_db, clipped_share, bandwidth_hz, dropout_share, speech_dbfs,
+        n_talkers, crowded_share, function_words. NaN where nothing could be measured; what could
+        not be measured is no reason, except `unreadable` and `no_speech`.
+    """
+    limits = limits or Limits()
+    chosen = list(ids) if ids is not None else run.videos
+    known = {row["id"]: row for row in run.manifest}
+    failed = {failure.video for failure in run.failures}
+    rows: list[dict[str, Any]] = []
+    prints: dict[str, Fingerprint] = {}
+    lengths = run.videos_table.set_index("video_id")["duration"]
+    for video in chosen:
+        row: dict[str, Any] = {"id": video, "reasons": []}
+        rows.append(row)
+        if video not in known or video in failed or video not in lengths.index:
+            row["reasons"].append("unreadable")
+            continue
+        audio = run.artifact(video, "audio")
+        prints[video] = fingerprint(audio, sha256=run.artifact(video, "media").sha256)
+        row |= _measured(run, video, float(lengths[video]), audio)
+        language = known[video].get("metadata", {}).get("language", "")
+        row["reasons"] += _reasons(row, language, limits)
+    by_id = {row["id"]: row for row in rows}
+    for pair in match(prints):
+        # The first of a group is the one that is kept, so each later one names it.
+        first = by_id[pair.a].get("duplicate_of") or pair.a
+        if "duplicate_of" not in by_id[pair.b]:
+            by_id[pair.b] |= {"duplicate_of": first, "duplicate_share": pair.share}
+            by_id[pair.b]["reasons"].append("duplicate")
+    return _table(rows, overrules or {})
+
+
+def _measured(run: Run, video: str, duration: float, audio: Any) -> dict[str, Any]:
+    table = run.session(video)
+    spans = list(zip(table["start"], table["end"], strict=True))
+    quality: AudioQuality = measure(audio, spans)
+    lengths = (table["end"] - table["start"]).groupby(table["speaker"]).sum()
+    total = float(lengths.sum())
+    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", " ".join(table["text"].fillna("")).lower())
+    return {
+        "duration_s": duration,
+        "speech_s": total,
+        **{f.name: getattr(quality, f.name) for f in fields(AudioQuality)},
+        "talk_shares": (lengths / total).tolist() if total else [],
+        "crowded_share": _crowded(run.artifact(video, "faces")),
+        "function_words": float(np.mean([w in _FUNCTION_WORDS for w in words]))
+        if len(words) >= _MIN_WORDS
+        else float("nan"),
+    }
+
+
+def _crowded(sightings: Any) -> float:
+    """Share of the looked-at frames with three or more sure faces; NaN without any look."""
+    faces = sightings.faces
+    if not len(faces.ticks):
+        return float("nan")
+    sure = np.repeat(np.arange(len(faces.ticks)), faces.counts)[faces.scores >= 0.95]
+    return float((np.bincount(sure, minlength=len(faces.ticks)) >= 3).mean())
+
+
+def _reasons(row: dict[str, Any], language: str, limits: Limits) -> list[str]:
+    talkers = sum(share >= limits.min_talk_share for share in row.pop("talk_shares"))
+    row["n_talkers"] = talkers
+    stated = language.lower().replace("_", "-").partition("-")[0]
+    words = row["function_words"] if limits.language == "en" else float("nan")
+    # NaN compares false: what is not measured is no reason.
+    found = {
+        "too_short": row["duration_s"] < limits.min_duration_s,
+        "no_speech": row["speech_s"] < limits.min_speech_s,
+        "noisy": row["snr_db"] < limits.min_snr_db,
+        "clipped": row["clipped_share"] > limits.max_clipped,
+        "narrow_band": row["bandwidth_hz"] < limits.min_bandwidth_hz,
+        "dropouts": row["dropout_share"] > limits.max_dropouts,
+        "not_one_on_one": (talkers != 2 and row["speech_s"] > 0)
+        or row["crowded_share"] > limits.max_crowded,
+        "wrong_language": stated != limits.language
+        if stated
+        else words < limits.min_function_words,
+    }
+    return [name for name, hit in found.items() if hit]
+
+
+def _table(rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    numbers = (
+        *("duplicate_share", "duration_s", "speech_s", "snr_db", "clipped_share", "bandwidth_hz"),
+        *("dropout_share", "speech_dbfs", "n_talkers", "crowded_share", "function_words"),
+    )
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        measured = "exclude" if row["reasons"] else "keep"
+        verdict, why = overrules.get(row["id"], (measured, ""))
+        found.append(
+            {
+                "id": row["id"],
+                "verdict": verdict,
+                "reasons": ";".join(name for name in REASONS if name in row["reasons"]),
+                "measured": measured,
+                "overruled_because": why,
+                "duplicate_of": row.get("duplicate_of", ""),
+                **{name: float(row.get(name, np.nan)) for name in numbers},
+            }
+        )
+    texts = ("id", "verdict", "reasons", "measured", "overruled_because", "duplicate_of")
+    kinds = {**dict.fromkeys(texts, "str"), **dict.fromkeys(numbers, "float64")}
+    return pd.DataFrame(found, columns=list(kinds)).astype(kinds)
+
+
+def waterfall(table: pd.DataFrame) -> pd.DataFrame:
+    """Count how many videos each reason takes away, one reason after the other.
+
+    Parameters
+    ----------
+    table
+        From `curate`.
+
+    Returns
+    -------
+    DataFrame
+        step (`candidates`, each reason, `kept_by_person`, `excluded_by_person`, `kept`), with_it
+        (videos that have the reason at all), taken (those that no earlier reason took) and left.
+    """
+    reasons = [set(text.split(";")) - {""} for text in table["reasons"]]
+    measured, verdict = table["measured"], table["verdict"]
+    left = len(table)
+    rows: list[tuple[str, int, int, int]] = [("candidates", left, 0, left)]
+    gone = np.zeros(len(table), dtype=bool)
+    for name in REASONS:
+        has = np.array([name in own for own in reasons], dtype=bool)
+        taken = int((has & ~gone).sum())
+        gone |= has
+        left -= taken
+        rows.append((name, int(has.sum()), taken, left))
+    back = int(((measured == "exclude") & (verdict == "keep")).sum())
+    out = int(((measured == "keep") & (verdict == "exclude")).sum())
+    rows.append(("kept_by_person", back, -back, left + back))
+    rows.append(("excluded_by_person", out, out, left + back - out))
+    rows.append(("kept", int((verdict == "keep").sum()), 0, left + back - out))
+    return pd.DataFrame(rows, columns=["step", "with_it", "taken", "left"])
+
+
+def overlap(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the videos that have two reasons at once.
+
+    Parameters
+    ----------
+    table
+        From `curate`.
+
+    Returns
+    -------
+    DataFrame
+        Square, int64, by the reasons that occur; the diagonal counts each reason.
+    """
+    reasons = [set(text.split(";")) - {""} for text in table["reasons"]]
+    names = [name for name in REASONS if any(name in own for own in reasons)]
+    has = np.array([[name in own for name in names] for own in reasons], dtype=np.int64)
+    has = has.reshape(len(reasons), len(names))
+    return pd.DataFrame(has.T @ has, index=names, columns=names)
+
+
+def read_overrules(path: Path) -> dict[str, tuple[str, str]]:
+    """Read what a person decided: a CSV with the columns id, verdict and why.
+
+    Raises
+    ------
+    ManifestError
+        If a column is missing, a verdict is neither `keep` nor `exclude`, or nobody said why.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"id", "verdict", "why"} <= set(reader.fieldnames or ()):
+            raise ManifestError(f"'{path.name}' needs the columns id, verdict and why.")
+        found: dict[str, tuple[str, str]] = {}
+        for row in reader:
+            if row["verdict"] not in ("keep", "exclude"):
+                raise ManifestError(
+                    f"'{path.name}', line {reader.line_num}: the verdict '{row['verdict']}' is "
+                    "neither keep nor exclude."
+                )
+            if not (row["why"] or "").strip():
+                raise ManifestError(
+                    f"'{path.name}', line {reader.line_num}: a decision needs a reason in `why`."
+                )
+            found[row["id"]] = (row["verdict"], row["why"].strip())
+    return found
