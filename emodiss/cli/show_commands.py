@@ -59,23 +59,28 @@ def prompts(
 
 def plot(
     run: RunFolder,
-    figure: Annotated[str, typer.Argument(help="fig2, fig3, fig4, fig10 or session.")],
+    figure: Annotated[
+        str, typer.Argument(help="fig2, fig3, fig4, fig10, session or contact-sheet.")
+    ],
     video: Annotated[
-        str | None, typer.Option(help="For fig2, fig4 and session: which video.")
+        str | None, typer.Option(help="For fig2, fig4, session, contact-sheet: which video.")
     ] = None,
-    blur: Annotated[bool, typer.Option("--blur", help="For fig2: hide the faces.")] = False,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="For fig2 and contact-sheet: hide the faces.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="PNG, SVG or PDF; default in RUN/figures.")
     ] = None,
 ) -> None:
-    """Draw one of the paper's figures, or the timeline of a session."""
+    """Draw one of the paper's figures, the timeline of a session, or its tracks on frames."""
     from emodiss.plots import figures
     from emodiss.runs.run import load
 
     loaded = load(run)
     drawn = figures.draw(loaded, figure, video=video, blur=blur)
     name = figures.full_name(figure)
-    name = f"session_{video or loaded.videos[0]}" if name == "session" else name
+    if name in figures.SESSION_FIGURES:
+        name = f"{name}_{video or loaded.videos[0]}"
     path = out or loaded.root / "figures" / f"{name}.png"
     figures.save(drawn, path)
     typer.echo(str(path))

@@ -5,6 +5,7 @@ matplotlib is imported here and nowhere else, and only when a plot is drawn.
 
 from __future__ import annotations
 
+from emodiss.plots.contact import contact_sheet
 from emodiss.plots.figures import FIGURES, draw, figure3, figure10
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.plane import plot_differences, plot_plane
@@ -22,9 +23,11 @@ from emodiss.plots.ratings import (
     table3,
 )
 from emodiss.plots.session import plot_session
+from emodiss.plots.sweep import plot_sweep
 
 __all__ = [
     "FIGURES",
+    "contact_sheet",
     "draw",
     "figure2",
     "figure3",
@@ -41,6 +44,7 @@ __all__ = [
     "plot_means",
     "plot_plane",
     "plot_session",
+    "plot_sweep",
     "replies_html",
     "side_by_side",
     "table3",

@@ -15,6 +15,7 @@ import pandas as pd
 from emodiss.dissonance import Rule, reflag
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
+from emodiss.plots.contact import contact_sheet
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.session import plot_session
@@ -152,6 +153,9 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {"figure3": figure3, "figure10": f
 MOMENTS: dict[str, Callable[..., Figure]] = {"figure2": figure2, "figure4": figure4}
 """Figures of paper A about a moment of one session: words and faces, so only on request."""
 
+SESSION_FIGURES = ("session", "contact-sheet")
+"""Figures of one session that are not in the paper; the contact sheet shows faces, on request."""
+
 # A corpus of thousands would take an hour; these are drawn for studies one looks through.
 _MAX_TIMELINES = 50
 
@@ -164,11 +168,12 @@ def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -
     run
         A run.
     name
-        `figure2`, `figure3`, `figure4`, `figure10` (or `fig2`, ...), or `session`.
+        `figure2`, `figure3`, `figure4`, `figure10` (or `fig2`, ...), `session` or
+        `contact-sheet`.
     video
-        For `session`, `figure2` and `figure4`: which video.
+        For figures of one session: which video.
     blur
-        For `figure2`: hide the faces.
+        For `figure2` and `contact-sheet`: hide the faces.
 
     Raises
     ------
@@ -180,6 +185,8 @@ def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -
         video = video or run.videos[0]
         figure = plot_session(run.session(video), frames=run.session_frames(video), title=video)
         return cast("Figure", figure)
+    if name == "contact-sheet":
+        return contact_sheet(run, video=video, blur=blur)
     if name == "figure2":
         return figure2(run, video=video, blur=blur)
     return MOMENTS[name](run, video=video) if name in MOMENTS else FIGURES[name](run)
@@ -194,7 +201,7 @@ def full_name(name: str) -> str:
         If there is no such figure.
     """
     name = name.replace("fig", "figure", 1) if re.fullmatch(r"fig\d+", name) else name
-    known = [*FIGURES, *MOMENTS, "session"]
+    known = [*FIGURES, *MOMENTS, *SESSION_FIGURES]
     if name not in known:
         raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, known))
     return name

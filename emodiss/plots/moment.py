@@ -140,15 +140,27 @@ def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list
                 role = role_of.get(speaker) if speaker is not None else None
                 boxes.append(((x1, y1, x2, y2), role or speaker or "no voice", role))
         if blur:
-            _hide_all(image, run.artifact(video, "faces"), tick, [b for b, _, _ in boxes])
+            hide_all(image, run.artifact(video, "faces"), tick, [b for b, _, _ in boxes])
         found.append(_Still(float(clock.time_of(tick)), image, tuple(boxes)))
     return found
 
 
-def _hide_all(
+def hide_all(
     image: NDArray[np.uint8], sightings: Any, tick: int, tracked: Sequence[ArrayLike]
 ) -> None:
-    """Hide the tracked faces and whatever else the detector took for a face around this tick."""
+    """Hide the tracked faces and whatever else the detector took for a face around this tick.
+
+    Parameters
+    ----------
+    image
+        (H, W, 3) uint8; changed.
+    sightings
+        What the detector found (`emodiss.video.Sightings`).
+    tick
+        Of the 30 FPS clock.
+    tracked
+        Boxes of the tracks there, each (4,).
+    """
     faces = sightings.faces
     near = np.abs(np.repeat(faces.ticks, faces.counts) - tick) <= sightings.stride
     for box in [*tracked, *faces.boxes[near]]:
