@@ -10,6 +10,7 @@ face is not shown), wrong (somebody else's face) or open (no face although it is
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import tempfile
@@ -102,10 +103,10 @@ def demo_cases(folder: Path) -> Iterator[Case]:
     alone = {s: (wide[s] if s == left else None) for s in wide}
     yield Case("demo session, one of two in the picture", faces=alone, **{**base, "path": half})
     small = folder / "demo_small.mp4"
-    ffmpeg(session.video, small, "scale=iw/4:ih/4")
+    ffmpeg(session.video, small, "scale=iw/3:ih/3")
     yield Case(
-        "demo session, a quarter of the size",
-        faces={s: (a / 4, b / 4) for s, (a, b) in wide.items()},
+        "demo session, a third of the size",
+        faces={s: (a / 3, b / 3) for s, (a, b) in wide.items()},
         **{**base, "path": small, "settings": {"faces.min_face": 20}},
     )
 
@@ -147,8 +148,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cases = list(real_cases(arguments.data, folder)) if arguments.data else []
-        for case in [*cases, *demo_cases(folder)]:
+        cases = real_cases(arguments.data, folder) if arguments.data else ()
+        for case in itertools.chain(cases, demo_cases(folder)):
             result = measure(case)
             if arguments.json:
                 print(json.dumps(result), flush=True)
