@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +175,30 @@ def _speech_reason(
     return "silent" if level < settings.silence_dbfs else "ok"
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One crop to be measured: where, and for which ticks of which utterances it counts."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looks:
+    """Ticks at which a face counts for an utterance; arrays, because an hour has 100,000."""
 
-    track_id: int
-    box: tuple[float, float, float, float]
-    ticks: tuple[int, ...]
-    utterance: int
+    utterance: NDArray[np.int64]
+    track_id: NDArray[np.int64]
+    tick: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    box: NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Looks]) -> _Looks:
+        """Put all together, in order of frames."""
+        none = np.zeros(0, np.int64)
+        parts = [*parts, cls(none, none, none, none, np.zeros((0, 4), np.float32))]
+        names = [field.name for field in fields(cls)]
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        order = np.argsort(columns["frame"], kind="stable")
+        return cls(**{name: column[order] for name, column in columns.items()})
+
+    def first_of_crop(self) -> NDArray[np.bool_]:
+        """Whether an entry is the first of its frame, utterance and track: a crop to measure."""
+        keys = np.stack([self.frame, self.utterance, self.track_id])
+        return np.append(True, (np.diff(keys) != 0).any(axis=0))[: len(self.tick)]
 
 
 def measure_faces(
@@ -215,7 +231,7 @@ def measure_faces(
     """
     status: list[str] = []
     coverage = np.full(len(transcript.utterances), np.nan)
-    looks: dict[int, list[_Look]] = {}
+    looks: list[_Looks] = []
     clock = media.clock()
     all_ticks = media.ticks()
     by_id = {track.id: track for track in tracks.tracks}
@@ -234,14 +250,17 @@ def measure_faces(
             sides = (track.boxes[:, 2:] - track.boxes[:, :2])[chosen].min(axis=1, initial=np.inf)
             chosen = chosen[sides >= settings.min_size]
             found += len(chosen)
-            frames = clock.frame_at(track.ticks[chosen])
-            for frame in np.unique(frames):
-                at = chosen[frames == frame]
-                x1, y1, x2, y2 = (float(v) for v in track.boxes[at[0]])
-                ticks = tuple(int(t) for t in track.ticks[at])
-                looks.setdefault(int(frame), []).append(_Look(track_id, (x1, y1, x2, y2), ticks, i))
+            looks.append(
+                _Looks(
+                    utterance=np.full(len(chosen), i, np.int64),
+                    track_id=np.full(len(chosen), track_id, np.int64),
+                    tick=track.ticks[chosen],
+                    frame=clock.frame_at(track.ticks[chosen]),
+                    box=track.boxes[chosen],
+                )
+            )
         status.append(_face_reason(media, person, tracks, within, n_seen, found, settings))
-    return _look(source, media, looks, model, tuple(status), coverage)
+    return _look(source, media, _Looks.joined(looks), model, tuple(status), coverage)
 
 
 def _in_view(track: Any, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -275,38 +294,43 @@ def _face_reason(
 def _look(
     source: Path,
     media: Media,
-    looks: Mapping[int, Sequence[_Look]],
+    looks: _Looks,
     model: Any,
     status: tuple[str, ...],
     coverage: NDArray[np.float64],
 ) -> FaceMeasures:
     """Decode once, crop, measure in batches, and spread each result over its ticks."""
-    seen: list[_Look] = []
+    first = looks.first_of_crop()
+    # Which result belongs to each crop; a frame the decoder did not deliver has none.
+    result_of = np.full(int(first.sum()), -1, np.int64)
     results: list[Any] = []
-    for batch in _batches(_crops(source, media, looks, model)):
-        seen.extend(look for look, _ in batch)
-        results.append(model.predict([crop for _, crop in batch]))
+    n_results = 0
+    for batch in _batches(_crops(source, media, looks, np.flatnonzero(first), model)):
+        result_of[[crop for crop, _ in batch]] = np.arange(n_results, n_results + len(batch))
+        n_results += len(batch)
+        results.append(model.predict([picture for _, picture in batch]))
 
     def gather(name: str, width: int | None = None) -> NDArray[np.float32]:
         parts = [np.asarray(getattr(r, name), np.float32) for r in results]
         empty = np.zeros((0,) if width is None else (0, width), np.float32)
         return np.concatenate(parts) if parts else empty
 
-    repeat = np.repeat(np.arange(len(seen)), [len(look.ticks) for look in seen])
-    tick = np.array([t for look in seen for t in look.ticks], dtype=np.int64)
-    utterance = np.array([look.utterance for look in seen], dtype=np.int64)[repeat]
-    order = np.lexsort((tick, utterance))
-    take = repeat[order]
+    result = result_of[np.cumsum(first) - 1]
+    order = np.lexsort((looks.tick, looks.utterance))
+    order = order[result[order] >= 0]
+    take = result[order]
+    # All ticks of a crop show one frame, whose box at the first of them was measured.
+    boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
     raw = {name: gather(f"{name}_raw") for name in ("valence", "arousal")}
     house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
     return FaceMeasures(
         status=status,
         coverage=coverage,
-        utterance=utterance[order],
-        track_id=np.array([look.track_id for look in seen], dtype=np.int64)[take],
-        tick=tick[order],
-        time=media.clock().time_of(tick[order]),
-        box=np.array([look.box for look in seen], dtype=np.float32).reshape(-1, 4)[take],
+        utterance=looks.utterance[order],
+        track_id=looks.track_id[order],
+        tick=looks.tick[order],
+        time=media.clock().time_of(looks.tick[order]),
+        box=boxes[order],
         valence=house["valence"].values.astype(np.float32)[take],
         arousal=house["arousal"].values.astype(np.float32)[take],
         valence_raw=raw["valence"][take],
@@ -318,14 +342,20 @@ def _look(
 
 
 def _crops(
-    source: Path, media: Media, looks: Mapping[int, Sequence[_Look]], model: Any
-) -> Iterator[tuple[_Look, NDArray[np.uint8]]]:
-    for frame in iterate_frames(source, media, np.array(sorted(looks), dtype=np.int64)):
-        for look in looks[frame.index]:
+    source: Path, media: Media, looks: _Looks, firsts: NDArray[np.int64], model: Any
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield number and picture of each crop, in order."""
+    frames = looks.frame[firsts]
+    for frame in iterate_frames(source, media, np.unique(frames)):
+        begin, end = np.searchsorted(frames, [frame.index, frame.index + 1])
+        for crop in range(int(begin), int(end)):
             yield (
-                look,
+                crop,
                 faces.crop(
-                    frame.image, look.box, margin=model.crop_margin, square=model.crop_square
+                    frame.image,
+                    looks.box[firsts[crop]],
+                    margin=model.crop_margin,
+                    square=model.crop_square,
                 ),
             )
 
