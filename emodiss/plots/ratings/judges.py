@@ -105,4 +105,4 @@ def _reach(table: pd.DataFrame) -> tuple[float, float]:
     values = table[[c for c in sides if c in table.columns]].to_numpy(dtype=np.float64)
     known = np.append(values[np.isfinite(values)], 0.0)
     low, high = np.floor(4 * known.min()) / 4, np.ceil(4 * known.max()) / 4
-    return (-1.0, 1.0) if low == high else (float(low), float(high))
+    return (-1.0, 1.0) if low == high else (float(low) - 0.02, float(high) + 0.02)

@@ -133,7 +133,7 @@ def figure6(kappa: pd.DataFrame) -> Figure:
         side = max(2.6, 1.0 + 0.58 * size)
         figure, axes = plt.subplots(
             len(weights), len(criteria), squeeze=False,
-            figsize=((side + 0.5) * len(criteria) + 0.8, side * len(weights)),
+            figsize=((side + 0.5) * len(criteria) + 1.4, side * len(weights)),
         )  # fmt: skip
         raters = {c: _raters(kappa[kappa["criterion"] == c]) for c in criteria}
         for i, weight in enumerate(weights):

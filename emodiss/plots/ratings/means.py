@@ -130,16 +130,17 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT) -> Figure:
             plot_means(means, criterion, scale=scale, ax=ax)
         for ax in axes[0, 1:]:
             ax.set_ylabel("")
-        figure.text(
-            0.995, 0.012, "Lines: intervals over videos (cluster bootstrap).", ha="right", va="bottom",
-            fontsize=7, color=style.QUIET,
-        )  # fmt: skip
         handles, labels = axes[0, 0].get_legend_handles_labels()
         known = dict(zip(labels, handles, strict=True))
         for ax in axes[0, 1:]:
             found = zip(*reversed(ax.get_legend_handles_labels()), strict=True)
             known |= {label: handle for label, handle in found if label not in known}
         figure.legend(
-            list(known.values()), list(known), loc="outside lower center", ncols=len(known)
+            list(known.values()),
+            list(known),
+            loc="outside lower center",
+            ncols=min(len(known), 2 * len(criteria)),
+            title="lines: intervals over videos (cluster bootstrap)",
+            title_fontsize=7,
         )
     return figure
