@@ -38,7 +38,14 @@ class TranscriptSettings(_Group):
     max_pause_s: float = Field(
         1.0, gt=0, description="a longer pause inside one speaker's talk starts a new utterance, s"
     )
-    strict: bool = Field(True, description="stop at the first malformed line of a given transcript")
+    strict: bool = Field(
+        False, description="a malformed row of a given transcript fails its video (--strict)"
+    )
+    align: bool = Field(
+        False,
+        description="find in the sound when the words of a given transcript are said, where it "
+        "states no end (needs models.aligner)",
+    )
 
 
 class FacesSettings(_Group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,11 @@ from emodiss import transcript as transcripts
 from emodiss.media import Audio, Media
 from emodiss.timebase import Span
 from emodiss.transcript import Turn, Utterance, Word
+
+
+ALIGNMENT_MARGIN_S = 1.0
+"""How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts
+in whole seconds. More would let words slip into what somebody else says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +28,29 @@ class Transcript:
     utterances
         In order of start; inside the stretch to work on.
     source
-        `given:<suffix>`, `recognised`, or `voice activity` (times without text).
+        `given:<suffix>`, `recognised`, or `voice activity` (times without text); a given one ends
+        in `+aligned` where the sound said when its words are spoken, and in `+diarized` where it
+        named no voices and the sound told them apart.
     n_outside
         Given utterances left out because they lie outside the stretch to work on.
     n_lost_reviews
         Corrections by a person whose utterance is not there any more.
+    problems
+        Rows of a given transcript that could not be read: file, line and why, no words.
     """
 
     utterances: tuple[Utterance, ...]
     source: str
     n_outside: int = 0
     n_lost_reviews: int = 0
+    problems: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = () if self.utterances else ("no_speech",)
         found = (*found, "outside_stretch") if self.n_outside else found
+        found = (*found, "malformed_rows") if self.problems else found
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 
@@ -92,11 +105,84 @@ def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
     )
 
 
+def align(
+    *, media: Media, audio: Audio, model: Any, row: Any, settings: Any
+) -> Transcript:
+    """Find in the sound when the words of a given transcript are said.
+
+    Parameters
+    ----------
+    media
+        For the stretch to work on.
+    audio
+        16 kHz mono.
+    model
+        An `Aligner`.
+    row
+        Manifest row; its `transcript` is a path here.
+    settings
+        Group `transcript`.
+
+    Returns
+    -------
+    Transcript
+        In the order given. Utterances of which the file states no end are sought around the
+        start that it states, and get the times of their words (`timing="aligned"`); the others
+        stay as stated. One whose words were not found stays interpolated, flagged
+        `not_aligned`.
+
+    Raises
+    ------
+    TranscriptError
+        If the given transcript cannot be read.
+    """
+    found, source, problems = _given(Path(row.transcript), settings)
+    utterances = list(found)
+    last = audio.offset + len(audio.signal) / audio.sample_rate
+    sought: list[int] = []
+    windows: list[Utterance] = []
+    for index, u in enumerate(utterances):
+        start = max(audio.offset, media.start, u.start - ALIGNMENT_MARGIN_S)
+        end = min(last, media.end, u.end + ALIGNMENT_MARGIN_S)
+        if u.timing == "interpolated" and u.text.strip() and start < end:
+            sought.append(index)
+            windows.append(replace(u, start=start - audio.offset, end=end - audio.offset))
+    if windows:
+        heard = model.align(
+            audio.as_float(), audio.sample_rate, windows, language=settings.language
+        )
+        for index, words in zip(sought, heard, strict=True):
+            utterances[index] = _aligned(utterances[index], words, audio.offset)
+    return Transcript(tuple(utterances), f"{source}+aligned", problems=problems)
+
+
+def _aligned(utterance: Utterance, words: Sequence[Word], offset: float) -> Utterance:
+    """Give an utterance the times of its words, as far as they were found."""
+    if not any(math.isfinite(word.start) and word.end > word.start for word in words):
+        return replace(utterance, flags=(*utterance.flags, "not_aligned"))
+    own = [
+        replace(word, start=word.start + offset, end=word.end + offset, speaker=utterance.speaker)
+        for word in words
+    ]
+    # One voice and no limit to pauses make one utterance; words not found get times in between.
+    (joined,) = transcripts.join(own, [], keep_sentences=False, max_pause_s=math.inf)
+    doubts = ("no_length", "out_of_order")  # of the start that is not used any more
+    return replace(
+        utterance,
+        start=joined.start,
+        end=joined.end,
+        words=joined.words,
+        timing=joined.timing,
+        flags=tuple(flag for flag in utterance.flags if flag not in doubts),
+    )
+
+
 def assemble(
     *,
     media: Media,
     words: tuple[Word, ...] | None,
     turns: tuple[Turn, ...] | None,
+    alignment: Transcript | None,
     row: Any,
     settings: Any,
 ) -> Transcript:
@@ -107,7 +193,10 @@ def assemble(
     media
         For the stretch to work on.
     words, turns
-        Of the stages before; None when the stage was skipped.
+        Of the stages before; None when the stage was skipped. With a given transcript, turns
+        are here only when it names no voices, as captions do; they tell them apart then.
+    alignment
+        The given transcript with the times of its words, if that was wanted.
     row
         Manifest row; its `transcript` is a path here, or None.
     settings
@@ -123,10 +212,16 @@ def assemble(
     TranscriptError
         If the given transcript cannot be read.
     """
+    problems: tuple[str, ...] = ()
     if row.transcript:
-        path = Path(row.transcript)
-        found = transcripts.read(path, strict=settings.strict)
-        source = f"given:{path.suffix.lstrip('.').lower()}"
+        if alignment is not None:
+            found, source = list(alignment.utterances), alignment.source
+            problems = alignment.problems
+        else:
+            found, source, problems = _given(Path(row.transcript), settings)
+        if turns:
+            found = transcripts.tell_apart(found, list(turns), max_pause_s=settings.max_pause_s)
+            source += "+diarized"
     else:
         found = transcripts.join(
             list(words or ()), list(turns or ()), max_pause_s=settings.max_pause_s
@@ -136,4 +231,14 @@ def assemble(
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.
     inside = [u for u in found if stretch.contains((u.start + u.end) / 2)]
     ordered = sorted(transcripts.with_overlap(inside), key=lambda u: (u.start, u.end, u.speaker))
-    return Transcript(tuple(ordered), source, n_outside=len(found) - len(inside))
+    n_outside = len(found) - len(inside)
+    return Transcript(tuple(ordered), source, n_outside=n_outside, problems=problems)
+
+
+def _given(path: Path, settings: Any) -> tuple[list[Utterance], str, tuple[str, ...]]:
+    """Utterances of a file, what it is, and the rows that could not be read."""
+    found, problems = transcripts.read_report(path)
+    if problems and (settings.strict or not found):
+        raise transcripts.error_of(path, problems)
+    said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in problems)
+    return found, f"given:{path.suffix.lstrip('.').lower()}", said

@@ -41,7 +41,10 @@ class Stage:
     role_labels
         Whether it takes what a language model said about the voices, passed as `role_labels`.
     unless
-        Manifest column that makes the stage needless when filled.
+        Manifest column that makes the stage needless when filled; `voices` stands for a given
+        transcript that names them.
+    only_if
+        Manifest column without which there is nothing to do, and a setting that must be true.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -56,6 +59,7 @@ class Stage:
     reviews: tuple[str, ...] = ()
     role_labels: bool = False
     unless: str | None = None
+    only_if: tuple[str, str] | None = None
     version: int = 1
 
     def load(self) -> Callable[..., Any]:
@@ -81,12 +85,21 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio",),
         model="diarizer",
         settings=("transcript",),
-        unless="transcript",
+        unless="voices",
+    ),
+    Stage(
+        "alignment",
+        "emodiss.speech:align",
+        reads=("media", "audio"),
+        model="aligner",
+        settings=("transcript",),
+        row=("transcript",),
+        only_if=("transcript", "transcript.align"),
     ),
     Stage(
         "draft",
         "emodiss.speech:assemble",
-        reads=("media", "words", "turns"),
+        reads=("media", "words", "turns", "alignment"),
         settings=("transcript",),
         row=("transcript",),
     ),

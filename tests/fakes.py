@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
 from emodiss.faces import FaceBoxes
 from emodiss.models.catalog import Entry
-from emodiss.transcript import Turn
+from emodiss.transcript import Turn, Utterance, Word
 
 LOADED: list[str] = []
 """Names of the models loaded in this process, in order."""
@@ -88,6 +88,41 @@ class Voices:
         return [Turn(0.0, len(signal) / sample_rate, "voice")]
 
 
+class Aligner:
+    """Words are spread evenly over the first loud stretch between the edges, if there is one."""
+
+    identity = "fake-aligner"
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def align(
+        self,
+        signal: NDArray[np.floating],
+        sample_rate: int,
+        utterances: Sequence[Utterance],
+        *,
+        language: str | None = None,
+    ) -> list[tuple[Word, ...]]:
+        found: list[tuple[Word, ...]] = []
+        for u in utterances:
+            first = round(u.start * sample_rate)
+            loud = np.flatnonzero(np.abs(signal[first : round(u.end * sample_rate)]) > 0.05)
+            pauses = np.flatnonzero(np.diff(loud) > 0.25 * sample_rate)
+            edges = np.full(len(u.text.split()) + 1, np.nan)
+            if len(loud):
+                stop = loud[pauses[0]] if len(pauses) else loud[-1]
+                edges = np.linspace(loud[0], stop + 1, len(edges))
+            times = (first + edges) / sample_rate
+            found.append(
+                tuple(
+                    Word(text, float(a), float(b), score=0.9)
+                    for text, a, b in zip(u.text.split(), times[:-1], times[1:], strict=True)
+                )
+            )
+        return found
+
+
 class Broken:
     """A model that fails on every input."""
 
@@ -135,6 +170,7 @@ ENTRIES = {
         _entry("fake-broken", "speech_affect", "Broken", "signed"),
         _entry("fake-deadly", "speech_affect", "Deadly", "signed"),
         _entry("fake-voices", "diarizer", "Voices"),
+        _entry("fake-aligner", "aligner", "Aligner"),
     )
 }
 

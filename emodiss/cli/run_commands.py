@@ -34,7 +34,12 @@ def annotate(
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Do nothing when the manifest has any problem.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Do nothing when the manifest has any problem; a malformed row of a transcript "
+            "fails its video.",
+        ),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -43,10 +48,11 @@ def annotate(
     from emodiss import manifest as manifests
     from emodiss.runs.annotate import annotate as run_annotate, plan
 
-    changes = assign or []
+    changes = list(assign or [])
     read = manifests.read(manifest)
     if strict:
         read.raise_problems()
+        changes.append("transcript.strict=true")
     if dry_run:
         planned = plan(read, out=out, preset=preset, settings=changes)
         output.show([_fields(job) for job in planned], as_json=as_json)
@@ -183,6 +189,10 @@ def _report(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     table = run.utterances
     failures = run.failures
+    for video in run.videos:
+        if "malformed_rows" in getattr(run.outcomes.get((video, "draft")), "notes", ()):
+            problems = run.artifact(video, "draft").problems
+            output.say(f"{video}: {len(problems)} rows left out; first: {problems[0]}")
     n_flagged = int(table["dissonant"].fillna(False).sum())
     n_unknown = int(table["dissonant"].isna().sum())
     failed = {f.video for f in failures}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emodiss.affect import FaceAffect, Scale, SpeechAffect
 from emodiss.faces import FaceBoxes
-from emodiss.transcript import Turn, Word
+from emodiss.transcript import Turn, Utterance, Word
 
 
 @runtime_checkable
@@ -109,4 +109,29 @@ class Transcriber(Protocol):
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
     ) -> list[Word]:
         """Return the words of one mono signal in spoken order, with or without times."""
+        ...
+
+
+@runtime_checkable
+class Aligner(Protocol):
+    """Finds when given words are said (forced alignment)."""
+
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        ...
+
+    def align(
+        self,
+        signal: NDArray[np.floating],
+        sample_rate: int,
+        utterances: Sequence[Utterance],
+        *,
+        language: str | None = None,
+    ) -> list[tuple[Word, ...]]:
+        """Return the words of each utterance, in order, with times in seconds of one mono signal.
+
+        Each utterance's `start` and `end` are where its words are to be sought; a word that is not
+        found there has NaN for times.
+        """
         ...

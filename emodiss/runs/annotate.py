@@ -229,6 +229,7 @@ def _recipes(
         transcript=source.transcript,
         settings=settings,
         overlay=source.overlay,
+        voices=source.voices,
         identities={e.name: e.identity_with(settings) for e in entries.values()},
     )
 

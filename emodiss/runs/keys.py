@@ -51,6 +51,7 @@ def recipes(
     settings: Settings,
     identities: Mapping[str, str],
     overlay: Overlay = NOTHING_SAID,
+    voices: bool = True,
 ) -> dict[str, Recipe]:
     """Compute the recipe of every stage for one video, in order.
 
@@ -66,6 +67,8 @@ def recipes(
         Settings of the run.
     identities
         Model names to identities, from the catalog.
+    voices
+        Whether that transcript names its voices.
     overlay
         What people corrected in this video and language models said about it.
 
@@ -77,11 +80,16 @@ def recipes(
     found: dict[str, Recipe] = {}
     dumped = settings.model_dump(mode="json")
     stated = {**row.model_dump(mode="json"), "transcript": transcript}
+    given = {**stated, "voices": transcript is not None and voices}
     for stage in STAGES:
         model = dumped["models"][stage.model] if stage.model else None
         skipped = ""
-        if stage.unless and stated[stage.unless]:
-            skipped = f"{stage.unless} is given"
+        if stage.unless and given[stage.unless]:
+            skipped = f"{stage.unless} given"
+        elif stage.only_if and not given[stage.only_if[0]]:
+            skipped = f"no {stage.only_if[0]} given"
+        elif stage.only_if and not _setting(dumped, stage.only_if[1]):
+            skipped = f"{stage.only_if[1]} is off"
         elif stage.model and model is None:
             skipped = f"no model for {stage.model} in this preset"
         facts: dict[str, Any] = {
@@ -103,6 +111,11 @@ def recipes(
         key = "" if skipped else digest({"stage": stage.name, **facts})
         found[stage.name] = Recipe(stage, key, facts, model, skipped)
     return found
+
+
+def _setting(dumped: Mapping[str, Any], dotted: str) -> Any:
+    group, _, name = dotted.partition(".")
+    return dumped[group][name]
 
 
 def digest(value: Any) -> str:

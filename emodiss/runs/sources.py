@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from emodiss import fetch
-from emodiss.errors import EmodissError
+from emodiss import fetch, transcript as transcripts
+from emodiss.errors import EmodissError, TranscriptError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
@@ -41,6 +41,8 @@ class Source:
         SHA-256 of the media file; a text that says what is missing otherwise.
     transcript
         SHA-256 of the transcript, or None without one.
+    voices
+        Whether that transcript names its voices; captions of the web do not.
     overlay
         What people corrected in this video and language models said about it.
     """
@@ -49,6 +51,7 @@ class Source:
     media: Path | None
     content: str
     transcript: str | None
+    voices: bool = True
     overlay: Overlay = NOTHING_SAID
 
 
@@ -138,7 +141,19 @@ def local_source(
     if path is not None:
         digest = hashes.of(path) if path.is_file() else "missing"
     resolved = row.model_copy(update={"transcript": str(path) if path else None})
-    return Source(resolved, media, content, digest, overlays.get(row.id, NOTHING_SAID))
+    overlay = overlays.get(row.id, NOTHING_SAID)
+    return Source(resolved, media, content, digest, _names_voices(path), overlay)
+
+
+def _names_voices(path: Path | None) -> bool:
+    """Whether a transcript says who speaks; one that cannot be read is left to its stage."""
+    if path is None or not path.is_file():
+        return True
+    try:
+        utterances, _ = transcripts.read_report(path)
+    except TranscriptError:
+        return True
+    return not utterances or any(u.speaker != transcripts.SPEAKER_DEFAULT for u in utterances)
 
 
 def fetch_all(

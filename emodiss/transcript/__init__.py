@@ -1,26 +1,36 @@
 """Transcripts: words, speaker turns and utterances; readers, and the join of words and turns.
 
 `read` takes a transcript that somebody gives (STM, WebVTT, SRT, CSV, WhisperX JSON, YouTube
-json3); `join` makes one from recognised words and diarized turns; `with_overlap` measures how
-much of each utterance somebody else talks over.
+json3); `join` makes one from recognised words and diarized turns, `tell_apart` gives voices to
+one that names none; `with_overlap` measures how much of each utterance somebody else talks over.
 """
 
 from __future__ import annotations
 
-from emodiss.transcript.join import join, with_overlap
-from emodiss.transcript.readers import FORMATS, read, read_annomi, read_report
+from emodiss.transcript.join import join, tell_apart, with_overlap
+from emodiss.transcript.readers import (
+    FORMATS,
+    SPEAKER_DEFAULT,
+    error_of,
+    read,
+    read_annomi,
+    read_report,
+)
 from emodiss.transcript.records import Problem, Timing, Turn, Utterance, Word
 
 __all__ = [
     "FORMATS",
+    "SPEAKER_DEFAULT",
     "Problem",
     "Timing",
     "Turn",
     "Utterance",
     "Word",
+    "error_of",
     "join",
     "read",
     "read_annomi",
     "read_report",
+    "tell_apart",
     "with_overlap",
 ]

@@ -135,6 +135,47 @@ def join(
     return with_overlap(list(_utterances(pieces, backchannels)), turns=turns)
 
 
+def tell_apart(
+    utterances: Sequence[Utterance], turns: Sequence[Turn], *, max_pause_s: Seconds = MAX_PAUSE_S
+) -> list[Utterance]:
+    """Give voices to the utterances of a transcript that names none.
+
+    Parameters
+    ----------
+    utterances
+        As read, all of one unknown voice.
+    turns
+        From a diarizer.
+    max_pause_s
+        As in `join`.
+
+    Returns
+    -------
+    list of Utterance
+        Where words have times, as captions of the web have, they are joined with the turns anew,
+        since a line on the screen is no utterance. One without word times stays whole and gets
+        the voice whose turns cover most of it; outside every turn the nearest one, flagged
+        `nearest_speaker`.
+    """
+    ordered = sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker))
+    starts = [turn.start for turn in ordered]
+    reach = list(np.maximum.accumulate([turn.end for turn in ordered])) if ordered else []
+    found: list[Utterance] = []
+    for timed, run in groupby(utterances, key=lambda u: bool(u.words)):
+        if timed:
+            words = [replace(word, speaker=None) for u in run for word in u.words]
+            found += join(words, ordered, max_pause_s=max_pause_s)
+            continue
+        for u in run:
+            span = Word(u.text, u.start, u.end)
+            voice = _voice_of(span, ordered, None, BACKCHANNELS)
+            flags = u.flags
+            if voice is None and ordered:
+                voice, flags = _nearest(span, ordered, starts, reach), (*flags, "nearest_speaker")
+            found.append(replace(u, speaker=voice or u.speaker, flags=flags))
+    return with_overlap(found, turns=ordered)
+
+
 def with_overlap(utterances: Sequence[Utterance], *, turns: Sequence[Turn] = ()) -> list[Utterance]:
     """Measure how long somebody else speaks during each utterance.
 

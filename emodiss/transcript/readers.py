@@ -54,7 +54,8 @@ def read(
         `.json` (WhisperX or YouTube json3).
     strict
         Stop at the first fault. Otherwise the rows that can be read are returned and the number
-        of faults is logged; `read_report` gives them.
+        of faults is logged; `read_report` gives them. A file of which nothing can be read stops
+        in any case.
     format
         Overrides the suffix.
     speaker_default
@@ -70,13 +71,13 @@ def read(
     Raises
     ------
     TranscriptError
-        If the file cannot be opened or decoded, its format is unknown, or (strict) a row is
-        malformed or there is no row at all. The message names file and line.
+        If the file cannot be opened or decoded, its format is unknown, it holds no utterance, or
+        (strict) a row is malformed. The message names file and line.
     """
     path = Path(path)
     utterances, problems = read_report(path, format=format, speaker_default=speaker_default)
-    if problems and strict:
-        raise _error(path, problems)
+    if problems and (strict or not utterances):
+        raise error_of(path, problems)
     if problems:
         _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
     return utterances
@@ -148,7 +149,7 @@ def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, 
         else:
             transcripts.setdefault(entry[0], []).append(_flagged(entry[1]))
     if problems and strict:
-        raise _error(path, problems)
+        raise error_of(path, problems)
     if problems:
         _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
     return {
@@ -221,7 +222,16 @@ def _flagged(row: Row) -> Row:
     return row
 
 
-def _error(path: Path, problems: list[Problem]) -> TranscriptError:
+def error_of(path: Path, problems: list[Problem]) -> TranscriptError:
+    """Put the faults of a file into one error.
+
+    Parameters
+    ----------
+    path
+        The file.
+    problems
+        At least one, in order of line.
+    """
     first = problems[0]
     where = f"{path.name}, line {first.line}" if first.line else path.name
     more = f" ({len(problems) - 1} more faults in this file.)" if len(problems) > 1 else ""

@@ -85,6 +85,7 @@ class Utterance:
           shared out by text length;
         - `out_of_order`: the start given contradicts its neighbours and was not used;
         - `speaker_carried`: the source named no voice here; the last one named goes on;
+        - `not_aligned`: the sound was searched for its words, and they were not found;
         - `speaker_change`: captions mark that another, unnamed voice begins here;
         - `no_words`: only a description in brackets or a music sign.
     """

@@ -78,7 +78,7 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(settings=["prompts.scale_line=false"]) == {"prompts"}
     # Who plays which part is no matter for the camera.
     assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
-    assert changed(content="3" * 64) == everything - {"words", "turns"}
+    assert changed(content="3" * 64) == everything - {"words", "turns", "alignment"}
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
     assert changed(transcript="4" * 64) == {
@@ -103,7 +103,9 @@ def test_a_new_model_or_version_makes_its_artifact_stale():
 
 def test_stages_without_need_are_skipped_with_a_reason():
     found = plan()
-    assert found["turns"].skipped == "transcript is given" and found["turns"].key == ""
+    assert found["turns"].skipped == "voices given" and found["turns"].key == ""
+    assert found["words"].skipped == "transcript given"
+    assert found["alignment"].skipped == "transcript.align is off"
     without = plan(transcript=None)
     assert without["words"].skipped == "no model for asr in this preset"
     assert without["turns"].key
