@@ -172,6 +172,7 @@ def test_failure_cases_of_the_paper_are_flagged(reply: str) -> None:
         ("[Validation] [I hear you.]", "bracketed"),
         ("[Technique] Validation [Your Response] I hear you.", "bracketed"),
         ("[Technique: Validation]\n[Your Response]: I hear you.", "bracketed"),
+        ("[Technique: Validation] [Your Response: I hear you.]", "bracketed"),
         ("[Validation] Therapist: I hear you.", "bracketed"),
         ("<think>[CBT] no</think>[Validation] I hear you.", "bracketed"),
         ("Sure! Here is my response:\n\n[Validation] I hear you.", "bracketed"),

@@ -270,9 +270,9 @@ def _tidy_response(response: str) -> str:
     response = response.strip().removeprefix("**").strip() if response else ""
     for _ in range(3):
         before = response
+        response = _unbracketed(response)  # first: the label may stand inside the brackets
         response = _RESPONSE_LABEL.sub("", response, count=1).strip()
         response = _LEADING_THERAPIST.sub("", response, count=1).strip()
-        response = _unbracketed(response)
         close = _QUOTES.get(response[:1])
         if close and response.endswith(close) and len(response) > 1:
             inner = response[1:-1]
