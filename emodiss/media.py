@@ -151,15 +151,31 @@ def _opened(path: Path) -> Generator[InputContainer]:
             next_step="Check the path in the manifest; it is relative to the manifest's folder.",
             code="missing_file",
         )
+    _quiet()
     try:
         with av.open(str(path), mode="r", metadata_errors="ignore") as container:
-            yield container
+            try:
+                yield container
+            finally:
+                _quiet()
     except av.FFmpegError as error:
         raise MediaError(
             f"The file cannot be decoded ({type(error).__name__}).",
             next_step="It is damaged, cut off or no media file; play it, or download it again.",
             code="unreadable",
         ) from error
+
+
+def _quiet() -> None:
+    """Keep decoding threads from calling back into Python.
+
+    Importing torchvision sends the decoder's messages to Python's logging. A decoding thread that
+    has one then waits for the interpreter, which waits for that thread when it closes the file
+    (PyAV issues 751 and 1861): the process stands still for ever.
+    """
+    import av.logging
+
+    av.logging.set_level(None)
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream | None:
@@ -395,5 +411,6 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
                 if turns:
                     image = np.ascontiguousarray(np.rot90(image, turns))
                 yield Frame(index, time, image)
+                _quiet()  # a model may have imported torchvision meanwhile
             if time >= last or not wanted:
                 return

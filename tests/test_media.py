@@ -225,3 +225,17 @@ def test_the_published_debate_clip_is_decoded_frame_by_frame(shared_data):
     found = probe(path)
     assert len(found.frame_times) == 125
     assert found.frame_times == pytest.approx(np.arange(125) / 25)
+
+
+def test_decoding_threads_never_call_back_into_python(tmp_path):
+    # torchvision.io sets this level when it is imported, and closing a file then could hang.
+    import av.logging
+
+    path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 9)
+    found = probe(path)
+    frames = media.iterate_frames(path, found, np.arange(9))
+    next(frames)
+    for stop in (lambda: next(frames), frames.close):
+        av.logging.set_level(av.logging.ERROR)
+        stop()
+        assert av.logging.get_level() is None
