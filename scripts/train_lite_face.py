@@ -57,6 +57,7 @@ from lite_face_figures import (
     open_session,
     render_card,
     softmax,
+    standard_errors,
 )
 from numpy.typing import NDArray
 
@@ -486,8 +487,9 @@ def operating_point(
     shares. `class_bias` then leans towards a flat prior by `lean` (logit adjustment, Menon et al.
     2021), with shares floored at that of fear, so that contempt and disgust, which the model does
     not know well, are not blown up. The lean is the one whose smaller margin over the project's two
-    floors (`FLOORS`) is widest. `vote_temperature` fits the vote distribution, `temperature` the
-    majority label (least cross-entropy).
+    floors (`FLOORS`) is widest, each margin counted in its own standard error, because balanced
+    accuracy rests on few images of the rare classes. `vote_temperature` fits the vote distribution,
+    `temperature` the majority label (least cross-entropy).
     """
     vote_bias = np.log(natural / drawn)
     flat = -np.log(np.maximum(natural, natural[HOUSE.index("fear")]))
@@ -499,8 +501,10 @@ def operating_point(
         return float(grid[int(np.argmin(losses))])
 
     def margin(lean: float) -> float:
-        reached = accuracies((votes + lean * flat).argmax(axis=1), valid.labels)
-        return min(value - floor for value, floor in zip(reached, FLOORS, strict=True))
+        guess = (votes + lean * flat).argmax(axis=1)
+        reached = accuracies(guess, valid.labels)
+        spread = standard_errors(guess, valid.labels)
+        return min((r - f) / s for r, f, s in zip(reached, FLOORS, spread, strict=True))
 
     leans = np.linspace(0, 1, 41)
     margins = np.array([margin(lean) for lean in leans])

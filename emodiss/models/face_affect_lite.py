@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import MissingExtra, ModelError
 
-SHA256 = "3b1ca692616859bf43fe7db524cc8fb2f0c5ad37a3d45c259ad3dacaa3ff5153"
+SHA256 = "c106c733c25721d5eab50cc1276e099d430ec8633f05dcde69148055996a86de"
 """Checksum of the shipped weights; pinned here so that a swapped file is not run."""
 
 _SIDE = 48
