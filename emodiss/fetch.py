@@ -1,24 +1,73 @@
 """Fetching videos from the web with yt-dlp, with an outcome that says what went wrong.
 
 Files land in the run folder and nowhere else. A download that was cut goes on where it stopped.
-Nothing is fetched twice: two rows with one address share one file.
+Nothing is fetched twice: two rows with one address share one file. Beside the media lies
+`about.json` with the licence and what else its page states, and captions when asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emodiss.errors import MediaError
 
 _SOCKET_TIMEOUT_S = 20
-_RETRIES = 3
+
+# What is kept of a page; the rest is for players.
+_ABOUT = (
+    *("id", "webpage_url", "title", "license", "channel", "uploader", "upload_date", "duration"),
+    *("language", "ext", "width", "height", "fps"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to fetch; nothing here can change a result, and none of it is kept in the run.
+
+    Parameters
+    ----------
+    cookies
+        Cookie file of a browser session (Netscape format), for what only some may watch.
+    proxy
+        Address of a proxy; by default what the environment says.
+    rate_limit
+        Most bytes per second; None for no limit.
+    retries
+        How often a broken request is made again.
+    backoff_s
+        Seconds before the first repetition; doubles each time, up to a minute.
+    captions
+        Languages of captions to keep beside the media, such as `en.*`.
+    max_bytes
+        Largest file; an endless answer stops there.
+    max_hours
+        Longest video, where its page states a length.
+    """
+
+    cookies: Path | None = None
+    proxy: str | None = None
+    rate_limit: int | None = None
+    retries: int = 3
+    backoff_s: float = 1.0
+    captions: tuple[str, ...] = ()
+    max_bytes: int = 20 * 2**30
+    max_hours: float = 6.0
+
+
+class _TooMuch(Exception):
+    """A video or a file past its limit; the argument is its code."""
+
 
 # yt-dlp reports everything as one error class; what happened stands in its message only.
 _REASONS: tuple[tuple[str, str, str], ...] = (
+    (r"_TooMuch: too_large", "too_large", "Fetch a lower picture, or raise --max-gb."),
+    (r"_TooMuch: too_long", "too_long", "Raise --max-hours, or state start and end of a part."),
     (r"private video", "private", "Ask its owner, or drop the row."),
     (r"not a bot", "bot_check", "Wait, or hand yt-dlp cookies of a browser session."),
     (r"\bage\b", "age_restricted", "Hand yt-dlp cookies of a session that may watch it."),
@@ -28,7 +77,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"unsupported url", "unsupported", "Give the address of the video itself."),
     (r"live event|is live|premieres", "live", "Wait until the broadcast has ended."),
     (
-        r"timed? ?out|refused|resolve|unreachable|reset|connection|network|HTTP Error 50\d",
+        r"timed? ?out|refused|resolve|unreachable|reset|connection|network|more expected|"
+        r"HTTP Error 50\d",
         "network",
         "Check the address and the network, then run again.",
     ),
@@ -54,6 +104,7 @@ def fetch(
     downloads: Path,
     *,
     max_height: int,
+    options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Download a video, or return the file fetched earlier.
@@ -66,6 +117,8 @@ def fetch(
         Folder for all downloads of a run.
     max_height
         Largest picture height in pixels.
+    options
+        How to fetch.
     progress
         Called with bytes so far and bytes expected (0 when not known).
 
@@ -88,34 +141,53 @@ def fetch(
     folder = folder_of(url, downloads)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def report(state: dict[str, Any]) -> None:
-        if progress is not None and state.get("status") == "downloading":
-            total = state.get("total_bytes") or state.get("total_bytes_estimate") or 0
-            progress(int(state.get("downloaded_bytes") or 0), int(total))
+    chosen = options or Options()
 
-    options: dict[str, Any] = {
+    def report(state: dict[str, Any]) -> None:
+        done = int(state.get("downloaded_bytes") or 0)
+        total = int(state.get("total_bytes") or state.get("total_bytes_estimate") or 0)
+        if max(done, total) > chosen.max_bytes:
+            raise _TooMuch("too_large")
+        if progress is not None and state.get("status") == "downloading":
+            progress(done, total)
+
+    def refuse(info: dict[str, Any], *, incomplete: bool = False) -> None:
+        if not incomplete and float(info.get("duration") or 0) > 3600 * chosen.max_hours:
+            raise _TooMuch("too_long")
+
+    def wait(n: int) -> float:
+        return min(60.0, chosen.backoff_s * 2**n)
+
+    settings: dict[str, Any] = {
+        **quiet_options(),
         "outtmpl": str(folder / "media.%(ext)s"),
         "format": f"bv*[height<={max_height}]+ba/b[height<={max_height}]/bv*+ba/b",
         "ffmpeg_location": imageio_ffmpeg.get_ffmpeg_exe(),
         "noplaylist": True,
         "continuedl": True,
-        "retries": _RETRIES,
-        "fragment_retries": _RETRIES,
-        "socket_timeout": _SOCKET_TIMEOUT_S,
-        "quiet": True,
-        "no_warnings": True,
-        "noprogress": True,
-        "logger": _Silence(),
+        "retries": chosen.retries,
+        "fragment_retries": chosen.retries,
+        "extractor_retries": chosen.retries,
+        "retry_sleep_functions": dict.fromkeys(("http", "fragment", "extractor"), wait),
+        "ratelimit": chosen.rate_limit,
+        "cookiefile": str(chosen.cookies) if chosen.cookies else None,
+        "writesubtitles": bool(chosen.captions),
+        "subtitleslangs": list(chosen.captions),
+        "subtitlesformat": "vtt",
+        "match_filter": refuse,
         "progress_hooks": [report],
-        "enable_file_urls": False,
-        "cachedir": False,
     }
+    if chosen.proxy is not None:
+        settings["proxy"] = chosen.proxy
     try:
-        with yt_dlp.YoutubeDL(options) as client:  # pyright: ignore[reportArgumentType]
+        with yt_dlp.YoutubeDL(settings) as client:  # pyright: ignore[reportArgumentType]
             found = client.extract_info(url, download=True)
             path = Path(found["requested_downloads"][0]["filepath"])  # pyright: ignore
     except Exception as error:  # yt-dlp lets errors of its extractors through as they are
-        raise _typed(error) from error
+        raise typed(error) from error
+    facts = {name: found.get(name) for name in _ABOUT if found.get(name) is not None}
+    text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True, default=str)
+    (folder / "about.json").write_text(text + "\n", encoding="utf-8")
     # The marker appears whole, after the file it vouches for.
     marker = folder / "fetched.txt"
     unfinished = marker.with_suffix(".part")
@@ -124,8 +196,36 @@ def fetch(
     return path
 
 
-def _typed(error: Exception) -> MediaError:
+def about(url: str, downloads: Path) -> dict[str, Any]:
+    """Return what a fetched video's page stated: licence, length, language, ...; {} if nothing."""
+    path = folder_of(url, downloads) / "about.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def quiet_options() -> dict[str, Any]:
+    """Return yt-dlp's options for keeping to itself: no output, no cache, no local files."""
+    return {
+        "socket_timeout": _SOCKET_TIMEOUT_S,
+        "quiet": True,
+        "no_warnings": True,
+        "noprogress": True,
+        "logger": _Silence(),
+        "enable_file_urls": False,
+        "cachedir": False,
+    }
+
+
+def typed(error: Exception) -> MediaError:
+    """Turn whatever yt-dlp raised into an error with a code and a way out."""
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _TooMuch):
+            message = f"_TooMuch: {cause}"
+        cause = cause.__cause__ or cause.__context__
     for pattern, code, next_step in _REASONS:
         if re.search(pattern, message, flags=re.IGNORECASE):
             return MediaError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from emodiss import fetch
+from emodiss import fetch, manifest
 from emodiss.errors import MediaError
+from emodiss.runs import fetching
 from tests import make
 
 
@@ -44,8 +46,43 @@ def server(film):
                 self.send_response(302)
                 self.send_header("Location", "file:///etc/hostname")
                 self.end_headers()
+            elif self.path.startswith("/cut"):
+                self._send_cut()
+            elif self.path == "/endless.mp4":
+                self._send_without_end()
             else:
                 self._send(404, b"", "text/plain")
+
+        def _send_cut(self) -> None:
+            """Answer ranges, but break off after a third as often as the path says."""
+            begin = int((self.headers.get("Range") or "bytes=0-").split("=")[1].split("-")[0])
+            asked[-1] = (*asked[-1], begin)
+            self.send_response(206 if self.headers.get("Range") else 200)
+            self.send_header("Content-Type", "video/mp4")
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(len(film) - begin))
+            if self.headers.get("Range"):
+                span = f"bytes {begin}-{len(film) - 1}/{len(film)}"
+                self.send_header("Content-Range", span)
+            self.end_headers()
+            if self.command == "HEAD":
+                return
+            rest = film[begin:]
+            cuts = int(self.path.removeprefix("/cut").removesuffix(".mp4"))
+            if len([a for a in asked if a[1] == self.path and a[0] == "GET"]) <= cuts:
+                rest = rest[: len(film) // 3]
+            with contextlib.suppress(OSError):
+                self.wfile.write(rest)
+            self.close_connection = True
+
+        def _send_without_end(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                # Bounded all the same: 64 MiB are endless for a limit of one.
+                for _ in range(1024 if self.command == "GET" else 0):
+                    self.wfile.write(film[:16] + bytes(65_520))
 
         def _send(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)
@@ -96,6 +133,46 @@ def test_a_redirect_to_a_local_file_is_not_followed(server, tmp_path):
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "fetched.txt"]
 
 
+HASTE = fetch.Options(backoff_s=0.01)
+
+
+def test_a_connection_that_breaks_goes_on_where_it_stopped(server, film, tmp_path):
+    # The first look and the first download break off; the next one asks for the rest.
+    url = address(server, "/cut2.mp4")
+    path = fetch.fetch(url, tmp_path, max_height=720, options=HASTE)
+    assert path.read_bytes() == film
+    begins = [a[2] for a in server.asked if a[0] == "GET"]
+    # The downloader writes whole blocks, so it may ask again for the end of the last one.
+    assert begins[0] == 0 and len(film) // 4 < begins[-1] <= len(film) // 3
+
+
+def test_a_later_run_goes_on_with_what_an_earlier_one_left(server, film, tmp_path):
+    url = address(server, "/cut2.mp4")
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(url, tmp_path, max_height=720, options=fetch.Options(retries=0))
+    assert error.value.code == "network"
+    assert fetch.fetched(url, tmp_path) is None
+    assert fetch.fetch(url, tmp_path, max_height=720, options=HASTE).read_bytes() == film
+    assert [a[2] for a in server.asked if a[0] == "GET"][-1] > len(film) // 4
+
+
+def test_an_endless_answer_stops_at_the_limit(server, tmp_path):
+    options = fetch.Options(max_bytes=2**20, retries=0)
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(address(server, "/endless.mp4"), tmp_path, max_height=720, options=options)
+    assert error.value.code == "too_large"
+    assert sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()) < 8 * 2**20
+
+
+def test_what_the_page_states_is_kept_beside_the_media(server, tmp_path):
+    url = address(server, "/film.mp4")
+    assert fetch.about(url, tmp_path) == {}
+    fetch.fetch(url, tmp_path, max_height=720)
+    stated = fetch.about(url, tmp_path)
+    assert stated["webpage_url"] == url and stated["ext"] == "mp4"
+    assert "license" not in stated  # a bare file states none, and none is made up
+
+
 def test_a_dead_address_ends_soon(tmp_path):
     with pytest.raises(MediaError) as error:
         fetch.fetch("http://127.0.0.1:9/film.mp4", tmp_path, max_height=720)
@@ -123,4 +200,60 @@ def test_a_marker_without_its_file_does_not_count(server, tmp_path):
 )
 def test_what_the_downloader_says_is_sorted(message, code):
     # Messages as yt-dlp prints them.
-    assert fetch._typed(Exception(message)).code == code
+    assert fetch.typed(Exception(message)).code == code
+
+
+# --- a whole manifest ----------------------------------------------------------------------------
+
+
+def manifest_of(tmp_path, rows: str):
+    path = tmp_path / "manifest.csv"
+    path.write_text("id,url,path,start,license,topic,notes\n" + rows)
+    return manifest.read(path)
+
+
+def test_a_manifest_is_fetched_each_address_once_and_the_dead_are_listed(server, film, tmp_path):
+    good, gone = address(server, "/film.mp4"), address(server, "/none.mp4")
+    busy = address(server, "/busy.mp4")
+    read = manifest_of(
+        tmp_path,
+        f"a,{good},,,CC BY,sleep,\nb,{good},,2,,,\ndead,{gone},,,,,\nbusy,{busy},,,,,\n"
+        "own,,x.mp4,,,,\n",
+    )
+    root = tmp_path / "run"
+    found = fetching.fetch_manifest(read, root, max_height=720)
+    assert [(f.id, f.state) for f in found] == [
+        ("a", "done"),
+        ("b", "done"),
+        ("dead", "removed"),
+        ("busy", "rate_limited"),
+    ]
+    assert (found[0].license, found[1].license) == ("CC BY", "")
+    assert found[2].next_step
+    assert len([p for p in root.rglob("media.mp4")]) == 1
+    # Only what is gone for good is on the list; too many requests today is no death.
+    assert [line.split(",")[:3] for line in (root / "decay.csv").read_text().splitlines()] == [
+        ["id", "url", "code"],
+        ["dead", gone, "removed"],
+    ]
+    again = fetching.fetch_manifest(read, root, max_height=720)
+    assert [f.state for f in again] == ["cached", "cached", "removed", "rate_limited"]
+
+
+def test_an_address_that_comes_back_leaves_the_list(server, tmp_path):
+    good = address(server, "/film.mp4")
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / "decay.csv").write_text(f"id,url,code,since\na,{good},removed,2024-01-01\n")
+    fetching.fetch_manifest(manifest_of(tmp_path, f"a,{good},,,,,\n"), root, max_height=720)
+    assert (root / "decay.csv").read_text() == "id,url,code,since\n"
+
+
+def test_what_is_shared_is_addresses_and_no_words(tmp_path):
+    read = manifest_of(
+        tmp_path,
+        "a,https://video.example/1,,65,CC BY,sleep,she cries here\nown,,x.mp4,,,diet,\n",
+    )
+    assert fetching.shareable(read) == (
+        "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
+    )

@@ -1,4 +1,4 @@
-"""Commands about a corpus and what people look at: report, manifest, curate."""
+"""Commands about a corpus and what people look at: collect, fetch, curate, manifest, report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson, Quiet
+from emodiss.cli.run_commands import AsCsv, AsJson, Out, Quiet
 
 if TYPE_CHECKING:
     from emodiss.corpus.public import Collection
@@ -119,3 +119,99 @@ def curate(
     output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
     if not as_csv:
         output.show(steps.to_dict("records"))
+
+
+def collect(
+    queries: Annotated[list[str], typer.Argument(help='Searches, such as "CBT session roleplay".')],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Candidate manifest.")] = Path(
+        "candidates.csv"
+    ),
+    limit: Annotated[int, typer.Option(help="Most videos per search.", min=1)] = 20,
+    details: Annotated[
+        bool, typer.Option(help="Look at each page: licence, date, language, captions.")
+    ] = True,
+) -> None:
+    """Search YouTube for candidates, with yt-dlp; no media is fetched. Leaves this machine."""
+    from emodiss.corpus import collection
+    from emodiss.runs.store import write_atomically
+
+    found = collection.collect(queries, limit=limit, details=details)
+    for trouble in found.troubles:
+        output.say(trouble)
+    write_atomically(out, found.to_csv().encode())
+    output.say(f"{len(found.rows)} candidates")
+    typer.echo(str(out))
+    if found.troubles and not found.rows:
+        raise typer.Exit(1)
+
+
+def fetch(
+    manifest: Annotated[Path, typer.Argument(help="CSV with the columns id and url.")],
+    out: Out = Path("run"),
+    max_height: Annotated[int, typer.Option(help="Largest picture height, pixels.")] = 720,
+    cookies: Annotated[
+        Path | None, typer.Option(help="Cookie file of a browser session (Netscape format).")
+    ] = None,
+    proxy: Annotated[
+        str | None, typer.Option(help="Proxy; by default what the environment says.")
+    ] = None,
+    rate_limit: Annotated[
+        float | None, typer.Option(help="Most megabytes per second of one download.")
+    ] = None,
+    retries: Annotated[int, typer.Option(help="Repetitions of a broken request.", min=0)] = 3,
+    captions: Annotated[
+        list[str] | None, typer.Option(help="Keep captions in a language: en.*; repeatable.")
+    ] = None,
+    max_gb: Annotated[float, typer.Option(help="Largest file, gigabytes.")] = 20.0,
+    max_hours: Annotated[float, typer.Option(help="Longest video, hours.")] = 6.0,
+    parallel: Annotated[int, typer.Option(help="Downloads at a time.", min=1)] = 2,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download the videos of a manifest into a run folder; annotate then finds them there.
+
+    Addresses that died are kept in RUN/decay.csv.
+    """
+    from dataclasses import asdict
+
+    from emodiss import fetch as fetches, manifest as manifests
+    from emodiss.runs.fetching import fetch_manifest
+
+    options = fetches.Options(
+        cookies=cookies,
+        proxy=proxy,
+        rate_limit=round(rate_limit * 1e6) if rate_limit else None,
+        retries=retries,
+        captions=tuple(captions or ()),
+        max_bytes=round(max_gb * 1e9),
+        max_hours=max_hours,
+    )
+    read = manifests.read(manifest)
+    for problem in read.problems:
+        output.say(f"{manifest.name}: {problem}")
+    with output.progress_bars(quiet=quiet) as progress:
+        step = None if progress is None else (lambda done, n: progress("fetch", done, n))
+        found = fetch_manifest(
+            read, out, max_height=max_height, options=options, parallel=parallel, progress=step
+        )
+    output.show([asdict(entry) for entry in found], as_json=as_json, as_csv=as_csv)
+    if any(entry.state not in ("done", "cached") for entry in found):
+        raise typer.Exit(1)
+
+
+def share(
+    manifest: Annotated[Path, typer.Argument(help="A manifest with addresses.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; stdout if none.")] = None,
+) -> None:
+    """Write the list that may be passed on: addresses and stretches, no media, no words."""
+    from emodiss import manifest as manifests
+    from emodiss.runs.fetching import shareable
+    from emodiss.runs.store import write_atomically
+
+    text = shareable(manifests.read(manifest))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_atomically(out, text.encode())
+    typer.echo(str(out))
