@@ -45,7 +45,7 @@ models = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(models, name="models")
-manifest = typer.Typer(help="Manifests of public collections.", no_args_is_help=True)
+manifest = typer.Typer(help="Manifests: those of public collections, and lists to share.", no_args_is_help=True)
 app.add_typer(manifest, name="manifest")
 
 review = typer.Typer(
@@ -63,6 +63,8 @@ app.command("dissonance")(dissonance_command.dissonance)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
 app.command("report")(corpus_commands.report)
+app.command("collect")(corpus_commands.collect)
+app.command("fetch")(corpus_commands.fetch)
 app.command("curate")(corpus_commands.curate)
 app.command("intervene")(ask_commands.intervene)
 app.command("judge")(judge_commands.judge)
@@ -80,6 +82,7 @@ review.command("score")(review_commands.score)
 review.command("import")(review_commands.import_file)
 manifest.command("from-annomi")(corpus_commands.from_annomi)
 manifest.command("from-hope")(corpus_commands.from_hope)
+manifest.command("share")(corpus_commands.share)
 
 
 @app.callback(invoke_without_command=True)
