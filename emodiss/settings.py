@@ -41,6 +41,10 @@ class TranscriptSettings(_Group):
     strict: bool = Field(
         False, description="a malformed row of a given transcript fails its video (--strict)"
     )
+    captions: bool = Field(
+        False,
+        description="captions that were fetched with a video are its transcript when none is given",
+    )
     align: bool = Field(
         False,
         description="find in the sound when the words of a given transcript are said, where it "

@@ -128,6 +128,25 @@ def test_captions_without_voices_get_those_of_the_diarizer(annotate):
     assert run.outcomes["v", "turns"].notes == ("voices given",)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_fetched_captions_are_the_transcript_when_wanted(tmp_path, wanted):
+    from emodiss import fetch, manifest
+    from emodiss.runs.sources import find_transcript
+
+    url = "http://127.0.0.1/film"
+    folder = fetch.folder_of(url, tmp_path)
+    folder.mkdir(parents=True)
+    for name in ("media.mp4", "media.en.vtt", "media.en.json3", "media.de.vtt"):
+        (folder / name).touch()
+    read = manifest.from_rows([{"id": "v", "url": url}, {"id": "w", "url": url, "transcript": "t"}])
+    found = [
+        find_transcript(row, read, folder / "media.mp4", captions=wanted) for row in read.rows
+    ]
+    # Word by word is worth more than line by line; what a row names comes first.
+    assert found[0] == (folder / "media.en.json3" if wanted else None)
+    assert found[1] is not None and found[1].name == "t"
+
+
 def test_lines_on_a_screen_are_cut_where_the_voice_changes():
     texts = ("how", "are", "you", "fine", "thanks")
     line = [Word(w, i, i + 1, timing="interpolated") for i, w in enumerate(texts)]

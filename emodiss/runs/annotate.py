@@ -13,6 +13,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def plan(
     read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
     store = Store(Path(out))
     planned: list[PlannedJob] = []
-    for source in _known_sources(read, store):
+    for source in _known_sources(read, store, chosen):
         for name, recipe in _recipes(source, chosen, entries).items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
@@ -203,12 +204,18 @@ def _check_folder(root: Path) -> None:
             )
 
 
-def _known_sources(read: Manifest, store: Store) -> list[Source]:
+def _known_sources(read: Manifest, store: Store, settings: Settings) -> list[Source]:
     """Find the sources as far as they are known without downloading."""
     from emodiss import fetch
 
     hashes = sources.Hashes(store)
-    overlays = ReviewFile(store.root).overlays()
+    of_row = partial(
+        sources.local_source,
+        manifest=read,
+        hashes=hashes,
+        overlays=ReviewFile(store.root).overlays(),
+        captions=settings.transcript.captions,
+    )
     found: list[Source] = []
     for row in read.rows:
         media = (
@@ -216,7 +223,7 @@ def _known_sources(read: Manifest, store: Store) -> list[Source]:
             if row.path is not None
             else fetch.fetched(str(row.url), store.root / "downloads")
         )
-        found.append(sources.local_source(row, read, media, hashes, overlays))
+        found.append(of_row(row, media=media))
     return found
 
 
@@ -239,7 +246,7 @@ def _require_weights(
 ) -> None:
     """Check the weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Entry] = {}
-    for source in _known_sources(read, store):
+    for source in _known_sources(read, store, settings):
         for name, recipe in _recipes(source, settings, entries).items():
             if (
                 recipe.model
@@ -259,11 +266,17 @@ def _find_sources(read: Manifest, store: Store, settings: Settings) -> list[Sour
         )
         store.append(outcomes)
     hashes = sources.Hashes(store)
-    overlays = ReviewFile(store.root).overlays()
+    of_row = partial(
+        sources.local_source,
+        manifest=read,
+        hashes=hashes,
+        overlays=ReviewFile(store.root).overlays(),
+        captions=settings.transcript.captions,
+    )
     found: list[Source] = []
     for row in read.rows:
         media = read.resolve(row.path) if row.path is not None else fetched.get(row.id)
-        found.append(sources.local_source(row, read, media, hashes, overlays))
+        found.append(of_row(row, media=media))
     hashes.save()
     store.append(
         [

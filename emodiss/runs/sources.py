@@ -21,6 +21,9 @@ from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs.store import Outcome, Store, write_atomically
 
+CAPTION_SUFFIXES = ("json3", "vtt", "srt")
+"""Formats of fetched captions: word by word, with word times here and there, without."""
+
 TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
 """Formats of a given transcript, in the order they are looked for beside the media."""
 
@@ -95,7 +98,9 @@ class Hashes:
         write_atomically(self._path, json.dumps(self._known, sort_keys=True).encode())
 
 
-def find_transcript(row: VideoRow, manifest: Manifest, media: Path | None) -> Path | None:
+def find_transcript(
+    row: VideoRow, manifest: Manifest, media: Path | None, *, captions: bool = False
+) -> Path | None:
     """Return the transcript that a row names, or one that lies beside its media as `<id>.<suffix>`.
 
     Parameters
@@ -104,11 +109,21 @@ def find_transcript(row: VideoRow, manifest: Manifest, media: Path | None) -> Pa
         The row and where its paths start.
     media
         The media file, or None.
+    captions
+        Whether captions that were fetched with a video count (`media.<language>.<suffix>`); of
+        several languages the first by name, of several formats the one with most to say.
     """
     if row.transcript:
         return manifest.resolve(row.transcript)
-    if media is None or row.path is None:
+    if media is None:
         return None
+    if row.path is None:
+        beside = (
+            path
+            for suffix in CAPTION_SUFFIXES
+            for path in sorted(media.parent.glob(f"{media.stem}.*.{suffix}"))
+        )
+        return next(beside, None) if captions else None
     beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
     # A manifest that is named after its only video is no transcript of it.
     taken = (media, manifest.path)
@@ -121,6 +136,8 @@ def local_source(
     media: Path | None,
     hashes: Hashes,
     overlays: Mapping[str, Overlay],
+    *,
+    captions: bool = False,
 ) -> Source:
     """Describe what belongs to a row, given where its media lies.
 
@@ -134,9 +151,11 @@ def local_source(
         Remembered hashes.
     overlays
         What people and language models said, by video id.
+    captions
+        As in `find_transcript`.
     """
     content = hashes.of(media) if media is not None and media.is_file() else "missing"
-    path = find_transcript(row, manifest, media)
+    path = find_transcript(row, manifest, media, captions=captions)
     digest = None
     if path is not None:
         digest = hashes.of(path) if path.is_file() else "missing"
