@@ -837,3 +837,13 @@ def test_results_do_not_depend_on_row_order():
     other = table.sample(frac=1, random_state=3).reset_index(drop=True)
     for function in (statistics.gains, statistics.condition_means, statistics.severity):
         pd.testing.assert_frame_equal(function(table, resamples=50), function(other, resamples=50))
+
+
+def test_an_interval_that_too_few_resamples_have_is_missing_with_a_reason():
+    # Three of four clusters agree in y: a resample without the fourth (probability (3/4)^4 = 0.32)
+    # has a constant y and no correlation.
+    found = statistics.correlation([1, 2, 3, 4], [1, 1, 1, 2], clusters=list("abcd"))
+    assert found.statistic == pytest.approx(0.775, abs=0.001)  # 1.5 / sqrt(5 * 0.75)
+    assert np.isnan(found.low) and found.reason == "too few resamples have a value: no interval"
+    kappa = statistics.cohen_kappa([1, 1, 1, 2], [1, 1, 1, 2], clusters=list("abcd"))
+    assert kappa.statistic == 1 and np.isnan(kappa.low) and "too few" in kappa.reason

@@ -54,7 +54,8 @@ def responses(
     InterventionError
         If an answer's prompt is not among the prompts, or two answers have one id.
     """
-    asked = {_place(p, p["sha256"]): p for p in prompts}
+    # A prompt that another version kept may lack its dialogue: it counts as not kept.
+    asked = {_place(p, p["sha256"]): p for p in prompts if "dialogue" in p}
     rows: list[dict[str, Any]] = []
     for line in lines:
         prompt = asked.get(_place(line, line["prompt_sha256"]))

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings.table import LIKERT, Problem, RatingScale, RatingsError, item_means
-from emodiss.statistics.bootstrap import RESAMPLES, cluster_sums, codes_of, draw, percentile
+from emodiss.statistics.bootstrap import (
+    RESAMPLES,
+    TOO_FEW,
+    cluster_sums,
+    codes_of,
+    draw,
+    percentile,
+)
 from emodiss.statistics.correlation import correlation
 
 _KEYS = ["judge", "criterion", "item"]
@@ -390,5 +397,6 @@ def self_preference(
                 with np.errstate(invalid="ignore", divide="ignore"):
                     low, high = percentile(a / n - b / m, confidence=confidence)
                 row |= {"low": float(low), "high": float(high)}
+                row["reason"] = TOO_FEW if np.isnan(low) else ""
         out.append(row)
     return pd.DataFrame(out)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
     RESAMPLES,
+    TOO_FEW,
     StatisticsError,
     blocks,
     check_clusters,
@@ -151,6 +152,7 @@ def krippendorff_alpha(
             low, high = _alpha_limits(
                 coincidences[np.unique(unit)], cluster, at, level, confidence, resamples, seed
             )
+            reason = TOO_FEW if np.isnan(low) else ""
     return result(alpha, low, high, reason)
 
 

@@ -24,6 +24,9 @@ RESAMPLES = 2000
 ONE_CLUSTER = "one cluster: no interval"
 """Reason of an interval that does not exist because there is nothing to resample."""
 
+TOO_FEW = "too few resamples have a value: no interval"
+"""Reason of an interval that does not exist because the statistic is undefined too often."""
+
 _MAX_UNDEFINED = 0.05
 _BLOCK = 4_000_000
 

@@ -20,6 +20,7 @@ from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
     ONE_CLUSTER,
     RESAMPLES,
+    TOO_FEW,
     StatisticsError,
     blocks,
     check_confidence,
@@ -140,6 +141,7 @@ def correlation(
             weights = draw(n_clusters, resamples=resamples, seed=seed)
             boot = _RESAMPLERS[method](a, b, codes, weights)
             low, high = limits(boot, confidence=confidence)
+            reason = TOO_FEW if math.isnan(low) else ""
     return Correlation(method, value, low, high, p_value, how, n, n_clusters, n_dropped, reason)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emodiss.ratings.table import usable
 from emodiss.statistics.bootstrap import (
     RESAMPLES,
+    TOO_FEW,
     StatisticsError,
     codes_of,
     draw,
@@ -59,8 +60,14 @@ def condition_means(
             mean=cells.means, low=low, high=high, sd=cells.sds, n=cells.n, n_videos=cells.n_videos
         )
         part["reason"] = [
-            "no ratings" if n == 0 else "one video: no interval" if videos < 2 else ""
-            for n, videos in zip(cells.n, cells.n_videos, strict=True)
+            "no ratings"
+            if n == 0
+            else "one video: no interval"
+            if videos < 2
+            else TOO_FEW
+            if np.isnan(limit)
+            else ""
+            for n, videos, limit in zip(cells.n, cells.n_videos, low, strict=True)
         ]
         part.insert(0, "criterion", criterion)
         parts.append(part)

@@ -16,6 +16,7 @@ from emodiss.ratings.table import usable
 from emodiss.statistics.bootstrap import (
     ONE_CLUSTER,
     RESAMPLES,
+    TOO_FEW,
     StatisticsError,
     blocks,
     check_confidence,
@@ -161,6 +162,8 @@ def cohen_kappa(
         low, high = _kappa_limits(row * k + column, codes, similarity, confidence, resamples, seed)
         if codes.max() == 0:
             reason = ONE_CLUSTER
+        elif np.isnan(low):
+            reason = TOO_FEW
     return Kappa(
         kappa, low, high, se, p_value, observed, expected, weights, method, n, n_dropped, reason
     )

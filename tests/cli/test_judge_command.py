@@ -200,6 +200,28 @@ def test_a_judge_that_writes_no_steps_says_why(run, server):
     assert isinstance(done.exception, ChatError) and not JudgementFile(run).path.exists()
 
 
+def test_recorded_answers_can_be_replayed(run, server, tmp_path):
+    arguments = ("--criterion", "empathy", "--mode", "single", "--json")
+    judge(run, *at(server, "rater"), *arguments)
+    kept = JudgementFile(run).read()
+    assert kept is not None
+    recorded = tmp_path / "recorded.jsonl"
+    lines = [
+        {"prompt_sha256": sha256, "raw": "2", "model": "second"}
+        for sha256 in kept["prompt_sha256"].unique()
+    ]
+    recorded.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = judge(run, "--replay", recorded, *arguments)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["cost_usd"] == 0
+    kept = JudgementFile(run).read()
+    assert kept is not None
+    assert kept.groupby("judge")["score"].unique().map(list).to_dict() == {
+        "rater": [4.0],
+        "second": [2.0],
+    }
+
+
 def test_names_are_taken_out_of_dialogue_and_response(run, server):
     judge(run, *at(server, "rater"), "--criterion", "empathy", "--redact-names")
     scored = [text for text in questions(server) if "Evaluation form" in text]
