@@ -13,7 +13,6 @@ from emodiss.media import Audio, Media
 from emodiss.timebase import Span
 from emodiss.transcript import Turn, Utterance, Word
 
-
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts
 in whole seconds. More would let words slip into what somebody else says."""
@@ -105,9 +104,7 @@ def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
     )
 
 
-def align(
-    *, media: Media, audio: Audio, model: Any, row: Any, settings: Any
-) -> Transcript:
+def align(*, media: Media, audio: Audio, model: Any, row: Any, settings: Any) -> Transcript:
     """Find in the sound when the words of a given transcript are said.
 
     Parameters
