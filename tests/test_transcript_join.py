@@ -105,6 +105,27 @@ def test_a_listeners_signal_is_its_own_utterance() -> None:
     assert [u.overlap_s for u in utterances] == [0, 0.25, 0]
 
 
+def test_a_listeners_phrase_of_two_words_is_one_too() -> None:
+    words = [*talk("so then he", 0), *talk("I see", 1.5, step=0.25), *talk("left me alone", 2)]
+    turns = [Turn(0, 4, "A"), Turn(1.5, 2, "B")]
+    utterances = join(words, turns)
+    assert shown(utterances) == [("A", "so then he"), ("B", "I see"), ("A", "left me alone")]
+    assert utterances[1].flags == ("backchannel",)
+    # "I" alone is nobody's signal: both have a turn, and A was speaking.
+    words = [*talk("so then", 0), *talk("I went", 1, step=0.25), *talk("home alone", 1.5)]
+    assert shown(join(words, [Turn(0, 4, "A"), Turn(1, 1.5, "B")])) == [
+        ("A", "so then I went home alone")
+    ]
+
+
+def test_times_before_the_start_and_ends_without_end_are_not_believed() -> None:
+    words = [Word("a", -1, 0.25), Word("b", 0.5, 1), Word("c", 2, math.inf)]
+    (utterance,) = join(words, [Turn(0, 3, "A")])
+    assert utterance.span.start >= 0
+    assert [w.timing for w in utterance.words] == ["interpolated", "aligned", "interpolated"]
+    assert utterance.words[2].end == 2.125  # eight of the shortest words, 8 / 64 s
+
+
 def test_the_last_okay_is_no_backchannel() -> None:
     utterances = join(talk("see you then. Okay.", 0), [Turn(0, 1.5, "A"), Turn(1.5, 2, "B")])
     assert shown(utterances) == [("A", "see you then."), ("B", "Okay.")]

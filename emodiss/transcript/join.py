@@ -168,7 +168,7 @@ def tell_apart(
             continue
         for u in run:
             span = Word(u.text, u.start, u.end)
-            voice = _voice_of(span, ordered, None, BACKCHANNELS)
+            voice = _voice_of(span, ordered, None)
             flags = u.flags
             if voice is None and ordered:
                 voice, flags = _nearest(span, ordered, starts, reach), (*flags, "nearest_speaker")
@@ -243,12 +243,17 @@ def _without_words(turns: Sequence[Turn], max_pause_s: Seconds) -> list[Utteranc
 
 def _with_times(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     """Give every word a positive length; starts rise by at least `_SHORTEST_WORD_S`."""
-    usable = [i for i, w in enumerate(words) if math.isfinite(w.start) and w.end > w.start]
+    usable = [
+        i for i, w in enumerate(words) if 0 <= w.start < w.end and math.isfinite(w.start)
+    ]
     # Taking index * shortest off each start keeps room for the words in between.
     rising = longest_rising([words[i].start - i * _SHORTEST_WORD_S for i in usable])
     trusted = [usable[place] for place in rising]
     timed = [
-        replace(w, end=w.start + 8 * _SHORTEST_WORD_S) if math.isinf(w.end) else w for w in words
+        replace(w, end=w.start + 8 * _SHORTEST_WORD_S, timing="interpolated")
+        if math.isinf(w.end)
+        else w
+        for w in words
     ]
     if not trusted:
         return _spread(words, turns)
@@ -337,13 +342,14 @@ def _with_voices(
     reach = list(np.maximum.accumulate([turn.end for turn in turns])) if turns else []
     voices: list[str | None] = []
     doubtful: list[bool] = []
-    for word in timed:
+    listening = _listening(timed, backchannels)
+    for index, word in enumerate(timed):
         before = voices[-1] if voices else None
         # Turns that can touch the word: reach rises, so both ends are found by bisection.
         near = turns[bisect.bisect_right(reach, word.start) : bisect.bisect_left(starts, word.end)]
         voice, inside = word.speaker, True
         if voice is None and turns:
-            voice, inside = _voice_of(word, near, before, backchannels), True
+            voice, inside = _voice_of(word, near, None if index in listening else before), True
             if voice is None:
                 voice, inside = _nearest(word, turns, starts, reach), False
         voices.append(voice)
@@ -351,9 +357,19 @@ def _with_voices(
     return _settled(timed, given, voices, doubtful, speaker_default)
 
 
-def _voice_of(
-    word: Word, near: Sequence[Turn], before: str | None, backchannels: frozenset[str]
-) -> str | None:
+def _listening(timed: Sequence[Word], backchannels: frozenset[str]) -> set[int]:
+    """Indices of the words that are, or are part of, what a listener says: "mm-hmm", "I see"."""
+    bare = [_bare(word.text) for word in timed]
+    return {
+        index
+        for first in range(len(bare))
+        for n in range(1, MAX_BACKCHANNEL_WORDS + 1)
+        if " ".join(bare[first : first + n]) in backchannels
+        for index in range(first, min(first + n, len(bare)))
+    }
+
+
+def _voice_of(word: Word, near: Sequence[Turn], before: str | None) -> str | None:
     """Voice whose turns cover most of a word; None when none does."""
     shared: dict[str, float] = {}
     length: dict[str, float] = {}
@@ -368,9 +384,9 @@ def _voice_of(
     tied = [voice for voice, part in shared.items() if part >= most - 1e-9]
     if len(tied) == 1:
         return tied[0]
-    # Two voices at once: "mm-hmm" is the listener's, who has the shorter turn; anything else
-    # belongs to whoever was speaking.
-    if before in tied and _bare(word.text) not in backchannels:
+    # Two voices at once: the words belong to whoever was speaking; where that is not known, or
+    # they are a listener's ("mm-hmm"), to the shorter turn.
+    if before in tied:
         return before
     return min(tied, key=lambda voice: (length[voice], voice))
 
