@@ -215,3 +215,31 @@ def share(
         return
     write_atomically(out, text.encode())
     typer.echo(str(out))
+
+
+def licenses(
+    run: Annotated[Path | None, typer.Argument(help="Run folder; all models if none.")] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List the terms of every model in a run."""
+    from emodiss.exports.whole_run import model_terms
+    from emodiss.models.catalog import CATALOG
+    from emodiss.runs.run import load
+
+    rows = (
+        model_terms(load(run))
+        if run is not None
+        else [
+            {
+                "name": entry.name,
+                "task": entry.task,
+                "identity": entry.identity,
+                "licence": entry.licence,
+                "noncommercial": entry.noncommercial,
+                "source": entry.source,
+            }
+            for entry in CATALOG.values()
+        ]
+    )
+    output.show(rows, as_json=as_json, as_csv=as_csv)

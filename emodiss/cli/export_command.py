@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emodiss.cli import output
 from emodiss.cli.show_commands import RunFolder
 
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
+
 
 def export(
     run: RunFolder,
     kinds: Annotated[
         list[str] | None,
-        typer.Option("--format", help="rttm, webvtt, textgrid, eaf or all; repeatable."),
+        typer.Option(
+            "--format",
+            help="Per video: rttm, webvtt, textgrid, eaf, or all of these. Per run: huggingface "
+            "(dataset folder), audformat (index CSV), methods (paragraph). Repeatable.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path("exports"),
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
+    words: Annotated[
+        bool,
+        typer.Option("--words", help="For huggingface: what people said and their names too."),
+    ] = False,
 ) -> None:
-    """Write the sessions of a run for Praat, ELAN, players and scoring: one file per video."""
+    """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
     from emodiss.exports import FORMATS, ExportError, suffix_of, write
     from emodiss.runs.reviewing import Session
     from emodiss.runs.run import load
@@ -29,6 +40,12 @@ def export(
     loaded = load(run)
     chosen = list(dict.fromkeys(kinds or ["all"]))
     chosen = list(FORMATS) if "all" in chosen else chosen
+    whole = [kind for kind in chosen if kind in _WHOLE_RUN]
+    for kind in whole:
+        typer.echo(str(_write_whole(loaded, kind, out, words=words)))
+    chosen = [kind for kind in chosen if kind not in whole]
+    if not chosen:
+        return
     failed = False
     for name in [video] if video else loaded.videos:
         table = loaded.session(name)
@@ -51,3 +68,20 @@ def export(
             typer.echo(str(path))
     if failed:
         raise typer.Exit(1)
+
+
+_WHOLE_RUN = ("huggingface", "audformat", "methods")
+
+
+def _write_whole(run: Run, kind: str, out: Path, *, words: bool) -> Path:
+    from emodiss.exports import whole_run
+    from emodiss.runs.store import write_atomically
+
+    if kind == "huggingface":
+        return whole_run.write_huggingface(run, out / "huggingface", words=words)
+    if kind == "audformat":
+        path, text = out / "audformat.csv", whole_run.audformat_index(run, out)
+    else:
+        path, text = out / "methods.txt", whole_run.methods(run)
+    write_atomically(path, text.encode())
+    return path

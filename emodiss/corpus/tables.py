@@ -86,7 +86,7 @@ def table1(run: Run) -> pd.DataFrame:
     table = run.columns("utterances", ["video_id", "start", "speaker", "role", "text"])
     minutes = videos["duration"] / 60
     transcribed = videos.loc[videos["n_utterances"].notna(), "video_id"]
-    window = run.settings.prompts.window
+    window = run.settings.prompts.window or len(table)
     counts = turns.turn_counts(table, videos=transcribed, window=window)
     n, n_said = len(videos), len(counts)
     speakers = videos["n_speakers"].dropna().astype("float64")
@@ -101,7 +101,7 @@ def table1(run: Run) -> pd.DataFrame:
         "utterances": "utterances in a session, mean",
         "speaker_blocks": "stretches by one speaker in a session, mean",
         "exchanges": "therapist blocks that a patient block follows, mean",
-        "exchanges_in_window": f"the same in the {window} utterances of a prompt, mean",
+        "exchanges_in_window": f"the same in a prompt of up to {window} utterances, mean",
     }
     for name, meaning in meanings.items():
         rows.append((name, float(counts[name].mean()), int(counts[name].notna().sum()), meaning))

@@ -1,0 +1,94 @@
+"""Exports of a whole run: what is said about it, and what leaves with it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pandas as pd
+import pytest
+
+import emodiss
+from emodiss.exports import whole_run
+
+
+@pytest.fixture
+def run(study, tmp_path, stand_ins):
+    return emodiss.annotate(
+        study / "manifest.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings={**stand_ins, "dissonance.threshold": 0.4},
+        workers=0,
+        figures=False,
+    )
+
+
+def test_the_terms_of_every_model_in_the_run_are_listed(run):
+    rows = whole_run.model_terms(run)
+    facts = run.facts
+    assert {row["task"]: row["identity"] for row in rows} == facts["models"]
+    assert all(row["licence"] == facts["licences"][row["name"]] for row in rows)
+
+
+def test_the_methods_paragraph_says_what_was_done_and_counts_from_the_table(run):
+    table = run.utterances
+    # Two determined utterances per session, one per speaker: nobody to re-pair with.
+    table["dissonant"] = pd.array([True, False, None, False], dtype="boolean")
+    table.to_parquet(run.root / "utterances.parquet", index=False)
+    text = whole_run.methods(run)
+    assert text.count("\n") == 1
+    for expected in (
+        "2 videos (0.00 h)",
+        f"emodiss {emodiss.__version__}",
+        "more than T = 0.4 on valence or arousal",
+        "Of 3 determined utterances 1 (33.3%) were dissonant; 1 were undetermined.",
+        "chance could not be estimated",
+        "dissonance.threshold = 0.4",
+    ):
+        assert expected in text
+    for identity in run.facts["models"].values():
+        assert identity in text
+    assert "week" not in text  # no word of anybody
+
+
+def test_the_null_rate_stands_beside_the_flag_rate(run):
+    # One speaker whose voice is always 0.6 above the face: every pairing is flagged.
+    rows = pd.concat([run.utterances.head(1)] * 5, ignore_index=True)
+    rows["utterance_id"] = [f"u{k}" for k in range(5)]
+    rows[["speech_valence", "speech_arousal"]] = 0.6
+    rows[["face_valence", "face_arousal"]] = 0.0
+    rows["dissonant"] = pd.array([True] * 5, dtype="boolean")
+    rows.to_parquet(run.root / "utterances.parquet", index=False)
+    text = whole_run.methods(run)
+    assert "100.0% were (95 % of re-pairings: 100.0% to 100.0%), against 100.0% as paired" in text
+
+
+def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):
+    text = whole_run.audformat_index(run, tmp_path / "out")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0])[:3] == ["file", "start", "end"]
+    assert (tmp_path / "out" / rows[0]["file"]).resolve() == (study / "a.mp4").resolve()
+    # audformat stores timedeltas as pandas writes them and reads them back the same way.
+    assert pd.to_timedelta(rows[1]["start"]).total_seconds() == pytest.approx(1.3)
+    assert pd.to_timedelta(rows[1]["end"]).total_seconds() == pytest.approx(2.8)
+    assert "text" not in rows[0]
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_dataset_folder_loads_and_keeps_words_back_unless_asked(run, tmp_path, words):
+    card = whole_run.write_huggingface(run, tmp_path / "dataset", words=words)
+    table = pd.read_parquet(tmp_path / "dataset" / "data" / "utterances.parquet")
+    assert len(table) == 4 and "url" in table
+    assert ("text" in table) == ("speaker" in table) == words
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "dataset").rglob("*.parquet"))
+    assert (b"good week" in everything) == words
+    text = card.read_text(encoding="utf-8")
+    front = text.split("---\n")[1]
+    files = re.findall(r"data_files: (\S+)", front)
+    assert files and all((card.parent / name).is_file() for name in files)
+    described = re.findall(r"^\| `(\w+)` \|", text.partition("## Columns")[2], re.MULTILINE)
+    assert described == list(table.columns)
+    assert json.dumps(run.facts["models"]["faces"])[1:-1] in text
