@@ -45,7 +45,9 @@ models = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(models, name="models")
-manifest = typer.Typer(help="Manifests: those of public collections, and lists to share.", no_args_is_help=True)
+manifest = typer.Typer(
+    help="Manifests of public collections, and lists to share.", no_args_is_help=True
+)
 app.add_typer(manifest, name="manifest")
 
 review = typer.Typer(
@@ -73,6 +75,7 @@ app.command("settings")(show_commands.settings)
 app.command("label-roles")(label_command.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
+models.command("licenses")(corpus_commands.licenses)
 models.command("pull")(show_commands.pull_models)
 review.command("set")(review_commands.set_review)
 review.command("list")(review_commands.list_reviews)
