@@ -54,7 +54,11 @@ def measure(case: Case) -> dict[str, object]:
     seen = video.detect(source=case.path, media=media, model=model, settings=groups)
     tracks = video.follow(faces=seen, settings=groups)
     mouths = people.watch_mouths(source=case.path, media=media, tracks=tracks)
-    inside = [u for u in case.utterances if media.start <= (u.start + u.end) / 2 < media.end]
+    inside = [
+        Utterance(max(u.start, media.start), min(u.end, media.end), u.speaker, u.text)
+        for u in case.utterances
+        if u.start < media.end and u.end > media.start
+    ]
     found = people.match(
         media=media,
         transcript=Transcript(tuple(with_overlap(inside)), "truth"),

@@ -76,7 +76,8 @@ def test_values_past_the_scale_are_clamped_and_counted():
 def table() -> pd.DataFrame:
     rows = [
         {"video_id": "a", "utterance_id": "u0001", "start": 0.0, "end": 1.0, "speaker": "Ada",
-         "text": "", "speech_status": "ok", "face_status": "unbound", "speech_valence": 0.2}
+         "text": "", "speech_status": "ok", "face_status": "unbound", "speech_valence": 0.2,
+         "speech_arousal": 0.1, "dissonance_reason": "face:unbound"}
     ]  # fmt: skip
     return conform(pd.DataFrame(rows), SCHEMA)
 
@@ -111,6 +112,22 @@ def test_a_table_without_a_column_says_what_it_would_hold(table):
         validate(table.drop(columns="sentiment"))
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("speech_valence", np.nan),
+        ("speech_status", "too_short"),
+        ("face_status", "ok"),
+        ("dissonance_reason", None),
+        ("dissonant", False),
+    ],
+)
+def test_nothing_is_missing_without_its_reason_nor_reasoned_away(table, column, value):
+    table[column] = pd.Series([value], dtype=table[column].dtype)
+    with pytest.raises(TableError, match="does not fit its values"):
+        validate(table)
+
+
 def test_the_schema_covers_the_design():
     names = {c.name for c in SCHEMA}
     for channel in ("speech", "face"):
@@ -119,3 +136,19 @@ def test_the_schema_covers_the_design():
     assert {"dissonance_score", "dissonant", "dissonance_axis", "dissonance_reason"} <= names
     assert {"track_id", "binding_confidence", "face_coverage", "n_face_frames"} <= names
     assert all(c.meaning for c in (*SCHEMA, *utterances.FRAME_SCHEMA))
+
+
+def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
+    from emodiss.utterances.measures import _face_reason
+
+    media, tracks = SimpleNamespace(has_video=True), SimpleNamespace(tracks=())
+    person = SimpleNamespace(track_ids=(1,), binding_source="measured")
+    rule = SimpleNamespace(min_frames=5)
+    for seen, reason in {
+        (9, 9, 9): "ok",
+        (9, 9, 0): "too_few_frames",  # every tick lies between two strides
+        (9, 0, 0): "too_small",
+        (0, 0, 0): "off_screen",
+    }.items():
+        within = np.zeros(9, np.int64)
+        assert _face_reason(media, person, tracks, within, seen, rule) == reason  # type: ignore

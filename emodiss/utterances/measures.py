@@ -243,12 +243,13 @@ def measure_faces(
         n_seen = sum(len(p) for p in in_view.values())
         if len(within):
             coverage[i] = min(1.0, n_seen / len(within))
-        found = 0
+        found = n_large = 0
         for track_id, positions in in_view.items():
             track = by_id[track_id]
-            chosen = positions[track.ticks[positions] % settings.stride == 0]
-            sides = (track.boxes[:, 2:] - track.boxes[:, :2])[chosen].min(axis=1, initial=np.inf)
-            chosen = chosen[sides >= settings.min_size]
+            sides = (track.boxes[:, 2:] - track.boxes[:, :2])[positions].min(axis=1, initial=np.inf)
+            large = positions[sides >= settings.min_size]
+            chosen = large[track.ticks[large] % settings.stride == 0]
+            n_large += len(large)
             found += len(chosen)
             looks.append(
                 _Looks(
@@ -259,7 +260,8 @@ def measure_faces(
                     box=track.boxes[chosen],
                 )
             )
-        status.append(_face_reason(media, person, tracks, within, n_seen, found, settings))
+        seen = (n_seen, n_large, found)
+        status.append(_face_reason(media, person, tracks, within, seen, settings))
     return _look(source, media, _Looks.joined(looks), model, tuple(status), coverage)
 
 
@@ -273,10 +275,11 @@ def _face_reason(
     person: Any,
     tracks: Tracks,
     within: NDArray[np.int64],
-    n_seen: int,
-    n_found: int,
+    seen: tuple[int, int, int],
     settings: Any,
 ) -> str:
+    """Name why a face is missing; `seen` counts ticks in view, large enough, and measured."""
+    n_seen, n_large, n_measured = seen
     if not media.has_video:
         return "no_video"
     if not person.track_ids:
@@ -286,9 +289,9 @@ def _face_reason(
         return "unbound" if somebody else "off_screen"
     if n_seen == 0:
         return "off_screen"
-    if n_found == 0 and n_seen >= settings.min_frames:
+    if n_large == 0:
         return "too_small"
-    return "ok" if n_found >= settings.min_frames else "too_few_frames"
+    return "ok" if n_measured >= settings.min_frames else "too_few_frames"
 
 
 def _look(

@@ -241,3 +241,30 @@ def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
             f"Row {at} ends at {table['end'][at]} s, not after its start {table['start'][at]} s.",
             next_step="Correct the times.",
         )
+    if schema is SCHEMA:
+        _require_reasons(table)
+
+
+def _require_reasons(table: pd.DataFrame) -> None:
+    """Check that what is missing says why, and that what says why is missing."""
+    for channel in ("speech", "face"):
+        measured = table[[f"{channel}_valence", f"{channel}_arousal"]].notna().all(axis=1)
+        _require_equal(
+            measured, table[f"{channel}_status"] == "ok", f"{channel}_status", "ok where measured"
+        )
+    _require_equal(
+        table["dissonant"].isna(),
+        table["dissonance_reason"].notna(),
+        "dissonance_reason",
+        "given where dissonant is missing and only there",
+    )
+
+
+def _require_equal(fact: pd.Series, claim: pd.Series, name: str, expected: str) -> None:
+    wrong = fact.astype(bool) != claim.fillna(False).astype(bool)
+    if wrong.any():
+        raise TableError(
+            f"Row {wrong[wrong].index[0]} has a {name} that does not fit its values; expected it "
+            f"to be {expected}.",
+            next_step="A missing value needs its reason; correct the row or measure it again.",
+        )
