@@ -243,9 +243,7 @@ def _without_words(turns: Sequence[Turn], max_pause_s: Seconds) -> list[Utteranc
 
 def _with_times(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     """Give every word a positive length; starts rise by at least `_SHORTEST_WORD_S`."""
-    usable = [
-        i for i, w in enumerate(words) if 0 <= w.start < w.end and math.isfinite(w.start)
-    ]
+    usable = [i for i, w in enumerate(words) if 0 <= w.start < w.end and math.isfinite(w.start)]
     # Taking index * shortest off each start keeps room for the words in between.
     rising = longest_rising([words[i].start - i * _SHORTEST_WORD_S for i in usable])
     trusted = [usable[place] for place in rising]
@@ -358,7 +356,7 @@ def _with_voices(
 
 
 def _listening(timed: Sequence[Word], backchannels: frozenset[str]) -> set[int]:
-    """Indices of the words that are, or are part of, what a listener says: "mm-hmm", "I see"."""
+    """Find the words that are, or are part of, what a listener says: "mm-hmm", "I see"."""
     bare = [_bare(word.text) for word in timed]
     return {
         index
