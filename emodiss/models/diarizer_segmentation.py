@@ -143,7 +143,7 @@ class SegmentationDiarizer:
                 self._network = segmentation_network.load()
             windows = self._network.windows(samples, STEP_S)
         n_frames = int(len(samples) / segmentation_network.SAMPLE_RATE / _frame_s())
-        return _stitched(windows)[:n_frames]
+        return stitched(windows)[:n_frames]
 
 
 def _frame_s() -> float:
@@ -168,7 +168,7 @@ def _levelled(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return samples * 10 ** (gain_db / 20)
 
 
-def _stitched(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+def stitched(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average windows after giving each the order of outputs that fits the ones before best."""
     n_windows, length, n_outputs = windows.shape
     starts = np.round(np.arange(n_windows) * STEP_S / _frame_s()).astype(int)

@@ -1,0 +1,175 @@
+"""WhisperX's adapters on real code paths: random weights in the real formats, real voices."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emodiss.errors import ModelError, ModelMissing
+from emodiss.models import Aligner
+from emodiss.models.align_whisperx import Wav2Vec2Aligner
+from emodiss.models.asr_whisperx import WhisperX, doubts
+from emodiss.transcript import Utterance
+from tests import make
+from tests.models import tiny_speech
+
+RATE = 16_000
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory) -> Path:
+    return tiny_speech.write_whisper(tmp_path_factory.mktemp("whisper") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def recogniser(whisper) -> WhisperX:
+    return WhisperX(whisper, compute_type="int8", batch_size=2, beam_size=1)
+
+
+@pytest.fixture(scope="module")
+def aligner(tmp_path_factory) -> Wav2Vec2Aligner:
+    folder = tiny_speech.write_wav2vec2(tmp_path_factory.mktemp("aligner") / "tiny")
+    tiny_speech.write_punkt(folder / "nltk_data")
+    return Wav2Vec2Aligner(folder)
+
+
+@pytest.fixture
+def no_programs(monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+def test_segments_lie_where_people_speak(recogniser, no_programs, capsys):
+    signal = make.talk(0.0, 30.0)
+    untouched = signal.copy()
+    segments = recogniser.transcribe(signal, RATE, language="en")
+    np.testing.assert_array_equal(signal, untouched)
+    assert segments == recogniser.transcribe(signal, RATE, language="en"), "the same every time"
+    assert segments and all(isinstance(s, Utterance) for s in segments)
+    for segment in segments:
+        assert 0 <= segment.start < segment.end <= 30.0
+        assert segment.text and not segment.words and segment.speaker == ""
+    # The reference that comes with the sample has nobody speak before 6.69 s.
+    assert segments[0].start == pytest.approx(6.69, abs=0.3)
+    assert sum(s.duration for s in segments) <= 30.0 - 6.0
+    assert capsys.readouterr().out == "", "stdout is for data"
+
+
+def test_segments_are_no_longer_than_asked(whisper):
+    short = WhisperX(whisper, compute_type="int8", chunk_s=6.0, beam_size=1)
+    segments = short.transcribe(make.talk(0.0, 30.0), RATE, language="en")
+    assert len(segments) >= 3 and max(s.duration for s in segments) <= 6.5
+
+
+def test_the_language_is_found_when_it_is_not_given(recogniser):
+    assert recogniser.transcribe(make.talk(11.0, 18.0), RATE)
+    with pytest.raises(ModelError, match="does not know the language 'xx'"):
+        recogniser.transcribe(make.talk(11.0, 12.0), RATE, language="xx")
+
+
+def test_silence_and_nothing_have_no_words(recogniser):
+    assert recogniser.transcribe(np.zeros(5 * RATE, np.float32), RATE, language="en") == []
+    assert recogniser.transcribe(np.zeros(0, np.float32), RATE, language="en") == []
+    hiss = 1e-4 * np.random.default_rng(0).normal(size=5 * RATE).astype(np.float32)
+    assert recogniser.transcribe(hiss, RATE, language="en") == []
+
+
+def test_random_weights_are_doubted(recogniser):
+    # A decoder that has learned nothing spreads its belief over 27 letters.
+    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en")
+    assert all("low_probability" in s.flags for s in segments)
+
+
+@pytest.mark.parametrize(
+    ("text", "log_probability", "no_speech", "level", "flags"),
+    [
+        ("How have you been since last week?", -0.2, 0.01, -25.0, ()),
+        ("Thank you for watching.", -0.4, 0.93, -45.0, ("no_speech",)),
+        ("Thank you.", -0.4, 0.1, -75.0, ("no_speech",)),
+        ("perhaps something else", -1.4, 0.1, -25.0, ("low_probability",)),
+        ("no no no no", -0.3, 0.0, -25.0, ("repetition",)),
+        ("no no no", -0.3, 0.0, -25.0, ()),
+        ("I see what you mean. " * 4, -0.3, 0.0, -25.0, ("repetition",)),
+        ("abc" * 40, -0.3, 0.0, -25.0, ("repetition",)),
+    ],
+)
+def test_doubts(text, log_probability, no_speech, level, flags):
+    assert doubts(text, log_probability, no_speech, level) == flags
+
+
+def test_the_probability_of_no_speech_is_whispers_own(recogniser, monkeypatch):
+    monkeypatch.setattr("emodiss.models.asr_whisperx.NO_SPEECH_PROBABILITY", -1.0)
+    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en")
+    assert all("no_speech" in s.flags for s in segments)
+    assert len(recogniser._pipeline.model.model.no_speech) == len(segments)
+    assert all(0 <= p <= 1 for p in recogniser._pipeline.model.model.no_speech)
+
+
+def test_missing_and_foreign_folders_say_what_to_do(tmp_path):
+    with pytest.raises(ModelMissing, match=r"lacks model.bin.*emodiss models pull.*--preset lite"):
+        WhisperX(tmp_path, name="whisperx-large-v3")
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ModelError, match="cannot be loaded as a CTranslate2 Whisper"):
+        WhisperX(tmp_path)
+    with pytest.raises(ModelMissing, match=r"punkt_tab.*models.aligner=none"):
+        Wav2Vec2Aligner(tmp_path)
+
+
+def test_wrong_sound_is_refused(recogniser):
+    with pytest.raises(ValueError, match="one channel"):
+        recogniser.transcribe(np.zeros((2, RATE), np.float32), RATE)
+    with pytest.raises(ValueError, match="float32 or float64"):
+        recogniser.transcribe(np.zeros(RATE, np.int16), RATE)
+
+
+def test_words_come_back_in_order_inside_their_stretch(aligner, no_programs):
+    assert isinstance(aligner, Aligner)
+    utterances = [
+        Utterance(14.8, 17.9, "a", "well I think it was  a good week"),
+        Utterance(21.9, 27.8, "b", "In 2014 we paid $13.60 for it. It was cheap!"),
+        Utterance(18.0, 18.5, "c", ""),
+    ]
+    found = aligner.align(make.talk(0.0, 30.0), RATE, utterances, language="en")
+    assert [" ".join(w.text for w in words) for words in found] == [
+        " ".join(u.text.split()) for u in utterances
+    ]
+    for utterance, words in zip(utterances, found, strict=True):
+        starts = [w.start for w in words]
+        assert starts == sorted(starts)
+        for word in words:
+            assert type(word.start) is float and utterance.start <= word.start <= word.end
+            assert word.end <= utterance.end + 1e-6
+            assert math.isnan(word.score) or 0 <= word.score <= 1
+            assert word.timing in ("aligned", "interpolated")
+
+
+def test_times_move_with_the_sound(aligner):
+    signal = make.talk(14.8, 17.9)
+    later = np.concatenate([np.zeros(2 * RATE, np.float32), signal])
+    text = "it was a good week"
+    (first,) = aligner.align(signal, RATE, [Utterance(0.0, 3.1, "a", text)])
+    (second,) = aligner.align(later, RATE, [Utterance(2.0, 5.1, "a", text)])
+    for one, other in zip(first, second, strict=True):
+        assert other.start - one.start == pytest.approx(2.0, abs=2e-3)
+        assert other.end - one.end == pytest.approx(2.0, abs=2e-3)
+
+
+def test_text_that_does_not_fit_has_no_times_and_reaches_no_log(aligner, caplog):
+    secret = "unpronounceablesecret" * 20
+    (words,) = aligner.align(make.talk(14.8, 15.0), RATE, [Utterance(0.0, 0.2, "a", secret)])
+    assert [w.text for w in words] == [secret]
+    assert all(math.isnan(w.start) and w.timing == "interpolated" for w in words)
+    assert "unpronounceable" not in caplog.text
+
+
+def test_another_language_is_refused(aligner):
+    with pytest.raises(ModelError, match=r"is for 'en', the text is 'de'"):
+        aligner.align(make.talk(14.8, 15.8), RATE, [Utterance(0, 1, "a", "ja")], language="de")
