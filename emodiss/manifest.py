@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -237,6 +237,16 @@ class Problem:
 
     def __str__(self) -> str:
         return f"line {self.line}, column {self.column}: {self.message}"
+
+    def listed_under(self, videos: Collection[str]) -> str:
+        """Name of the row in lists of outcomes: its id, or its line where the id is not its own.
+
+        Parameters
+        ----------
+        videos
+            Ids of the usable rows. A second row of the same id must not pass for the first.
+        """
+        return f"line {self.line}" if not self.id or self.id in videos else self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from emodiss.models import catalog
 from emodiss.runs import engines, keys, sources, tables
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import Settings, resolve
@@ -278,17 +278,8 @@ def _find_sources(read: Manifest, store: Store, settings: Settings) -> list[Sour
         media = read.resolve(row.path) if row.path is not None else fetched.get(row.id)
         found.append(of_row(row, media=media))
     hashes.save()
-    store.append(
-        [
-            Outcome(
-                problem.id,
-                "manifest",
-                "failed",
-                error={"code": "manifest", "what": str(problem), "next_step": "Correct the line."},
-            )
-            for problem in read.problems
-        ]
-    )
+    videos = {row.id for row in read.rows}
+    store.append([problem_outcome(problem, videos) for problem in read.problems])
     return found
 
 

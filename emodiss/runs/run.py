@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError, nearest
+from emodiss.manifest import Problem
 from emodiss.runs.store import Outcome, Store
 from emodiss.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
+    """Return what became of a manifest row that cannot be used.
+
+    Parameters
+    ----------
+    problem
+        What is wrong with it.
+    videos
+        Ids of the rows that can be used.
+    """
+    return Outcome(
+        problem.listed_under(videos),
+        "manifest",
+        "failed",
+        error={"code": "manifest", "what": str(problem), "next_step": "Correct the line."},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +167,10 @@ class Run:
         An older failure that a later run has mended, or whose row has left the manifest, is not
         among them.
         """
-        found = [
-            Outcome(
-                problem["id"],
-                "manifest",
-                "failed",
-                error={
-                    "code": "manifest",
-                    "what": f"line {problem['line']}, column {problem['column']}: "
-                    f"{problem['message']}",
-                    "next_step": "Correct the line.",
-                },
-            )
-            for problem in self.facts["problems"]
-        ]
-        latest = self.outcomes
         videos = set(self.videos)
+        problems = [Problem(**problem) for problem in self.facts["problems"]]
+        found = [problem_outcome(problem, videos) for problem in problems]
+        latest = self.outcomes
         found += [
             outcome
             for (video, stage), outcome in latest.items()
