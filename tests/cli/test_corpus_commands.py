@@ -1,0 +1,136 @@
+"""Commands about a corpus: collect, fetch, curate, report, share, and the terms of models."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import pytest
+
+import emodiss
+
+
+@pytest.fixture
+def run_cli(capfd):
+    """Call the command line as its `main` does, errors turned into messages."""
+    from emodiss import cli
+
+    def call(*arguments: object):
+        sys.argv = ["emodiss", *map(str, arguments)]
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capfd.readouterr()
+        return int(stop.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def finished(study, tmp_path, stand_ins):
+    return emodiss.annotate(
+        study / "manifest.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings=stand_ins,
+        workers=0,
+        figures=False,
+    )
+
+
+def test_report_prints_the_index_and_takes_some_videos(run_cli, finished, tmp_path):
+    code, out, _ = run_cli("report", finished.root, "--out", tmp_path / "pages", "--video", "b")
+    assert (code, out.strip()) == (0, str(tmp_path / "pages" / "index.html"))
+    assert sorted(p.name for p in (tmp_path / "pages").iterdir()) == [
+        "b.session.html",
+        "index.html",
+    ]
+    code, _, err = run_cli("report", finished.root, "--video", "c")
+    assert code == 2 and "no video 'c'" in err
+
+
+def test_curate_gives_videos_waterfall_and_overlap(run_cli, finished, study, tmp_path):
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text("id,verdict,why\na,keep,short on purpose\n")
+    arguments = ("curate", study / "manifest.csv", "--run", finished.root)
+    code, out, _ = run_cli(*arguments, "--overrule", decisions, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [(v["id"], v["verdict"], v["measured"]) for v in found["videos"]] == [
+        ("a", "keep", "exclude"),
+        ("b", "exclude", "exclude"),
+    ]
+    assert found["waterfall"][0] == {"step": "candidates", "with_it": 2, "taken": 0, "left": 2}
+    assert found["waterfall"][-1]["left"] == 1
+    assert found["overlap"]["too_short"]["no_speech"] == 2
+    code, out, _ = run_cli(*arguments, "--csv")
+    assert [row["id"] for row in csv.DictReader(io.StringIO(out))] == ["a", "b"]
+    code, _, err = run_cli(*arguments, "--limit", "min_snr=1")
+    assert code == 2 and "min_snr_db" in err
+
+
+def test_a_figure_can_be_asked_for_by_its_short_name(run_cli, finished):
+    code, out, _ = run_cli("plot", finished.root, "fig2", "--blur")
+    assert code == 0 and out.strip().endswith("figure2.png")
+
+
+def test_exports_of_a_whole_run(run_cli, finished, tmp_path):
+    code, out, _ = run_cli(
+        *("export", finished.root, "--out", tmp_path / "out"),
+        *("--format", "methods", "--format", "audformat", "--format", "huggingface"),
+    )
+    assert code == 0
+    assert out.splitlines() == [
+        str(tmp_path / "out" / name)
+        for name in ("methods.txt", "audformat.csv", "huggingface/README.md")
+    ]
+
+
+def test_licenses_of_a_run_and_of_all_models(run_cli, finished):
+    code, out, _ = run_cli("models", "licenses", finished.root, "--json")
+    assert code == 0
+    assert {row["identity"] for row in json.loads(out)} == set(finished.facts["models"].values())
+    code, out, _ = run_cli("models", "licenses", "--json")
+    names = {row["name"]: row for row in json.loads(out)}
+    assert "NC-ND" in names["emonet-8"]["licence"] and names["emonet-8"]["noncommercial"]
+
+
+def test_fetch_lists_each_row_and_ends_with_1_when_one_fails(run_cli, tmp_path):
+    (tmp_path / "m.csv").write_text("id,url\na,http://127.0.0.1:9/x.mp4\n")
+    code, out, _ = run_cli(
+        "fetch", tmp_path / "m.csv", "--out", tmp_path / "run", "--retries", "0", "--json"
+    )
+    assert code == 1
+    (row,) = json.loads(out)
+    assert (row["id"], row["state"]) == ("a", "network") and row["next_step"]
+
+
+def test_share_and_annomi(run_cli, tmp_path):
+    header = (
+        "transcript_id,mi_quality,video_title,video_url,topic,utterance_id,interlocutor,timestamp,"
+        "utterance_text\n"
+    )
+    table = tmp_path / "table.csv"
+    table.write_text(header + "1,high,T,https://video.example/1,sleep,0,client,00:00:07,Hm.\n")
+    code, out, err = run_cli("manifest", "from-annomi", table, "--out", tmp_path / "out")
+    assert (code, out.strip()) == (0, str(tmp_path / "out" / "annomi.csv"))
+    assert "1 sessions of 1 addresses, 1 utterances" in err
+    code, out, _ = run_cli("manifest", "share", tmp_path / "out" / "annomi.csv")
+    assert code == 0 and "https://video.example/1,7" in out and "Hm" not in out
+
+
+def test_collect_writes_a_manifest_and_says_what_failed(run_cli, tmp_path, monkeypatch):
+    from emodiss.corpus import collection
+
+    def look(address: str, flat: bool) -> dict:
+        if "bad" in address:
+            raise RuntimeError("ERROR: Unable to download: timed out")
+        return {"entries": [{"id": "k", "url": "https://video.example/k", "title": "T"}]}
+
+    monkeypatch.setattr(collection, "_yt_dlp", look)
+    path = tmp_path / "candidates.csv"
+    code, out, err = run_cli("collect", "cbt", "bad", "-o", path, "--no-details")
+    assert (code, out.strip()) == (0, str(path))
+    assert "query 'bad'" in err and "1 candidates" in err
+    assert "yt_k,https://video.example/k" in path.read_text()
