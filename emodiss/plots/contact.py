@@ -70,7 +70,10 @@ def contact_sheet(
             f"The video file of '{video}' is not at hand, has changed, or has no picture.",
             next_step="Put the file back that the run was made from.",
         )
-    ticks = chosen_ticks(media.ticks(), [track.ticks for track in tracks.tracks], n_frames)
+    # Ticks at which the detector looked, so that most boxes are its own.
+    looked = sightings.faces.ticks
+    shown_at = [np.intersect1d(track.ticks, looked) for track in tracks.tracks]
+    ticks = chosen_ticks(looked, shown_at, n_frames)
     clock = media.clock()
     frames = clock.frame_at(ticks)
     # Frames are minutes apart in a long session; each is sought by itself.
@@ -148,7 +151,7 @@ def chosen_ticks(
     """
     even = ticks[((np.arange(n_frames) + 0.5) / n_frames * len(ticks)).astype(np.int64)]
     chosen = set(even.tolist())
-    missed = [own for own in shown_at if not chosen & set(own.tolist())]
+    missed = [own for own in shown_at if len(own) and not chosen & set(own.tolist())]
     missed.sort(key=len, reverse=True)
     for own in missed[:n_frames]:
         if not chosen & set(own.tolist()):
