@@ -254,6 +254,6 @@ def test_what_is_shared_is_addresses_and_no_words(tmp_path):
         tmp_path,
         "a,https://video.example/1,,65,CC BY,sleep,she cries here\nown,,x.mp4,,,diet,\n",
     )
-    assert fetching.shareable(read) == (
+    assert fetching.shareable(fetching.rows_of(read)) == (
         "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
     )

@@ -206,10 +206,10 @@ def share(
 ) -> None:
     """Write the list that may be passed on: addresses and stretches, no media, no words."""
     from emodiss import manifest as manifests
-    from emodiss.runs.fetching import shareable
+    from emodiss.runs.fetching import rows_of, shareable
     from emodiss.runs.store import write_atomically
 
-    text = shareable(manifests.read(manifest))
+    text = shareable(rows_of(manifests.read(manifest)))
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -21,7 +21,8 @@ def export(
         typer.Option(
             "--format",
             help="Per video: rttm, webvtt, textgrid, eaf, or all of these. Per run: huggingface "
-            "(dataset folder), audformat (index CSV), methods (paragraph). Repeatable.",
+            "(dataset folder), audformat (index CSV), methods (paragraph), urls (the list that may "
+            "be passed on). Repeatable.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path("exports"),
@@ -33,7 +34,8 @@ def export(
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
     from emodiss.exports import FORMATS, ExportError, suffix_of, write
-    from emodiss.runs.reviewing import Session
+    from emodiss.reviews import NOTHING_SAID
+    from emodiss.runs.reviews import ReviewFile, n_pending
     from emodiss.runs.run import load
     from emodiss.runs.store import write_atomically
 
@@ -46,10 +48,16 @@ def export(
     chosen = [kind for kind in chosen if kind not in whole]
     if not chosen:
         return
+    overlays = ReviewFile(run).overlays()
+    broken = {failure.video for failure in loaded.failures}
     failed = False
     for name in [video] if video else loaded.videos:
         table = loaded.session(name)
-        if pending := Session(loaded, name).n_pending:
+        if not len(table):
+            failed = failed or name in broken
+            output.say(f"{name}: no utterances, so no files; see emodiss status.")
+            continue
+        if pending := n_pending(loaded.store, name, overlays.get(name, NOTHING_SAID)):
             output.say(
                 f"{name}: {pending} reviews are newer than the table and not in the file; run "
                 "emodiss annotate again first."
@@ -70,17 +78,20 @@ def export(
         raise typer.Exit(1)
 
 
-_WHOLE_RUN = ("huggingface", "audformat", "methods")
+_WHOLE_RUN = ("huggingface", "audformat", "methods", "urls")
 
 
 def _write_whole(run: Run, kind: str, out: Path, *, words: bool) -> Path:
     from emodiss.exports import whole_run
+    from emodiss.runs.fetching import shareable
     from emodiss.runs.store import write_atomically
 
     if kind == "huggingface":
         return whole_run.write_huggingface(run, out / "huggingface", words=words)
     if kind == "audformat":
         path, text = out / "audformat.csv", whole_run.audformat_index(run, out)
+    elif kind == "urls":
+        path, text = out / "urls.csv", shareable(run.manifest)
     else:
         path, text = out / "methods.txt", whole_run.methods(run)
     write_atomically(path, text.encode())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from emodiss import fetch
 from emodiss.errors import EmodissError
@@ -139,39 +140,44 @@ def _record_decay(path: Path, found: list[Fetched]) -> None:
         write_atomically(path, out.getvalue().encode())
 
 
-def shareable(read: Manifest) -> str:
+def shareable(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the list that may be passed on: addresses and stretches, no media and no words.
 
     Parameters
     ----------
-    read
-        The manifest; rows without an address cannot be shared and are left out.
+    rows
+        Manifest rows as in `Run.manifest`: id, url, start, end, license and, under `metadata`,
+        what is carried along. Rows without an address cannot be shared and are left out.
 
     Returns
     -------
     str
-        CSV with id, url, start, end and, where the manifest has them, license, topic, quality,
+        CSV with id, url, start, end and, where any row has them, license, topic, quality,
         duration_s, language and source.
     """
     carried = ("topic", "quality", "duration_s", "language", "source")
-    rows: list[dict[str, str]] = []
-    for row in read.rows:
-        if row.url:
-            own = read.metadata.get(row.id, {})
-            rows.append(
+    found: list[dict[str, str]] = []
+    for row in rows:
+        if row["url"]:
+            own: Mapping[str, str] = row.get("metadata") or {}
+            found.append(
                 {
-                    "id": row.id,
-                    "url": row.url,
-                    "start": "" if row.start is None else f"{row.start:g}",
-                    "end": "" if row.end is None else f"{row.end:g}",
-                    "license": row.license or "",
+                    "id": row["id"],
+                    "url": row["url"],
+                    **{k: "" if row.get(k) is None else f"{row[k]:g}" for k in ("start", "end")},
+                    "license": row.get("license") or "",
                     **{name: own.get(name, "") for name in carried},
                 }
             )
     always = ("id", "url", "start", "end")
-    header = [c for c in (*always, "license", *carried) if c in always or any(r[c] for r in rows)]
+    header = [c for c in (*always, "license", *carried) if c in always or any(r[c] for r in found)]
     out = io.StringIO()
     writer = csv.DictWriter(out, header, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(found)
     return out.getvalue()
+
+
+def rows_of(read: Manifest) -> list[dict[str, Any]]:
+    """Return a manifest's rows with what is carried along, as `Run.manifest` has them."""
+    return [{**row.model_dump(), "metadata": read.metadata.get(row.id, {})} for row in read.rows]

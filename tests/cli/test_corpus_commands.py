@@ -79,11 +79,12 @@ def test_exports_of_a_whole_run(run_cli, finished, tmp_path):
     code, out, _ = run_cli(
         *("export", finished.root, "--out", tmp_path / "out"),
         *("--format", "methods", "--format", "audformat", "--format", "huggingface"),
+        *("--format", "urls"),
     )
     assert code == 0
     assert out.splitlines() == [
         str(tmp_path / "out" / name)
-        for name in ("methods.txt", "audformat.csv", "huggingface/README.md")
+        for name in ("methods.txt", "audformat.csv", "huggingface/README.md", "urls.csv")
     ]
 
 
