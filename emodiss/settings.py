@@ -180,6 +180,46 @@ class AudeeringSettings(_Group):
     )
 
 
+class WhisperSettings(_Group):
+    """How WhisperX recognises speech; the size is chosen by models.asr."""
+
+    local_folder: str | None = Field(
+        None, description="CTranslate2 Whisper of one's own (with models.asr=whisperx-local)"
+    )
+    compute_type: Literal["default", "float16", "float32", "int8"] = Field(
+        "default", description="precision; default is float16 on a GPU and float32 on a CPU"
+    )
+    batch_size: int = Field(8, ge=1, description="segments recognised at once")
+    beam_size: int = Field(5, ge=1, description="beams of the search; WhisperX's own default")
+    chunk_s: float = Field(30.0, gt=0, le=30, description="longest segment, s; Whisper hears 30")
+    vad_onset: float = Field(
+        0.5, gt=0, lt=1, description="voice activity at which speech starts; WhisperX's default"
+    )
+    vad_offset: float = Field(
+        0.363, gt=0, lt=1, description="voice activity at which speech ends; WhisperX's default"
+    )
+
+
+class AlignmentSettings(_Group):
+    """How words are aligned to the sound."""
+
+    local_folder: str | None = Field(
+        None, description="wav2vec2 of one's own (with models.aligner=wav2vec2-local)"
+    )
+    language: str = Field("en", description="language that the aligner was trained on")
+
+
+class PyannoteSettings(_Group):
+    """How pyannote's community-1 tells speakers apart."""
+
+    min_speakers: int | None = Field(None, ge=1, description="fewest voices")
+    max_speakers: int | None = Field(None, ge=1, description="most voices")
+    exclusive: bool = Field(False, description="give overlapping speech to one voice only")
+    shared_trunk: bool = Field(
+        True, description="compute the embedding's ResNet once per window; the same bits, faster"
+    )
+
+
 class DissonanceSettings(_Group):
     """Equation 1 of paper A, and what may be compared instead (`emodiss.dissonance.Rule`)."""
 
@@ -324,6 +364,9 @@ class Settings(_Group):
     models: Models = Models()
     media: MediaSettings = MediaSettings()  # pyright: ignore[reportCallIssue]
     transcript: TranscriptSettings = TranscriptSettings()  # pyright: ignore[reportCallIssue]
+    whisper: WhisperSettings = WhisperSettings()  # pyright: ignore[reportCallIssue]
+    alignment: AlignmentSettings = AlignmentSettings()  # pyright: ignore[reportCallIssue]
+    pyannote: PyannoteSettings = PyannoteSettings()  # pyright: ignore[reportCallIssue]
     faces: FacesSettings = FacesSettings()  # pyright: ignore[reportCallIssue]
     tracks: TracksSettings = TracksSettings()  # pyright: ignore[reportCallIssue]
     people: PeopleSettings = PeopleSettings()  # pyright: ignore[reportCallIssue]

@@ -11,7 +11,8 @@ from typing import Any
 from emodiss import transcript as transcripts
 from emodiss.media import Audio, Media
 from emodiss.timebase import Span
-from emodiss.transcript import Turn, Utterance, Word
+from emodiss.transcript import Recognition, Turn, Utterance, Word
+from emodiss.transcript.timing import share_out
 
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts
@@ -53,8 +54,8 @@ class Transcript:
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 
-def transcribe(*, audio: Audio, model: Any, settings: Any) -> tuple[Word, ...]:
-    """Recognise the words of a recording.
+def recognise(*, audio: Audio, model: Any, settings: Any) -> Recognition:
+    """Recognise what is said in a recording.
 
     Parameters
     ----------
@@ -67,16 +68,69 @@ def transcribe(*, audio: Audio, model: Any, settings: Any) -> tuple[Word, ...]:
 
     Returns
     -------
-    tuple of Word
+    Recognition
         Times in seconds from media start; empty without sound.
     """
     if not len(audio.signal):
+        return Recognition(())
+    heard = model.transcribe(audio.as_float(), audio.sample_rate, language=settings.language)
+    return replace(heard, segments=_moved(heard.segments, audio.offset))
+
+
+def time_words(
+    *, audio: Audio, recognition: Recognition | None, model: Any, settings: Any
+) -> tuple[Word, ...]:
+    """Find when each recognised word is said.
+
+    Parameters
+    ----------
+    audio
+        16 kHz mono.
+    recognition
+        Of the stage before; None when it was skipped.
+    model
+        An `Aligner`.
+    settings
+        Group `transcript`.
+
+    Returns
+    -------
+    tuple of Word
+        In spoken order; times in seconds from media start, or NaN where a word was not found.
+
+    Raises
+    ------
+    ModelError
+        If the aligner is for another language than the one spoken.
+    """
+    if recognition is None or not recognition.segments:
         return ()
-    words = model.transcribe(audio.as_float(), audio.sample_rate, language=settings.language)
-    return tuple(
-        replace(word, start=word.start + audio.offset, end=word.end + audio.offset)
-        for word in words
+    heard = model.align(
+        audio.as_float(),
+        audio.sample_rate,
+        _moved(recognition.segments, -audio.offset),
+        language=settings.language or recognition.language,
     )
+    found: list[Word] = []
+    for segment, words in zip(recognition.segments, heard, strict=True):
+        timed = [replace(w, start=w.start + audio.offset, end=w.end + audio.offset) for w in words]
+        # A segment that could not be aligned keeps its place: its words share it.
+        found += timed if any(math.isfinite(w.start) for w in timed) else _shared_out(segment)
+    return tuple(found)
+
+
+def _moved(utterances: Sequence[Utterance], by: float) -> tuple[Utterance, ...]:
+    return tuple(replace(u, start=u.start + by, end=u.end + by) for u in utterances)
+
+
+def _shared_out(segment: Utterance) -> list[Word]:
+    """Words of a segment, placed in it by the length of their text."""
+    texts = segment.text.split()
+    spans = share_out(segment.start, segment.end, texts)
+    return [
+        Word(text, start, end, timing="interpolated")
+        for text, (start, end) in zip(texts, spans, strict=True)
+    ]
 
 
 def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
@@ -177,6 +231,7 @@ def _aligned(utterance: Utterance, words: Sequence[Word], offset: float) -> Utte
 def assemble(
     *,
     media: Media,
+    recognition: Recognition | None,
     words: tuple[Word, ...] | None,
     turns: tuple[Turn, ...] | None,
     alignment: Transcript | None,
@@ -189,8 +244,9 @@ def assemble(
     ----------
     media
         For the stretch to work on.
-    words, turns
-        Of the stages before; None when the stage was skipped. With a given transcript, turns
+    recognition, words, turns
+        Of the stages before; None when the stage was skipped. Recognised words without an aligner
+        share their segment by length. With a given transcript, turns
         are here only when it names no voices, as captions do; they tell them apart then.
     alignment
         The given transcript with the times of its words, if that was wanted.
@@ -220,16 +276,30 @@ def assemble(
             found = transcripts.tell_apart(found, list(turns), max_pause_s=settings.max_pause_s)
             source += "+diarized"
     else:
-        found = transcripts.join(
-            list(words or ()), list(turns or ()), max_pause_s=settings.max_pause_s
-        )
-        source = "recognised" if words is not None else "voice activity"
+        segments = recognition.segments if recognition is not None else ()
+        said = list(words) if words is not None else [w for s in segments for w in _shared_out(s)]
+        found = transcripts.join(said, list(turns or ()), max_pause_s=settings.max_pause_s)
+        found = _doubted(found, segments)
+        source = "recognised" if recognition is not None else "voice activity"
     stretch = Span(media.start, media.end)
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.
     inside = [u for u in found if stretch.contains((u.start + u.end) / 2)]
     ordered = sorted(transcripts.with_overlap(inside), key=lambda u: (u.start, u.end, u.speaker))
     n_outside = len(found) - len(inside)
     return Transcript(tuple(ordered), source, n_outside=n_outside, problems=problems)
+
+
+def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utterance]:
+    """Hand the doubts about a recogniser's segments on to the utterances that hold their words."""
+    doubtful = [segment for segment in segments if segment.flags]
+    marked: list[Utterance] = []
+    for utterance in found:
+        flags = set(utterance.flags)
+        for segment in doubtful:
+            if segment.start < utterance.end and utterance.start < segment.end:
+                flags.update(segment.flags)
+        marked.append(replace(utterance, flags=tuple(sorted(flags))))
+    return marked
 
 
 def _given(path: Path, settings: Any) -> tuple[list[Utterance], str, tuple[str, ...]]:

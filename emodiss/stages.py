@@ -72,10 +72,18 @@ STAGES: tuple[Stage, ...] = (
     Stage("media", "emodiss.media:probe", settings=("media",), row=("start", "end"), source=True),
     Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True),
     Stage(
-        "words",
-        "emodiss.speech:transcribe",
+        "recognition",
+        "emodiss.speech:recognise",
         reads=("audio",),
         model="asr",
+        settings=("transcript",),
+        unless="transcript",
+    ),
+    Stage(
+        "words",
+        "emodiss.speech:time_words",
+        reads=("audio", "recognition"),
+        model="aligner",
         settings=("transcript",),
         unless="transcript",
     ),
@@ -99,18 +107,14 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "draft",
         "emodiss.speech:assemble",
-        reads=("media", "words", "turns", "alignment"),
+        reads=("media", "recognition", "words", "turns", "alignment"),
         settings=("transcript",),
         row=("transcript",),
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage(
-        "transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")
-    ),
-    Stage(
-        "wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)
-    ),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")),
+    Stage("wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)),
     Stage(
         "roles",
         "emodiss.roles:assign",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emodiss.affect import FaceAffect, Scale, SpeechAffect
 from emodiss.faces import FaceBoxes
-from emodiss.transcript import Turn, Utterance, Word
+from emodiss.transcript import Recognition, Turn, Utterance, Word
 
 
 @runtime_checkable
@@ -98,7 +98,7 @@ class Diarizer(Protocol):
 
 @runtime_checkable
 class Transcriber(Protocol):
-    """Finds which words are said when."""
+    """Finds what is said."""
 
     @property
     def identity(self) -> str:
@@ -107,8 +107,8 @@ class Transcriber(Protocol):
 
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
-    ) -> list[Word]:
-        """Return the words of one mono signal in spoken order, with or without times."""
+    ) -> Recognition:
+        """Return what is said in one mono signal, in segments; None finds the language too."""
         ...
 
 

@@ -37,6 +37,8 @@ class Wav2Vec2Aligner:
     folder
         Holds `wav2vec2_fairseq_base_ls960_asr_ls960.pth` (English), or a Hugging Face wav2vec2
         (config.json, model.safetensors, vocab.json, ...), and `nltk_data/tokenizers/punkt_tab`.
+    local_folder
+        Taken instead of `folder`: a wav2vec2 of one's own.
     language
         ISO 639-1 code of what the model was trained on.
     name
@@ -56,11 +58,14 @@ class Wav2Vec2Aligner:
         self,
         folder: Path,
         *,
+        local_folder: str | None = None,
         language: str = "en",
         name: str = "whisperx-wav2vec2",
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
+        if local_folder is not None:
+            folder = Path(local_folder)
         torchaudio = (folder / TORCHAUDIO_FILE).is_file()
         absent = [] if torchaudio or (folder / "config.json").is_file() else [TORCHAUDIO_FILE]
         if not (folder / _PUNKT).is_dir():

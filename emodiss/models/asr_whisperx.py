@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import voice_features
-from emodiss.transcript import Utterance
+from emodiss.transcript import Recognition, Utterance
 
 __all__ = ["WhisperX", "doubts", "quiet_libraries"]
 
@@ -61,6 +61,8 @@ class WhisperX:
     folder
         CTranslate2 folder: model.bin, config.json, tokenizer.json, vocabulary,
         preprocessor_config.json.
+    local_folder
+        Taken instead of `folder`: a Whisper of one's own.
     name
         Catalog name, for messages.
     compute_type
@@ -90,6 +92,7 @@ class WhisperX:
         self,
         folder: Path,
         *,
+        local_folder: str | None = None,
         name: str = "whisperx-local",
         compute_type: str = "default",
         batch_size: int = 8,
@@ -100,6 +103,8 @@ class WhisperX:
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
+        if local_folder is not None:
+            folder = Path(local_folder)
         absent = [file for file in _FILES if not (folder / file).is_file()]
         if absent:
             raise ModelMissing(
@@ -128,7 +133,7 @@ class WhisperX:
 
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
-    ) -> list[Utterance]:
+    ) -> Recognition:
         """Recognise what is said.
 
         Parameters
@@ -142,10 +147,9 @@ class WhisperX:
 
         Returns
         -------
-        list of Utterance
-            Segments of up to 30 s in order, by nobody (`speaker=""`), with text and no words.
-            Flags name doubts: `no_speech`, `low_probability`, `repetition`. Empty when there is
-            no speech.
+        Recognition
+            Segments of up to `chunk_s`; flags name doubts: `no_speech`, `low_probability`,
+            `repetition`. Empty when there is no speech.
 
         Raises
         ------
@@ -157,7 +161,7 @@ class WhisperX:
         samples, rate = voice_features.check_signal(signal, sample_rate)
         audio = voice_features.resample(samples, rate).astype(np.float32)
         if not audio.any():
-            return []
+            return Recognition(())
         known = self._pipeline.model.supported_languages
         if language is not None and language not in known:
             raise ModelError(
@@ -179,7 +183,7 @@ class WhisperX:
             part = audio[round(start * 16_000) : round(end * 16_000)]
             flags = doubts(text, float(segment["avg_logprob"]), no_speech, _level_db(part))
             found.append(Utterance(start, end, "", text, timing="detected", flags=flags))
-        return found
+        return Recognition(tuple(found), str(result["language"]) if found else None)
 
     def close(self) -> None:
         """Give the memory back."""

@@ -124,6 +124,8 @@ class Entry:
         if chosen.get("allow_unverified"):
             paths = [self.folder / file.name for file in self.files]
             said += [f"sha256-{weight_files.sha256_of(p)[:12]}" for p in paths if p.is_file()]
+        if self.revision == "local" and chosen.get("local_folder"):
+            said.append(weight_files.fingerprint(Path(chosen["local_folder"])))
         return f"{self.identity}({','.join(said)})"
 
     def missing(self) -> list[str]:
@@ -214,6 +216,47 @@ def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
         what=f"{what} (Toisoul et al. 2021)",
         group="emonet",
         options=lambda _settings, folder: {"weights": folder / file.name, "n_classes": n_classes},
+    )
+
+
+def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Entry:
+    name = f"whisperx-{size}"
+    return Entry(
+        name=name,
+        task="asr",
+        loader="emodiss.models.asr_whisperx:WhisperX",
+        place="fetched",
+        package="whisperx",
+        extra="models",
+        source=f"https://huggingface.co/Systran/faster-whisper-{size}",
+        revision=revision,
+        licence="MIT",
+        noncommercial=False,
+        size_mb=size_mb,
+        files=weight_files.whisper(size, revision),
+        what=f"speech recognition by WhisperX, Whisper {size}",
+        group="whisper",
+        options=lambda _settings, folder: {"folder": folder, "name": name},
+    )
+
+
+def _local(name: str, task: Task, loader: str, group: str, what: str) -> Entry:
+    """Make the entry of a model that lies in a folder of the user's own, named in its group."""
+    return Entry(
+        name=name,
+        task=task,
+        loader=f"emodiss.models.{loader}",
+        place="package",
+        package="whisperx",
+        extra="models",
+        source=f"a folder of your own: --set {group}.local_folder=...",
+        revision="local",
+        licence="that of the model you give",
+        noncommercial=False,
+        size_mb=0.0,
+        what=f"the same with a {what} of your own",
+        group=group,
+        options=lambda _settings, folder: {"folder": folder, "name": name},
     )
 
 
@@ -310,25 +353,11 @@ CATALOG: dict[str, Entry] = {
             files=(WeightFile("fer_lite.onnx"),),
             what="eight expressions; valence and arousal derived from them",
         ),
-        Entry(
-            name="whisperx-large-v3",
-            task="asr",
-            loader="emodiss.models.asr_whisperx:WhisperX",
-            place="fetched",
-            package="whisperx",
-            extra="models",
-            source="https://huggingface.co/Systran/faster-whisper-large-v3",
-            revision="edaa852ec7e145841d8ffdb056a99866b5f0a478",
-            licence="MIT",
-            noncommercial=False,
-            size_mb=3090.0,
-            files=(
-                WeightFile("model.bin"),
-                WeightFile("config.json"),
-                WeightFile("tokenizer.json"),
-            ),
-            what="words by WhisperX, Whisper large-v3",
-        ),
+        _whisper("large-v3", 3090.0, revision="edaa852ec7e145841d8ffdb056a99866b5f0a478"),
+        _whisper("large-v2", 3090.0),
+        _whisper("small", 486.0),
+        _whisper("tiny", 78.0),
+        _local("whisperx-local", "asr", "asr_whisperx:WhisperX", "whisper", "Whisper"),
         Entry(
             name="whisperx-wav2vec2",
             task="aligner",
@@ -336,13 +365,18 @@ CATALOG: dict[str, Entry] = {
             place="fetched",
             package="whisperx",
             extra="models",
-            source="torchaudio WAV2VEC2_ASR_BASE_960H",
+            source="torchaudio WAV2VEC2_ASR_BASE_960H; sentence splitter of NLTK",
             revision="960h",
             licence="MIT",
             noncommercial=False,
-            size_mb=378.0,
-            files=(WeightFile("wav2vec2_fairseq_base_ls960_asr_ls960.pth"),),
+            size_mb=382.0,
+            files=weight_files.ALIGNER,
             what="word times by forced alignment, English",
+            group="alignment",
+            options=lambda _settings, folder: {"folder": folder},
+        ),
+        _local(
+            "wav2vec2-local", "aligner", "align_whisperx:Wav2Vec2Aligner", "alignment", "wav2vec2"
         ),
         Entry(
             name="pyannote-community-1",
@@ -356,8 +390,10 @@ CATALOG: dict[str, Entry] = {
             licence="CC BY 4.0",
             noncommercial=False,
             size_mb=34.0,
-            files=(WeightFile("config.yaml"),),
+            files=weight_files.COMMUNITY_1,
             what="speaker turns by pyannote community-1",
+            group="pyannote",
+            options=lambda _settings, folder: {"folder": folder},
         ),
         Entry(
             name="audeering-w2v2",

@@ -24,6 +24,7 @@ from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import voice_features
 from emodiss.models.asr_whisperx import quiet_libraries
 from emodiss.models.torch_threads import torch_threads
+from emodiss.models.weight_files import COMMUNITY_1
 from emodiss.transcript import Turn
 
 __all__ = ["PAGE", "Community1", "share_trunk"]
@@ -31,13 +32,8 @@ __all__ = ["PAGE", "Community1", "share_trunk"]
 PAGE: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
 """Where its terms are accepted."""
 
-FILES: Final = (
-    "config.yaml",
-    "segmentation/pytorch_model.bin",
-    "embedding/pytorch_model.bin",
-    "plda/plda.npz",
-    "plda/xvec_transform.npz",
-)
+FILES: Final = tuple(file.name for file in COMMUNITY_1)
+"""What a copy of the repository must hold."""
 
 
 class Community1:

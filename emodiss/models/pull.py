@@ -5,6 +5,7 @@ Nothing else in emodiss fetches weights, and this does so only when asked by nam
 
 from __future__ import annotations
 
+import os
 import shutil
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from emodiss.models.weight_files import WeightFile, difference
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
+_TOKEN_HOST = "https://huggingface.co/"
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, bytes so far and bytes expected (0 when not known)."""
@@ -61,6 +63,10 @@ def pull(name: str, *, progress: Progress | None = None) -> list[Path]:
     entry.folder.mkdir(parents=True, exist_ok=True)
     fetched = [_fetch(file, entry.folder, name, progress) for file in sources]
     if entry.archive is None:
+        for path in fetched:
+            if path.suffix == ".zip":  # a library's data, which it looks for beside the zip
+                with zipfile.ZipFile(path) as packed:
+                    packed.extractall(path.parent)
         return fetched
     unpacked = _unpack(fetched[0], wanted, name)
     fetched[0].unlink()
@@ -70,9 +76,12 @@ def pull(name: str, *, progress: Progress | None = None) -> list[Path]:
 def _fetch(file: WeightFile, folder: Path, model: str, progress: Progress | None) -> Path:
     """Download one file, go on where an earlier try stopped, check it, put it in place."""
     unfinished = folder / f"{file.name}.part"
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
         _download(file, unfinished, progress)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        if getattr(error, "code", None) in (401, 403):
+            raise _gated(file, model) from error
         reason = getattr(error, "code", None) or getattr(error, "reason", type(error).__name__)
         raise ModelError(
             f"{file.name} of '{model}' cannot be fetched from {file.url} ({reason}).",
@@ -89,11 +98,25 @@ def _fetch(file: WeightFile, folder: Path, model: str, progress: Progress | None
     return unfinished.replace(folder / file.name)
 
 
+def _gated(file: WeightFile, model: str) -> ModelError:
+    page = str(file.url).partition("/resolve/")[0]
+    return ModelError(
+        f"The publisher of '{model}' gives {file.name} only to people who accepted its terms.",
+        next_step=f"Accept them on {page}, put a token with read access into the environment "
+        f"variable HF_TOKEN, and run again: emodiss models pull {model}. Without: --preset lite.",
+        code="gated",
+    )
+
+
 def _download(file: WeightFile, path: Path, progress: Progress | None) -> None:
     here = path.stat().st_size if path.exists() else 0
     if file.size is not None and here >= file.size:
         return  # whole already, or too long: the check that follows decides
     request = urllib.request.Request(str(file.url), headers={"User-Agent": "emodiss"})
+    token = os.environ.get("HF_TOKEN")
+    if token and str(file.url).startswith(_TOKEN_HOST):
+        # Not sent on to the server that a redirection names.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     if here:
         request.add_header("Range", f"bytes={here}-")
     try:

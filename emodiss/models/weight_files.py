@@ -68,6 +68,59 @@ EMONET_5: Final = WeightFile(
 """The git id alone: two third parties state different sha256 values for this file (dd2ba75e...
 with 56,203,787 bytes, and 1d8fac68...)."""
 
+# --- WhisperX: Whisper in CTranslate2's format, the aligner, pyannote's pipeline ------------------
+
+
+def whisper(size: str, revision: str) -> tuple[WeightFile, ...]:
+    """Name the files of a Whisper that Systran converted.
+
+    Parameters
+    ----------
+    size
+        Such as `large-v3`.
+    revision
+        Commit, or `main`.
+    """
+    base = f"https://huggingface.co/Systran/faster-whisper-{size}/resolve/{revision}"
+    names = ["model.bin", "config.json", "tokenizer.json"]
+    # Only large-v3 differs from Whisper's first front end, and says so in a file of its own.
+    names += (
+        ["vocabulary.json", "preprocessor_config.json"]
+        if size == "large-v3"
+        else ["vocabulary.txt"]
+    )
+    return tuple(WeightFile(name, url=f"{base}/{name}") for name in names)
+
+
+ALIGNER: Final = (
+    WeightFile(
+        "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
+        url="https://download.pytorch.org/torchaudio/models/"
+        "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
+    ),
+    WeightFile(
+        "nltk_data/tokenizers/punkt_tab.zip",
+        url="https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/tokenizers/"
+        "punkt_tab.zip",
+    ),
+)
+"""torchaudio's English model, and the sentence splitter that WhisperX asks NLTK for. No source
+that was at hand states hashes of either."""
+
+_COMMUNITY: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
+
+COMMUNITY_1: Final = tuple(
+    WeightFile(name, url=f"{_COMMUNITY}/resolve/main/{name}")
+    for name in (
+        "config.yaml",
+        "segmentation/pytorch_model.bin",
+        "embedding/pytorch_model.bin",
+        "plda/plda.npz",
+        "plda/xvec_transform.npz",
+    )
+)
+"""A gated repository: its page asks for a name and consent, and its files for a token."""
+
 # --- audEERING's speech model: the ONNX archive, and the checkpoint on the Hugging Face hub ------
 
 AUDEERING_ARCHIVE: Final = WeightFile(
@@ -123,6 +176,27 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(folder: Path) -> str:
+    """Describe a folder of weights of the user's own: names, sizes and ends of its files.
+
+    Parameters
+    ----------
+    folder
+        A few gigabytes are recognised in a moment; `absent` when there is no such folder.
+    """
+    if not folder.is_dir():
+        return "absent"
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()} {size} ".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_BLOCK))
+            file.seek(max(0, size - _BLOCK))
+            digest.update(file.read(_BLOCK))
+    return f"folder-{digest.hexdigest()[:12]}"
 
 
 def git_blob_id(path: Path) -> str:

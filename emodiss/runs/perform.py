@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import sys
 import time
 import traceback
 import typing
@@ -159,6 +160,9 @@ def release_model() -> None:
     if _resident is not None:
         _resident = None
         gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:

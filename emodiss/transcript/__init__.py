@@ -16,12 +16,13 @@ from emodiss.transcript.readers import (
     read_annomi,
     read_report,
 )
-from emodiss.transcript.records import Problem, Timing, Turn, Utterance, Word
+from emodiss.transcript.records import Problem, Recognition, Timing, Turn, Utterance, Word
 
 __all__ = [
     "FORMATS",
     "SPEAKER_DEFAULT",
     "Problem",
+    "Recognition",
     "Timing",
     "Turn",
     "Utterance",

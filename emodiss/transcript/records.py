@@ -87,6 +87,8 @@ class Utterance:
         - `speaker_carried`: the source named no voice here; the last one named goes on;
         - `not_aligned`: the sound was searched for its words, and they were not found;
         - `speaker_change`: captions mark that another, unnamed voice begins here;
+        - `no_speech`, `low_probability`, `repetition`: a recogniser's text that may be invented,
+          because it heard nobody, doubted its words, or repeated itself;
         - `no_words`: only a description in brackets or a music sign.
     """
 
@@ -108,6 +110,23 @@ class Utterance:
     def duration(self) -> Seconds:
         """Length in seconds."""
         return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What a recogniser heard in one recording.
+
+    Parameters
+    ----------
+    segments
+        In order, up to half a minute each, by nobody (`speaker=""`) and without words; flags name
+        what speaks against the text, as in `Utterance`.
+    language
+        ISO 639-1 code of what is spoken; None when nobody speaks.
+    """
+
+    segments: tuple[Utterance, ...]
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,11 @@ def no_programs(monkeypatch):
 def test_segments_lie_where_people_speak(recogniser, no_programs, capsys):
     signal = make.talk(0.0, 30.0)
     untouched = signal.copy()
-    segments = recogniser.transcribe(signal, RATE, language="en")
+    segments = recogniser.transcribe(signal, RATE, language="en").segments
     np.testing.assert_array_equal(signal, untouched)
-    assert segments == recogniser.transcribe(signal, RATE, language="en"), "the same every time"
+    assert segments == recogniser.transcribe(signal, RATE, language="en").segments, (
+        "the same every time"
+    )
     assert segments and all(isinstance(s, Utterance) for s in segments)
     for segment in segments:
         assert 0 <= segment.start < segment.end <= 30.0
@@ -64,26 +66,27 @@ def test_segments_lie_where_people_speak(recogniser, no_programs, capsys):
 
 def test_segments_are_no_longer_than_asked(whisper):
     short = WhisperX(whisper, compute_type="int8", chunk_s=6.0, beam_size=1)
-    segments = short.transcribe(make.talk(0.0, 30.0), RATE, language="en")
+    segments = short.transcribe(make.talk(0.0, 30.0), RATE, language="en").segments
     assert len(segments) >= 3 and max(s.duration for s in segments) <= 6.5
 
 
 def test_the_language_is_found_when_it_is_not_given(recogniser):
-    assert recogniser.transcribe(make.talk(11.0, 18.0), RATE)
+    heard = recogniser.transcribe(make.talk(11.0, 18.0), RATE)
+    assert heard.segments and heard.language in tiny_speech.LANGUAGES
     with pytest.raises(ModelError, match="does not know the language 'xx'"):
         recogniser.transcribe(make.talk(11.0, 12.0), RATE, language="xx")
 
 
 def test_silence_and_nothing_have_no_words(recogniser):
-    assert recogniser.transcribe(np.zeros(5 * RATE, np.float32), RATE, language="en") == []
-    assert recogniser.transcribe(np.zeros(0, np.float32), RATE, language="en") == []
+    assert recogniser.transcribe(np.zeros(5 * RATE, np.float32), RATE, language="en").segments == ()
+    assert recogniser.transcribe(np.zeros(0, np.float32), RATE, language="en").segments == ()
     hiss = 1e-4 * np.random.default_rng(0).normal(size=5 * RATE).astype(np.float32)
-    assert recogniser.transcribe(hiss, RATE, language="en") == []
+    assert recogniser.transcribe(hiss, RATE, language="en").segments == ()
 
 
 def test_random_weights_are_doubted(recogniser):
     # A decoder that has learned nothing spreads its belief over 27 letters.
-    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en")
+    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en").segments
     assert all("low_probability" in s.flags for s in segments)
 
 
@@ -106,7 +109,7 @@ def test_doubts(text, log_probability, no_speech, level, flags):
 
 def test_the_probability_of_no_speech_is_whispers_own(recogniser, monkeypatch):
     monkeypatch.setattr("emodiss.models.asr_whisperx.NO_SPEECH_PROBABILITY", -1.0)
-    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en")
+    segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en").segments
     assert all("no_speech" in s.flags for s in segments)
     assert len(recogniser._pipeline.model.model.no_speech) == len(segments)
     assert all(0 <= p <= 1 for p in recogniser._pipeline.model.model.no_speech)

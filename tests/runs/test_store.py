@@ -78,7 +78,9 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(settings=["prompts.scale_line=false"]) == {"prompts"}
     # Who plays which part is no matter for the camera.
     assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
-    assert changed(content="3" * 64) == everything - {"words", "turns", "alignment"}
+    assert changed(content="3" * 64) == everything - {
+        *("recognition", "words", "turns", "alignment")
+    }
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
     assert changed(transcript="4" * 64) == {
@@ -107,7 +109,7 @@ def test_stages_without_need_are_skipped_with_a_reason():
     assert found["words"].skipped == "transcript given"
     assert found["alignment"].skipped == "transcript.align is off"
     without = plan(transcript=None)
-    assert without["words"].skipped == "no model for asr in this preset"
+    assert without["recognition"].skipped == "no model for asr in this preset"
     assert without["turns"].key
 
 

@@ -1,0 +1,152 @@
+"""Speech recognition in a run: segments to words, doubts to utterances, models one after another.
+
+Whisper and the aligner have random weights (the words are nonsense); the voices are real.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import emodiss
+from emodiss import speech
+from emodiss.media import Audio, Media
+from emodiss.settings import resolve
+from emodiss.transcript import Recognition, Turn, Utterance, Word
+from tests import make
+from tests.models import tiny_speech
+
+SETTINGS = resolve({}).transcript
+
+
+def audio(seconds: float, offset: float = 0.0) -> Audio:
+    return Audio(np.ones(round(seconds * 16_000), np.int16), 16_000, offset)
+
+
+def media(end: float) -> Media:
+    return Media(
+        sha256="0" * 64, duration=end, start=0.0, end=end, audio_codec="aac", sample_rate=16_000,
+        channels=1, video_codec=None, width=0, height=0, rotation=0, frame_times=np.zeros(0),
+        video_end=0.0,
+    )  # fmt: skip
+
+
+class Halves:
+    """Gives each word an equal part of its segment; knows no word that starts with x."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, float, str | None]] = []
+
+    def align(self, signal, sample_rate, utterances, *, language=None):
+        found = []
+        for u in utterances:
+            self.asked.append((u.start, u.end, language))
+            words = u.text.split()
+            step = u.duration / len(words)
+            found.append(
+                tuple(
+                    Word(w, math.nan, math.nan, timing="interpolated")
+                    if w.startswith("x")
+                    else Word(w, u.start + i * step, u.start + (i + 1) * step)
+                    for i, w in enumerate(words)
+                )
+            )
+        return found
+
+
+class Row:
+    transcript = None
+
+
+def assemble(recognition, words, turns) -> tuple[Utterance, ...]:
+    made = speech.assemble(
+        media=media(60.0), recognition=recognition, words=words, turns=turns, alignment=None,
+        row=Row(), settings=SETTINGS,
+    )  # fmt: skip
+    return made.utterances
+
+
+def test_words_are_sought_in_the_recording_and_told_in_media_time():
+    model = Halves()
+    heard = Recognition((Utterance(12.0, 14.0, "", "good week"),), "en")
+    words = speech.time_words(
+        audio=audio(30, offset=10.0), recognition=heard, model=model, settings=SETTINGS
+    )
+    assert model.asked == [(2.0, 4.0, "en")]
+    assert [(w.text, w.start, w.end) for w in words] == [("good", 12.0, 13.0), ("week", 13.0, 14.0)]
+
+
+def test_a_segment_that_cannot_be_aligned_keeps_its_place():
+    heard = Recognition((Utterance(2.0, 4.0, "", "xa xb"), Utterance(5.0, 6.0, "", "c")), "en")
+    words = speech.time_words(audio=audio(30), recognition=heard, model=Halves(), settings=SETTINGS)
+    assert [(w.text, w.timing) for w in words] == [
+        ("xa", "interpolated"), ("xb", "interpolated"), ("c", "aligned")
+    ]  # fmt: skip
+    assert words[0].start == 2.0 and words[0].end == words[1].start and words[1].end == 4.0
+
+
+def test_without_an_aligner_words_share_their_segment():
+    heard = Recognition((Utterance(2.0, 4.0, "", "a good week."),), "en")
+    (utterance,) = assemble(heard, None, (Turn(1.0, 5.0, "A"),))
+    assert (utterance.start, utterance.end, utterance.speaker) == (2.0, 4.0, "A")
+    assert utterance.text == "a good week." and utterance.timing == "interpolated"
+
+
+def test_doubts_reach_the_utterances_that_hold_the_words_and_no_others():
+    doubted = Utterance(2.0, 4.0, "", "Thanks for watching.", flags=("no_speech",))
+    heard = Recognition((doubted, Utterance(8.0, 9.0, "", "Well then.")), "en")
+    found = assemble(heard, None, (Turn(1.0, 10.0, "A"),))
+    assert ["no_speech" in u.flags for u in found] == [True, False]
+
+
+def test_nobody_recognised_is_an_empty_transcript_and_not_voice_activity():
+    made = speech.assemble(
+        media=media(9.0), recognition=Recognition(()), words=(), turns=(), alignment=None,
+        row=Row(), settings=SETTINGS,
+    )  # fmt: skip
+    assert made.utterances == () and made.source == "recognised" and made.notes == ("no_speech",)
+
+
+@pytest.mark.slow
+def test_a_run_recognises_aligns_and_tells_voices_apart(tmp_path, stand_ins):
+    whisper = tiny_speech.write_whisper(tmp_path / "whisper")
+    aligner = tiny_speech.write_wav2vec2(tmp_path / "aligner")
+    tiny_speech.write_punkt(aligner / "nltk_data")
+    make.write_media(tmp_path / "v.mp4", frames=[make.grey(90)] * 400, sound=make.talk(10.0, 26.0))
+    (tmp_path / "m.csv").write_text("id,path\nv,v.mp4\n")
+    changes = {
+        **stand_ins,
+        "models.asr": "whisperx-local",
+        "models.aligner": "wav2vec2-local",
+        "models.diarizer": "pyannote-segmentation",
+        "whisper.local_folder": str(whisper),
+        "whisper.compute_type": "int8",
+        "whisper.beam_size": 1,
+        "whisper.chunk_s": 5.0,
+        "alignment.local_folder": str(aligner),
+        "transcript.language": "en",
+    }
+    run = emodiss.annotate(
+        tmp_path / "m.csv", out=tmp_path / "run", preset="lite", settings=changes, workers=0,
+        figures=False,
+    )  # fmt: skip
+    assert run.failures == []
+    draft = run.artifact("v", "draft")
+    assert draft.source == "recognised" and draft.utterances
+    assert all(u.text and "low_probability" in u.flags for u in draft.utterances)
+    heard = run.artifact("v", "recognition")
+    assert sum(len(u.words) for u in draft.utterances) == sum(
+        len(s.text.split()) for s in heard.segments
+    ), "no word is lost"
+    assert {u.speaker for u in draft.utterances} <= {"SPEAKER_00", "SPEAKER_01"}
+    wrong = {**changes, "transcript.language": "de"}
+    second = emodiss.annotate(
+        tmp_path / "m.csv", out=tmp_path / "two", preset="lite", settings=wrong, workers=0,
+        figures=False,
+    )  # fmt: skip
+    (failure,) = [f for f in second.failures if f.stage == "words"]
+    assert (
+        failure.error["code"] == "language" and "models.aligner=none" in failure.error["next_step"]
+    )
