@@ -273,12 +273,13 @@ def match(
         own = bound[speaker]
         sure = [b.confidence for b in evidence if b.speaker == speaker and b.track_id in own]
         measured = speaker not in sources
+        guessed: BindingSource | None = "measured" if own else None
         persons.append(
             Person(
                 speaker=speaker,
                 track_ids=tuple(sorted(own)),
                 binding_confidence=min(sure, default=math.nan) if measured else math.nan,
-                binding_source=sources.get(speaker, "measured" if own else None),
+                binding_source=guessed if measured else sources[speaker],
             )
         )
     return People(tuple(persons), tuple(evidence))

@@ -21,7 +21,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from emodiss import demo, media as medias, people, presets, video
+from emodiss import demo, people, presets, video
+from emodiss.media import decode_audio, probe
 from emodiss.models import catalog
 from emodiss.settings import resolve
 from emodiss.speech import Transcript
@@ -47,8 +48,8 @@ def measure(case: Case) -> dict[str, object]:
     """Run the stages up to the binding and count seconds."""
     settings = resolve({**presets.changes_of("lite"), **case.settings})
     row = SimpleNamespace(start=case.start, end=case.end, faces=None, roles=None)
-    media = medias.probe(source=case.path, row=row, settings=settings.media)
-    audio = medias.decode_audio(source=case.path, media=media)
+    media = probe(source=case.path, row=row, settings=settings.media)
+    audio = decode_audio(source=case.path, media=media)
     groups = {"faces": settings.faces, "tracks": settings.tracks}
     model = catalog.load("mtcnn", settings, device="cpu", threads=1)
     seen = video.detect(source=case.path, media=media, model=model, settings=groups)

@@ -171,3 +171,15 @@ def test_looks_of_head_and_chest():
     assert likeness(np.zeros((2, 256)), ada) == (0.0, 0)
     nowhere = appearance(picture, (-300, -300, -200, -200))
     assert nowhere.sum() == 0
+
+
+def test_a_fragment_tied_to_a_later_one_only_keeps_that_tie():
+    # A in shots 0 and 2 in one place; in shot 1 somewhere else, and alike enough for shot 2 only.
+    plain, mixed = np.array([[1.0, 0.0]] * 2), np.array([[0.8, 0.2]] * 2)
+    between = np.array([[0.95, 0.05]] * 2)
+    ticks = {0: range(30), 1: range(30, 60), 2: range(60, 90)}
+    faces = {k: face(380 if shot == 1 else 200) for shot, own in ticks.items() for k in own}
+    looks = {k: (plain, mixed, between)[s][None] for s, own in ticks.items() for k in own}
+    (track,) = link(faces, cuts=[1.0, 2.0], appearance=looks, across_cuts=True)
+    first, second, third = (part.confidence for part in track.fragments)
+    assert first == 1.0 and 0.3 <= second < 0.6 < third < 1

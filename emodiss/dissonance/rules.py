@@ -130,7 +130,8 @@ class Sides:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Which utterances can be compared."""
-        return np.isfinite(self.first).all(axis=1) & np.isfinite(self.second).all(axis=1)
+        values = np.column_stack([self.first, self.second])
+        return np.asarray(np.isfinite(values).all(axis=1), np.bool_)
 
 
 def sides(table: pd.DataFrame, rule: Rule) -> Sides:

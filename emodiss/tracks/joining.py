@@ -184,10 +184,8 @@ def join(
     for found in members:
         own = sorted(found)
         if own:
-            sure_of = [
-                max(confidence.get((i, j), 0.0) for i in own[:k]) for k, j in enumerate(own) if k
-            ]
-            chains.append([(order[j], c) for j, c in zip(own, [1.0, *sure_of], strict=True)])
+            ties = [_tie(j, own, confidence) for j in own[1:]]
+            chains.append([(order[j], c) for j, c in zip(own, [1.0, *ties], strict=True)])
     return chains, len(order) - len(chains)
 
 
