@@ -14,9 +14,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from emodiss import (
         affect as affect,
+        audits as audits,
         corpus as corpus,
         demo as demo,
         dissonance as dissonance,
+        exports as exports,
         faces as faces,
         interventions as interventions,
         judging as judging,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
         plots as plots,
         prompts as prompts,
         ratings as ratings,
+        reviews as reviews,
+        role_labels as role_labels,
         roles as roles,
         settings as settings,
         statistics as statistics,
@@ -41,9 +45,11 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affect",
+    "audits",
     "corpus",
     "demo",
     "dissonance",
+    "exports",
     "faces",
     "interventions",
     "judging",
@@ -54,6 +60,8 @@ _MODULES = (
     "plots",
     "prompts",
     "ratings",
+    "reviews",
+    "role_labels",
     "roles",
     "settings",
     "statistics",

@@ -215,8 +215,12 @@ def score(
 
     if sheet is not None:
         judged = _read_sheet(sheet)
-        for video in dict.fromkeys(one.video_id for one in judged):
-            _sessions(run, video)  # a sheet of another run is refused
+        ids = {session.video for session in _sessions(run, None)}
+        if strange := sorted({one.video_id for one in judged} - ids):
+            raise AuditError(
+                f"The sheet names the video '{strange[0]}', which is not in this run.",
+                next_step="Give the run that the sample was drawn from.",
+            )
     else:
         judged = [one for session in _sessions(run, None) for one in session.verdicts()]
     found = count(judged, confidence=confidence)
@@ -310,10 +314,12 @@ def _who(by: str | None) -> str:
 
 def _sessions(run: Path, video: str | None) -> list[Session]:
     from emodiss.runs.reviewing import Session
+    from emodiss.runs.reviews import ReviewFile
     from emodiss.runs.run import load
 
     loaded = load(run)
-    return [Session(loaded, name) for name in ([video] if video else loaded.videos)]
+    known = tuple(ReviewFile(run).read())
+    return [Session(loaded, name, known) for name in ([video] if video else loaded.videos)]
 
 
 def _read_sheet(path: Path) -> list[Judged]:

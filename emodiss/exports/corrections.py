@@ -142,7 +142,8 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             )
             continue
         classes = (tags[0]["classes"] or "").split(".")
-        role = next(filter(None, map(role_of_name, classes)), None)
+        roles = [role for one in classes if (role := role_of_name(one)) is not None]
+        role = roles[0] if roles else None
         speaker = plain_text(tags[0]["name"] or "")
         if not speaker:
             problems.append(f"{name}, line {cue.line}: a voice without a name; expected <v Name>")

@@ -27,6 +27,8 @@ class Session:
         The run.
     video
         Id of the session.
+    known
+        Reviews of the whole run, when they are read already; many sessions then read them once.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class Session:
 
     run: Run
     video: str
+    known: tuple[Review, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.video not in self.run.videos:
@@ -56,7 +59,8 @@ class Session:
     @cached_property
     def reviews(self) -> list[Review]:
         """Every review of this session, oldest first."""
-        return [r for r in ReviewFile(self.run.root).read() if r.video_id == self.video]
+        known = ReviewFile(self.run.root).read() if self.known is None else self.known
+        return [review for review in known if review.video_id == self.video]
 
     @property
     def n_pending(self) -> int:

@@ -153,6 +153,29 @@ def test_an_audit_from_the_sample_to_the_interval(run_cli, again, tmp_path):
     assert list(again().session("b")["role"]) == ["therapist", "other"]
 
 
+def test_a_sheet_of_another_run_is_refused(run_cli, again, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("video_id,speaker,verdict\nelsewhere,Ada,right\n")
+    code, _, err = run_cli("review", "score", again().root, sheet)
+    assert code == 2 and "'elsewhere', which is not in this run" in err
+
+
+def test_a_video_that_failed_has_no_files(run_cli, study, tmp_path, stand_ins):
+    (tmp_path / "manifest.csv").write_text(f"id,path\na,{study / 'a.mp4'}\nlost,lost.mp4\n")
+    root = tmp_path / "run"
+    emodiss.annotate(
+        tmp_path / "manifest.csv",
+        out=root,
+        preset="lite",
+        settings=stand_ins,
+        workers=0,
+        figures=False,
+    )
+    code, out, err = run_cli("export", root, "--format", "rttm", "-o", tmp_path / "x")
+    assert code == 1 and "lost: no utterances" in err
+    assert out.split() == [str(tmp_path / "x" / "a.rttm")]
+
+
 def test_a_sample_is_json_too_and_the_same_again(run_cli, again):
     root = again().root
     _, first, _ = run_cli("review", "sample", root, "--share", "0.1", "--seed", "0", "--json")
