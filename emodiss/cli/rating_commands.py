@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,11 +124,18 @@ def evaluate(
         figures["figure7"] = drawings.figure7(said_by, **beside)
         texts["figure7.html"] = drawings.replies_html(said_by, **beside)
     folder = out or (run or Path()) / "evaluation"
-    written = _write(folder, tables, texts, notes)
-    for name, figure in figures.items():
-        path = folder / "figures" / f"{name}.png"
-        save(figure, path)
-        written.append(path)
+    pictures = [folder / "figures" / f"{name}.png" for name in figures]
+    _make_folders(folder)
+    for figure, path in zip(figures.values(), pictures, strict=True):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            save(figure, path)
+        if n := sum("missing from font" in str(warning.message) for warning in caught):
+            notes.append(
+                f"{path.name} shows {n} characters as boxes, because the font lacks them"
+                + ("; figure7.html shows them." if path.stem == "figure7" else ".")
+            )
+    written = [*_write(folder, tables, texts, notes), *pictures]
     if as_json:
         content = {
             "notes": notes,
@@ -271,11 +279,8 @@ def _figure_of(ax: Any) -> Figure:
     return ax.get_figure(root=True)
 
 
-def _write(
-    folder: Path, tables: Mapping[str, pd.DataFrame], texts: Mapping[str, str], notes: list[str]
-) -> list[Path]:
+def _make_folders(folder: Path) -> None:
     from emodiss.errors import SettingsError
-    from emodiss.runs.store import write_atomically
 
     for place in (folder, folder / "figures"):
         try:
@@ -284,6 +289,13 @@ def _write(
             raise SettingsError(
                 f"'{place}' is a file; a folder was expected.", next_step="Choose another --out."
             ) from None
+
+
+def _write(
+    folder: Path, tables: Mapping[str, pd.DataFrame], texts: Mapping[str, str], notes: list[str]
+) -> list[Path]:
+    from emodiss.runs.store import write_atomically
+
     contents = {f"{name}.csv": _csv(frame) for name, frame in sorted(tables.items())}
     contents |= dict(texts) | {"notes.txt": "".join(f"{note}\n" for note in notes)}
     for name, text in contents.items():

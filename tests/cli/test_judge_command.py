@@ -287,6 +287,21 @@ def test_judgements_of_the_run_meet_the_experts_ratings(run, server):
     assert "says two in" in html and "Carla calls at three. (v1)" in html
 
 
+def test_replies_in_scripts_that_the_font_lacks_are_noted(run, server):
+    words = table("v1", "v2")
+    words.loc[words["role"] == "patient", "text"] = "أنا حزين 😢 <b>"
+    words.to_parquet(run / "utterances.parquet")
+    (run / "interventions.jsonl").unlink()
+    assert call("intervene", run, *at(server, "one"), "--kind", "all").exit_code == 0
+    ratings.write(ratings.check(ratings.simulate(n_videos=2, seed=1).table), run / "ratings.csv")
+    done = call("evaluate", run, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0, done.output
+    assert "figure7.png shows" in done.stderr and "figure7.html shows them" in done.stderr
+    assert "Glyph" not in done.stderr
+    html = (run / "evaluation" / "figure7.html").read_text()
+    assert '<div dir="auto">Patient: أنا حزين 😢 &lt;b&gt;</div>' in html
+
+
 def test_judgements_of_what_nobody_rated_are_left_out_and_counted(run, server):
     judge(run, *at(server, "rater"), "--criterion", "empathy")
     some = rated(run)

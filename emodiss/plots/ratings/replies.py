@@ -164,5 +164,8 @@ def replies_html(
             f'<td dir="auto">{escape(str(v)) if pd.notna(v) else "(no reply)"}</td>' for v in row
         )
         body += f'<tr><th scope="row">{escape(str(model))}</th>{said}</tr>\n'
-    caption = f'<caption dir="auto">{escape(context)}</caption>\n' if context else ""
+    lines = "".join(
+        f'<div dir="auto">{escape(line)}</div>\n' for line in (context or "").splitlines()
+    )
+    caption = f"<caption>\n{lines}</caption>\n" if context else ""
     return f"<table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
