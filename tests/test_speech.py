@@ -139,9 +139,7 @@ def test_fetched_captions_are_the_transcript_when_wanted(tmp_path, wanted):
     for name in ("media.mp4", "media.en.vtt", "media.en.json3", "media.de.vtt"):
         (folder / name).touch()
     read = manifest.from_rows([{"id": "v", "url": url}, {"id": "w", "url": url, "transcript": "t"}])
-    found = [
-        find_transcript(row, read, folder / "media.mp4", captions=wanted) for row in read.rows
-    ]
+    found = [find_transcript(row, read, folder / "media.mp4", captions=wanted) for row in read.rows]
     # Word by word is worth more than line by line; what a row names comes first.
     assert found[0] == (folder / "media.en.json3" if wanted else None)
     assert found[1] is not None and found[1].name == "t"
