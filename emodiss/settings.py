@@ -65,6 +65,11 @@ class FacesSettings(_Group):
     min_score: float = Field(
         0.9, ge=0, le=1, description="least detector probability of a face that is tracked"
     )
+    cut_threshold: float = Field(
+        27.0,
+        gt=0,
+        description="content change of a cut, looked for in the same pass; PySceneDetect's default",
+    )
 
 
 class TracksSettings(_Group):
@@ -87,9 +92,6 @@ class TracksSettings(_Group):
     )
     min_track_s: float = Field(
         0.5, ge=0, description="shorter tracks are dropped as false finds, s"
-    )
-    cut_threshold: float = Field(
-        27.0, gt=0, description="content change of a cut; PySceneDetect's own default"
     )
 
 

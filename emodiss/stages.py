@@ -128,7 +128,8 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.video:detect",
         reads=("media",),
         model="faces",
-        settings=("faces", "tracks"),
+        # `media` is in the key through what it reads; settings of tracks cost no second detection.
+        settings=("faces", "media"),
         source=True,
         version=2,
     ),

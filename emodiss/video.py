@@ -94,7 +94,7 @@ def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sighting
     model
         A `FaceDetector`.
     settings
-        Groups `faces` and `tracks`, by name.
+        Group `faces`, by name.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sighting
     ticks = media.ticks()
     ticks = ticks[ticks % stride == 0]
     indices = media.clock().frame_at(ticks)
-    finder = CutFinder(threshold=settings["tracks"].cut_threshold)
+    finder = CutFinder(threshold=settings["faces"].cut_threshold)
     described = set(indices[::_LOOK_EVERY].tolist())
     parts: list[FaceSeries] = []  # by frame; arrays, because an hour has 108,000 frames
     looks: dict[int, list[NDArray[np.uint8]]] = {}

@@ -139,7 +139,10 @@ def figure10(run: Run) -> Figure:
 
     # The figure is about voice and face, whatever the run compares.
     rule = replace(Rule.of(run.settings.dissonance), compare="voice_vs_face")
-    table = reflag(run.utterances, rule)
+    affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
+    columns = ["video_id", "speaker", "speech_status", "face_status", "face_coverage", *affect]
+    raw = [f"{name}_raw" for name in affect]
+    table = reflag(run.columns("utterances", [*columns, *raw]), rule)
     threshold = float(table["dissonance_threshold"].max()) if len(table) else rule.threshold
     with style.house_style():
         figure, ax = plt.subplots(figsize=(5.4, 5.2))

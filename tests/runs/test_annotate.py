@@ -384,3 +384,12 @@ def test_a_stated_face_that_cannot_be_fails_its_own_video(study, tmp_path, stand
         ("a", "people", "face_mapping")
     ]
     assert set(run.utterances["video_id"]) == {"b"}
+
+
+def test_settings_of_tracks_cost_no_second_detection(study, tmp_path, stand_ins):
+    annotate(study, tmp_path / "run", stand_ins)
+    fakes.LOADED.clear()
+    run = annotate(study, tmp_path / "run", {**stand_ins, "tracks.max_gap_s": 2.0})
+    mine = statuses(run, "a")
+    assert mine["faces"] == "cached" and mine["tracks"] == "done"
+    assert "fake-faces" not in fakes.LOADED
