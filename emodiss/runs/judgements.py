@@ -53,10 +53,21 @@ class JudgementFile:
         ------
         RatingsError
             If the file has bad rows; each is listed.
+        RunError
+            If it is another kind of table.
         """
-        from emodiss.judging import read_scores
+        from emodiss.judging import COLUMNS, read_scores
 
-        return read_scores(self.path) if self.path.is_file() else None
+        if not self.path.is_file():
+            return None
+        table = read_scores(self.path)
+        if absent := sorted(set(COLUMNS) - set(table.columns)):
+            raise RunError(
+                f"{self.path.name} was not written by 'emodiss judge': it lacks "
+                f"{', '.join(absent)}.",
+                next_step="Move it away; give scores of your own to 'emodiss evaluate --judge'.",
+            )
+        return table
 
     def keep(self, table: pd.DataFrame) -> int:
         """Add judgements; those of the same judge on the same question are replaced.

@@ -249,6 +249,21 @@ def test_wrong_use_says_what_to_do(run, arguments, message):
     assert message in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("item,criterion\nx", "lacks the column"),
+        ("item,criterion,score\na,empathy,3\n", "was not written by 'emodiss judge'"),
+        ("item,criterion,score\na,empathy,9\n", "a number from 1 to 5"),
+    ],
+)
+def test_a_spoilt_file_is_noticed_before_anybody_is_asked(run, server, text, message):
+    JudgementFile(run).path.write_text(text)
+    done = judge(run, *at(server, "rater"))
+    assert isinstance(done.exception, EmodissError) and message in str(done.exception)
+    assert server.bodies == []
+
+
 def test_a_run_without_interventions_says_how_to_get_them(run, server):
     (run / "interventions.jsonl").unlink()
     done = judge(run, *at(server, "rater"))
