@@ -5,7 +5,8 @@
 The naive reference opens the clip with OpenCV, calls `facenet_pytorch.MTCNN.detect` on every frame
 (minimum face 20), tracks with SORT, and runs EmoNet in float32 on the speaker's face in each frame
 of an utterance, one face at a time. The variants are this project's own stages under settings that
-anybody can `--set`. All run on one thread, which costs the reference the fewest CPU seconds.
+anybody can `--set`. All run on one thread, which costs the reference the fewest CPU seconds;
+`--threads` gives the reference more, as torch takes by default (on a busy machine it then crawls).
 
 Naive and variants run in turns on one clip in one process; the ratio is the median of their CPU
 seconds, so that other work on the machine touches both alike. Beside each ratio stands what the
@@ -95,7 +96,7 @@ class Clip:
         return SimpleNamespace(of=persons.get)
 
 
-def naive(clip: Clip, weights: Path) -> list[tuple[float, float]]:
+def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:
     """Do it as the READMEs do; mean valence and arousal per utterance."""
     import cv2
     import torch
@@ -105,6 +106,7 @@ def naive(clip: Clip, weights: Path) -> list[tuple[float, float]]:
     from emodiss.models.face_affect_emonet import read_weights
     from emodiss.tracks import sort
 
+    torch.set_num_threads(threads)
     detector = MTCNN(keep_all=True)
     network = EmoNet(8)
     network.load_state_dict(read_weights(weights))
@@ -136,6 +138,7 @@ def naive(clip: Clip, weights: Path) -> list[tuple[float, float]]:
                     out = network(torch.from_numpy(face.astype(np.float32) / 255))
                     values.append((float(out["valence"]), float(out["arousal"])))
     capture.release()
+    torch.set_num_threads(1)
     sort(found)
     return [tuple(np.mean(values, axis=0)) for values in per_utterance]
 
@@ -271,7 +274,9 @@ def flops(work: Callable[[], object]) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def run(clip: Clip, weights: Path, repeats: int, names: list[str]) -> dict[str, Any]:
+def run(
+    clip: Clip, weights: Path, repeats: int, names: list[str], threads: int = 1
+) -> dict[str, Any]:
     """Run the naive reference and the variants in turns."""
     import torch
 
@@ -297,7 +302,7 @@ def run(clip: Clip, weights: Path, repeats: int, names: list[str]) -> dict[str, 
     stages: dict[str, list[Any]] = {name: [] for name in names}
     means: dict[str, list[Any]] = {}
     for _ in range(repeats):
-        naive_s.append(cpu_seconds(lambda: truth.append(naive(clip, weights))))
+        naive_s.append(cpu_seconds(lambda: truth.append(naive(clip, weights, threads))))
         for name in names:
             means[name], spent = ours(clip, detectors[name], face_models[name], chosen[name])
             stages[name].append(spent)
@@ -348,6 +353,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--weights", type=Path, help="emonet_8.pth; random weights without")
+    parser.add_argument("--threads", type=int, default=1, help="of the naive reference")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -370,7 +376,7 @@ def main() -> None:
             "bf16": [f for f in ("amx_bf16", "avx512_bf16") if f in _cpu_flags()],
             "load_before": os.getloadavg()[0],
             "peak_gflops": peaks(),
-            **run(clip, weights, options.repeats, options.only),
+            **run(clip, weights, options.repeats, options.only, options.threads),
             "load_after": os.getloadavg()[0],
         }
     print(json.dumps(result, indent=1) if options.json else _text(result))
