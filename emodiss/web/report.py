@@ -7,6 +7,7 @@ where it lies. It holds words and curves of people: treat it like the recording 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 from collections import Counter
@@ -24,6 +25,7 @@ from emodiss.runs.store import write_atomically
 from emodiss.web import curves
 
 if TYPE_CHECKING:
+    import jinja2
     import pandas as pd
 
     from emodiss.runs.run import Run
@@ -125,8 +127,10 @@ def write(
     lengths = run.videos_table.set_index("video_id")["duration"]
     troubles = {f.video: (f.error or {}).get("what", "") for f in run.failures}
     summaries: list[_Summary] = []
+    utterances = run.utterances
+    where = utterances.groupby("video_id").indices
     for done, video in enumerate(chosen, start=1):
-        table = run.session(video).sort_values("start", ignore_index=True)
+        table = utterances.iloc[where.get(video, [])].sort_values("start", ignore_index=True)
         length = float(lengths.get(video, np.nan))
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
         summary = _summary(video, table, length, trouble)
@@ -200,6 +204,12 @@ def _index_page(run: Run, summaries: Sequence[_Summary]) -> bytes:
 
 def _render(template: str, **values: Any) -> bytes:
     """Fill a template in; everything that comes from a table is escaped."""
+    page = _environment().get_template(template).render(**values)
+    return page.encode("utf-8", "replace")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
     import jinja2
 
     script = _resource("page.js")
@@ -213,10 +223,13 @@ def _render(template: str, **values: Any) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters["reason"] = _reason_words
-    page = environment.get_template(template).render(
-        script=script, script_digest=digest, style=_resource("page.css"), **values
-    )
-    return page.encode("utf-8", "replace")
+    shared: dict[str, Any] = {
+        "script": script,
+        "script_digest": digest,
+        "style": _resource("page.css"),
+    }
+    environment.globals.update(shared)
+    return environment
 
 
 def _resource(name: str) -> str:
@@ -237,7 +250,7 @@ def _address(media: Path | None, folder: Path) -> str:
 def _line_of(row: Any) -> _Line:
     state = curves.state_of(row.dissonant)
     reason = _text(row.dissonance_reason) if state == "undetermined" else ""
-    note = _reason_words(reason)
+    note = ": ".join(filter(None, ("undetermined", _reason_words(reason))))
     if state == "dissonant":
         axis = _text(row.dissonance_axis)
         note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"

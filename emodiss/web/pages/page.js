@@ -114,9 +114,13 @@ for (const table of document.querySelectorAll("table.sessions")) {
   // What was asked for before the file was there.
   video.addEventListener("loadedmetadata", () => {
     get("absent").hidden = true;
+    video.hidden = false;
     video.currentTime = position;
   });
-  video.addEventListener("error", () => { get("absent").hidden = false; });
+  video.addEventListener("error", () => {
+    get("absent").hidden = false;
+    video.hidden = true;
+  });
   get("file").addEventListener("change", (event) => {
     const [file] = event.target.files;
     if (file) video.src = URL.createObjectURL(file);
