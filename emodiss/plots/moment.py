@@ -22,7 +22,7 @@ from emodiss.plots.session import plot_session
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from emodiss.runs.run import Run
 
@@ -204,7 +204,7 @@ def figure2(
         shape = stills[0].image.shape if stills else (9, 16)
         tall = 10.5 / max(1, len(stills)) * shape[0] / shape[1] if stills else 0.8
         figure = plt.figure(figsize=(10.5, tall + 0.35 + 0.19 * depth))
-        top, bottom = figure.subfigures(2, 1, height_ratios=[tall + 0.35, 0.19 * depth])
+        top, bottom = _halves(figure, [tall + 0.35, 0.19 * depth])
         axes = np.atleast_1d(top.subplots(1, max(1, len(stills))))
         for ax, still in zip(axes, stills, strict=False):
             _draw_still(ax, still)
@@ -260,6 +260,12 @@ def _text_of(row: Any) -> str:
     return f"{text}  [dissonant in {axis}]"
 
 
+def _halves(figure: Figure, heights: list[float]) -> tuple[SubFigure, SubFigure]:
+    """Divide a figure into an upper and a lower part."""
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    return parts[0], parts[1]
+
+
 def clock_time(seconds: float) -> str:
     """Return a time as HH:MM:SS, cut to whole seconds."""
     whole = int(seconds)
@@ -297,7 +303,7 @@ def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
     depth = sum(len(block) for block in lines) + 1
     with style.house_style():
         figure = plt.figure(figsize=(11, 6.2 + 0.19 * depth))
-        top, bottom = figure.subfigures(2, 1, height_ratios=[6.2, 0.19 * depth])
+        top, bottom = _halves(figure, [6.2, 0.19 * depth])
         plot_session(table, frames=frames, title=f"{name}, from {clock_time(table['start'].min())}",
                      figure=top)  # fmt: skip
         for k, row in enumerate(table.itertuples(), start=1):
