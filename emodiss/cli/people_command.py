@@ -25,8 +25,8 @@ def people(
     from emodiss.runs.run import load
 
     loaded = load(run)
-    spoken = loaded.columns("utterances", ["video_id"])["video_id"]
-    videos = [name for name in loaded.videos if name in set(spoken)]
+    done = {v for (v, s), o in loaded.outcomes.items() if s == "people" and o.key and not o.error}
+    videos = [name for name in loaded.videos if name in done]
     if video is not None and video not in videos:
         raise RunError(f"There is no measured video '{video}'.", next_step=nearest(video, videos))
     rows = [row for name in ([video] if video else videos) for row in _rows(loaded, name)]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import emodiss
 from emodiss.cli import app
 from emodiss.errors import RunError
+from tests import make
 
 
 def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
@@ -35,5 +36,14 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
     assert len(both.output.splitlines()) == 7
     wrong = CliRunner().invoke(app, ["people", str(run.root), "--video", "z"])
     assert isinstance(wrong.exception, RunError)
+    # A video in which nobody speaks still has its faces.
+    (tmp_path / "mute.csv").write_text(f"id,path,transcript\nmute,{study / 'a.mp4'},mute.stm\n")
+    make.write_stm(tmp_path / "mute.stm", [("Ada", 100.0, 101.0, "after the end")])
+    mute = emodiss.annotate(
+        tmp_path / "mute.csv", out=tmp_path / "mute", preset="lite", settings=stand_ins, workers=0,
+        figures=False,
+    )  # fmt: skip
+    shown = CliRunner().invoke(app, ["people", str(mute.root), "--json"])
+    assert [(r["voice"], r["tracks"]) for r in json.loads(shown.output)] == [(None, "1")]
     with pytest.raises(RunError, match="no run folder"):
         raise CliRunner().invoke(app, ["people", str(tmp_path)]).exception
