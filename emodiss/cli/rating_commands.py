@@ -77,6 +77,7 @@ def evaluate(
 
     from emodiss import statistics
     from emodiss.errors import SettingsError
+    from emodiss.interventions import InterventionError
     from emodiss.plots import ratings as drawings
     from emodiss.plots.figures import save
     from emodiss.ratings import RatingScale, background as count_answers
@@ -116,7 +117,13 @@ def evaluate(
     if background is not None:
         tables["background"] = count_answers(_plain_csv(background))
         figures["figure11"] = drawings.figure11(tables["background"])
-    said_by, context = _replies(replies, run, video, window)
+    try:
+        said_by, context = _replies(replies, run, video, window)
+    except InterventionError as fault:
+        if video is not None or window is not None:
+            raise
+        said_by = context = None
+        notes.append(f"There is no Figure 7. {fault}")
     if said_by is not None:
         others = [c for c in dict.fromkeys(said_by.get("condition", [])) if c != base]
         pair = (base, "dissonance" if "dissonance" in others else others[0] if others else base)

@@ -317,6 +317,19 @@ def test_replies_in_scripts_that_the_font_lacks_are_noted(run, server):
     assert '<div dir="auto">Patient: أنا حزين 😢 &lt;b&gt;</div>' in html
 
 
+def test_figure_7_may_be_of_any_window_or_missing_with_a_reason(run, server):
+    ratings.write(ratings.check(ratings.simulate(n_videos=2, seed=1).table), run / "ratings.csv")
+    arguments = (run, "--resamples", 100, "--no-mixed")
+    assert call("evaluate", *arguments, "--video", "v2").exit_code == 0
+    assert "calls at three. (v2)" in (run / "evaluation" / "figure7.html").read_text()
+    done = call("evaluate", *arguments, "--video", "v3")
+    assert isinstance(done.exception, EmodissError) and "v2" in str(done.exception)
+    (run / "asked_prompts.jsonl").unlink()
+    done = call("evaluate", *arguments, "--out", run / "again")
+    assert done.exit_code == 0 and "There is no Figure 7" in done.stderr
+    assert not (run / "again" / "figure7.html").exists()
+
+
 def test_judgements_of_what_nobody_rated_are_left_out_and_counted(run, server):
     judge(run, *at(server, "rater"), "--criterion", "empathy")
     some = rated(run)
