@@ -62,8 +62,10 @@ class RayEngine:
         yield from pool.map_unordered(lambda actor, job: actor.perform.remote(job), list(jobs))
 
     def close(self) -> None:
-        """Stop the actors, and Ray itself when this engine started it."""
-        for actor in self._actors:
+        """Stop the actors, and Ray itself when this engine started it; once is enough."""
+        # Any call after the shutdown would start Ray again, with handles it does not know.
+        actors, self._actors = self._actors, []
+        for actor in actors:
             self._ray.kill(actor)
-        if self._started_here:
+        if actors and self._started_here:
             self._ray.shutdown()

@@ -1,0 +1,100 @@
+"""Engines: one contract for every way of mapping jobs over workers, and the same bytes from all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emodiss.errors import SettingsError
+from emodiss.manifest import VideoRow
+from emodiss.reviews import NOTHING_SAID
+from emodiss.runs import engines
+from emodiss.runs.engines import Engine
+from emodiss.runs.perform import Job
+from emodiss.runs.store import Store
+from emodiss.settings import resolve
+
+
+def _ray() -> Engine:
+    pytest.importorskip("ray", reason="needs the extra 'ray'")
+    return engines.create("ray", workers=2)
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "this process": lambda: engines.create("local", workers=0),
+    "worker processes": lambda: engines.create("local", workers=2),
+    "ray": _ray,
+}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest):
+    made = ENGINES[request.param]()
+    yield made
+    made.close()
+    made.close()  # closing twice is closing once
+
+
+def jobs_for(root: Path, study: Path, stage: str, key: str, inputs: dict[str, str]) -> list[Job]:
+    return [
+        Job(
+            root=root,
+            row=VideoRow(id=name, path=str(path)),
+            source=path,
+            stage=stage,
+            key=key,
+            inputs=inputs,
+            facts={"version": 1},
+            settings=resolve({}),
+            overlay=NOTHING_SAID,
+            model=None,
+            device="cpu",
+            threads=1,
+        )
+        for name, path in (
+            ("a", study / "a.mp4"),
+            ("gone", study / "gone.mp4"),
+            ("b", study / "b.mp4"),
+        )
+    ]
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((root / "videos").rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_one_outcome_per_job_and_a_fault_costs_its_own_job_only(
+    engine: Engine, study: Path, tmp_path: Path
+) -> None:
+    first = list(engine.map(jobs_for(tmp_path, study, "media", "0" * 64, {})))
+    assert {o.video: o.status for o in first} == {"a": "done", "b": "done", "gone": "failed"}
+    (fault,) = (o for o in first if o.status == "failed")
+    assert fault.error is not None and fault.error["code"] == "missing_file"
+    assert (tmp_path / "errors" / "gone.media.txt").is_file()
+    # The next stage reads what the first one wrote, whoever wrote it.
+    second = jobs_for(tmp_path, study, "audio", "1" * 64, {"media": "0" * 64})
+    outcomes = list(engine.map([job for job in second if job.row.id != "gone"]))
+    assert {o.video: o.status for o in outcomes} == {"a": "done", "b": "done"}
+    assert Store(tmp_path).has("a", "audio", "1" * 64)
+
+    reference = tmp_path / "reference"
+    alone = engines.create("local", workers=0)
+    list(alone.map(jobs_for(reference, study, "media", "0" * 64, {})))
+    list(alone.map(jobs_for(reference, study, "audio", "1" * 64, {"media": "0" * 64})))
+    assert contents(tmp_path) == contents(reference) and len(contents(reference)) >= 4
+
+
+def test_nothing_to_do_is_done(engine: Engine) -> None:
+    assert list(engine.map([])) == []
+
+
+def test_an_unknown_engine_is_met_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="Choices: local, ray"):
+        engines.create("slurm", workers=1)
