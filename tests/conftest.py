@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine makes single examples slow; the tests' own time limit catches what hangs.
+settings.register_profile("emodiss", deadline=None)
+settings.load_profile("emodiss")
 
 # One thread per process: two test workers must not fight over the cores, and single-threaded
 # arithmetic repeats to the last bit.
