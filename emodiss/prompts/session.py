@@ -186,8 +186,8 @@ class Session:
             )
         raise PromptError(
             f"In video '{self.video_id}' the patient never speaks.",
-            next_step="Check the roles of this session; with prompts.end_on=any a window may end on "
-            "anybody.",
+            next_step="Check the roles of this session; with prompts.end_on=any a window may end "
+            "on anybody.",
             code="prompt_no_patient",
         )
 
