@@ -26,8 +26,8 @@ long as this, so an offset of half a step costs a tenth of the bits and a third 
 MAX_BIT_ERRORS = 0.35
 """Largest share of wrong bits in a match (Haitsma and Kalker 2002, section 5.1)."""
 
-MIN_MATCH_S = 4.0
-"""Least length of common sound; a jingle is shorter, and 3 s are what the paper can identify."""
+MIN_MATCH_S = 3.0
+"""Least length of common sound, what the paper needs to identify a recording (section 1)."""
 
 MIN_SHARE = 0.5
 """Least share of the shorter recording; less is a quotation or a common opening."""
