@@ -246,7 +246,7 @@ def _accuracy_text(rows: list[dict[str, Any]]) -> str:
             f"{name:40s} {row['speedup']:4.1f}x; found {row['recall']:.1%}, {row['extra']} extra; "
             f"overlap {row['iou_mean']:.3f} (5th percentile {row['iou_p5']:.3f}), centre off by "
             f"{row['centre_rmse_px']:.1f} px; mean valence of a face moves by up to "
-            f"{row['valence_max']:.3f}, arousal by {row['arousal_max']:.3f}"
+            f"{row['valence_max']:.1e}, arousal by {row['arousal_max']:.1e}"
         )
     return "\n".join(lines)
 
