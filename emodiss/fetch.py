@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +208,49 @@ def about(url: str, downloads: Path) -> dict[str, Any]:
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A JavaScript runtime that yt-dlp found; it needs one, and its package `yt-dlp-ejs`.
+
+    Parameters
+    ----------
+    name
+        `deno`, `node`, `bun` or `quickjs`.
+    version
+        As the program states it.
+    supported
+        Whether yt-dlp takes this version.
+    """
+
+    name: str
+    version: str
+    supported: bool
+
+
+def runtimes() -> list[Runtime]:
+    """List the JavaScript runtimes on this machine, in yt-dlp's order of preference.
+
+    Without one, YouTube gives few formats or none. Looked for on the path and, for the package
+    `deno`, beside this Python.
+    """
+    from yt_dlp.globals import supported_js_runtimes
+
+    known: dict[str, Any] = supported_js_runtimes.value
+    found: list[Runtime] = []
+    for name, settings in _runtime_paths().items():
+        info = known[name](path=settings["path"]).info if name in known else None
+        if info is not None:
+            found.append(Runtime(name, str(info.version), bool(info.supported)))
+    return found
+
+
+def _runtime_paths() -> dict[str, dict[str, str]]:
+    programs = {"deno": "deno", "node": "node", "bun": "bun", "quickjs": "qjs"}
+    places = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
+    paths = {name: shutil.which(program, path=places) for name, program in programs.items()}
+    return {name: {"path": path} for name, path in paths.items() if path is not None}
+
+
 def quiet_options() -> dict[str, Any]:
     """Return yt-dlp's options for keeping to itself: no output, no cache, no local files."""
     return {
@@ -215,6 +261,8 @@ def quiet_options() -> dict[str, Any]:
         "logger": _Silence(),
         "enable_file_urls": False,
         "cachedir": False,
+        # By itself yt-dlp looks for deno only.
+        "js_runtimes": _runtime_paths(),
     }
 
 

@@ -257,3 +257,37 @@ def test_what_is_shared_is_addresses_and_no_words(tmp_path):
     assert fetching.shareable(fetching.rows_of(read)) == (
         "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
     )
+
+
+# --- the JavaScript runtime ----------------------------------------------------------------------
+
+
+def program(folder, name: str, says: str):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_runtimes_are_found_with_their_versions_and_handed_to_the_downloader(tmp_path, monkeypatch):
+    # yt-dlp 2026: deno from 2.3, node from 22.
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "elsewhere" / "python"))
+    assert fetch.runtimes() == []
+    program(tmp_path, "deno", "deno 2.9.8 (stable, release, x86_64-unknown-linux-gnu)")
+    node = program(tmp_path, "node", "v18.0.0")
+    found = {r.name: r.supported for r in fetch.runtimes()}
+    assert found == {"deno": True, "node": False}
+    assert fetch.quiet_options()["js_runtimes"]["node"] == {"path": str(node)}
+
+
+def test_doctor_names_the_packages_that_are_missing(tmp_path, monkeypatch):
+    from emodiss.cli import checks
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "elsewhere" / "python"))
+    finding = checks._javascript()
+    assert (finding.state, finding.found.partition(";")[0]) == ("note", "no runtime")
+    assert "pip install deno yt-dlp-ejs" in finding.next_step
+    program(tmp_path, "node", "v18.0.0")
+    assert "node 18.0.0 (too old)" in checks._javascript().found

@@ -116,16 +116,19 @@ def _disk(folder: Path) -> Finding:
 
 
 def _javascript() -> Finding:
-    # yt-dlp needs one for YouTube since 2025.
-    for program in ("deno", "node", "bun", "qjs"):
-        if shutil.which(program):
-            return Finding("JavaScript", "ok", program)
-    return Finding(
-        "JavaScript",
-        "note",
-        "no runtime",
-        "Only needed to download from YouTube; install deno.",
-    )
+    # yt-dlp needs a runtime and its own scripts for YouTube since 2025.11; other sites do without.
+    from emodiss import fetch
+
+    step = "Only needed to download from YouTube: pip install deno yt-dlp-ejs."
+    if importlib.util.find_spec("yt_dlp") is None:
+        return Finding("JavaScript", "note", "yt-dlp is not installed", step)
+    found = fetch.runtimes()
+    shown = ", ".join(f"{r.name} {r.version}{'' if r.supported else ' (too old)'}" for r in found)
+    scripts = importlib.util.find_spec("yt_dlp_ejs") is not None
+    if scripts and any(r.supported for r in found):
+        return Finding("JavaScript", "ok", shown)
+    missing = "" if scripts else "; no package yt-dlp-ejs"
+    return Finding("JavaScript", "note", f"{shown or 'no runtime'}{missing}", step)
 
 
 def _token(preset: str) -> Finding:
