@@ -235,7 +235,7 @@ def runtimes() -> list[Runtime]:
     """
     from yt_dlp.globals import supported_js_runtimes
 
-    known: dict[str, Any] = supported_js_runtimes.value
+    known: Any = supported_js_runtimes.value
     found: list[Runtime] = []
     for name, settings in _runtime_paths().items():
         info = known[name](path=settings["path"]).info if name in known else None
