@@ -325,7 +325,12 @@ def test_spans_are_positive_and_do_not_overlap_for_one_speaker(
             assert all(b.start - a.end > options["max_pause_s"] for a, b in pairwise(own))
 
 
+# The seventh word lies as far from A's as from B's, but for the last bits.
+HALFWAY = [Word("so", 0.0, 0.0, {1: "A", 13: "B"}.get(i)) for i in range(14)]
+
+
 @given(any_words(), any_turns, guards, st.integers(1, 100))
+@example(HALFWAY, [], {"min_words": 1, "min_duration_s": 0.0}, 1)
 def test_shifting_time_shifts_everything(
     words: list[Word], turns: list[Turn], options: dict[str, Any], by: int
 ) -> None:

@@ -142,8 +142,9 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             )
             continue
         classes = (tags[0]["classes"] or "").split(".")
-        roles = [role for one in classes if (role := role_of_name(one)) is not None]
-        role = roles[0] if roles else None
+        role: Role | None = None
+        for one in classes:
+            role = role or role_of_name(one)
         speaker = plain_text(tags[0]["name"] or "")
         if not speaker:
             problems.append(f"{name}, line {cue.line}: a voice without a name; expected <v Name>")

@@ -24,6 +24,7 @@ from emodiss.transcript.records import Turn, Utterance, Word
 from emodiss.transcript.timing import (
     SECONDS_PER_CHARACTER,
     longest_rising,
+    on_grid,
     share_out,
     text_weight,
 )
@@ -275,7 +276,7 @@ def _fill(
 ) -> None:
     """Interpolate the words `first:stop` between two trusted neighbours, in place."""
     texts = [word.text for word in timed[first:stop]]
-    wanted = SECONDS_PER_CHARACTER * sum(map(text_weight, texts))
+    wanted = on_grid(SECONDS_PER_CHARACTER * sum(map(text_weight, texts)))
     needed = len(texts) * _SHORTEST_WORD_S
     # At either end of the talk the room is what the turn around the nearest word leaves.
     if before is not None:
@@ -313,7 +314,7 @@ def _spread(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     """Spread words over all turns where no word has usable times."""
     texts = [word.text for word in words]
     known = [w.start for w in words if math.isfinite(w.start)]
-    wanted = SECONDS_PER_CHARACTER * sum(map(text_weight, texts))
+    wanted = on_grid(SECONDS_PER_CHARACTER * sum(map(text_weight, texts)))
     low = turns[0].start if turns else min(known, default=0.0)
     high = max((turn.end for turn in turns), default=low + wanted)
     return [
@@ -400,7 +401,8 @@ def _nearest(
         chosen = before or after
         assert chosen is not None
         return chosen.speaker
-    return (before if word.start - before.end <= after.start - word.end else after).speaker
+    earlier = word.start - before.end <= after.start - word.end + 1e-9
+    return (before if earlier else after).speaker
 
 
 def _settled(
@@ -439,8 +441,12 @@ def _closest_label(
     place = bisect.bisect_left(labelled, index)
     around = labelled[max(0, place - 1) : place + 1]
     word = timed[index]
-    chosen = min(around, key=lambda i: max(word.start - timed[i].end, timed[i].start - word.end))
-    return voices[chosen]
+
+    def gap(index: int) -> float:
+        # Rounded, so that the last bits, which change with a shift of time, decide no tie.
+        return round(max(word.start - timed[index].end, timed[index].start - word.end), 6)
+
+    return voices[min(around, key=gap)]
 
 
 # -- guards --------------------------------------------------------------------------------

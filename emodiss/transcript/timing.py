@@ -25,6 +25,11 @@ def text_weight(text: str) -> int:
     return max(1, len(text))
 
 
+def on_grid(seconds: float) -> float:
+    """Round to a 2**-20th of a second, so that a shift of time is exact and decides no tie."""
+    return round(seconds * 2**20) / 2**20
+
+
 def share_out(start: float, end: float, texts: Sequence[str]) -> list[tuple[float, float]]:
     """Divide a stretch of time among texts that follow each other, by their length.
 
@@ -42,10 +47,12 @@ def share_out(start: float, end: float, texts: Sequence[str]) -> list[tuple[floa
     """
     weights = [text_weight(text) for text in texts]
     total = sum(weights)
+    coarse = (end - start) * min(weights, default=1) * 2**18 > total  # four steps of the grid
     edges, done = [start], 0
     for weight in weights[:-1]:
         done += weight
-        edges.append(start + (end - start) * done / total)
+        offset = (end - start) * done / total
+        edges.append(start + (on_grid(offset) if coarse else offset))
     edges.append(end)
     return list(pairwise(edges))
 
