@@ -49,8 +49,12 @@ def quiet_libraries() -> None:
     Call before the first import of either.
     """
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    # "Failed to align segment ("<the words>")" is a warning there.
-    logging.getLogger("whisperx").setLevel(logging.CRITICAL)
+    # "Failed to align segment ("<the words>")" is a warning there, printed to stdout by a handler
+    # that WhisperX adds on import unless there is one already.
+    logger = logging.getLogger("whisperx")
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL + 1)
 
 
 class WhisperX:
@@ -115,7 +119,7 @@ class WhisperX:
         self._name = name
         self._batch_size = batch_size
         self._chunk_s = chunk_s
-        self._pipeline = _pipeline(
+        self._pipeline: Any = _pipeline(
             folder,
             device=device,
             threads=threads,
@@ -312,7 +316,7 @@ def _activity(threads: int) -> Any:
 
     network = segmentation_network.load()
 
-    class Activity(Vad):
+    class Activity(Vad):  # pyright: ignore[reportUntypedBaseClass]
         preprocess_audio = staticmethod(Pyannote.preprocess_audio)
 
         def __call__(self, audio: dict[str, Any]) -> SlidingWindowFeature:

@@ -356,7 +356,6 @@ CATALOG: dict[str, Entry] = {
         _whisper("large-v3", 3090.0, revision="edaa852ec7e145841d8ffdb056a99866b5f0a478"),
         _whisper("large-v2", 3090.0),
         _whisper("small", 486.0),
-        _whisper("tiny", 78.0),
         _local("whisperx-local", "asr", "asr_whisperx:WhisperX", "whisper", "Whisper"),
         Entry(
             name="whisperx-wav2vec2",
@@ -386,7 +385,7 @@ CATALOG: dict[str, Entry] = {
             package="pyannote.audio",
             extra="models",
             source="https://huggingface.co/pyannote/speaker-diarization-community-1 (gated)",
-            revision="main",
+            revision=weight_files.COMMUNITY_1_REVISION,
             licence="CC BY 4.0",
             noncommercial=False,
             size_mb=34.0,

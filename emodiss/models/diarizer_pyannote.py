@@ -196,9 +196,10 @@ def _weights_only() -> Generator[None]:
     import torch
     from pyannote.audio.core.model import Introspection
     from pyannote.audio.core.task import Problem, Resolution, Specifications
+    from torch.torch_version import TorchVersion
 
     allowed: list[Any] = [Introspection, Problem, Resolution, Specifications]
-    allowed.append(torch.torch_version.TorchVersion)
+    allowed.append(TorchVersion)
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"

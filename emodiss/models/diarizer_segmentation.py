@@ -121,8 +121,9 @@ class SegmentationDiarizer:
         """
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples, rate = voice_features.check_signal(signal, sample_rate)
-        samples = _levelled(voice_features.resample(samples, rate)).astype(np.float32)
+        checked, rate = voice_features.check_signal(signal, sample_rate)
+        samples = _levelled(voice_features.resample(checked, rate).astype(np.float32))
+        del checked
         duration = len(samples) / voice_features.SAMPLE_RATE
         activity = self._activity(samples)
         speaking = activity > ACTIVE
@@ -152,7 +153,7 @@ def _frame_s() -> float:
     return FRAME_S
 
 
-def _levelled(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+def _levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bring loud speech to one level; the network's first layer does so only for loud input.
 
     Noise alone is not blown up to that level: the gain is bounded.
@@ -165,7 +166,7 @@ def _levelled(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     # The loud frames of the talk, however much silence surrounds it.
     level = level[level > np.percentile(level, 99.9) - 30.0]
     gain_db = min(_LOUD_DB - float(np.percentile(level, 95)), _MOST_GAIN_DB)
-    return samples * 10 ** (gain_db / 20)
+    return samples * np.float32(10 ** (gain_db / 20))
 
 
 def stitched(windows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -184,7 +185,7 @@ def stitched(windows: NDArray[np.float32]) -> NDArray[np.float32]:
             window = window[:, orders[int(np.argmin(differences))]]
         total[here] += window
         count[here] += 1
-    return total / np.maximum(count, 1)
+    return (total / np.maximum(count, 1)).astype(np.float32)
 
 
 def _solo_stretches(speaking: NDArray[np.bool_]) -> list[_Stretch]:

@@ -71,6 +71,35 @@ with 56,203,787 bytes, and 1d8fac68...)."""
 # --- WhisperX: Whisper in CTranslate2's format, the aligner, pyannote's pipeline ------------------
 
 
+_MULTILINGUAL: Final = {
+    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+}
+_WHISPER: Final = {
+    "large-v3": {
+        "model.bin": "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1",
+        "config.json": "a9306624f5ec14270a014b647e5c316b6e03a662c369758d1b90697a7b0655b9",
+        "tokenizer.json": "6d8cbd7cd0d8d5815e478dac67b85a26bbe77c1f5e0c6d76d1ce2abc0e5f21ca",
+        "vocabulary.json": "c69260f2ab26d659b7c398f9a2b2b48ed0df16c3b47d7326782fd9cba71690c1",
+        "preprocessor_config.json": (
+            "7ccc62c6f2765af1f3b46c00c9b5894426835a05021c8b9c01eecb6dfb542711"
+        ),
+    },
+    "large-v2": {
+        "model.bin": "bf2a9746382e1aa7ffff6b3a0d137ed9edbd9670c3b87e5d35f5e85e70d0333a",
+        "config.json": "d86b7a7664a12559d644aa210a32ce9a7e03913e794b7ea4fb7182de69e273a7",
+        **_MULTILINGUAL,
+    },
+    "small": {
+        "model.bin": "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
+        "config.json": "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828",
+        **_MULTILINGUAL,
+    },
+}
+"""Files and their sha256 as public projects recorded them; several agree on large-v3 and small,
+one alone gives large-v2."""
+
+
 def whisper(size: str, revision: str) -> tuple[WeightFile, ...]:
     """Name the files of a Whisper that Systran converted.
 
@@ -82,35 +111,37 @@ def whisper(size: str, revision: str) -> tuple[WeightFile, ...]:
         Commit, or `main`.
     """
     base = f"https://huggingface.co/Systran/faster-whisper-{size}/resolve/{revision}"
-    names = ["model.bin", "config.json", "tokenizer.json"]
-    # Only large-v3 differs from Whisper's first front end, and says so in a file of its own.
-    names += (
-        ["vocabulary.json", "preprocessor_config.json"]
-        if size == "large-v3"
-        else ["vocabulary.txt"]
+    return tuple(
+        WeightFile(name, sha256=sha256, url=f"{base}/{name}")
+        for name, sha256 in _WHISPER[size].items()
     )
-    return tuple(WeightFile(name, url=f"{base}/{name}") for name in names)
 
 
 ALIGNER: Final = (
     WeightFile(
         "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
+        size=377_664_473,
+        sha256="488fd4f16de84438ffc945334278c1b9fb9b7159a806c1080b16111a958c945d",
         url="https://download.pytorch.org/torchaudio/models/"
         "wav2vec2_fairseq_base_ls960_asr_ls960.pth",
     ),
     WeightFile(
         "nltk_data/tokenizers/punkt_tab.zip",
+        sha256="e57f64187974277726a3417ca6f181ec5403676c717672eef6a748a7b20e0106",
         url="https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/tokenizers/"
         "punkt_tab.zip",
     ),
 )
-"""torchaudio's English model, and the sentence splitter that WhisperX asks NLTK for. No source
-that was at hand states hashes of either."""
+"""torchaudio's English model, whose hash one public project states, and the sentence splitter that
+WhisperX asks NLTK for, with the hash of NLTK's own index."""
 
 _COMMUNITY: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
 
+COMMUNITY_1_REVISION: Final = "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
+"""The commit that many public projects pin."""
+
 COMMUNITY_1: Final = tuple(
-    WeightFile(name, url=f"{_COMMUNITY}/resolve/main/{name}")
+    WeightFile(name, url=f"{_COMMUNITY}/resolve/{COMMUNITY_1_REVISION}/{name}")
     for name in (
         "config.yaml",
         "segmentation/pytorch_model.bin",
@@ -119,7 +150,8 @@ COMMUNITY_1: Final = tuple(
         "plda/xvec_transform.npz",
     )
 )
-"""A gated repository: its page asks for a name and consent, and its files for a token."""
+"""A gated repository: its page asks for a name and consent, and its files for a token. No source
+that was at hand states hashes of the files; the commit in the address fixes them."""
 
 # --- audEERING's speech model: the ONNX archive, and the checkpoint on the Hugging Face hub ------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -231,3 +232,61 @@ def test_wrong_input_is_refused_with_what_was_expected(diarizer):
         diarizer.diarize(voice(1.0), RATE, 0)
     with pytest.raises(ValueError, match="one channel"):
         diarizer.diarize(np.zeros((2, RATE), np.float32), RATE)
+
+
+def test_four_voices_are_up_to_three_unless_the_number_is_given(diarizer, shared_data):
+    import soundfile
+
+    # Two women on the telephone, a president on the radio, a man in a meeting room.
+    jfk, _ = soundfile.read(shared_data / "audio" / "jfk.wav", dtype="float32")
+    meeting, _ = soundfile.read(shared_data / "audio" / "dev00.wav", dtype="float32")
+    pause = np.zeros(RATE // 2, np.float32)
+    voices = (make.talk(11.1, 14.4), make.talk(21.9, 27.5), jfk, meeting[8 * RATE : 13 * RATE])
+    signal = np.concatenate([part for v in voices for part in (v, pause)])
+    assert 2 <= len(speakers(diarizer.diarize(signal, RATE))) <= 3
+    turns = diarizer.diarize(signal, RATE, 4)
+    assert len(speakers(turns)) == 4
+    edges = np.cumsum([0, *(len(v) + len(pause) for v in voices)]) / RATE
+    reference = [(float(a), float(b) - 0.5, str(n)) for n, (a, b) in enumerate(pairwise(edges))]
+    assert error_rate(reference, turns, float(edges[-1])) <= 0.30
+
+
+def test_speech_in_one_channel_of_a_stereo_film_keeps_its_speakers(diarizer, tmp_path):
+    from scipy.signal import resample_poly
+
+    from emodiss import media
+    from emodiss.manifest import VideoRow
+    from emodiss.settings import resolve
+
+    loud = resample_poly(make.talk(0.0, 30.0), 3, 1).astype(np.float32)
+    path = make.write_media(
+        tmp_path / "stereo.mp4", sound=np.stack([np.zeros_like(loud), loud], axis=1), rate=48_000
+    )
+    found = media.probe(
+        source=path, row=VideoRow(id="v", path=str(path)), settings=resolve({}).media
+    )
+    audio = media.decode_audio(source=path, media=found)
+    turns = diarizer.diarize(audio.as_float(), audio.sample_rate)
+    assert error_rate(sample_reference(), turns, 30.0) <= 0.10
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_result_and_not_with_the_work(monkeypatch):
+    # The network is left out: it works window by window, and three hours of it take minutes.
+    import tracemalloc
+
+    diarizer = SegmentationDiarizer()
+    minute = conversation(1.0, seed=1)[0]
+    activity = diarizer._activity(minute)
+    hours = 3.0
+    signal = np.resize(minute, round(hours * 3600 * RATE)).astype(np.float32)
+    n_frames = int(len(signal) / 270)
+    monkeypatch.setattr(diarizer, "_activity", lambda _s: np.resize(activity, (n_frames, 3)))
+    tracemalloc.start()
+    turns = diarizer.diarize(signal, RATE, 2)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    assert turns[-1].end > 0.98 * hours * 3600
+    # The signal in float32 is 691 MB; at the peak it is there four times over, while it is checked
+    # in float64. Stretches, clusters and turns of three hours are small beside it.
+    assert peak < 3_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import re
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,16 @@ def server(monkeypatch, tmp_path):
         def do_GET(self):
             wanted = self.headers.get("Range")
             asked.append(wanted)
+            token = self.headers.get("Authorization")
+            server.tokens.append((self.path, token))
+            if self.path.startswith("/gated/"):
+                if token != "Bearer secret":
+                    self.send_error(401)
+                    return
+                self.send_response(302)  # as the hub does: the file lies on another server
+                self.send_header("Location", "/weights.pth")
+                self.end_headers()
+                return
             body = server.content.get(self.path)
             if body is None:
                 self.send_error(404)
@@ -56,7 +67,7 @@ def server(monkeypatch, tmp_path):
 
     asked: list[str | None] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.cut = asked, None
+    server.asked, server.cut, server.tokens = asked, None, []
     server.content = {"/weights.pth": WEIGHTS, "/packed.zip": zipped()}
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -168,7 +179,8 @@ def test_every_model_with_an_address_can_be_checked():
         for file in (entry.archive,) if entry.archive else entry.files:
             if file.url:
                 assert file.url.startswith("https://")
-                assert file.sha256 or file.git_blob
+                pinned = re.search(r"/resolve/[0-9a-f]{40}/", file.url)
+                assert file.sha256 or file.git_blob or pinned, file.url
 
 
 def test_the_command_states_the_terms_and_prints_the_places(server, entry):
@@ -178,3 +190,47 @@ def test_the_command_states_the_terms_and_prints_the_places(server, entry):
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == str(entry.folder / "emonet_8.pth")
     assert "CC BY-NC-ND 4.0" in done.stderr
+
+
+def gated_entry(monkeypatch, server) -> None:
+    address = f"{server.url}/gated/repository/resolve/main/sub/weights.pth"
+    entry = dataclasses.replace(
+        catalog.CATALOG["emonet-8"],
+        name="gated",
+        archive=None,
+        files=(WeightFile("sub/weights.pth", url=address),),
+    )
+    monkeypatch.setitem(catalog.CATALOG, "gated", entry)
+    monkeypatch.setattr("emodiss.models.pull._TOKEN_HOST", server.url)
+
+
+def test_a_gated_model_names_the_page_the_token_and_what_does_without(server, monkeypatch):
+    gated_entry(monkeypatch, server)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with pytest.raises(ModelError) as caught:
+        pull("gated")
+    assert caught.value.code == "gated"
+    for part in (f"{server.url}/gated/repository,", "HF_TOKEN", "models pull", "--preset lite"):
+        assert part in str(caught.value)
+
+
+def test_a_token_goes_to_its_host_and_not_to_where_that_sends_us(server, monkeypatch):
+    gated_entry(monkeypatch, server)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    (path,) = pull("gated")
+    assert path.read_bytes() == WEIGHTS and path.parent.name == "sub"
+    assert [token for _, token in server.tokens] == ["Bearer secret", None]
+
+
+def test_a_librarys_data_are_unpacked_beside_their_zip(server, monkeypatch):
+    entry = dataclasses.replace(
+        catalog.CATALOG["emonet-8"],
+        name="data",
+        archive=None,
+        files=(WeightFile("nltk_data/packed.zip", url=f"{server.url}/packed.zip"),),
+    )
+    monkeypatch.setitem(catalog.CATALOG, "data", entry)
+    (path,) = pull("data")
+    assert (path.parent / "release" / "model.yaml").read_bytes() == b"description"
+    assert not (path.parent.parent / "outside.txt").exists()
+    assert pull("data") == []
