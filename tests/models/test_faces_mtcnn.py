@@ -269,9 +269,11 @@ class TestOptions:
         assert len(set(names)) == len(names)
         assert MtcnnDetector(20, threads=4).identity == MtcnnDetector(20).identity
 
-    def test_share_of_the_height_is_that_many_pixels(self, portrait: np.ndarray) -> None:
-        share = MtcnnDetector(min_face_share=51.2 / 512).detect([portrait])[0]
-        pixels = MtcnnDetector(51.2).detect([portrait])[0]
+    @pytest.mark.parametrize("kind", [MtcnnDetector, ReferenceMtcnn])
+    def test_share_of_the_height_is_that_many_pixels(self, kind, portrait: np.ndarray) -> None:
+        share = kind(min_face_share=51.2 / 512).detect([portrait])[0]
+        pixels = kind(51.2).detect([portrait])[0]
+        assert len(pixels) and kind(51.2).identity != kind(min_face_share=0.1).identity
         np.testing.assert_array_equal(share.boxes, pixels.boxes)
 
     def test_half_size_finds_the_same_faces_nearby(self, portrait: np.ndarray) -> None:
