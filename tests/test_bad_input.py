@@ -1,7 +1,7 @@
 """What cameras and people do: every case ends in its stated outcome, and none turns into neutral.
 
-The outcomes are listed in emodiss/guides/faces_and_voices.md. Faces are found by the real detector in a
-public-domain portrait; the affect models are stand-ins, for which a face is never neutral.
+The outcomes are listed in emodiss/guides/faces_and_voices.md. Faces are found by the real detector
+in a public-domain portrait; the affect models are stand-ins, for which a face is never neutral.
 """
 
 from __future__ import annotations

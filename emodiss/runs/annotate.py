@@ -312,7 +312,8 @@ def _perform_all(
                 error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
                 settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
             elif store.has(video, stage.name, recipe.key):
-                settled.append(Outcome(video, stage.name, "cached", key=recipe.key))
+                notes = store.notes(video, stage.name)
+                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=notes))
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
         store.append(settled)

@@ -91,7 +91,9 @@ def perform(job: Job) -> Outcome:
     store = Store(job.root)
     try:
         value = _call(job, store)
-        store.write(job.row.id, job.stage, value, key=job.key, facts=job.facts)
+        notes = tuple(getattr(value, "notes", ()))
+        facts = {**job.facts, "notes": list(notes)}
+        store.write(job.row.id, job.stage, value, key=job.key, facts=facts)
     except Exception as error:
         return Outcome(
             video=job.row.id,
@@ -109,7 +111,7 @@ def perform(job: Job) -> Outcome:
         seconds=round(time.perf_counter() - started, 3),
         device=job.device if job.model else "cpu",
         key=job.key,
-        notes=tuple(getattr(value, "notes", ())),
+        notes=notes,
     )
 
 

@@ -130,6 +130,10 @@ class Store:
         meta = self.meta(video, name)
         return meta is not None and meta.get("key") == key
 
+    def notes(self, video: str, name: str) -> tuple[str, ...]:
+        """Return what a reader should know of an artifact, as noted when it was made."""
+        return tuple((self.meta(video, name) or {}).get("notes", ()))
+
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
         """Store an artifact, replacing what was there.
 

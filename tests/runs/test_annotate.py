@@ -194,6 +194,10 @@ def test_every_kind_of_bad_file_ends_in_its_own_outcome(study, tmp_path, stand_i
     assert table[table["video_id"] != "good"]["dissonant"].isna().all()
     assert "no_audio" in run.outcomes["deaf", "media"].notes
     assert "no_speech" in run.outcomes["deaf", "draft"].notes
+    # What a reader should know is said again when nothing is left to do.
+    again = annotate(folder, tmp_path / "run", stand_ins, "bad.csv")
+    assert again.outcomes["deaf", "media"].status == "cached"
+    assert "no_audio" in again.outcomes["deaf", "media"].notes
     # Nothing got out of the run folder.
     assert not list(tmp_path.parent.glob("x"))
     assert {p.name for p in (run.root / "videos").iterdir()} <= {
