@@ -7,7 +7,7 @@ each box, the Hungarian method matches predictions to detections by overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,7 @@ def _measurement(box: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def associate(
-    detections: Sequence[ArrayLike], max_age: int, min_hits: int, iou_threshold: float
+    detections: Iterable[ArrayLike], max_age: int, min_hits: int, iou_threshold: float
 ) -> Iterator[list[Seen]]:
     """Run SORT; per frame every track that has a detection there, newest first."""
     tracks: list[BoxTrack] = []

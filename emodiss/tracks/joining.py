@@ -57,26 +57,32 @@ class Piece:
     def of(
         cls,
         found: Sequence[tuple[int, int]],
-        ticks: NDArray[np.int64],
-        faces: Sequence[FaceBoxes],
+        faces: Mapping[int, FaceBoxes],
         appearance: Mapping[int, ArrayLike] | None,
         shot: int,
     ) -> Piece:
-        """Collect detections, given as step and index in that step's faces."""
-        own = np.array([ticks[step] for step, _ in found], np.int64)
-        looks = [
-            np.asarray(appearance[int(ticks[step])], np.float64)[index]
-            for step, index in found
-            if appearance is not None and int(ticks[step]) in appearance
-        ]
-        look = np.mean(looks, axis=0) if looks else None
+        """Collect detections, given as tick and index in that tick's faces."""
+        n = len(found)
+        boxes = np.empty((n, 4), np.float32)
+        landmarks = np.empty((n, 5, 2), np.float32)
+        scores = np.empty(n, np.float32)
+        total: NDArray[np.float64] | None = None
+        n_looks = 0
+        for row, (tick, index) in enumerate(found):
+            own = faces[tick]
+            boxes[row], landmarks[row] = own.boxes[index], own.landmarks[index]
+            scores[row] = own.scores[index]
+            if appearance is not None and tick in appearance:
+                look = np.asarray(appearance[tick], np.float64)[index]
+                total = look if total is None else total + look
+                n_looks += 1
         return cls(
-            ticks=own,
-            boxes=np.array([faces[step].boxes[i] for step, i in found], np.float32),
-            landmarks=np.array([faces[step].landmarks[i] for step, i in found], np.float32),
-            scores=np.array([faces[step].scores[i] for step, i in found], np.float32),
+            ticks=np.array([tick for tick, _ in found], np.int64),
+            boxes=boxes,
+            landmarks=landmarks,
+            scores=scores,
             shot=shot,
-            look=look,
+            look=None if total is None else total / n_looks,
         )
 
     @property

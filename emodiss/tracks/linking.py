@@ -250,20 +250,21 @@ def link_with_counts(
     for run in np.split(np.arange(len(ticks)), breaks):
         if not len(run):
             continue
-        faces = [detections_by_tick[int(tick)] for tick in ticks[run]]
-        usable = [_with_area(f) for f in faces]
-        series = [
-            np.column_stack([f.boxes[u], f.scores[u]]) for f, u in zip(faces, usable, strict=True)
-        ]
+        looked = ticks[run].tolist()
+        # One tick at a time: an hour of lists would be hundreds of megabytes.
+        series = (_trackable(detections_by_tick[tick]) for tick in looked)
         hits: dict[int, list[tuple[int, int]]] = {}
-        for step, seen in enumerate(associate(series, max_age, min_hits, iou_threshold)):
+        for tick, seen in zip(
+            looked, associate(series, max_age, min_hits, iou_threshold), strict=True
+        ):
+            usable = _with_area(detections_by_tick[tick])
             for s in seen:
-                hits.setdefault(s.track.id, []).append((step, int(usable[step][s.detection])))
+                hits.setdefault(s.track.id, []).append((tick, int(usable[s.detection])))
         for found in hits.values():
             if len(found) < min_hits:
                 unconfirmed += 1
                 continue
-            pieces.append(Piece.of(found, ticks[run], faces, appearance, int(shots[run[0]])))
+            pieces.append(Piece.of(found, detections_by_tick, appearance, int(shots[run[0]])))
     chains, joins = join(
         pieces,
         max_gap=max_gap_s * fps,
@@ -283,6 +284,12 @@ def _with_area(faces: FaceBoxes) -> NDArray[np.int64]:
     boxes = faces.boxes
     fine = np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
     return np.flatnonzero(fine)
+
+
+def _trackable(faces: FaceBoxes) -> NDArray[np.float32]:
+    """Give what SORT takes, (n, 5): the boxes with an area and their scores."""
+    usable = _with_area(faces)
+    return np.column_stack([faces.boxes[usable], faces.scores[usable]])
 
 
 def _track(number: int, chain: Chain, fps: float) -> FaceTrack:
