@@ -46,7 +46,8 @@ class Options:
     backoff_s
         Seconds before the first repetition; doubles each time, up to a minute.
     captions
-        Languages of captions to keep beside the media, such as `en.*`.
+        Languages of captions to keep beside the media, such as `en.*`; automatic ones where no
+        others are, since only those carry word times (format json3).
     max_bytes
         Largest file; an endless answer stops there.
     max_hours
@@ -175,8 +176,9 @@ def fetch(
         "ratelimit": chosen.rate_limit,
         "cookiefile": str(chosen.cookies) if chosen.cookies else None,
         "writesubtitles": bool(chosen.captions),
+        "writeautomaticsub": bool(chosen.captions),
         "subtitleslangs": list(chosen.captions),
-        "subtitlesformat": "vtt",
+        "subtitlesformat": "json3/vtt/srt/best",
         "match_filter": refuse,
         "progress_hooks": [report],
     }

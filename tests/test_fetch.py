@@ -10,7 +10,8 @@ import pytest
 
 from emodiss import fetch, manifest
 from emodiss.errors import MediaError
-from emodiss.runs import fetching
+from emodiss.runs import fetching, sources
+from emodiss.runs.store import Store
 from tests import make
 
 
@@ -40,6 +41,12 @@ def server(film):
                 self._send(200, film, "video/mp4")
             elif self.path == "/page":
                 self._send(200, b"<html><body>no film here</body></html>", "text/html")
+            elif self.path == "/talk":
+                track = '<track kind="subtitles" srclang="en" src="/talk.vtt">'
+                page = f'<html><video src="/film.mp4">{track}</video></html>'
+                self._send(200, page.encode(), "text/html")
+            elif self.path == "/talk.vtt":
+                self._send(200, b"WEBVTT\n\n00:00.100 --> 00:00.900\nGood morning\n", "text/vtt")
             elif self.path == "/busy.mp4":
                 self._send(429, b"", "text/plain")
             elif self.path == "/elsewhere.mp4":
@@ -171,6 +178,36 @@ def test_what_the_page_states_is_kept_beside_the_media(server, tmp_path):
     stated = fetch.about(url, tmp_path)
     assert stated["webpage_url"] == url and stated["ext"] == "mp4"
     assert "license" not in stated  # a bare file states none, and none is made up
+
+
+def test_captions_come_with_the_film_when_asked_for(server, tmp_path):
+    url = address(server, "/talk")
+    plain = fetch.fetch(url, tmp_path / "plain", max_height=720)
+    assert not list(plain.parent.glob("*.vtt"))
+    options = fetch.Options(captions=("en.*",))
+    media = fetch.fetch(url, tmp_path / "asked", max_height=720, options=options)
+    assert "Good morning" in (media.parent / "media.en.vtt").read_text()
+
+
+def test_annotate_fetches_the_captions_it_is_to_read(server, tmp_path):
+    store = Store(tmp_path / "run")
+    row = manifest_of(tmp_path, f"a,{address(server, '/talk')},,,,,\n").rows[0]
+    paths, _ = sources.fetch_all([row], store, max_height=720, captions=("en.*",))
+    read = manifest_of(tmp_path, f"a,{address(server, '/talk')},,,,,\n")
+    found = sources.find_transcript(row, read, paths["a"], captions=True)
+    assert found is not None and found.name == "media.en.vtt"
+
+
+def test_offline_takes_what_is_here_and_asks_nobody(server, tmp_path):
+    store = Store(tmp_path / "run")
+    good, other = address(server, "/film.mp4"), address(server, "/talk")
+    rows = manifest_of(tmp_path, f"a,{good},,,,,\nb,{other},,,,,\n").rows
+    sources.fetch_all([rows[0]], store, max_height=720)
+    asked = len(server.asked)
+    paths, outcomes = sources.fetch_all(list(rows), store, max_height=720, offline=True)
+    assert set(paths) == {"a"} and len(server.asked) == asked
+    assert [(o.video, o.status) for o in outcomes] == [("a", "cached"), ("b", "failed")]
+    assert outcomes[1].error is not None and outcomes[1].error["code"] == "offline"
 
 
 def test_a_dead_address_ends_soon(tmp_path):

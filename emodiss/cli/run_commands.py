@@ -32,6 +32,9 @@ def annotate(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads per model.", min=1)] = 1,
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Fetch no video; those never fetched fail.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[
         bool,
@@ -68,6 +71,7 @@ def annotate(
             device=device,
             threads=threads,
             figures=figures,
+            offline=offline,
             progress=progress,
             announce=lambda line: output.say(f"{manifest.name}: {line}"),
         )

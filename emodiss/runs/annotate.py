@@ -67,6 +67,7 @@ def annotate(
     device: str = "cpu",
     threads: int = 1,
     figures: bool = True,
+    offline: bool = False,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -93,6 +94,9 @@ def annotate(
         CPU threads per model. Another number may change the last bits of a result.
     figures
         Whether to draw the figures at the end.
+    offline
+        Fetch no video either; a row whose address was never fetched fails with code `offline`.
+        Weights are never fetched here, only by `emodiss models pull`.
     progress
         Called after each job.
     announce
@@ -128,7 +132,7 @@ def annotate(
             job_threads = max(1, threads)
             _require_weights(read, store, chosen, entries)
             _record(store, read, chosen, preset)
-            found = _find_sources(read, store, chosen)
+            found = _find_sources(read, store, chosen, offline=offline)
             pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
             try:
                 current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
@@ -257,12 +261,20 @@ def _require_weights(
     catalog.require(needed)
 
 
-def _find_sources(read: Manifest, store: Store, settings: Settings) -> list[Source]:
+def _find_sources(
+    read: Manifest, store: Store, settings: Settings, *, offline: bool
+) -> list[Source]:
     addressed = [row for row in read.rows if row.url]
     fetched: dict[str, Path] = {}
     if addressed:
         fetched, outcomes = sources.fetch_all(
-            addressed, store, max_height=settings.media.max_height
+            addressed,
+            store,
+            max_height=settings.media.max_height,
+            captions=(f"{settings.transcript.language or 'en'}.*",)
+            if settings.transcript.captions
+            else (),
+            offline=offline,
         )
         store.append(outcomes)
     hashes = sources.Hashes(store)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emodiss import fetch, transcript as transcripts
-from emodiss.errors import EmodissError, TranscriptError
+from emodiss.errors import EmodissError, MediaError, TranscriptError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
@@ -176,7 +176,12 @@ def _names_voices(path: Path | None) -> bool:
 
 
 def fetch_all(
-    rows: list[VideoRow], store: Store, *, max_height: int
+    rows: list[VideoRow],
+    store: Store,
+    *,
+    max_height: int,
+    captions: tuple[str, ...] = (),
+    offline: bool = False,
 ) -> tuple[dict[str, Path], list[Outcome]]:
     """Download the rows that have an address and are not here yet.
 
@@ -188,6 +193,10 @@ def fetch_all(
         The run folder; downloads go to its `downloads` folder.
     max_height
         Largest picture height in pixels.
+    captions
+        Languages of captions to fetch beside the media.
+    offline
+        Take what is here and ask nobody for the rest.
 
     Returns
     -------
@@ -197,10 +206,17 @@ def fetch_all(
         One per row, stage `fetch`.
     """
     downloads = store.root / "downloads"
+    options = fetch.Options(captions=captions)
 
     def fetch_one(url: str) -> Path | EmodissError:
         try:
-            return fetch.fetch(url, downloads, max_height=max_height)
+            if offline and fetch.fetched(url, downloads) is None:
+                raise MediaError(
+                    "The video was never fetched, and offline nothing is.",
+                    next_step="Run emodiss fetch, or annotate without --offline, once.",
+                    code="offline",
+                )
+            return fetch.fetch(url, downloads, max_height=max_height, options=options)
         except EmodissError as error:
             return error
 
