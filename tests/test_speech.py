@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import emodiss
-from emodiss.models import Aligner
 from emodiss.transcript import Turn, Utterance, Word, tell_apart
 from tests import fakes, make
+from tests.models.contracts import check_aligner
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def annotate(tmp_path, stand_ins):
 STARTS = "Start,Speaker,Utterance\n0:01,T,how are you\n0:05,P,very well\n0:07,T,\n"
 
 
-def test_the_stand_in_is_an_aligner():
-    assert isinstance(fakes.Aligner(), Aligner)
+def test_the_stand_in_aligns_by_contract():
+    check_aligner(fakes.Aligner())
 
 
 def test_starts_alone_are_taken_and_ends_say_that_they_are_guessed(annotate):

@@ -1,4 +1,4 @@
-"""What every affect model must do, whatever its weights: called from each model's own tests."""
+"""What every model of a task must do, whatever its weights: called from each model's own tests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import pytest
 
 from emodiss.affect import EXPRESSIONS, SCALES, FaceAffect, SpeechAffect, to_house_scale
 from emodiss.errors import ModelError
-from emodiss.models import Diarizer, FaceAffectModel, SpeechAffectModel
-from emodiss.transcript import Turn
+from emodiss.models import (
+    Aligner,
+    Diarizer,
+    FaceAffectModel,
+    SpeechAffectModel,
+    Transcriber,
+)
+from emodiss.transcript import Turn, Utterance
+from tests import make
 
 FACE_FIELDS = ("valence", "arousal", "valence_raw", "arousal_raw", "probabilities")
 REFUSED = (ValueError, ModelError)
@@ -185,3 +192,53 @@ def check_diarizer(diarizer: Diarizer, *, tells_voices_apart: bool = True) -> No
     assert diarizer.diarize(np.zeros(48_000, np.float32), 16_000) == [], "silence is nobody's"
     with pytest.raises(REFUSED):
         diarizer.diarize(np.stack([signal, signal]), 16_000)
+
+
+def check_transcriber(transcriber: Transcriber) -> None:
+    """Check order, bounds, types, determinism and empty input of a recogniser of English."""
+    assert isinstance(transcriber, Transcriber)
+    assert transcriber.identity and isinstance(transcriber.identity, str)
+
+    signal = make.talk(0.0, 30.0)
+    untouched = signal.copy()
+    heard = transcriber.transcribe(signal, 16_000, language="en")
+    np.testing.assert_array_equal(signal, untouched, err_msg="must not write into its input")
+    assert heard.segments and heard.language == "en"
+    assert list(heard.segments) == sorted(heard.segments, key=lambda segment: segment.start)
+    for segment in heard.segments:
+        assert isinstance(segment, Utterance)
+        assert 0 <= segment.start < segment.end <= 30.0
+        assert segment.text and not segment.words and segment.speaker == ""
+    assert transcriber.transcribe(signal, 16_000, language="en") == heard, "the same every time"
+    for nothing in (np.zeros(0, np.float32), np.zeros(48_000, np.float32)):
+        assert transcriber.transcribe(nothing, 16_000, language="en").segments == ()
+    for wrong in (np.stack([signal, signal]), np.zeros(16_000, np.int16)):
+        with pytest.raises(REFUSED):
+            transcriber.transcribe(wrong, 16_000)
+
+
+def check_aligner(aligner: Aligner) -> None:
+    """Check that an aligner of English keeps every word, in order, inside its stretch."""
+    assert isinstance(aligner, Aligner)
+    assert aligner.identity and isinstance(aligner.identity, str)
+
+    signal = make.talk(0.0, 30.0)
+    untouched = signal.copy()
+    given = [
+        Utterance(14.8, 17.9, "a", "well I think it was  a good week"),
+        Utterance(21.9, 27.8, "b", "In 2014 we paid $13.60 for it. It was cheap!"),
+        Utterance(18.0, 18.5, "c", ""),
+    ]
+    found = aligner.align(signal, 16_000, given, language="en")
+    np.testing.assert_array_equal(signal, untouched, err_msg="must not write into its input")
+    assert [[w.text for w in words] for words in found] == [u.text.split() for u in given]
+    for utterance, words in zip(given, found, strict=True):
+        assert isinstance(words, tuple)
+        assert [w.start for w in words] == sorted(w.start for w in words)
+        for word in words:
+            assert type(word.start) is float and type(word.end) is float
+            assert utterance.start <= word.start <= word.end <= utterance.end + 1e-6
+            assert math.isnan(word.score) or 0 <= word.score <= 1
+            assert word.timing in ("aligned", "interpolated")
+    assert aligner.align(signal, 16_000, given, language="en") == found, "the same every time"
+    assert aligner.align(signal, 16_000, [], language="en") == []

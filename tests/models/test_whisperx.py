@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import Aligner
 from emodiss.models.align_whisperx import Wav2Vec2Aligner
 from emodiss.models.asr_whisperx import WhisperX, doubts
 from emodiss.transcript import Utterance
 from tests import make
 from tests.models import tiny_speech
+from tests.models.contracts import check_aligner, check_transcriber
 
 RATE = 16_000
 pytestmark = pytest.mark.slow
@@ -47,18 +47,16 @@ def no_programs(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", refuse)
 
 
-def test_segments_lie_where_people_speak(recogniser, no_programs, capsys):
-    signal = make.talk(0.0, 30.0)
-    untouched = signal.copy()
-    segments = recogniser.transcribe(signal, RATE, language="en").segments
-    np.testing.assert_array_equal(signal, untouched)
-    assert segments == recogniser.transcribe(signal, RATE, language="en").segments, (
-        "the same every time"
-    )
-    assert segments and all(isinstance(s, Utterance) for s in segments)
-    for segment in segments:
-        assert 0 <= segment.start < segment.end <= 30.0
-        assert segment.text and not segment.words and segment.speaker == ""
+def test_it_recognises_by_contract(recogniser, no_programs):
+    check_transcriber(recogniser)
+
+
+def test_it_aligns_by_contract(aligner, no_programs):
+    check_aligner(aligner)
+
+
+def test_segments_lie_where_people_speak(recogniser, capsys):
+    segments = recogniser.transcribe(make.talk(0.0, 30.0), RATE, language="en").segments
     # The reference that comes with the sample has nobody speak before 6.69 s.
     assert segments[0].start == pytest.approx(6.69, abs=0.3)
     assert sum(s.duration for s in segments) <= 30.0 - 6.0
@@ -125,34 +123,6 @@ def test_missing_and_foreign_folders_say_what_to_do(tmp_path):
         WhisperX(tmp_path)
     with pytest.raises(ModelMissing, match=r"punkt_tab.*models.aligner=none"):
         Wav2Vec2Aligner(tmp_path)
-
-
-def test_wrong_sound_is_refused(recogniser):
-    with pytest.raises(ValueError, match="one channel"):
-        recogniser.transcribe(np.zeros((2, RATE), np.float32), RATE)
-    with pytest.raises(ValueError, match="float32 or float64"):
-        recogniser.transcribe(np.zeros(RATE, np.int16), RATE)
-
-
-def test_words_come_back_in_order_inside_their_stretch(aligner, no_programs):
-    assert isinstance(aligner, Aligner)
-    utterances = [
-        Utterance(14.8, 17.9, "a", "well I think it was  a good week"),
-        Utterance(21.9, 27.8, "b", "In 2014 we paid $13.60 for it. It was cheap!"),
-        Utterance(18.0, 18.5, "c", ""),
-    ]
-    found = aligner.align(make.talk(0.0, 30.0), RATE, utterances, language="en")
-    assert [" ".join(w.text for w in words) for words in found] == [
-        " ".join(u.text.split()) for u in utterances
-    ]
-    for utterance, words in zip(utterances, found, strict=True):
-        starts = [w.start for w in words]
-        assert starts == sorted(starts)
-        for word in words:
-            assert type(word.start) is float and utterance.start <= word.start <= word.end
-            assert word.end <= utterance.end + 1e-6
-            assert math.isnan(word.score) or 0 <= word.score <= 1
-            assert word.timing in ("aligned", "interpolated")
 
 
 def test_times_move_with_the_sound(aligner):
