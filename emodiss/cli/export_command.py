@@ -33,6 +33,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
+    from emodiss.errors import nearest
     from emodiss.exports import FORMATS, ExportError, suffix_of, write
     from emodiss.reviews import NOTHING_SAID
     from emodiss.runs.reviews import ReviewFile, n_pending
@@ -40,8 +41,12 @@ def export(
     from emodiss.runs.store import write_atomically
 
     loaded = load(run)
-    chosen = list(dict.fromkeys(kinds or ["all"]))
-    chosen = list(FORMATS) if "all" in chosen else chosen
+    named = [_ENDINGS.get(kind.casefold(), kind.casefold()) for kind in kinds or ["all"]]
+    choices = (*FORMATS, *_WHOLE_RUN)
+    for kind in named:
+        if kind not in (*choices, "all"):
+            raise ExportError(f"There is no format '{kind}'.", next_step=nearest(kind, choices))
+    chosen = list(dict.fromkeys(k for n in named for k in (FORMATS if n == "all" else (n,))))
     whole = [kind for kind in chosen if kind in _WHOLE_RUN]
     for kind in whole:
         typer.echo(str(_write_whole(loaded, kind, out, words=words)))
@@ -66,8 +71,6 @@ def export(
             try:
                 text = write(table, kind, media=loaded.media(name))
             except ExportError as error:
-                if kind not in FORMATS:
-                    raise
                 failed = True
                 output.say(f"{name}: no {kind}: {error}")
                 continue
@@ -79,6 +82,8 @@ def export(
 
 
 _WHOLE_RUN = ("huggingface", "audformat", "methods", "urls")
+_ENDINGS = {"vtt": "webvtt"}
+"""File endings that people type for a format of another name."""
 
 
 def _write_whole(run: Run, kind: str, out: Path, *, words: bool) -> Path:

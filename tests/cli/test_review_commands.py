@@ -270,3 +270,12 @@ def test_dialogue_stays_here_unless_asked(run_cli, again):
         "--preview",
     )
     assert code == 0 and len(out.splitlines()) == 2 and "nothing was sent" in err
+
+
+def test_an_unknown_format_stops_before_anything_is_written(again, run_cli, tmp_path):
+    root = again().root
+    code, _, err = run_cli("export", root, "--format", "vtt", "--format", "nope", "-o", tmp_path)
+    assert code == 2 and "There is no format 'nope'" in err and "textgrid" in err
+    assert not list(tmp_path.glob("*.vtt"))
+    code, out, _ = run_cli("export", root, "--format", "vtt", "-o", tmp_path)
+    assert code == 0 and out.split()[0].endswith(".vtt")
