@@ -130,9 +130,11 @@ def annotate(
     try:
         with store.lock():
             job_threads = max(1, threads)
-            _require_weights(read, store, chosen, entries)
+            # One for both: no media file is read twice to know its content.
+            hashes = sources.Hashes(store)
+            _require_weights(read, store, chosen, entries, hashes)
             _record(store, read, chosen, preset)
-            found = _find_sources(read, store, chosen, offline=offline)
+            found = _find_sources(read, store, chosen, hashes, offline=offline)
             pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
             try:
                 current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
@@ -178,7 +180,7 @@ def plan(
     read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
     store = Store(Path(out))
     planned: list[PlannedJob] = []
-    for source in _known_sources(read, store, chosen):
+    for source in _known_sources(read, store, chosen, sources.Hashes(store)):
         for name, recipe in _recipes(source, chosen, entries).items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
@@ -208,11 +210,12 @@ def _check_folder(root: Path) -> None:
             )
 
 
-def _known_sources(read: Manifest, store: Store, settings: Settings) -> list[Source]:
+def _known_sources(
+    read: Manifest, store: Store, settings: Settings, hashes: sources.Hashes
+) -> list[Source]:
     """Find the sources as far as they are known without downloading."""
     from emodiss import fetch
 
-    hashes = sources.Hashes(store)
     of_row = partial(
         sources.local_source,
         manifest=read,
@@ -246,11 +249,15 @@ def _recipes(
 
 
 def _require_weights(
-    read: Manifest, store: Store, settings: Settings, entries: Mapping[str, catalog.Entry]
+    read: Manifest,
+    store: Store,
+    settings: Settings,
+    entries: Mapping[str, catalog.Entry],
+    hashes: sources.Hashes,
 ) -> None:
     """Check the weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Entry] = {}
-    for source in _known_sources(read, store, settings):
+    for source in _known_sources(read, store, settings, hashes):
         for name, recipe in _recipes(source, settings, entries).items():
             if (
                 recipe.model
@@ -262,12 +269,12 @@ def _require_weights(
 
 
 def _find_sources(
-    read: Manifest, store: Store, settings: Settings, *, offline: bool
+    read: Manifest, store: Store, settings: Settings, hashes: sources.Hashes, *, offline: bool
 ) -> list[Source]:
+    """Download what is not here yet, and find the sources of all rows."""
     addressed = [row for row in read.rows if row.url]
-    fetched: dict[str, Path] = {}
     if addressed:
-        fetched, outcomes = sources.fetch_all(
+        _, outcomes = sources.fetch_all(
             addressed,
             store,
             max_height=settings.media.max_height,
@@ -277,18 +284,7 @@ def _find_sources(
             offline=offline,
         )
         store.append(outcomes)
-    hashes = sources.Hashes(store)
-    of_row = partial(
-        sources.local_source,
-        manifest=read,
-        hashes=hashes,
-        overlays=ReviewFile(store.root).overlays(),
-        captions=settings.transcript.captions,
-    )
-    found: list[Source] = []
-    for row in read.rows:
-        media = read.resolve(row.path) if row.path is not None else fetched.get(row.id)
-        found.append(of_row(row, media=media))
+    found = _known_sources(read, store, settings, hashes)
     hashes.save()
     videos = {row.id for row in read.rows}
     store.append([problem_outcome(problem, videos) for problem in read.problems])
@@ -323,8 +319,8 @@ def _perform_all(
                 failed[video, stage.name] = blocker
                 error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
                 settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
-            elif store.has(video, stage.name, recipe.key):
-                notes = store.notes(video, stage.name)
+            elif (made := store.found(video, stage.name, recipe.key)) is not None:
+                notes = tuple(made.get("notes", ()))
                 settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=notes))
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))

@@ -10,7 +10,7 @@ from typing import Any
 
 from emodiss.runs import jsonlines
 from emodiss.runs.jsonlines import Line
-from emodiss.runs.store import write_atomically
+from emodiss.runs.store import write_atomically, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class InterventionFile:
         record
             Plain values.
         """
-        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_atomically(self.ledger_path, text.encode())
+        write_json(self.ledger_path, record)
 
 
 def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

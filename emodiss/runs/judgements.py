@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.runs import jsonlines
-from emodiss.runs.store import write_atomically
+from emodiss.runs.store import write_atomically, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +105,7 @@ class JudgementFile:
         record
             Plain values.
         """
-        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_atomically(self.ledger_path, text.encode())
+        write_json(self.ledger_path, record)
 
 
 def responses(root: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -91,6 +91,12 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write plain values for programs and people: indented, keys in order, whole or not at all."""
+    text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """Paths and artifacts of one run folder.
@@ -127,12 +133,12 @@ class Store:
 
     def has(self, video: str, name: str, key: str) -> bool:
         """Whether an artifact with this very key is there whole."""
-        meta = self.meta(video, name)
-        return meta is not None and meta.get("key") == key
+        return self.found(video, name, key) is not None
 
-    def notes(self, video: str, name: str) -> tuple[str, ...]:
-        """Return what a reader should know of an artifact, as noted when it was made."""
-        return tuple((self.meta(video, name) or {}).get("notes", ()))
+    def found(self, video: str, name: str, key: str) -> dict[str, Any] | None:
+        """Return what is known of the artifact with this very key, or None when it is not there."""
+        meta = self.meta(video, name)
+        return meta if meta is not None and meta.get("key") == key else None
 
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
         """Store an artifact, replacing what was there.
@@ -163,8 +169,7 @@ class Store:
             for file, content in sorted(files.items())
         }
         meta = {"key": key, "stage": name, "video": video, **facts, "files": described}
-        text = json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_atomically(folder / "meta.json", text.encode())
+        write_json(folder / "meta.json", meta)
 
     def read(self, video: str, name: str, kind: Any, *, key: str | None = None) -> Any:
         """Read an artifact.

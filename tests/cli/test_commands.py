@@ -14,21 +14,6 @@ import emodiss
 from emodiss.cli import app
 
 
-@pytest.fixture
-def run_cli(capfd):
-    """Call the command line as its `main` does, errors turned into messages."""
-    from emodiss import cli
-
-    def call(*arguments: str):
-        sys.argv = ["emodiss", *arguments]
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capfd.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return call
-
-
 def options(settings) -> list[str]:
     return [part for k, v in settings.items() for part in ("--set", f"{k}={v}")]
 

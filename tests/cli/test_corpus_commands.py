@@ -5,26 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 
 import pytest
 
 import emodiss
-
-
-@pytest.fixture
-def run_cli(capfd):
-    """Call the command line as its `main` does, errors turned into messages."""
-    from emodiss import cli
-
-    def call(*arguments: object):
-        sys.argv = ["emodiss", *map(str, arguments)]
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capfd.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture

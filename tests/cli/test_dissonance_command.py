@@ -5,27 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 
 import pandas as pd
 import pytest
 
 import emodiss
 from tests import fakes
-
-
-@pytest.fixture
-def run_cli(capfd):
-    from emodiss import cli
-
-    def call(*arguments: str):
-        sys.argv = ["emodiss", *arguments]
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capfd.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture

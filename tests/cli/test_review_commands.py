@@ -5,27 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import sys
 
 import pytest
 
 import emodiss
 from emodiss.role_labels import render
-
-
-@pytest.fixture
-def run_cli(capfd):
-    """Call the command line as its `main` does, errors turned into messages."""
-    from emodiss import cli
-
-    def call(*arguments: str):
-        sys.argv = ["emodiss", *map(str, arguments)]
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capfd.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture

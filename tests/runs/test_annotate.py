@@ -397,3 +397,16 @@ def test_settings_of_tracks_cost_no_second_detection(study, tmp_path, stand_ins)
     mine = statuses(run, "a")
     assert mine["faces"] == "cached" and mine["tracks"] == "done"
     assert "fake-faces" not in fakes.LOADED
+
+
+def test_a_file_is_read_once_to_know_its_content(study, tmp_path, stand_ins, monkeypatch):
+    from emodiss.runs import sources
+
+    hashed: list[str] = []
+    original = sources.hash_file
+    monkeypatch.setattr(
+        sources, "hash_file", lambda path: (hashed.append(path.name), original(path))[1]
+    )
+    annotate(study, tmp_path / "run", stand_ins)
+    media = sorted(name for name in hashed if name.endswith(".mp4"))
+    assert media == ["a.mp4", "b.mp4"]
