@@ -8,6 +8,7 @@ Nothing is fetched twice: two rows with one address share one file. Beside the m
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -244,6 +245,28 @@ def runtimes() -> list[Runtime]:
         if info is not None:
             found.append(Runtime(name, str(info.version), bool(info.supported)))
     return found
+
+
+def challenge_scripts() -> tuple[str | None, str | None]:
+    """Return the version of the package `yt-dlp-ejs`, and the one that this yt-dlp asks for.
+
+    Returns
+    -------
+    installed, wanted : str or None
+        None where the package is not installed, or yt-dlp names no version.
+    """
+    try:
+        installed = importlib.metadata.version("yt-dlp-ejs")
+    except importlib.metadata.PackageNotFoundError:
+        installed = None
+    stated = "\n".join(importlib.metadata.requires("yt-dlp") or ())
+    wanted = re.search(r"^yt-dlp-ejs==([\d.]+)", stated, flags=re.MULTILINE)
+    return installed, wanted[1] if wanted else None
+
+
+def scripts_fit(installed: str, wanted: str | None) -> bool:
+    """Tell whether yt-dlp takes scripts of a version: all but the last number must agree."""
+    return wanted is None or installed.split(".")[:2] == wanted.split(".")[:2]
 
 
 def _runtime_paths() -> dict[str, dict[str, str]]:

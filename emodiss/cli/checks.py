@@ -119,16 +119,24 @@ def _javascript() -> Finding:
     # yt-dlp needs a runtime and its own scripts for YouTube since 2025.11; other sites do without.
     from emodiss import fetch
 
-    step = "Only needed to download from YouTube: pip install deno yt-dlp-ejs."
+    step = 'Only needed to download from YouTube: pip install "emodiss[youtube]".'
     if importlib.util.find_spec("yt_dlp") is None:
         return Finding("JavaScript", "note", "yt-dlp is not installed", step)
     found = fetch.runtimes()
     shown = ", ".join(f"{r.name} {r.version}{'' if r.supported else ' (too old)'}" for r in found)
-    scripts = importlib.util.find_spec("yt_dlp_ejs") is not None
-    if scripts and any(r.supported for r in found):
+    shown = shown or "no runtime"
+    scripts, wanted = fetch.challenge_scripts()
+    if scripts is None:
+        return Finding("JavaScript", "note", f"{shown}; no package yt-dlp-ejs", step)
+    if not fetch.scripts_fit(scripts, wanted):
+        own = importlib.metadata.version("yt-dlp")
+        trouble = f"{shown}; yt-dlp-ejs {scripts} does not fit yt-dlp {own}"
+        step = f'For YouTube: pip install "yt-dlp-ejs=={wanted}".'
+        return Finding("JavaScript", "note", trouble, step)
+    shown += f"; yt-dlp-ejs {scripts}"
+    if any(r.supported for r in found):
         return Finding("JavaScript", "ok", shown)
-    missing = "" if scripts else "; no package yt-dlp-ejs"
-    return Finding("JavaScript", "note", f"{shown or 'no runtime'}{missing}", step)
+    return Finding("JavaScript", "note", shown, step)
 
 
 def _token(preset: str) -> Finding:
