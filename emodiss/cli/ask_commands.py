@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from emodiss.interventions import Unanswered
 
 
+@chats.takes_place
 def intervene(
     run: RunFolder,
-    model: Annotated[
-        str | None, typer.Option(help="Model id at the endpoint, model folder, or repository.")
-    ] = None,
-    base_url: chats.BaseUrl = None,
-    local: chats.Local = False,
-    replay: chats.Replay = None,
+    model: chats.Model = None,
     kind: prompting.Kind = "all",
     video: prompting.Video = None,
     end: prompting.End = None,
@@ -34,56 +30,25 @@ def intervene(
     assign: prompting.Assign = None,
     samples: Annotated[int, typer.Option(help="Answers per prompt.", min=1)] = 1,
     temperature: Annotated[float, typer.Option(help="0 picks the likeliest words.")] = 0.0,
-    seed: chats.Seed = 0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer, tokens.", min=1)] = 300,
-    omit: chats.Omit = None,
-    token_field: chats.TokenName = "max_tokens",
-    stream: chats.Stream = False,
-    concurrency: chats.Concurrency = 4,
-    timeout: chats.Timeout = 60.0,
-    tries: chats.Tries = 6,
-    max_wait: chats.MaxWait = 600.0,
-    max_cost: chats.MaxCost = None,
-    prices: chats.Prices = None,
-    api_key_env: chats.ApiKeyEnv = "OPENAI_API_KEY",
-    allow_remote: chats.AllowRemote = False,
+    *,
+    place: chats.Place,
     redact_names: prompting.RedactNames = False,
     names: prompting.Names = None,
     preview: chats.Preview = False,
-    cache: chats.Cache = None,
-    no_cache: chats.NoCache = False,
-    revision: chats.Revision = None,
-    device: chats.Device = "cpu",
-    offline: chats.Offline = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Ask a language model what a therapist might say; answers go to RUN/interventions.jsonl."""
     from emodiss.errors import SettingsError
-    from emodiss.interventions import Patience, Unanswered, ask, request_hash
-    from emodiss.models.chat_cache import Cached
-    from emodiss.models.chat_ledger import Ledger, Metered
+    from emodiss.interventions import Unanswered, ask, request_hash
     from emodiss.prompts import PromptError
     from emodiss.runs.interventions import InterventionFile, totals
     from emodiss.runs.run import load
 
-    place = chats.Place(
-        base_url=base_url,
-        local=local,
-        replay=replay,
-        api_key_env=api_key_env,
-        allow_remote=allow_remote,
-        timeout=timeout,
-        stream=stream,
-        token_field=token_field,
-        prices=prices,
-        revision=revision,
-        device=device,
-        offline=offline,
-    )
-    if model is None and replay is None:
+    if model is None and place.replay is None:
         raise SettingsError("No model is named.", next_step="Give --model.")
-    params = chats.parameters(omit, temperature=temperature, seed=seed, max_tokens=max_tokens)
+    params = place.parameters(temperature=temperature, max_tokens=max_tokens)
     loaded = load(run)
     chosen = prompting.settings_of(
         loaded, window=window, every=every, templates=templates, assign=assign
@@ -103,25 +68,20 @@ def intervene(
             f"The run '{loaded.root.name}' has no videos.", next_step="See emodiss status."
         )
     if preview:
-        n = 0
-        if replay is None:
-            texts = (prompt.text for prompt in prompts)
-            n = place.preview(texts, model or "", params, samples=samples)
-        place.say_previewed(n)
+        texts = (prompt.text for prompt in prompts)
+        place.say_previewed(place.preview(texts, model or "", params, samples=samples))
         return
-    asked, price_list = place.open(model)
-    if samples > 1 and not params.temperature and replay is None:
+    if samples > 1 and not params.temperature and place.replay is None:
         output.say("At temperature 0 the samples of a prompt will hardly differ.")
-    ledger = Ledger(max_cost)
-    asked = Metered(asked, ledger, price_list)
-    kept: Cached | None = None
-    if not no_cache and replay is None:
-        kept = asked = Cached(asked, cache or loaded.root / "chat_cache.sqlite")
-
     file = InterventionFile(loaded.root)
     unanswered: list[Unanswered] = []
     n_jobs = len(prompts) * samples
-    with loaded.store.lock(), output.progress_bars(quiet=quiet) as progress:
+    with (
+        place.ready([model], loaded.root) as ready,
+        loaded.store.lock(),
+        output.progress_bars(quiet=quiet) as progress,
+    ):
+        ((name, asked),) = ready.models.items()
         file.mend()
         done = {line["request_sha256"] for line in file.read()}
         wanted = {
@@ -136,8 +96,8 @@ def intervene(
             asked,
             params=params,
             samples=samples,
-            concurrency=concurrency,
-            patience=Patience(tries=tries, budget_s=max_wait),
+            concurrency=place.concurrency,
+            patience=place.patience,
             done=done,
         )
         n_new = 0
@@ -154,21 +114,19 @@ def intervene(
                 if progress is not None:
                     progress("answers", n_before + n_new + len(unanswered), n_jobs)
         finally:
-            if kept is not None:
-                kept.close()
             file.sort(loaded.videos)
             record = {
                 "run": str(loaded.root.name),
                 "models": totals(file.read()),
                 "last_command": {
-                    **ledger.to_dict(),
+                    **ready.ledger.to_dict(),
                     "prompts": len(prompts),
                     "samples": samples,
                     "answered_before": n_before,
                     "answered_now": n_new,
                     "not_asked": n_jobs - n_before - n_new - len(unanswered),
                     "unanswered": [one.to_dict() for one in unanswered],
-                    "price": chats.price_of(price_list, asked.name),
+                    "price": ready.prices[name],
                     "without_prompts": {v: e.code for v, e in rendered.refused.items()},
                 },
             }

@@ -1,10 +1,13 @@
-"""What `intervene` and `judge` share: who answers, where, with how much patience and money."""
+"""What the commands that ask language models share: who answers, with what patience and money."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -14,48 +17,17 @@ import typer
 from emodiss.cli import output
 
 if TYPE_CHECKING:
+    from emodiss.interventions import Patience
     from emodiss.models.chat import ChatModel, ChatParams
-    from emodiss.models.chat_ledger import Price
+    from emodiss.models.chat_ledger import Ledger, Price
     from emodiss.models.chat_openai import TokenField
 
-BaseUrl = Annotated[
-    str | None, typer.Option(help="OpenAI-compatible endpoint: http://127.0.0.1:8000/v1.")
-]
-Local = Annotated[
-    bool, typer.Option("--local", help="Run --model on this machine with transformers.")
-]
-Replay = Annotated[Path | None, typer.Option(help="Take the answers from such a file; ask nobody.")]
-Seed = Annotated[int, typer.Option(help="Sample k is asked with seed + k.")]
-Omit = Annotated[
-    list[str] | None,
-    typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
-]
-TokenName = Annotated[
-    str, typer.Option(help="max_tokens, or max_completion_tokens for newer OpenAI models.")
-]
-Stream = Annotated[bool, typer.Option("--stream", help="Take answers in pieces.")]
-Concurrency = Annotated[int, typer.Option(help="Requests at once.", min=1)]
-Timeout = Annotated[float, typer.Option(help="Longest time for one answer, s.", min=0.1)]
-Tries = Annotated[int, typer.Option(help="Requests per answer, at most.", min=1)]
-MaxWait = Annotated[float, typer.Option(help="Waiting in all, s.", min=0.0)]
-MaxCost = Annotated[
-    float | None, typer.Option(help="Most that this command may spend, US dollars.", min=0.0)
-]
-Prices = Annotated[
-    Path | None, typer.Option(help="Price file; by default the one that comes along.")
-]
-ApiKeyEnv = Annotated[str, typer.Option(help="Environment variable with the key.")]
-AllowRemote = Annotated[
-    bool, typer.Option("--allow-remote", help="Dialogue may go to another machine.")
+Model = Annotated[
+    str | None, typer.Option(help="Model id at the endpoint, model folder, or repository.")
 ]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print exactly what would be sent, and stop.")
 ]
-Cache = Annotated[Path | None, typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no cache.")]
-Revision = Annotated[str | None, typer.Option(help="Commit of a repository, for --local.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda, for --local.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch no weights, for --local.")]
 
 _OMITTABLE = ("temperature", "seed", "max_tokens")
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
@@ -63,18 +35,10 @@ _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where models answer: the options of the command line, checked.
+    """Where models answer, with how much patience and money: options of the command line, checked.
 
-    Parameters
-    ----------
-    base_url, local, replay
-        Exactly one of them is given.
-    api_key_env, allow_remote, timeout, stream, token_field
-        Of an endpoint.
-    prices
-        Price file.
-    revision, device, offline
-        Of local weights.
+    A field is an option; its help says what it means. Exactly one of `base_url`, `local` and
+    `replay` is given.
 
     Raises
     ------
@@ -82,18 +46,51 @@ class Place:
         If not exactly one place is named, or the token field does not exist.
     """
 
-    base_url: str | None
-    local: bool
-    replay: Path | None
-    api_key_env: str
-    allow_remote: bool
-    timeout: float
-    stream: bool
-    token_field: str
-    prices: Path | None
-    revision: str | None
-    device: str
-    offline: bool
+    base_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible endpoint: http://127.0.0.1:8000/v1.")
+    ] = None
+    local: Annotated[
+        bool, typer.Option("--local", help="Run --model on this machine with transformers.")
+    ] = False
+    replay: Annotated[
+        Path | None, typer.Option(help="Take the answers from such a file; ask nobody.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Sample k is asked with seed + k.")] = 0
+    omit: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
+    ] = None
+    token_field: Annotated[
+        str, typer.Option(help="max_tokens, or max_completion_tokens for newer OpenAI models.")
+    ] = "max_tokens"
+    stream: Annotated[bool, typer.Option("--stream", help="Take answers in pieces.")] = False
+    concurrency: Annotated[int, typer.Option(help="Requests at once.", min=1)] = 4
+    timeout: Annotated[float, typer.Option(help="Longest time for one answer, s.", min=0.1)] = 60.0
+    tries: Annotated[int, typer.Option(help="Requests per answer, at most.", min=1)] = 6
+    max_wait: Annotated[float, typer.Option(help="Waiting in all, s.", min=0.0)] = 600.0
+    max_cost: Annotated[
+        float | None, typer.Option(help="Most that this command may spend, US dollars.", min=0.0)
+    ] = None
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file; by default the one that comes along.")
+    ] = None
+    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = (
+        "OPENAI_API_KEY"
+    )
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Dialogue may go to another machine.")
+    ] = False
+    cache: Annotated[
+        Path | None, typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default.")
+    ] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no cache.")] = False
+    revision: Annotated[str | None, typer.Option(help="Commit of a repository, for --local.")] = (
+        None
+    )
+    device: Annotated[str, typer.Option(help="cpu or cuda, for --local.")] = "cpu"
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch no weights, for --local.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         from emodiss.errors import SettingsError, nearest
@@ -117,19 +114,74 @@ class Place:
 
         return self.base_url is not None and not is_loopback(self.base_url)
 
-    def open(self, model: str | None) -> tuple[ChatModel, Mapping[str, Price]]:
-        """Make a model ready.
+    @property
+    def patience(self) -> Patience:
+        """How often and how long to try."""
+        from emodiss.interventions import Patience
+
+        return Patience(tries=self.tries, budget_s=self.max_wait)
+
+    def parameters(self, *, temperature: float, max_tokens: int) -> ChatParams:
+        """Put decoding parameters together, without those that the endpoint refuses.
 
         Parameters
         ----------
-        model
-            Its id, folder or repository; a recording of one model needs none.
+        temperature, max_tokens
+            Their values; the seed is an option of its own.
 
-        Returns
-        -------
-        ChatModel, dict
-            The model and prices by model id.
+        Raises
+        ------
+        SettingsError
+            If `omit` names anything else.
         """
+        from emodiss.errors import SettingsError, nearest
+        from emodiss.models.chat import ChatParams
+
+        left_out = set(self.omit or ())
+        if unknown := sorted(left_out - set(_OMITTABLE)):
+            raise SettingsError(
+                f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
+            )
+        return ChatParams(
+            temperature=None if "temperature" in left_out else temperature,
+            seed=None if "seed" in left_out else self.seed,
+            max_tokens=None if "max_tokens" in left_out else max_tokens,
+        )
+
+    @contextlib.contextmanager
+    def ready(self, models: Sequence[str | None], run: Path) -> Generator[Ready]:
+        """Make models ready on one bill, with answers kept where there is a cache.
+
+        Parameters
+        ----------
+        models
+            Id, folder or repository of each; a recording of one model needs none.
+        run
+            Run folder, where the cache is by default. A replay has none.
+
+        Yields
+        ------
+        Ready
+            The models and what they cost.
+        """
+        from emodiss.models.chat_cache import Cached
+        from emodiss.models.chat_ledger import Ledger, Metered
+
+        found = Ready({}, Ledger(self.max_cost), {})
+        with contextlib.ExitStack() as stack:
+            for model in models:
+                asked, prices = self._open(model)
+                asked = Metered(asked, found.ledger, prices)
+                price = prices.get(asked.name)
+                found.prices[asked.name] = None if price is None else dataclasses.asdict(price)
+                if not self.no_cache and self.replay is None:
+                    asked = Cached(asked, self.cache or run / "chat_cache.sqlite")
+                    stack.callback(asked.close)
+                found.models[asked.name] = asked
+            yield found
+
+    def _open(self, model: str | None) -> tuple[ChatModel, Mapping[str, Price]]:
+        """Open a model and read the prices by model id."""
         from emodiss.models.chat_ledger import FREE, read_prices
 
         asked: ChatModel
@@ -178,13 +230,15 @@ class Place:
         Returns
         -------
         int
-            How many requests.
+            How many requests; 0 for a replay.
         """
+        if self.replay is not None:
+            return 0
         n = 0
         if self.local:
             from emodiss.models.chat_transformers import TransformersChat
 
-            asked = cast("TransformersChat", self.open(model)[0])
+            asked = cast("TransformersChat", self._open(model)[0])
         else:
             asked = None
         for text in texts:
@@ -235,42 +289,48 @@ class Place:
         )
 
 
-def parameters(
-    omit: Sequence[str] | None, *, temperature: float, seed: int, max_tokens: int
-) -> ChatParams:
-    """Put decoding parameters together, without those that the endpoint refuses.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Models that can be asked.
 
     Parameters
     ----------
-    omit
-        Names of parameters to leave out.
-    temperature, seed, max_tokens
-        Their values.
-
-    Raises
-    ------
-    SettingsError
-        If `omit` names anything else.
+    models
+        By name.
+    ledger
+        Where all their requests are booked.
+    prices
+        Price of each as plain values, None when it is not known.
     """
-    from emodiss.errors import SettingsError, nearest
-    from emodiss.models.chat import ChatParams
 
-    left_out = set(omit or ())
-    if unknown := sorted(left_out - set(_OMITTABLE)):
-        raise SettingsError(
-            f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
-        )
-    return ChatParams(
-        temperature=None if "temperature" in left_out else temperature,
-        seed=None if "seed" in left_out else seed,
-        max_tokens=None if "max_tokens" in left_out else max_tokens,
-    )
+    models: dict[str, ChatModel]
+    ledger: Ledger
+    prices: dict[str, dict[str, Any] | None]
 
 
-def price_of(prices: Mapping[str, Price], name: str) -> dict[str, Any] | None:
-    """Return a price as plain values, None when it is not known."""
-    price = prices.get(name)
-    return None if price is None else dataclasses.asdict(price)
+def takes_place(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Place` where it has a parameter `place`.
+
+    Parameters
+    ----------
+    command
+        A command whose parameter `place` takes a `Place`.
+    """
+    options = inspect.signature(Place, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        command(place=Place(**{name: given.pop(name) for name in options}), **given)
+
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [
+        parameter
+        for name, stated in signature.parameters.items()
+        for parameter in (options.values() if name == "place" else [stated])
+    ]
+    cast("Any", called).__signature__ = signature.replace(parameters=parameters)
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
 
 
 def cost_of(bill: Mapping[str, Any]) -> str:

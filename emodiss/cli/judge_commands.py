@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -34,15 +33,13 @@ Own = Annotated[
 _PLACEHOLDER = "(the steps that the judge writes)"
 
 
+@chats.takes_place
 def judge(
     run: RunFolder,
     model: Annotated[
         list[str] | None,
         typer.Option(help="A judge: id at the endpoint, folder or repository; repeatable."),
     ] = None,
-    base_url: chats.BaseUrl = None,
-    local: chats.Local = False,
-    replay: chats.Replay = None,
     criterion: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,26 +68,11 @@ def judge(
     max_tokens: Annotated[
         int, typer.Option(help="Longest answer, tokens; models that reason need more.", min=1)
     ] = 16,
-    seed: chats.Seed = 0,
-    omit: chats.Omit = None,
-    token_field: chats.TokenName = "max_tokens",
-    stream: chats.Stream = False,
-    concurrency: chats.Concurrency = 4,
-    timeout: chats.Timeout = 60.0,
-    tries: chats.Tries = 6,
-    max_wait: chats.MaxWait = 600.0,
-    max_cost: chats.MaxCost = None,
-    prices: chats.Prices = None,
-    api_key_env: chats.ApiKeyEnv = "OPENAI_API_KEY",
-    allow_remote: chats.AllowRemote = False,
+    *,
+    place: chats.Place,
     redact_names: prompting.RedactNames = False,
     names: prompting.Names = None,
     preview: chats.Preview = False,
-    cache: chats.Cache = None,
-    no_cache: chats.NoCache = False,
-    revision: chats.Revision = None,
-    device: chats.Device = "cpu",
-    offline: chats.Offline = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     quiet: Quiet = False,
@@ -101,27 +83,12 @@ def judge(
     """
     from emodiss import judging
     from emodiss.errors import SettingsError, nearest
-    from emodiss.interventions import Patience
     from emodiss.ratings import CRITERIA
     from emodiss.runs.judgements import JudgementFile
     from emodiss.runs.run import load
 
-    place = chats.Place(
-        base_url=base_url,
-        local=local,
-        replay=replay,
-        api_key_env=api_key_env,
-        allow_remote=allow_remote,
-        timeout=timeout,
-        stream=stream,
-        token_field=token_field,
-        prices=prices,
-        revision=revision,
-        device=device,
-        offline=offline,
-    )
     judges: list[str | None] = list(dict.fromkeys(model or ()))
-    if not judges and replay is None:
+    if not judges and place.replay is None:
         raise SettingsError("No judge is named.", next_step="Give --model, once per judge.")
     orders = judging.ORDERS if scale_order == "both" else (scale_order,)
     for name, choices in ((mode, judging.MODES), (fallback, ("sample", "single", "none"))):
@@ -131,7 +98,7 @@ def judge(
         choices = (*judging.ORDERS, "both")
         raise SettingsError(f"Unknown: '{scale_order}'.", next_step=nearest(scale_order, choices))
     family = families(own)
-    params = chats.parameters(omit, temperature=0.0, seed=seed, max_tokens=max_tokens)
+    params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     chosen = [judging.criterion(name) for name in criterion or CRITERIA]
     loaded = load(run)
     items = _items(loaded, video, redacted=redact_names, names=names)
@@ -140,23 +107,20 @@ def judge(
     asking: dict[str, Any] = {"mode": mode, "samples": samples, "max_tokens": max_tokens}
     if preview:
         n = 0
-        if replay is None:
+        if place.replay is None:
             n = _preview(
                 place, cast("list[str]", judges), items, chosen, given, params, orders, asking
             )
         place.say_previewed(n)
         return
     file.read()  # what stands in the way of keeping the scores is said before they are asked for
-    patience = Patience(tries=tries, budget_s=max_wait)
     with (
         loaded.store.lock(),
         output.progress_bars(quiet=quiet) as progress,
-        _open(
-            place, judges or [None], None if no_cache or replay else cache or loaded.root / _CACHE,
-            max_cost,
-        ) as (models, bill),
-    ):  # fmt: skip
-        written = _plan(models, chosen, given, params, patience)
+        place.ready(judges or [None], loaded.root) as ready,
+    ):
+        models = ready.models
+        written = _plan(models, chosen, given, params, place.patience)
         if set(written) > set(given):
             judging.write_steps(written, steps or file.steps_path)
         parts: list[pd.DataFrame] = []
@@ -172,8 +136,8 @@ def judge(
                         criteria=chosen,
                         fallback=None if fallback == "none" else cast("Any", fallback),
                         scale_order=cast("Any", order),
-                        concurrency=concurrency,
-                        patience=patience,
+                        concurrency=place.concurrency,
+                        patience=place.patience,
                         progress=None
                         if progress is None
                         else lambda done, n, label=label: progress(label, done, n),
@@ -190,7 +154,8 @@ def judge(
             "unanswered": n_missing,
             "replaced": replaced,
             "errors": table.loc[table["error"] != "", "error"].value_counts().to_dict(),
-            **bill(),
+            **ready.ledger.to_dict(),
+            "prices": ready.prices,
         }
         file.write_ledger(record)
     checks, notes = examine(cast("pd.DataFrame", file.read()), list(models), family)
@@ -217,7 +182,6 @@ def judge(
         raise typer.Exit(1)
 
 
-_CACHE = "chat_cache.sqlite"
 _TITLES = {
     "missing": "What could not be read or was not answered",
     "order": "Order: scores with the scale listed downwards minus upwards",
@@ -388,29 +352,6 @@ def _preview(
             samples = asking["samples"] if asking["mode"] == "sample" else 1
             n += place.preview([one.text for one in asked], name, way, samples=samples)
     return n
-
-
-@contextlib.contextmanager
-def _open(
-    place: chats.Place, judges: Sequence[str | None], cache: Path | None, max_cost: float | None
-) -> Generator[tuple[dict[str, ChatModel], Any]]:
-    """Make judges ready on one bill, with answers kept where there is a cache."""
-    from emodiss.models.chat_cache import Cached
-    from emodiss.models.chat_ledger import Ledger, Metered
-
-    ledger = Ledger(max_cost)
-    models: dict[str, ChatModel] = {}
-    prices: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        for one in judges:
-            asked, price_list = place.open(one)
-            asked = Metered(asked, ledger, price_list)
-            prices[asked.name] = chats.price_of(price_list, asked.name)
-            if cache is not None:
-                asked = Cached(asked, cache)
-                stack.callback(asked.close)
-            models[asked.name] = asked
-        yield models, lambda: {**ledger.to_dict(), "prices": prices}
 
 
 def _troubles(table: pd.DataFrame) -> dict[str, tuple[str, int]]:

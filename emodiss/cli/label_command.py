@@ -18,14 +18,10 @@ if TYPE_CHECKING:
     from emodiss.transcript import Utterance
 
 
+@chats.takes_place
 def label_roles(
     run: RunFolder,
-    model: Annotated[
-        str | None, typer.Option(help="Model id at the endpoint, model folder, or repository.")
-    ] = None,
-    base_url: chats.BaseUrl = None,
-    local: chats.Local = False,
-    replay: chats.Replay = None,
+    model: chats.Model = None,
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
     min_confidence: Annotated[
         float, typer.Option(help="A role the model is less sure of is not used.", min=0, max=1)
@@ -36,24 +32,9 @@ def label_roles(
     max_tokens: Annotated[
         int, typer.Option(help="Longest answer, tokens; models that reason need more.", min=1)
     ] = 600,
-    seed: chats.Seed = 0,
-    omit: chats.Omit = None,
-    token_field: chats.TokenName = "max_tokens",
-    stream: chats.Stream = False,
-    concurrency: chats.Concurrency = 4,
-    timeout: chats.Timeout = 60.0,
-    tries: chats.Tries = 6,
-    max_wait: chats.MaxWait = 600.0,
-    max_cost: chats.MaxCost = None,
-    prices: chats.Prices = None,
-    api_key_env: chats.ApiKeyEnv = "OPENAI_API_KEY",
-    allow_remote: chats.AllowRemote = False,
+    *,
+    place: chats.Place,
     preview: chats.Preview = False,
-    cache: chats.Cache = None,
-    no_cache: chats.NoCache = False,
-    revision: chats.Revision = None,
-    device: chats.Device = "cpu",
-    offline: chats.Offline = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     quiet: Quiet = False,
@@ -61,73 +42,49 @@ def label_roles(
     """Ask a language model which part each voice plays; quotations are checked, doubt abstains."""
     from emodiss import role_labels
     from emodiss.errors import SettingsError
-    from emodiss.interventions.asking import Patience, Unanswered
-    from emodiss.models.chat_cache import Cached
-    from emodiss.models.chat_ledger import Ledger, Metered
+    from emodiss.interventions import Unanswered
     from emodiss.runs.reviews import ReviewFile
     from emodiss.runs.run import load
 
-    place = chats.Place(
-        base_url=base_url,
-        local=local,
-        replay=replay,
-        api_key_env=api_key_env,
-        allow_remote=allow_remote,
-        timeout=timeout,
-        stream=stream,
-        token_field=token_field,
-        prices=prices,
-        revision=revision,
-        device=device,
-        offline=offline,
-    )
-    if model is None and replay is None:
+    if model is None and place.replay is None:
         raise SettingsError("No model is named.", next_step="Give --model.")
-    params = chats.parameters(omit, temperature=0.0, seed=seed, max_tokens=max_tokens)
+    params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     loaded = load(run)
     sessions = _sessions(loaded, video)
     if preview:
         texts = [role_labels.render(talk, max_words=max_words) for talk in sessions.values()]
-        n = 0 if replay else place.preview(texts, model or "", params, samples=1)
-        place.say_previewed(n)
+        place.say_previewed(place.preview(texts, model or "", params, samples=1))
         return
-    asked, price_list = place.open(model)
-    ledger = Ledger(max_cost)
-    asked = Metered(asked, ledger, price_list)
-    kept: Cached | None = None
-    if not no_cache and replay is None:
-        kept = asked = Cached(asked, cache or loaded.root / "chat_cache.sqlite")
     file = ReviewFile(loaded.root)
     before = file.read_labels()
     rows: list[dict[str, Any]] = []
     unanswered: list[Unanswered] = []
-    try:
-        with output.progress_bars(quiet=quiet) as progress:
-            answers = role_labels.ask(
-                sessions,
-                asked,
-                params=params,
-                min_confidence=min_confidence,
-                max_words=max_words,
-                concurrency=concurrency,
-                patience=Patience(tries=tries, budget_s=max_wait),
-            )
-            for n, answer in enumerate(answers, start=1):
-                if isinstance(answer, Unanswered):
-                    unanswered.append(answer)
-                else:
-                    if before.get(answer.video_id) != answer.labels:
-                        file.append_label(answer.to_dict())
-                    rows += [
-                        {"video_id": answer.video_id, **_shown(label.to_dict())}
-                        for label in answer.labels
-                    ]
-                if progress is not None:
-                    progress("sessions", n, len(sessions))
-    finally:
-        if kept is not None:
-            kept.close()
-    order = {name: place for place, name in enumerate(sessions)}
+    with (
+        place.ready([model], loaded.root) as ready,
+        output.progress_bars(quiet=quiet) as progress,
+    ):
+        answers = role_labels.ask(
+            sessions,
+            next(iter(ready.models.values())),
+            params=params,
+            min_confidence=min_confidence,
+            max_words=max_words,
+            concurrency=place.concurrency,
+            patience=place.patience,
+        )
+        for n, answer in enumerate(answers, start=1):
+            if isinstance(answer, Unanswered):
+                unanswered.append(answer)
+            else:
+                if before.get(answer.video_id) != answer.labels:
+                    file.append_label(answer.to_dict())
+                rows += [
+                    {"video_id": answer.video_id, **_shown(label.to_dict())}
+                    for label in answer.labels
+                ]
+            if progress is not None:
+                progress("sessions", n, len(sessions))
+    order = {name: position for position, name in enumerate(sessions)}
     rows.sort(key=lambda row: order[row["video_id"]])
     output.show(rows, as_json=as_json, as_csv=as_csv)
     for one in unanswered:
