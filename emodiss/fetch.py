@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import MediaError
+from emodiss.errors import MediaError, SettingsError
 
 _SOCKET_TIMEOUT_S = 20
 
@@ -65,22 +66,48 @@ class Options:
     max_hours: float = 6.0
 
 
-class _TooMuch(Exception):
-    """A video or a file past its limit; the argument is its code."""
+class _Refused(Exception):
+    """What emodiss itself will not fetch; the argument is its code."""
 
 
-# yt-dlp reports everything as one error class; what happened stands in its message only.
+_COOKIES = "Export cookies of a browser session that may watch it: emodiss fetch --cookies FILE."
+
+# yt-dlp reports everything as one error class; what happened stands in its message only. The first
+# that fits counts: a bot check asks to sign in too, and what is blocked is called unavailable.
 _REASONS: tuple[tuple[str, str, str], ...] = (
-    (r"_TooMuch: too_large", "too_large", "Fetch a lower picture, or raise --max-gb."),
-    (r"_TooMuch: too_long", "too_long", "Raise --max-hours, or state start and end of a part."),
+    (r"_Refused: too_large", "too_large", "Fetch a lower picture, or raise --max-gb."),
+    (r"_Refused: too_long", "too_long", "Raise emodiss fetch --max-hours, or drop the row."),
     (r"private video", "private", "Ask its owner, or drop the row."),
-    (r"not a bot", "bot_check", "Wait, or hand yt-dlp cookies of a browser session."),
-    (r"\bage\b", "age_restricted", "Hand yt-dlp cookies of a session that may watch it."),
-    (r"your country|\bgeo", "geo_blocked", "Fetch it from a place where it may be watched."),
-    (r"removed|unavailable|terminated|no longer|HTTP Error 4(04|10)\b", "removed", "Drop the row."),
-    (r"HTTP Error 429\b|too many requests", "rate_limited", "Wait an hour and run again."),
-    (r"unsupported url", "unsupported", "Give the address of the video itself."),
-    (r"live event|is live|premieres", "live", "Wait until the broadcast has ended."),
+    (
+        r"not a bot|captcha",
+        "bot_check",
+        "Wait some hours, or pass cookies of a browser session: emodiss fetch --cookies FILE.",
+    ),
+    (r"confirm your age|\bage[- ]", "age_restricted", _COOKIES),
+    (r"your (country|location)|\bgeo", "geo_blocked", "Fetch it where it may be watched."),
+    (
+        r"HTTP Error 429\b|too many requests|rate-limited|try again later",
+        "rate_limited",
+        "Wait an hour and run again.",
+    ),
+    (
+        r"_Refused: live|live event|is live|premieres|not currently live|stream recording",
+        "live",
+        "Wait until the broadcast has ended and its recording is up.",
+    ),
+    (r"members-only|registered users|\b(sign|log) in\b", "login_required", _COOKIES),
+    (r"unsupported url|\bDRM\b", "unsupported", "Give another address of the video itself."),
+    (
+        r"requested format is not available|no video formats",
+        "no_format",
+        "For YouTube run emodiss doctor: without a JavaScript runtime it gives few formats.",
+    ),
+    (
+        r"removed|unavailable|terminated|no longer|does not exist|"
+        r"(?<!API page: )HTTP Error 4(04|10)\b",
+        "removed",
+        "Drop the row.",
+    ),
     (
         r"timed? ?out|refused|resolve|unreachable|reset|connection|network|more expected|"
         r"HTTP Error 50\d",
@@ -136,6 +163,8 @@ def fetch(
     ------
     MediaError
         With a code such as `private`, `removed`, `network` or `unsupported`.
+    SettingsError
+        If the cookie file cannot be used.
     """
     earlier = fetched(url, downloads)
     if earlier is not None:
@@ -152,13 +181,16 @@ def fetch(
         done = int(state.get("downloaded_bytes") or 0)
         total = int(state.get("total_bytes") or state.get("total_bytes_estimate") or 0)
         if max(done, total) > chosen.max_bytes:
-            raise _TooMuch("too_large")
+            raise _Refused("too_large")
         if progress is not None and state.get("status") == "downloading":
             progress(done, total)
 
     def refuse(info: dict[str, Any], *, incomplete: bool = False) -> None:
+        # Of a broadcast yt-dlp would record what comes from now on, which is not the video.
+        if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
+            raise _Refused("live")
         if not incomplete and float(info.get("duration") or 0) > 3600 * chosen.max_hours:
-            raise _TooMuch("too_long")
+            raise _Refused("too_long")
 
     def wait(n: int) -> float:
         return min(60.0, chosen.backoff_s * 2**n)
@@ -175,7 +207,8 @@ def fetch(
         "extractor_retries": chosen.retries,
         "retry_sleep_functions": dict.fromkeys(("http", "fragment", "extractor"), wait),
         "ratelimit": chosen.rate_limit,
-        "cookiefile": str(chosen.cookies) if chosen.cookies else None,
+        # As text: yt-dlp writes what sites set back into a file, and downloads run side by side.
+        "cookiefile": io.StringIO(read_cookies(chosen.cookies)) if chosen.cookies else None,
         "writesubtitles": bool(chosen.captions),
         "writeautomaticsub": bool(chosen.captions),
         "subtitleslangs": list(chosen.captions),
@@ -200,6 +233,57 @@ def fetch(
     unfinished.write_text(path.name + "\n", encoding="utf-8")
     unfinished.replace(marker)
     return path
+
+
+def read_cookies(path: Path) -> str:
+    """Read a cookie file of a browser session.
+
+    Parameters
+    ----------
+    path
+        Seven columns with tabs between: domain, whether subdomains count, path, whether secure,
+        expiry, name and value (Netscape format, what browser extensions export).
+
+    Returns
+    -------
+    str
+        The whole text.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, has another format or holds no cookie. The message never shows a
+        line: a cookie is a key.
+    """
+    step = "Export the cookies of one site in Netscape format (cookies.txt) from your browser."
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The cookie file '{path.name}' cannot be read ({type(error).__name__}).",
+            next_step=step,
+        ) from None
+    n_cookies = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.removeprefix("#HttpOnly_")
+        if not line.strip() or line.startswith("#"):
+            continue
+        columns = line.split("\t")
+        if (
+            len(columns) != 7
+            or (columns[1] == "TRUE") != columns[0].startswith(".")
+            or not re.fullmatch(r"(\d+(\.\d+)?)?", columns[4])
+        ):
+            raise SettingsError(
+                f"Line {number} of the cookie file '{path.name}' is not in Netscape format.",
+                next_step=step,
+            )
+        n_cookies += 1
+    if not n_cookies:
+        raise SettingsError(f"The cookie file '{path.name}' holds no cookie.", next_step=step)
+    # yt-dlp and the standard library look for this first line.
+    header = re.match(r"#( Netscape)? HTTP Cookie File", text)
+    return text if header else f"# Netscape HTTP Cookie File\n{text}"
 
 
 def about(url: str, downloads: Path) -> dict[str, Any]:
@@ -296,8 +380,8 @@ def typed(error: Exception) -> MediaError:
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, _TooMuch):
-            message = f"_TooMuch: {cause}"
+        if isinstance(cause, _Refused):
+            message = f"_Refused: {cause}"
         cause = cause.__cause__ or cause.__context__
     for pattern, code, next_step in _REASONS:
         if re.search(pattern, message, flags=re.IGNORECASE):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from emodiss import fetch, manifest
-from emodiss.errors import MediaError
+from emodiss.errors import MediaError, SettingsError
 from emodiss.runs import fetching, sources
 from emodiss.runs.store import Store
 from tests import make
+
+LARGE = 600_000
+"""Bytes of the film at /large.mp4."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,18 @@ def server(film):
 
         def do_GET(self):
             asked.append((self.command, self.path))
-            if self.path == "/film.mp4":
+            cookies.append(self.headers.get("Cookie"))
+            if self.path.startswith("http://video.invalid/"):
+                # Asked as a proxy is: with the whole address of a host that nobody has.
+                self._send(200, film, "video/mp4")
+            elif self.path == "/members.mp4":
+                known = "session=opened" in (self.headers.get("Cookie") or "")
+                self._send(200 if known else 403, film if known else b"", "video/mp4")
+            elif self.path == "/large.mp4":
+                self._send(200, film + bytes(LARGE - len(film)), "video/mp4")
+            elif self.path.endswith(".m3u8"):
+                self._send_playlist()
+            elif self.path == "/film.mp4":
                 self._send(200, film, "video/mp4")
             elif self.path == "/page":
                 self._send(200, b"<html><body>no film here</body></html>", "text/html")
@@ -82,6 +97,19 @@ def server(film):
                 self.wfile.write(rest)
             self.close_connection = True
 
+        def _send_playlist(self) -> None:
+            """State as many segments of an hour as the path says, or one and no end."""
+            name = self.path.removeprefix("/").removesuffix(".m3u8")
+            lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:3600", "#EXT-X-VERSION:3"]
+            if name != "broadcast":
+                lines += ["#EXT-X-PLAYLIST-TYPE:VOD"]
+            for i in range(1 if name == "broadcast" else int(name)):
+                lines += ["#EXTINF:3600.0,", f"/segment{i}.ts"]
+            if name != "broadcast":
+                lines += ["#EXT-X-ENDLIST"]
+            body = "\n".join(lines) + "\n"
+            self._send(200, body.encode(), "application/vnd.apple.mpegurl")
+
         def _send_without_end(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "video/mp4")
@@ -100,8 +128,10 @@ def server(film):
                 self.wfile.write(body)
 
     asked: list[tuple[str, str]] = []
+    cookies: list[str | None] = []
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.asked = asked  # type: ignore[attr-defined]
+    httpd.cookies = cookies  # type: ignore[attr-defined]
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield httpd
     httpd.shutdown()
@@ -210,6 +240,109 @@ def test_offline_takes_what_is_here_and_asks_nobody(server, tmp_path):
     assert outcomes[1].error is not None and outcomes[1].error["code"] == "offline"
 
 
+# --- options -------------------------------------------------------------------------------------
+
+
+def cookie_file(folder, *lines: tuple[str, str, str]):
+    """Write cookies as a browser exports them; a line is domain, name and value."""
+    path = folder / "cookies.txt"
+    rows = (f"{d}\tFALSE\t/\tFALSE\t4000000000\t{n}\t{v}\n" for d, n, v in lines)
+    path.write_text("# Netscape HTTP Cookie File\n\n" + "".join(rows))
+    return path
+
+
+def test_cookies_open_what_is_closed_and_go_to_their_own_site_only(server, film, tmp_path):
+    url = address(server, "/members.mp4")
+    with pytest.raises(MediaError):
+        fetch.fetch(url, tmp_path / "without", max_height=720)
+    server.cookies.clear()
+    path = cookie_file(
+        tmp_path,
+        ("127.0.0.1", "session", "opened"),
+        ("video.example", "token", "of-another-site"),
+    )
+    before = path.read_bytes()
+    options = fetch.Options(cookies=path)
+    found = fetch.fetch(url, tmp_path / "with", max_height=720, options=options)
+    assert found.read_bytes() == film
+    assert server.cookies and set(server.cookies) == {"session=opened"}
+    assert path.read_bytes() == before  # yt-dlp would write it anew
+    assert "opened" not in "".join(
+        p.read_text(errors="ignore") for p in (tmp_path / "with").rglob("*") if p.is_file()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("", "holds no cookie"),
+        ("# Netscape HTTP Cookie File\n", "holds no cookie"),
+        ('[{"name": "session", "value": "hush"}]', "Line 1 .* not in Netscape format"),
+        ("# Netscape HTTP Cookie File\nvideo.example hush\n", "Line 2 .* not in Netscape format"),
+        ("a.example\tTRUE\t/\tFALSE\t0\tsession\thush\n", "Line 1 .* not in Netscape format"),
+        ("a.example\tFALSE\t/\tFALSE\tsoon\tsession\thush\n", "Line 1 .* not in Netscape format"),
+    ],
+)
+def test_a_bad_cookie_file_is_said_once_and_never_quoted(server, tmp_path, text, message):
+    path = tmp_path / "cookies.txt"
+    if text is not None:
+        path.write_text(text)
+    read = manifest_of(tmp_path, f"a,{address(server, '/film.mp4')},,,,,\n")
+    with pytest.raises(SettingsError, match=message) as error:
+        fetching.fetch_manifest(
+            read, tmp_path / "run", max_height=720, options=fetch.Options(cookies=path)
+        )
+    assert "hush" not in str(error.value) and "Netscape format" in error.value.next_step
+    assert server.asked == []
+
+
+def test_requests_go_through_the_proxy(server, film, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    # Nobody has this name, so only the proxy can answer.
+    url = "http://video.invalid/film.mp4"
+    options = fetch.Options(proxy=address(server, ""), retries=0)
+    path = fetch.fetch(url, tmp_path / "with", max_height=720, options=options)
+    assert path.read_bytes() == film
+    assert {asked[1] for asked in server.asked} == {url}
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(url, tmp_path / "without", max_height=720, options=fetch.Options(retries=0))
+    assert error.value.code == "network"
+
+
+def test_the_rate_limit_is_held(server, tmp_path):
+    # A slow machine can only be slower, so the time is bounded from below alone: three seconds'
+    # worth of bytes, less the block that is read before the first wait.
+    options = fetch.Options(rate_limit=LARGE // 3)
+    began = time.monotonic()
+    path = fetch.fetch(address(server, "/large.mp4"), tmp_path, max_height=720, options=options)
+    assert time.monotonic() - began > 2.0
+    assert path.stat().st_size == LARGE
+
+
+def test_a_video_whose_page_states_too_great_a_length_is_not_fetched(server, tmp_path):
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(address(server, "/7.m3u8"), tmp_path, max_height=720)
+    assert error.value.code == "too_long"
+    assert "--max-hours" in error.value.next_step
+    assert not any("segment" in asked[1] for asked in server.asked)
+    # Five hours are fine, but for the segments that nobody serves.
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(address(server, "/5.m3u8"), tmp_path, max_height=720, options=HASTE)
+    assert error.value.code != "too_long"
+    assert any("segment" in asked[1] for asked in server.asked)
+
+
+def test_a_broadcast_is_not_recorded(server, tmp_path):
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(address(server, "/broadcast.m3u8"), tmp_path, max_height=720)
+    assert error.value.code == "live"
+    assert "Wait until the broadcast has ended" in error.value.next_step
+    assert not any("segment" in asked[1] for asked in server.asked)
+
+
 def test_a_dead_address_ends_soon(tmp_path):
     with pytest.raises(MediaError) as error:
         fetch.fetch("http://127.0.0.1:9/film.mp4", tmp_path, max_height=720)
@@ -294,37 +427,3 @@ def test_what_is_shared_is_addresses_and_no_words(tmp_path):
     assert fetching.shareable(fetching.rows_of(read)) == (
         "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
     )
-
-
-# --- the JavaScript runtime ----------------------------------------------------------------------
-
-
-def program(folder, name: str, says: str):
-    path = folder / name
-    path.write_text(f"#!/bin/sh\necho '{says}'\n")
-    path.chmod(0o755)
-    return path
-
-
-def test_runtimes_are_found_with_their_versions_and_handed_to_the_downloader(tmp_path, monkeypatch):
-    # yt-dlp 2026: deno from 2.3, node from 22.
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.executable", str(tmp_path / "elsewhere" / "python"))
-    assert fetch.runtimes() == []
-    program(tmp_path, "deno", "deno 2.9.8 (stable, release, x86_64-unknown-linux-gnu)")
-    node = program(tmp_path, "node", "v18.0.0")
-    found = {r.name: r.supported for r in fetch.runtimes()}
-    assert found == {"deno": True, "node": False}
-    assert fetch.quiet_options()["js_runtimes"]["node"] == {"path": str(node)}
-
-
-def test_doctor_names_the_packages_that_are_missing(tmp_path, monkeypatch):
-    from emodiss.cli import checks
-
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.executable", str(tmp_path / "elsewhere" / "python"))
-    finding = checks._javascript()
-    assert (finding.state, finding.found.partition(";")[0]) == ("note", "no runtime")
-    assert "pip install deno yt-dlp-ejs" in finding.next_step
-    program(tmp_path, "node", "v18.0.0")
-    assert "node 18.0.0 (too old)" in checks._javascript().found

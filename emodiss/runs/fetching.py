@@ -80,7 +80,11 @@ def fetch_manifest(
     ------
     RunError
         If another process works on the folder.
+    SettingsError
+        If the cookie file cannot be used.
     """
+    if options is not None and options.cookies is not None:
+        fetch.read_cookies(options.cookies)  # once and first, not with every address
     store = Store(root)
     downloads = store.root / "downloads"
     rows = [row for row in read.rows if row.url]
