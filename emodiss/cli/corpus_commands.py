@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson, Out, Quiet
+from emodiss.cli.run_commands import AllowLocal, AsCsv, AsJson, Out, Quiet
 
 if TYPE_CHECKING:
     from emodiss.corpus.public import Collection
@@ -96,7 +96,8 @@ def curate(
     from emodiss import corpus, manifest as manifests
     from emodiss.runs.run import load
 
-    read = manifests.read(manifest)
+    # Only ids are taken from it: no file that it names is opened.
+    read = manifests.read(manifest, allow_local=True)
     ids = [row.id for row in read.rows] + [p.id for p in read.problems if p.id]
     table = corpus.curate(
         load(run),
@@ -165,6 +166,7 @@ def fetch(
     max_gb: Annotated[float, typer.Option(help="Largest file, gigabytes.")] = 20.0,
     max_hours: Annotated[float, typer.Option(help="Longest video, hours.")] = 6.0,
     parallel: Annotated[int, typer.Option(help="Downloads at a time.", min=1)] = 2,
+    allow_local: AllowLocal = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     quiet: Quiet = False,
@@ -187,7 +189,7 @@ def fetch(
         max_bytes=round(max_gb * 1e9),
         max_hours=max_hours,
     )
-    read = manifests.read(manifest)
+    read = manifests.read(manifest, allow_local=allow_local)
     for problem in read.problems:
         output.say(f"{manifest.name}: {problem}")
     with output.progress_bars(quiet=quiet) as progress:
@@ -209,7 +211,11 @@ def share(
     from emodiss.runs.fetching import rows_of, shareable
     from emodiss.runs.store import write_atomically
 
-    text = shareable(rows_of(manifests.read(manifest)))
+    # Only addresses are taken from it: no file that it names is opened.
+    read = manifests.read(manifest, allow_local=True)
+    for problem in read.problems:
+        output.say(f"{manifest.name}: {problem}")
+    text = shareable(rows_of(read))
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -222,15 +228,23 @@ def licenses(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List the terms of every model in a run."""
+    """List the terms of every model that the utterances of a run rest on."""
+    from emodiss.exports.provenance import trace
     from emodiss.exports.whole_run import model_terms
     from emodiss.models.catalog import CATALOG
     from emodiss.runs.run import load
 
-    rows = (
-        model_terms(load(run))
-        if run is not None
-        else [
+    if run is not None:
+        loaded = load(run)
+        rests = trace(loaded)
+        rows = model_terms(loaded, rests)
+        if rests.untraced:
+            output.say(
+                f"The models of {len(rests.untraced)} sessions cannot be named, because the "
+                "stored results are not those of the tables; run emodiss annotate again."
+            )
+    else:
+        rows = [
             {
                 "name": entry.name,
                 "task": entry.task,
@@ -241,5 +255,4 @@ def licenses(
             }
             for entry in CATALOG.values()
         ]
-    )
     output.show(rows, as_json=as_json, as_csv=as_csv)

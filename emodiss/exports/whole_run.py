@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from emodiss import dissonance
+from emodiss.exports.methods import methods
+from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import codecs
 from emodiss.runs.store import write_atomically
 from emodiss.utterances import SCHEMA
@@ -23,169 +22,60 @@ if TYPE_CHECKING:
 _WORDS = ("text", "speaker")
 """Columns that hold what people said and what they are called."""
 
-_TASKS = {
-    "asr": "speech recognition",
-    "aligner": "word alignment",
-    "diarizer": "speaker diarization",
-    "faces": "face detection",
-    "speech_affect": "affect of the voice",
-    "face_affect": "affect of the face",
+
+_OTHERS = {
+    "role-classifier": (
+        "Apache-2.0, as emodiss; fitted on AnnoMI, which states no licence",
+        None,
+        "scripts/fit_role_classifier.py",
+    ),
+    "vader": ("MIT", False, "vaderSentiment (Hutto and Gilbert 2014)"),
 }
+"""Terms, whether they forbid commercial use, and source of models that are not in the catalog."""
 
 
-def model_terms(run: Run) -> list[dict[str, Any]]:
-    """List the terms of every model in a run.
+def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any]]:
+    """List the terms of every model that the utterances of a run rest on.
 
     Parameters
     ----------
     run
         A run.
+    rests
+        What `trace` found, where that is known already.
 
     Returns
     -------
     list of dict
-        name, task, identity, licence, noncommercial (None when the catalog does not know the
-        model any more) and source, by task. The licence is the one recorded when the run was
-        made.
+        name, task, identity, licence, noncommercial (None when not known), source, n_sessions
+        and of_sessions (with utterances, as far as they could be traced), in the order of tasks.
+        The licence is the one recorded when the run was made; a language model's terms are its
+        provider's.
     """
     from emodiss.models.catalog import CATALOG
 
-    facts = run.facts
+    rests = rests or trace(run)
+    recorded = run.facts.get("licences", {})
+    traced = len(rests.sessions) - len(rests.untraced)
     rows: list[dict[str, Any]] = []
-    for task, identity in sorted(facts["models"].items()):
-        name = str(identity).partition("@")[0]
-        entry = CATALOG.get(name)
+    for use in rests.uses:
+        name = use.identity.partition("@")[0]
+        licence, noncommercial, source = _OTHERS.get(name, ("terms of its provider", None, ""))
+        if entry := CATALOG.get(name):
+            licence, noncommercial, source = entry.licence, entry.noncommercial, entry.source
         rows.append(
             {
                 "name": name,
-                "task": task,
-                "identity": identity,
-                "licence": facts["licences"].get(name, entry.licence if entry else ""),
-                "noncommercial": entry.noncommercial if entry else None,
-                "source": entry.source if entry else "",
+                "task": use.task,
+                "identity": use.identity,
+                "licence": recorded.get(name, licence),
+                "noncommercial": noncommercial,
+                "source": source,
+                "n_sessions": len(use.videos),
+                "of_sessions": traced,
             }
         )
     return rows
-
-
-def methods(run: Run, *, seed: int = 0) -> str:
-    """Write the paragraph that a paper's methods section needs about a run.
-
-    Parameters
-    ----------
-    run
-        A run.
-    seed
-        Of the re-pairings behind the null rate.
-
-    Returns
-    -------
-    str
-        One paragraph: what was analysed, with which models, versions and parameters, the flag
-        rate, and the rate that chance gives. Parameters that differ from the defaults are named.
-    """
-    facts, settings = run.facts, run.settings
-    videos, table = run.videos_table, run.utterances
-    rule = dissonance.Rule.of(settings.dissonance)
-    versions = facts["versions"]
-    hours = float(videos["duration"].sum()) / 3600
-    failed = len({failure.video for failure in run.failures})
-    models = "; ".join(
-        f"{_TASKS.get(row['task'], row['task'])}, {row['identity']}" for row in model_terms(run)
-    )
-    packages = ", ".join(
-        f"{name} {version}"
-        for name, version in sorted(versions.items())
-        if name not in ("emodiss", "python") and version != "not installed"
-    )
-    said = [
-        f"{len(videos):,} video{'s' if len(videos) != 1 else ''} ({hours:.2f} h"
-        + (f"; {failed} more could not be analysed" if failed else "")
-        + f") were analysed with emodiss {versions.get('emodiss', '')} (preset "
-        f"{facts.get('preset', '')}, Python {versions.get('python', '')}; {packages}), which "
-        "follows Haydarov et al. (2025).",
-        f"Models: {models}.",
-        "Times refer to presentation timestamps; faces were sampled on a clock of 30 frames per "
-        f"second, every {_nth(settings.faces.stride)} frame for detection and every "
-        f"{_nth(settings.face_affect.stride)} for affect, and averaged over each utterance.",
-        _comparison(rule),
-        _counted(table, rule, seed),
-        _changed(run),
-    ]
-    return " ".join(filter(None, said)) + "\n"
-
-
-def _nth(n: int) -> str:
-    return {1: "single", 2: "second", 3: "third"}.get(n, f"{n}th")
-
-
-def _comparison(rule: dissonance.Rule) -> str:
-    sides = (
-        "the voice and the face of the speaker differed"
-        if rule.compare == "voice_vs_face"
-        else "the sentiment of the words (VADER) and the mean of voice and face differed"
-    )
-    axes = " or ".join(rule.axes)
-    scale = (
-        "all values being mapped to [-1, 1]"
-        if rule.scale == "house"
-        else "the models' raw values being compared without rescaling"
-    )
-    threshold = (
-        f"more than T = {rule.threshold:g}"
-        if rule.quantile is None
-        else f"more than the {rule.quantile:g} quantile of all differences"
-    )
-    baseline = {
-        "none": "",
-        "shift": ", after the speaker's own mean in the session was taken off",
-        "z": ", in standard deviations from the speaker's own mean in the session",
-    }[rule.baseline]
-    return (
-        f"An utterance was called dissonant when {sides} by {threshold} on {axes}, {scale}"
-        f"{baseline}; where a side could not be measured it was left undetermined."
-    )
-
-
-def _counted(table: pd.DataFrame, rule: dissonance.Rule, seed: int) -> str:
-    known = table["dissonant"].notna()
-    n, unknown = int(known.sum()), int((~known).sum())
-    if not n:
-        return f"None of {len(table):,} utterances could be determined."
-    flagged = int(table["dissonant"].fillna(False).sum())
-    text = (
-        f"Of {n:,} determined utterances {flagged:,} ({flagged / n:.1%}) were dissonant; "
-        f"{unknown:,} were undetermined."
-    )
-    found = dissonance.chance(table, rule=rule, seed=seed)
-    if not np.isfinite(found.null_rate):
-        return text + " No speaker had two determined utterances, so chance could not be estimated."
-    return text + (
-        f" With the sides re-paired at random within speaker and session (1,000 times, "
-        f"{found.n:,} utterances) {found.null_rate:.1%} were (95 % of re-pairings: "
-        f"{found.low:.1%} to {found.high:.1%}), against {found.rate:.1%} as paired "
-        f"(p = {found.p_value:.3f})."
-    )
-
-
-def _changed(run: Run) -> str:
-    """Name the settings that are not the preset's."""
-    from emodiss import presets
-    from emodiss.settings import resolve
-
-    preset = run.facts.get("preset", "")
-    try:
-        usual = resolve(presets.changes_of(preset)).model_dump(mode="json")
-    except Exception:
-        return f"Settings: {json.dumps(run.settings.model_dump(mode='json'), sort_keys=True)}."
-    own = run.settings.model_dump(mode="json")
-    changed = [
-        f"{group}.{name} = {value}"
-        for group, values in own.items()
-        for name, value in values.items()
-        if value != usual[group][name]
-    ]
-    return f"Settings other than the preset's: {', '.join(changed)}." if changed else ""
 
 
 def audformat_index(run: Run, folder: Path) -> str:
@@ -275,10 +165,11 @@ def _card(run: Run, table: pd.DataFrame, *, words: bool) -> str:
         "A flag is a difference between two models, not a feeling of a person. Not for judging, "
         "monitoring or deciding about anybody.\n\n"
         f"## How it was made\n\n{methods(run)}\n"
-        "## Terms of the models\n\n| model | task | terms |\n| --- | --- | --- |\n"
+        "## Terms of the models\n\n| model | task | sessions | terms |\n| --- | --- | --- | --- |\n"
     )
     for row in model_terms(run):
-        out.write(f"| `{row['identity']}` | {row['task']} | {row['licence']} |\n")
+        sessions = f"{row['n_sessions']:,} of {row['of_sessions']:,}"
+        out.write(f"| `{row['identity']}` | {row['task']} | {sessions} | {row['licence']} |\n")
     out.write("\n## Columns of `utterances`\n\n| column | type | meaning |\n| --- | --- | --- |\n")
     for name in table.columns:
         dtype, meaning = meanings[str(name)]

@@ -21,6 +21,8 @@ from urllib.parse import quote
 import numpy as np
 
 from emodiss.errors import RunError, nearest
+from emodiss.exports.methods import TASKS, stated
+from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs.store import write_atomically
 from emodiss.web import curves
 
@@ -129,6 +131,7 @@ def write(
     summaries: list[_Summary] = []
     utterances = run.utterances
     where = utterances.groupby("video_id").indices
+    rests = trace(run)
     for done, video in enumerate(chosen, start=1):
         table = utterances.iloc[where.get(video, [])].sort_values("start", ignore_index=True)
         length = float(lengths.get(video, np.nan))
@@ -136,13 +139,14 @@ def write(
         summary = _summary(video, table, length, trouble)
         if summary.href:
             write_atomically(
-                folder / summary.href, _session_page(run, rows[video], summary, table, folder)
+                folder / summary.href,
+                _session_page(run, rows[video], summary, table, folder, rests),
             )
         summaries.append(summary)
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
-    write_atomically(index, _index_page(run, summaries))
+    write_atomically(index, _index_page(run, summaries, rests))
     return index
 
 
@@ -160,7 +164,12 @@ def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _S
 
 
 def _session_page(
-    run: Run, row: dict[str, Any], summary: _Summary, table: pd.DataFrame, folder: Path
+    run: Run,
+    row: dict[str, Any],
+    summary: _Summary,
+    table: pd.DataFrame,
+    folder: Path,
+    rests: Provenance,
 ) -> bytes:
     lines = [_line_of(row) for row in table.itertuples()]
     frames = run.session_frames(summary.video)
@@ -180,10 +189,13 @@ def _session_page(
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),
+        stated=stated(run, rests.of(summary.video)),
+        models=_models(rests.of(summary.video)),
+        n_untraced=summary.video in rests.untraced,
     )
 
 
-def _index_page(run: Run, summaries: Sequence[_Summary]) -> bytes:
+def _index_page(run: Run, summaries: Sequence[_Summary], rests: Provenance) -> bytes:
     seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
     whole = _Summary(
         *("", "", seconds, _clock(seconds)),
@@ -198,8 +210,15 @@ def _index_page(run: Run, summaries: Sequence[_Summary]) -> bytes:
         whole=whole,
         threshold=run.settings.dissonance.threshold,
         preset=run.facts.get("preset", ""),
-        models=run.facts.get("models", {}),
+        stated=stated(run, rests),
+        models=_models(rests),
+        n_untraced=len(rests.untraced),
     )
+
+
+def _models(rests: Provenance) -> list[tuple[str, str, str]]:
+    """List task, identity and, where not all sessions rest on it, how many do."""
+    return [(TASKS[use.task], use.identity, rests.extent(use)) for use in rests.uses]
 
 
 def _render(template: str, **values: Any) -> bytes:

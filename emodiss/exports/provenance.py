@@ -1,0 +1,220 @@
+"""What the utterances of a run rest on: models that did their part, and what people stated.
+
+Traced from the stored results themselves. The settings of a run name a model for every task; a
+session with a given transcript was never diarized, whatever they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from emodiss.runs import jsonlines
+from emodiss.runs.reviews import ReviewFile
+from emodiss.stages import BY_NAME
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emodiss.runs.run import Run
+    from emodiss.runs.store import Store
+
+ORDER = (
+    *("asr", "aligner", "diarizer", "roles", "faces"),
+    *("speech_affect", "face_affect", "sentiment"),
+)
+"""Tasks as the data flow."""
+
+_Meta = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A model that did its part, and where.
+
+    Parameters
+    ----------
+    task
+        One of `ORDER`.
+    identity
+        Name, version and, where weights are files of their own, their hash.
+    videos
+        Sessions whose utterances rest on it, in the order of the manifest.
+    """
+
+    task: str
+    identity: str
+    videos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the utterance table of a run rests on.
+
+    Parameters
+    ----------
+    sessions
+        Videos with utterances, in the order of the manifest; all counts are of these.
+    uses
+        Models, in the order of `ORDER`.
+    untraced
+        Sessions whose stored results are not those that the table was made from, or are gone;
+        their models are not among `uses`.
+    corrections
+        Session and kind of review (`emodiss.reviews.KINDS`) to how many are in force.
+    """
+
+    sessions: tuple[str, ...]
+    uses: tuple[Use, ...]
+    untraced: tuple[str, ...]
+    corrections: Mapping[tuple[str, str], int]
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Tasks that some model did."""
+        return frozenset(use.task for use in self.uses)
+
+    def of(self, video: str) -> Provenance:
+        """Keep what concerns one session."""
+        return Provenance(
+            sessions=tuple(v for v in self.sessions if v == video),
+            uses=tuple(Use(u.task, u.identity, (video,)) for u in self.uses if video in u.videos),
+            untraced=tuple(v for v in self.untraced if v == video),
+            corrections={k: n for k, n in self.corrections.items() if k[0] == video},
+        )
+
+    def extent(self, use: Use) -> str:
+        """Say how many sessions a model was used in; empty when in all that could be traced."""
+        n = len(self.sessions) - len(self.untraced)
+        return "" if len(use.videos) == n else f"in {len(use.videos):,} of {n:,} sessions"
+
+
+def trace(run: Run) -> Provenance:
+    """Find what the utterances of a run rest on.
+
+    Parameters
+    ----------
+    run
+        A run whose last `annotate` ended.
+
+    Returns
+    -------
+    Provenance
+        A model counts for a session when its result is among those that the utterances were made
+        from, and holds something: a recogniser that heard no word, an aligner that placed none and
+        a diarizer that found no turn do not; a face detector that looked and found no face does,
+        because that is why faces are missing.
+    """
+    columns = ["video_id", "timing", "text", "role_source", "speech_status", "n_face_frames"]
+    table = run.columns("utterances", columns)
+    said = {str(video): part for video, part in table.groupby("video_id")}
+    facts = run.videos_table.set_index("video_id")
+    versions = run.facts.get("versions", {})
+    labels = _LabelModels(run)
+    found: dict[tuple[str, str], list[str]] = {}
+    untraced: list[str] = []
+    corrections: Counter[tuple[str, str]] = Counter()
+    sessions = [video for video in run.videos if video in said]
+    for video in sessions:
+        results = _results(run.store, video)
+        if results is None:
+            untraced.append(video)
+            continue
+        for meta in results.values():
+            corrections.update((video, review["kind"]) for review in meta.get("reviews", ()))
+        uses = [
+            *_of_stages(run, video, results, said[video], facts.loc[video]),
+            *_of_roles(results["roles"], said[video], labels.of(video)),
+        ]
+        if (said[video]["text"].fillna("").str.strip() != "").any():
+            version = versions.get("vaderSentiment") or "version not recorded"
+            uses.append(("sentiment", f"vader@vaderSentiment {version}"))
+        for use in dict.fromkeys(uses):
+            found.setdefault(use, []).append(video)
+    ordered = sorted(found, key=lambda use: (ORDER.index(use[0]), -len(found[use]), use[1]))
+    return Provenance(
+        sessions=tuple(sessions),
+        uses=tuple(Use(*use, tuple(found[use])) for use in ordered),
+        untraced=tuple(untraced),
+        corrections=dict(corrections),
+    )
+
+
+def _results(store: Store, video: str) -> dict[str, _Meta] | None:
+    """Read what made every result behind the utterances; None where the chain is broken."""
+    found: dict[str, _Meta] = {}
+    wanted = [("utterances", "")]
+    while wanted:
+        name, key = wanted.pop()
+        if name in found:
+            continue
+        meta = store.meta(video, name)
+        if meta is None or (key and meta.get("key") != key):
+            return None
+        found[name] = meta
+        # A stage that was not needed has no key.
+        wanted += [(n, k) for n, k in meta["inputs"].items() if k]
+    return found
+
+
+def _of_stages(
+    run: Run, video: str, results: Mapping[str, _Meta], said: pd.DataFrame, facts: pd.Series
+) -> Iterable[tuple[str, str]]:
+    """Task and identity of each model whose result holds something."""
+    for name, meta in results.items():
+        task = BY_NAME[name].model
+        if task is not None and _holds_something(name, run, video, said, facts):
+            yield task, str(meta["model"])
+
+
+def _holds_something(name: str, run: Run, video: str, said: pd.DataFrame, facts: pd.Series) -> bool:
+    if name == "recognition":
+        return bool(run.artifact(video, name).segments)
+    if name == "turns":
+        return bool(run.artifact(video, name))
+    if name in ("words", "alignment"):
+        return bool((said["timing"] == "aligned").any())
+    if name == "faces":
+        return bool(facts["has_video"])
+    if name == "speech_affect":
+        return bool((said["speech_status"] == "ok").any())
+    return bool((said["n_face_frames"] > 0).any())
+
+
+def _of_roles(
+    meta: _Meta, said: pd.DataFrame, models: Mapping[str, str]
+) -> Iterable[tuple[str, str]]:
+    """Who said which part a voice plays, as far as no person did."""
+    sources = set(said["role_source"].dropna())
+    if "classifier" in sources:
+        yield "roles", classifier_identity()
+    if "language_model" in sources:
+        used = json.dumps(meta.get("role_labels", []), sort_keys=True)
+        yield "roles", models.get(used, "a language model whose answer is not on record")
+
+
+def classifier_identity() -> str:
+    """Name and hash of the shipped role classifier (`emodiss.roles`)."""
+    content = resources.files("emodiss").joinpath("data/role_classifier.json").read_bytes()
+    return f"role-classifier@sha256:{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+class _LabelModels:
+    """Which language model said what about the voices."""
+
+    def __init__(self, run: Run) -> None:
+        file = ReviewFile(run.root)
+        self._lines = jsonlines.read(file.labels_path, next_step="Ask again: emodiss label-roles.")
+
+    def of(self, video: str) -> dict[str, str]:
+        """Labels, as canonical JSON, to the identity of the model that gave them last."""
+        return {
+            json.dumps(line["labels"], sort_keys=True): str(line.get("identity", ""))
+            for line in self._lines
+            if line["video_id"] == video
+        }
