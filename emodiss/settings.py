@@ -146,8 +146,9 @@ class EmoNetSettings(_Group):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="float32 is exact; bfloat16 is a faster approximation"
     )
-    backend: Literal["auto", "torch", "onnxruntime"] = Field(
-        "auto", description="auto: onnxruntime for float32 on a CPU, else torch; equal within 1e-5"
+    backend: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
+        "auto",
+        description="auto: on a CPU onnxruntime for float32, openvino for bfloat16; else torch",
     )
     batch_size: int | None = Field(
         None, ge=1, description="faces per forward pass; none is 1 on a CPU and 64 on a GPU"

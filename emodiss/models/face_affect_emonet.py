@@ -6,7 +6,7 @@ itself is in :mod:`emodiss.models.emonet_network`; here are its files, its crops
 
 **Licence of the weights**: Creative Commons BY-NC-ND 4.0. They are fetched from their authors by
 the person who runs this, for research; emodiss ships neither them nor anything converted from
-them, and a conversion made here (`backend="onnxruntime"`) lives in memory only.
+them, and a conversion made here (:mod:`emodiss.models.emonet_runtimes`) lives in memory only.
 
 **Not run on the real weights** while this was written: they could not be obtained there. The
 architecture is checked with synthetic weights against recorded outputs of the reference network
@@ -26,9 +26,7 @@ What a user should know:
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -40,7 +38,7 @@ from torch import Tensor
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import ModelError, nearest
 from emodiss.models.emonet_network import SIDE, EmoNet
-from emodiss.models.torch_threads import torch_threads
+from emodiss.models.emonet_runtimes import Run, in_onnxruntime, in_openvino, in_torch
 from emodiss.models.weight_files import EMONET_5, EMONET_8, require, sha256_of, verify
 
 __all__ = [
@@ -58,7 +56,7 @@ PUBLISHED: Final = {8: EMONET_8, 5: EMONET_5}
 """The authors' files by number of classes."""
 
 Crop = Literal["box", "landmark_square"]
-Backend = Literal["auto", "torch", "onnxruntime"]
+Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 FifthClass = Literal["fear", "anger"]
 
@@ -256,11 +254,12 @@ class EmoNetFace:
         Faces per forward pass; by default 1 on a CPU, where batches are slower (0.8x at 8), and
         64 on a GPU.
     backend
-        `torch`; `onnxruntime`, on a CPU in float32, for which the graph is converted in memory at
-        loading; `auto`, onnxruntime where it can run and torch elsewhere. Equal within 1e-5.
+        `torch`; `onnxruntime`, on a CPU in float32; `openvino`, on a CPU (extra `openvino`);
+        `auto`: torch on a GPU, and on a CPU the fastest measured, which is onnxruntime for float32
+        and openvino for bfloat16. In float32 equal within 1e-5.
     precision
         `float32` is exact (TF32 is off). `bfloat16` is faster where the processor has it, an
-        approximation whose error on the real weights has not been measured; torch only.
+        approximation whose error on the real weights has not been measured.
     allow_unverified
         Take a file that is not the published one, such as weights of your own. The identity then
         carries the file's sha256.
@@ -303,6 +302,8 @@ class EmoNetFace:
                 f"backend='onnxruntime' runs on the CPU in float32, got device '{device}' and "
                 f"precision '{precision}'."
             )
+        if backend == "openvino" and device != "cpu":
+            raise ValueError(f"backend='openvino' runs on the CPU, got device '{device}'.")
         if threads < 1 or (batch_size is not None and batch_size < 1):
             raise ValueError(
                 f"threads and batch_size must be at least 1, got {threads} and {batch_size}."
@@ -318,8 +319,8 @@ class EmoNetFace:
         self.threads = threads
         self.batch_size = batch_size or (1 if device == "cpu" else 64)
         if backend == "auto":
-            exact_on_cpu = device == "cpu" and precision == "float32"
-            backend = "onnxruntime" if exact_on_cpu else "torch"
+            fastest = "onnxruntime" if precision == "float32" else "openvino"
+            backend = fastest if device == "cpu" else "torch"
         self.backend: Backend = backend
         self.precision: Precision = precision
         self.allow_unverified = allow_unverified
@@ -327,7 +328,7 @@ class EmoNetFace:
         """How many raw values lay outside [-1, 1] since this object was made."""
         last = EXPRESSIONS.index(fifth_class)
         self._columns = list(range(8)) if n_classes == 8 else [0, 1, 2, 3, last]
-        self._run: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]] | None = None
+        self._run: Run | None = None
 
     @property
     def name(self) -> str:
@@ -354,7 +355,8 @@ class EmoNetFace:
         if self.mirror:
             options.append("mirror")
         if self.precision != "float32":
-            options.append(self.precision)
+            # In float32 all backends agree within 1e-5; in less each rounds in its own way.
+            options.append(f"{self.precision}/{self.backend}")
         return ":".join((self.name, digest, *options))
 
     @property
@@ -382,58 +384,14 @@ class EmoNetFace:
             network = EmoNet(self.n_classes)
         _fit(network, read_weights(self.weights), self.weights)
         network.requires_grad_(False)
-        self._run = self._onnx(network) if self.backend == "onnxruntime" else self._torch(network)
-
-    def _torch(
-        self, network: EmoNet
-    ) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        dtype = torch.float32 if self.precision == "float32" else torch.bfloat16
-        network = network.to(device=self.device, dtype=dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-        def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-            image = torch.from_numpy(batch).to(self.device, dtype)
-            image = image.contiguous(memory_format=torch.channels_last)
-            # TF32 would cost three digits without saying so.
-            with (
-                torch_threads(self.threads),
-                torch.inference_mode(),
-                torch.backends.cudnn.flags(allow_tf32=False),
-            ):
-                return {k: v.float().cpu().numpy() for k, v in network(image).items()}
-
-        return run
-
-    def _onnx(
-        self, network: EmoNet
-    ) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        import onnxruntime
-
-        names = ("expression", "valence", "arousal", "heatmap")
-        graph = BytesIO()
-        with warnings.catch_warnings():
-            # The tracing exporter is the one that needs no further package; torch says it will go.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network,
-                (torch.zeros(1, 3, SIDE, SIDE),),
-                graph,  # pyright: ignore[reportArgumentType]
-                input_names=["image"],
-                output_names=list(names),
-                dynamic_axes={name: {0: "n"} for name in ("image", *names)},
-                opset_version=17,
-                dynamo=False,
+        if self.backend == "torch":
+            self._run = in_torch(
+                network, device=self.device, precision=self.precision, threads=self.threads
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = self.threads
-        session = onnxruntime.InferenceSession(
-            graph.getvalue(), options, providers=["CPUExecutionProvider"]
-        )
-
-        def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-            values = session.run(names, {"image": batch})
-            return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
-
-        return run
+        elif self.backend == "onnxruntime":
+            self._run = in_onnxruntime(network, threads=self.threads)
+        else:
+            self._run = in_openvino(network, precision=self.precision, threads=self.threads)
 
     def _measure(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         """Run n images of 256 x 256 x 3 uint8 through the network, n at least 1."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ import torch
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.errors import ModelError, ModelMissing
+from emodiss.models import emonet_runtimes
 from emodiss.models.face_affect_emonet import (
     PUBLISHED,
     EmoNet,
@@ -350,6 +353,7 @@ def test_identity_says_what_changes_results_and_nothing_else(file8: Path, tmp_pa
         EmoNetFace(absent, device="cuda"),
         EmoNetFace(absent, batch_size=7),
         EmoNetFace(absent, backend="onnxruntime"),
+        EmoNetFace(absent, backend="openvino"),
         EmoNetFace(file8),
     ):
         assert same.identity == base.identity
@@ -357,11 +361,12 @@ def test_identity_says_what_changes_results_and_nothing_else(file8: Path, tmp_pa
         EmoNetFace(absent, crop="landmark_square"),
         EmoNetFace(absent, mirror=True),
         EmoNetFace(absent, precision="bfloat16"),
+        EmoNetFace(absent, precision="bfloat16", backend="torch"),
         EmoNetFace(absent, 5),
         EmoNetFace(absent, 5, fifth_class="anger"),
         EmoNetFace(file8, allow_unverified=True),
     ]
-    assert len({base.identity, *(model.identity for model in different)}) == 7
+    assert len({base.identity, *(model.identity for model in different)}) == 8
     assert hashlib.sha256(file8.read_bytes()).hexdigest()[:12] in different[-1].identity
 
 
@@ -374,6 +379,7 @@ def test_identity_says_what_changes_results_and_nothing_else(file8: Path, tmp_pa
         {"fifth_class": "disgust"},
         {"backend": "onnxruntime", "device": "cuda"},
         {"backend": "onnxruntime", "precision": "bfloat16"},
+        {"backend": "openvino", "device": "cuda"},
         {"threads": 0},
         {"batch_size": 0},
     ],
@@ -393,21 +399,65 @@ def test_caller_keeps_its_threads(model: EmoNetFace) -> None:
         torch.set_num_threads(before)
 
 
-def test_onnxruntime_equals_torch(file8: Path, model: EmoNetFace) -> None:
-    crops = [pattern(), pattern()[:, ::-1].copy()]
-    fast = EmoNetFace(file8, allow_unverified=True, backend="onnxruntime", batch_size=2)
-    fast, slow = fast.predict(crops), model.predict(crops)
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_backends_equal_torch(file8: Path, model: EmoNetFace, backend: str) -> None:
+    crops = [pattern(), pattern()[:, ::-1].copy(), pattern()[::-1].copy()]
+    fast = EmoNetFace(file8, allow_unverified=True, backend=backend, batch_size=2).predict(crops)
+    slow = model.predict(crops)
     np.testing.assert_allclose(fast.valence_raw, slow.valence_raw, rtol=0, atol=1e-5)
     np.testing.assert_allclose(fast.arousal_raw, slow.arousal_raw, rtol=0, atol=1e-5)
     np.testing.assert_allclose(fast.probabilities, slow.probabilities, rtol=0, atol=1e-5)
 
 
-def test_bfloat16_is_near_and_not_equal(file8: Path, model: EmoNetFace) -> None:
-    near = EmoNetFace(file8, allow_unverified=True, precision="bfloat16").predict([pattern()])
-    exact = model.predict([pattern()])
+def has_bfloat16() -> bool:
+    return "bf16" in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else False
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_bfloat16_is_near_and_not_equal(file8: Path, model: EmoNetFace, backend: str) -> None:
+    if backend == "openvino" and not has_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
+    near = EmoNetFace(file8, allow_unverified=True, precision="bfloat16", backend=backend)
+    near, exact = near.predict([pattern()]), model.predict([pattern()])
     # bfloat16 keeps 8 bits: 0.4 % per rounding, over some fifty layers.
     assert near.valence_raw == pytest.approx(exact.valence_raw, abs=0.02)
     assert near.valence_raw[0] != exact.valence_raw[0]
+
+
+def test_a_processor_without_bfloat16_is_told_and_nothing_is_rounded_less(
+    file8: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = emonet_runtimes._import_openvino()
+
+    class Plain(openvino.Core):
+        def get_property(self, *asked: str) -> list[str]:  # type: ignore[override]
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino, "Core", Plain)
+    model = EmoNetFace(file8, allow_unverified=True, precision="bfloat16")
+    with pytest.raises(ModelError, match=r"bfloat16; OpenVINO offers FP32, INT8.*backend=torch"):
+        model.predict([pattern()])
+
+
+_PRIVATE = """
+import os, sys
+from pathlib import Path
+from emodiss.models import emonet_runtimes
+from emodiss.models.emonet_network import EmoNet
+run = emonet_runtimes.in_openvino(EmoNet(8).eval(), precision="float32", threads=1)
+assert "openvino" in sys.modules
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
+assert not list(Path(os.environ["HOME"]).rglob("*openvino*")), "left in the home folder"
+"""
+
+
+def test_openvino_calls_nobody_and_ends_cleanly(tmp_path: Path) -> None:
+    # Its telemetry leaves an identifier in the home folder as soon as it is imported.
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _PRIVATE], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_landmark_square_by_hand() -> None:
