@@ -130,7 +130,9 @@ def test_two_faces_of_which_one_speaks(shared_data, tmp_path):
     # No transcript: voice activity stands in, and the voice gets the face whose mouth moves.
     path = shared_data / "video" / "two_faces_one_speaks.mp4"
     (tmp_path / "m.csv").write_text(f"id,path\npair,{path}\n")
-    found = emodiss.annotate(tmp_path / "m.csv", out=tmp_path / "run", preset="lite", workers=0)
+    found = emodiss.annotate(
+        tmp_path / "m.csv", out=tmp_path / "run", preset="lite", workers=0, allow_local=True
+    )
     assert found.failures == []
     people = found.artifact("pair", "people")
     tracks = found.artifact("pair", "tracks")
@@ -144,6 +146,8 @@ def test_two_faces_of_which_one_speaks(shared_data, tmp_path):
 def test_the_debate_clip_runs_to_its_end(shared_data, tmp_path):
     path = shared_data / "video" / "mexca_debate_5s.mp4"
     (tmp_path / "m.csv").write_text(f"id,path\ndebate,{path}\n")
-    found = emodiss.annotate(tmp_path / "m.csv", out=tmp_path / "run", preset="lite", workers=0)
+    found = emodiss.annotate(
+        tmp_path / "m.csv", out=tmp_path / "run", preset="lite", workers=0, allow_local=True
+    )
     assert found.failures == []
     assert len(found.utterances) >= 1

@@ -214,6 +214,7 @@ def test_the_composed_dyad_is_bound_as_its_truth_says(shared_data, tmp_path, cli
     )
     run = emodiss.annotate(
         tmp_path / "m.csv",
+        allow_local=True,
         out=tmp_path / "run",
         preset="lite",
         settings={"faces.stride": 5, "faces.min_face": 80},

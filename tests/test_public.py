@@ -92,7 +92,8 @@ def test_the_shipped_list_is_the_one_the_table_gives(shared_data, tmp_path):
 def test_shipped_manifests_can_be_read():
     folder = Path(__file__).resolve().parents[1] / "manifests"
     for path in folder.glob("*.csv"):
-        assert manifest.read(path).problems == (), path.name
+        # The demo's files are built beside this folder, not in it.
+        assert manifest.read(path, allow_local=True).problems == (), path.name
     rows = manifest.read(folder / "annomi.csv").rows
     assert (len(rows), len({row.url for row in rows})) == (133, 119)
 

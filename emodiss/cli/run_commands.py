@@ -16,6 +16,13 @@ Assign = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+AllowLocal = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local",
+        help="Open files outside the manifest's folder too; only for a manifest that you trust.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(help="Worker processes; 0 works in this process.", min=0)
 ]
@@ -35,6 +42,7 @@ def annotate(
     offline: Annotated[
         bool, typer.Option("--offline", help="Fetch no video; those never fetched fail.")
     ] = False,
+    allow_local: AllowLocal = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[
         bool,
@@ -52,7 +60,7 @@ def annotate(
     from emodiss.runs.annotate import annotate as run_annotate, plan
 
     changes = list(assign or [])
-    read = manifests.read(manifest)
+    read = manifests.read(manifest, allow_local=allow_local)
     if strict:
         read.raise_problems()
         changes.append("transcript.strict=true")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests, presets
-from emodiss.errors import RunError
+from emodiss.errors import ManifestError, RunError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.models import catalog
 from emodiss.runs import engines, keys, sources, tables
@@ -68,6 +68,7 @@ def annotate(
     threads: int = 1,
     figures: bool = True,
     offline: bool = False,
+    allow_local: bool = False,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -97,6 +98,10 @@ def annotate(
     offline
         Fetch no video either; a row whose address was never fetched fails with code `offline`.
         Weights are never fetched here, only by `emodiss models pull`.
+    allow_local
+        Open files outside the manifest's folder too. Without it, a row that names one fails and
+        the others do not, since a manifest from somebody else must not make this machine read or
+        copy files elsewhere on it. A run that goes on needs it again. It changes no result.
     progress
         Called after each job.
     announce
@@ -117,12 +122,12 @@ def annotate(
     say = announce or (lambda _line: None)
     chosen = resolve(presets.changes_of(preset), settings)
     entries = catalog.chosen(chosen)
-    read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
+    read = manifests.opened(manifest, allow_local=allow_local)
     for problem in read.problems:
         say(str(problem))
     if not read.rows:
         read.raise_problems()
-        raise manifests.ManifestError(
+        raise ManifestError(
             "The manifest has no rows.", next_step="Add one line per video: id,path."
         )
     store = Store(Path(out))
@@ -162,12 +167,13 @@ def plan(
     out: str | Path,
     preset: str = presets.DEFAULT,
     settings: Mapping[str, Any] | Iterable[str] = (),
+    allow_local: bool = False,
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
     Parameters
     ----------
-    manifest, out, preset, settings
+    manifest, out, preset, settings, allow_local
         As in `annotate`.
 
     Returns
@@ -177,7 +183,7 @@ def plan(
     """
     chosen = resolve(presets.changes_of(preset), settings)
     entries = catalog.chosen(chosen)
-    read = manifest if isinstance(manifest, Manifest) else manifests.read(manifest)
+    read = manifests.opened(manifest, allow_local=allow_local)
     store = Store(Path(out))
     planned: list[PlannedJob] = []
     for source in _known_sources(read, store, chosen, sources.Hashes(store)):
@@ -372,7 +378,10 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
     """Write what this run was asked to do and with which versions."""
     import importlib.metadata
 
-    packages = ("emodiss", "torch", "facenet-pytorch", "filterpy", "onnxruntime", "av", "whisperx")
+    packages = (
+        *("emodiss", "torch", "facenet-pytorch", "filterpy", "onnxruntime", "openvino", "av"),
+        *("whisperx", "pyannote.audio", "audonnx", "transformers", "vaderSentiment"),
+    )
     versions: dict[str, str] = {"python": platform.python_version()}
     for package in packages:
         try:

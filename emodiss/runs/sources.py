@@ -24,9 +24,6 @@ from emodiss.runs.store import Outcome, Store, write_atomically
 CAPTION_SUFFIXES = ("json3", "vtt", "srt")
 """Formats of fetched captions: word by word, with word times here and there, without."""
 
-TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
-"""Formats of a given transcript, in the order they are looked for beside the media."""
-
 _PARALLEL_DOWNLOADS = 2
 
 
@@ -113,21 +110,16 @@ def find_transcript(
         Whether captions that were fetched with a video count (`media.<language>.<suffix>`); of
         several languages the first by name, of several formats the one with most to say.
     """
-    if row.transcript:
-        return manifest.resolve(row.transcript)
-    if media is None:
+    if row.transcript is not None or row.path is not None:
+        return manifest.transcript_of(row)
+    if media is None or not captions:
         return None
-    if row.path is None:
-        beside = (
-            path
-            for suffix in CAPTION_SUFFIXES
-            for path in sorted(media.parent.glob(f"{media.stem}.*.{suffix}"))
-        )
-        return next(beside, None) if captions else None
-    beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
-    # A manifest that is named after its only video is no transcript of it.
-    taken = (media, manifest.path)
-    return next((path for path in beside if path.is_file() and path not in taken), None)
+    fetched = (
+        path
+        for suffix in CAPTION_SUFFIXES
+        for path in sorted(media.parent.glob(f"{media.stem}.*.{suffix}"))
+    )
+    return next(fetched, None)
 
 
 def local_source(

@@ -41,7 +41,7 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
     make.write_stm(tmp_path / "mute.stm", [("Ada", 100.0, 101.0, "after the end")])
     mute = emodiss.annotate(
         tmp_path / "mute.csv", out=tmp_path / "mute", preset="lite", settings=stand_ins, workers=0,
-        figures=False,
+        figures=False, allow_local=True,
     )  # fmt: skip
     shown = CliRunner().invoke(app, ["people", str(mute.root), "--json"])
     assert [(r["voice"], r["tracks"]) for r in json.loads(shown.output)] == [(None, "1")]

@@ -149,6 +149,7 @@ def test_a_video_that_failed_has_no_files(run_cli, study, tmp_path, stand_ins):
     root = tmp_path / "run"
     emodiss.annotate(
         tmp_path / "manifest.csv",
+        allow_local=True,
         out=root,
         preset="lite",
         settings=stand_ins,
@@ -239,6 +240,34 @@ def test_a_language_model_labels_roles_and_doubt_abstains(run_cli, again, tmp_pa
     )
     assert code == 0 and len(out.splitlines()) == 5
     assert len((run.root / "role_labels.jsonl").read_text().splitlines()) == 2
+
+
+def test_roles_are_asked_for_without_names(run_cli, again, tmp_path):
+    run = again()
+    root = run.root
+    at_home = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--redact-names", "--preview")
+    code, out, _ = run_cli("label-roles", root, *at_home)
+    contents = [json.loads(x)["body"]["messages"][0]["content"] for x in out.splitlines()]
+    assert code == 0 and len(contents) == 2
+    assert all("NAME1" in x and "Ada" not in x and "Bo" not in x for x in contents)
+    said = {"speaker": "NAME1", "role": "therapist", "confidence": 0.9}
+    answer = json.dumps({"speakers": [{**said, "quotes": ["How have you been"]}]})
+    recording = tmp_path / "replay.jsonl"
+    hashes = [hashlib.sha256(x.encode()).hexdigest() for x in contents]
+    lines = [{"prompt_sha256": x, "raw": answer, "model": "tagger"} for x in hashes]
+    recording.write_text("".join(json.dumps(x) + "\n" for x in lines))
+    code, out, err = run_cli("label-roles", root, "--replay", recording, "--redact-names", "--json")
+    assert code == 0, err
+    assert [(r["speaker"], r["role"]) for r in json.loads(out)][:2] == [
+        ("Ada", "therapist"), ("Bo", None),
+    ]  # fmt: skip
+    kept = [json.loads(x) for x in (root / "role_labels.jsonl").read_text().splitlines()]
+    assert {x["redaction"]["n_people"] for x in kept} == {2}
+
+    names = tmp_path / "names.txt"
+    names.write_text("Ada, Bo\n")
+    code, _, err = run_cli("label-roles", root, *at_home, "--names", names)
+    assert code == 2 and "two voices would bear one label" in err and "Ada" not in err
 
 
 def test_dialogue_stays_here_unless_asked(run_cli, again):

@@ -1,0 +1,46 @@
+"""The manifest: which videos a run works on, checked line by line before anything runs.
+
+A manifest is a CSV file with a header. Every row needs an `id` and either a `url` or a `path`;
+the other columns are optional. Rows that cannot be used are reported with line and column, all
+at once, and the rows that can be used are not held up by them.
+
+A manifest may be somebody else's. The files it names must lie in its own folder unless the user
+allows others, its addresses must be http or https and carry no password,
+and its ids can name a folder of the run and nothing else.
+"""
+
+from emodiss.manifest.rows import (
+    COLUMN_HELP,
+    METADATA_COLUMNS,
+    ROLES,
+    FaceChoice,
+    Role,
+    Side,
+    VideoRow,
+    parse_faces,
+    parse_role,
+    parse_roles,
+)
+from emodiss.manifest.rules import check_id, check_url
+from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, from_rows, opened, read
+
+__all__ = [
+    "COLUMN_HELP",
+    "METADATA_COLUMNS",
+    "ROLES",
+    "TRANSCRIPT_SUFFIXES",
+    "FaceChoice",
+    "Manifest",
+    "Problem",
+    "Role",
+    "Side",
+    "VideoRow",
+    "check_id",
+    "check_url",
+    "from_rows",
+    "opened",
+    "parse_faces",
+    "parse_role",
+    "parse_roles",
+    "read",
+]

@@ -1,0 +1,329 @@
+"""A manifest as a whole: read from a file or from memory, its faults listed by line and column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from emodiss.errors import ManifestError, nearest
+from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
+from emodiss.manifest.rules import resolve_file
+
+TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
+"""Formats of a given transcript, in the order they are looked for beside the media."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with one cell of a manifest.
+
+    Parameters
+    ----------
+    line
+        Line in the file, counted from 1; the header is line 1.
+    column
+        Name of the column, or `row` when the fault lies between columns.
+    id
+        Id of the row as written; may be empty.
+    message
+        What is wrong, with the value and what was expected.
+    """
+
+    line: int
+    column: str
+    id: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.message}"
+
+    def listed_under(self, videos: Collection[str]) -> str:
+        """Name of the row in lists of outcomes: its id, or its line where the id is not its own.
+
+        Parameters
+        ----------
+        videos
+            Ids of the usable rows. A second row of the same id must not pass for the first.
+        """
+        return f"line {self.line}" if not self.id or self.id in videos else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The rows that can be used and the problems of those that cannot.
+
+    Parameters
+    ----------
+    folder
+        Folder that relative paths start from.
+    rows
+        Usable rows, in file order; ids are unique.
+    problems
+        One per fault, in file order.
+    metadata
+        Columns that change no result, by id.
+    path
+        The file it was read from; None for rows from memory.
+    allow_local
+        Whether files outside the folder may be opened.
+    """
+
+    folder: Path
+    rows: tuple[VideoRow, ...]
+    problems: tuple[Problem, ...]
+    metadata: dict[str, dict[str, str]]
+    path: Path | None = None
+    allow_local: bool = False
+
+    def resolve(self, path: str) -> Path:
+        """Turn a path as written into one that can be opened.
+
+        Raises
+        ------
+        ManifestError
+            If it lies outside the folder and that is not allowed, or cannot be opened.
+        """
+        return resolve_file(path, self.folder, anywhere=self.allow_local)
+
+    def transcript_of(self, row: VideoRow) -> Path | None:
+        """Return the transcript that a row names, or one beside its local media as `<id>.<suffix>`.
+
+        Raises
+        ------
+        ManifestError
+            As in `resolve`; a link beside the media may lead elsewhere too.
+        """
+        if row.transcript is not None:
+            return self.resolve(row.transcript)
+        if row.path is None:
+            return None
+        media = self.resolve(row.path)
+        beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
+        # A manifest that is named after its only video is no transcript of it.
+        taken = (media, self.path)
+        found = next((path for path in beside if path.is_file() and path not in taken), None)
+        return None if found is None else self.resolve(str(found))
+
+    def file_faults(self, row: VideoRow) -> list[tuple[str, str]]:
+        """List the columns of a row whose files may not or cannot be opened, each with the why."""
+        faults: list[tuple[str, str]] = []
+        for column, written in (("path", row.path), ("transcript", row.transcript)):
+            try:
+                if written is not None:
+                    self.resolve(written)
+                elif column == "transcript" and not faults:
+                    self.transcript_of(row)
+            except ManifestError as error:
+                faults.append((column, f"row '{row.id}': {error}"))
+        return faults
+
+    def raise_problems(self) -> None:
+        """Raise one error that lists every problem; do nothing when there is none.
+
+        Raises
+        ------
+        ManifestError
+            If there is any problem.
+        """
+        if self.problems:
+            raise ManifestError(
+                f"{len(self.problems)} problem(s) in the manifest:\n"
+                + "\n".join(f"  {problem}" for problem in self.problems),
+                next_step="Correct these lines.",
+            )
+
+
+def opened(manifest: str | Path | Manifest, *, allow_local: bool = False) -> Manifest:
+    """Return a manifest, read if it is not yet.
+
+    Parameters
+    ----------
+    manifest
+        Path of a CSV, or a manifest already read.
+    allow_local
+        As in `read`.
+
+    Raises
+    ------
+    ManifestError
+        As in `read`; or if files outside the folder are to be allowed in a manifest that was read
+        without allowing them, so that its rows are gone already.
+    """
+    if not isinstance(manifest, Manifest):
+        return read(manifest, allow_local=allow_local)
+    if allow_local and not manifest.allow_local:
+        raise ManifestError(
+            "This manifest was read without allow_local.",
+            next_step="Say it there: emodiss.manifest.read(..., allow_local=True).",
+        )
+    return manifest
+
+
+def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
+    """Read and check a manifest.
+
+    Parameters
+    ----------
+    path
+        CSV in UTF-8 with a header; comma, semicolon or tab between the cells.
+    allow_local
+        Whether rows may name files (media, transcripts) outside the manifest's folder, links
+        followed. By default such a row is a problem, since a manifest from somebody else must not
+        make this machine read or copy files elsewhere on it. The folder is the one that the CSV
+        itself lies in, should `path` be a link. It changes no result and enters no key.
+
+    Raises
+    ------
+    ManifestError
+        If the file as a whole cannot be read: it does not exist, is not UTF-8, has no header, no
+        `id`, neither `url` nor `path`, or a column that is not known. Faults of single rows are
+        returned as `Manifest.problems`.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ManifestError(
+            f"There is no manifest at '{path}'.",
+            next_step="Write a CSV with the columns id and path (or url), or try: emodiss demo.",
+        ) from None
+    except (UnicodeDecodeError, IsADirectoryError, PermissionError) as error:
+        raise ManifestError(
+            f"The manifest '{path.name}' cannot be read as UTF-8 text ({type(error).__name__}).",
+            next_step="Save it as CSV in UTF-8.",
+        ) from error
+    header_line = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header_line.count)
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        header = [cell.strip() for cell in next(lines, [])]
+        _check_header(header, path.name)
+        path = path.resolve()
+        return _check_rows(
+            header, lines, Manifest(path.parent, (), (), {}, path, allow_local=allow_local)
+        )
+    except csv.Error as error:
+        raise ManifestError(
+            f"The manifest '{path.name}' is not CSV at line {lines.line_num}: {error}.",
+            next_step="Look for a quotation mark that is not closed.",
+        ) from error
+
+
+def _check_header(header: list[str], name: str) -> None:
+    known = (*VideoRow.model_fields, *METADATA_COLUMNS)
+    if not any(header):
+        raise ManifestError(
+            f"The manifest '{name}' is empty.", next_step="Give it a header: id,path or id,url."
+        )
+    if "id" not in header or not {"url", "path"} & set(header):
+        raise ManifestError(
+            f"The manifest '{name}' needs the columns id and url or path; it has "
+            f"{', '.join(filter(None, header))}.",
+            next_step="The first line must name the columns.",
+        )
+    for column in header:
+        if header.count(column) > 1:
+            raise ManifestError(f"The manifest '{name}' has the column '{column}' twice.")
+        if column not in known and not column.startswith("x_"):
+            raise ManifestError(
+                f"The manifest '{name}' has an unknown column '{column}'. {nearest(column, known)}",
+                next_step="Columns of your own start with x_.",
+            )
+
+
+def _check_rows(header: list[str], lines: Iterable[list[str]], empty: Manifest) -> Manifest:
+    rows: list[VideoRow] = []
+    problems: list[Problem] = []
+    metadata: dict[str, dict[str, str]] = {}
+    first_line: dict[str, int] = {}
+    for cells in lines:
+        line: int = lines.line_num  # pyright: ignore[reportAttributeAccessIssue]
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            given = cells[header.index("id")] if header.index("id") < len(cells) else ""
+            problems.append(
+                Problem(line, "row", given, f"expected {len(header)} cells, got {len(cells)}")
+            )
+            continue
+        values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell}
+        row_id = values.get("id", "")
+        typed: dict[str, Any] = {k: v for k, v in values.items() if k in VideoRow.model_fields}
+        try:
+            row = VideoRow.model_validate({"id": "", **typed})
+        except ValidationError as error:
+            problems.extend(
+                Problem(
+                    line,
+                    str(fault["loc"][0]) if fault["loc"] else "row",
+                    row_id,
+                    fault["msg"].removeprefix("Value error, "),
+                )
+                for fault in error.errors()
+            )
+            continue
+        # File systems of macOS and Windows take S1 and s1 for one folder.
+        folded = row.id.casefold()
+        if folded in first_line:
+            problems.append(
+                Problem(line, "id", row.id, f"'{row.id}' is already on line {first_line[folded]}")
+            )
+            continue
+        if faults := empty.file_faults(row):
+            problems.extend(Problem(line, column, row.id, why) for column, why in faults)
+            continue
+        first_line[folded] = line
+        rows.append(row)
+        metadata[row.id] = {
+            k: v for k, v in values.items() if k in METADATA_COLUMNS or k.startswith("x_")
+        }
+    return replace(empty, rows=tuple(rows), problems=tuple(problems), metadata=metadata)
+
+
+def from_rows(
+    rows: Iterable[dict[str, Any]], *, folder: Path | str = ".", allow_local: bool = False
+) -> Manifest:
+    """Check rows that are already in memory, such as the records of a data frame.
+
+    Parameters
+    ----------
+    rows
+        Mappings with the columns of a manifest; None and NaN count as empty.
+    folder
+        Folder that relative paths start from, and that files must lie in; default is the one in
+        which the program was started.
+    allow_local
+        As in `read`: rows in memory were often read from somebody's file.
+
+    Raises
+    ------
+    ManifestError
+        If any row cannot be used.
+    """
+    rows = [{k: v for k, v in row.items() if v is not None and v == v} for row in rows]
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    _check_header(header, "rows")
+    empty = Manifest(Path(folder).resolve(), (), (), {}, allow_local=allow_local)
+    checked: list[VideoRow] = []
+    for number, values in enumerate(rows, start=1):
+        try:
+            row = VideoRow(**{k: v for k, v in values.items() if k in VideoRow.model_fields})
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise ManifestError(
+                f"Row {number} ({values.get('id', 'no id')}): {fault['msg']}.",
+                next_step="Correct this row.",
+            ) from None
+        for column, why in empty.file_faults(row):
+            raise ManifestError(f"Row {number}, column {column}: {why}")
+        checked.append(row)
+    ids = [row.id.casefold() for row in checked]
+    for row in checked:
+        if ids.count(row.id.casefold()) > 1:
+            raise ManifestError(f"The id '{row.id}' is given more than once.")
+    return replace(empty, rows=tuple(checked))
