@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -126,6 +126,7 @@ def ask(
     model: ChatModel,
     *,
     params: ChatParams,
+    shown: Mapping[str, Sequence[Utterance]] | None = None,
     min_confidence: float = MIN_CONFIDENCE,
     max_words: int = MAX_WORDS,
     concurrency: int = 1,
@@ -142,6 +143,9 @@ def ask(
         Whom to ask.
     params
         Decoding parameters; `max_tokens` must leave room for a quotation per voice.
+    shown
+        The same sessions, utterance by utterance, with names replaced by
+        `emodiss.interventions.redact`: the model sees these, and the labels speak of `sessions`.
     min_confidence, max_words
         As in `read_answer` and `render`.
     concurrency, patience, sleep
@@ -155,9 +159,10 @@ def ask(
     from emodiss.interventions.asking import Unanswered, ask as ask_all
     from emodiss.judging.criteria import Question
 
+    seen = sessions if shown is None else shown
     questions = (
-        Question(video, "role_labels", render(utterances, max_words=max_words))
-        for video, utterances in sessions.items()
+        Question(video, "role_labels", render(seen[video], max_words=max_words))
+        for video in sessions
     )
     answers = ask_all(
         cast("Any", questions),
@@ -172,7 +177,9 @@ def ask(
             yield answer
             continue
         asked, said = answer.intervention, answer.completion
-        labels = read_answer(said.text, sessions[asked.video_id], min_confidence=min_confidence)
+        labels = read_answer(said.text, seen[asked.video_id], min_confidence=min_confidence)
+        if shown is not None:
+            labels = unredacted(labels, shown[asked.video_id], sessions[asked.video_id])
         yield Labelled(
             video_id=asked.video_id,
             labels=labels,
@@ -273,6 +280,34 @@ def holds(label: RoleLabel, utterances: Iterable[Utterance]) -> bool:
     )
 
 
+def unredacted(
+    labels: Iterable[RoleLabel], shown: Sequence[Utterance], utterances: Sequence[Utterance]
+) -> tuple[RoleLabel, ...]:
+    """Let labels of a session with names replaced speak of the session as it is.
+
+    Parameters
+    ----------
+    labels
+        From `read_answer`.
+    shown, utterances
+        The session with names replaced, and as it is, one for one. No two voices bear one label.
+
+    Returns
+    -------
+    tuple of RoleLabel
+        With the voices' own labels and the words that they said, so that `holds` can look them up.
+    """
+    voices = {hidden.speaker: u.speaker for hidden, u in zip(shown, utterances, strict=True)}
+    return tuple(
+        replace(
+            label,
+            speaker=voices[label.speaker],
+            quotes=tuple(_as_said(q, label.speaker, shown, utterances) for q in label.quotes),
+        )
+        for label in labels
+    )
+
+
 def _answers(text: str) -> dict[str, Any] | None:
     """Entries by speaker, None when the answer is not what was asked for."""
     start, end = text.find("{"), text.rfind("}")
@@ -339,6 +374,33 @@ def _occurs(quote: str, speaker: str, utterances: Iterable[Utterance]) -> bool:
         if any(said[i : i + n] == sought for i in range(len(said) - n + 1)):
             return True
     return False
+
+
+_STAND_IN = re.compile(r"\bname\d*")
+
+
+def _as_said(
+    quote: str, speaker: str, shown: Sequence[Utterance], utterances: Sequence[Utterance]
+) -> str:
+    """Put the words that were said for the stand-ins of a quotation; a name may be several."""
+    sought = _words(quote)
+    if not _STAND_IN.search(" ".join(sought)):
+        return quote
+    hidden, u = next(
+        pair
+        for pair in zip(shown, utterances, strict=True)
+        if pair[0].speaker == speaker and _occurs(quote, speaker, pair[:1])
+    )
+    seen, said = _words(hidden.text), _words(u.text)
+    at: list[int] = []  # where each word that was seen begins in what was said
+    for word in seen:
+        after = at[-1] + 1 if at else 0
+        # A word that is no name stands in both; what is skipped is the rest of a name before it.
+        at.append(after if _STAND_IN.search(word) else said.index(word, after))
+    at.append(len(said))
+    n = len(sought)
+    first = next(i for i in range(len(seen)) if seen[i : i + n] == sought)
+    return " ".join(said[at[first] : at[first + n]])
 
 
 def _one_line(text: str) -> str:

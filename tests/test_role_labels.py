@@ -5,17 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from emodiss.interventions import redact
 from emodiss.models.chat import ChatParams
 from emodiss.models.chat_openai import OpenAICompatible
 from emodiss.models.chat_replay import Replay
 from emodiss.reviews import Place, Review, now
-from emodiss.role_labels import Labelled, RoleLabel, ask, holds, read_answer, render
+from emodiss.role_labels import (
+    Labelled,
+    RoleLabel,
+    ask,
+    holds,
+    read_answer,
+    render,
+    unredacted,
+)
 from emodiss.roles import assign
 from emodiss.speech import Transcript
 from emodiss.transcript import Utterance
@@ -138,6 +149,83 @@ def test_a_long_session_is_cut_at_whole_utterances() -> None:
     # 5 and 7 words; the next two would be 14.
     assert text.count("\n| ") == 2
     assert "Go on" not in text
+
+
+# -- names replaced ------------------------------------------------------------------------
+
+
+def redacted(talk: list[Utterance], *people: tuple[str, ...]) -> list[Utterance]:
+    columns = {"text": [u.text for u in talk], "speaker": [u.speaker for u in talk]}
+    table, _ = redact(pd.DataFrame(columns, dtype=object), people)
+    return [
+        replace(u, text=text, speaker=speaker)
+        for u, text, speaker in zip(talk, table["text"], table["speaker"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quote", "said_so"),
+    [
+        ("went to see NAME3 because", "went to see anna may because"),
+        ("because NAME3's brother, NAME2", "because anna may's brother bo lee"),
+        ("NAME3's brother, NAME2, is", "anna may's brother bo lee is"),
+        ("brother NAME2 is gone", "brother bo lee is gone"),
+        ("I went to", "I went to"),
+    ],
+)
+def test_a_quotation_of_names_replaced_becomes_what_was_said(quote: str, said_so: str) -> None:
+    text = "I went to see Anna May, because Anna May's brother, Bo Lee, is gone."
+    talk = [Utterance(0, 2, "Cy", "Hello, Bo Lee, go on."), Utterance(2, 9, "Bo Lee", text)]
+    shown = redacted(talk, ("Cy",), ("Bo Lee",), ("Anna May",))
+    assert [u.speaker for u in shown] == ["NAME1", "NAME2"]
+    found = read_answer(said(entry("NAME2", "patient", quote)), shown)
+    labels = unredacted(found, shown, talk)
+    assert labels[1] == RoleLabel("Bo Lee", "patient", 0.95, (said_so,))
+    assert labels[0] == RoleLabel(
+        "Cy", None, pytest.approx(math.nan, nan_ok=True), (), "not_answered"
+    )
+    assert holds(labels[1], talk)
+
+
+@given(st.data())
+def test_every_label_of_names_replaced_holds_in_what_was_said(data: st.DataObject) -> None:
+    word = st.sampled_from(["Ann", "ann's", "Lee", "Bo", "name", "no", "-", "go,"])
+    spoken = data.draw(st.lists(word, min_size=1, max_size=12))
+    talk = [Utterance(0, 1, "S0", "Yes."), Utterance(1, 2, "Ann", " ".join(spoken))]
+    shown = redacted(
+        talk, *data.draw(st.sampled_from([(), (("Lee Bo", "Lee"),), (("no Bo", "-", "!"),)]))
+    )
+    seen = shown[1].text.split()
+    first = data.draw(st.integers(0, len(seen) - 1))
+    quote = " ".join(seen[first : data.draw(st.integers(first + 1, len(seen)))])
+    labels = read_answer(said(entry(shown[1].speaker, "patient", quote)), shown)
+    (_, found) = unredacted(labels, shown, talk)
+    assert found.speaker == "Ann" and len(found.quotes) == len(labels[1].quotes)
+    assert holds(found, talk) == bool(found.quotes)
+
+
+def test_a_model_sees_no_name_and_its_labels_bear_them() -> None:
+    talk = [
+        Utterance(0, 2, "Ada", "What brings you here, Bo?"),
+        Utterance(2, 5, "Bo", "Ada, I am low."),
+    ]
+    shown = redacted(talk)
+    said_so = said(
+        entry("NAME1", "therapist", "brings you here, NAME2"), entry("NAME2", "patient", "I am low")
+    )
+    with serving() as server:
+        server.script = [answer(said_so)]
+        model = OpenAICompatible("tagger", base_url=server.url)
+        (found,) = ask({"a": talk}, model, params=ChatParams(), shown={"a": shown})
+    assert isinstance(found, Labelled)
+    assert [(label.speaker, label.role, label.quotes) for label in found.labels] == [
+        ("Ada", "therapist", ("brings you here bo",)),
+        ("Bo", "patient", ("I am low",)),
+    ]
+    sent = server.bodies[0]["messages"][0]["content"]
+    assert (
+        "| NAME1: What brings you here, NAME2?" in sent and "Ada" not in sent and "Bo" not in sent
+    )
 
 
 # -- asking --------------------------------------------------------------------------------

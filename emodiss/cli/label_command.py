@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emodiss.cli import chat_options as chats, output
+from emodiss.cli import chat_options as chats, output, prompting
 from emodiss.cli.run_commands import AsCsv, AsJson, Quiet
 from emodiss.cli.show_commands import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from emodiss.interventions import Redaction
     from emodiss.runs.run import Run
     from emodiss.transcript import Utterance
 
@@ -34,6 +36,8 @@ def label_roles(
     ] = 600,
     *,
     place: chats.Place,
+    redact_names: prompting.RedactNames = False,
+    names: prompting.Names = None,
     preview: chats.Preview = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -50,9 +54,11 @@ def label_roles(
         raise SettingsError("No model is named.", next_step="Give --model.")
     params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     loaded = load(run)
+    people = prompting.people(redact_names, names)
     sessions = _sessions(loaded, video)
+    shown, redactions = _redacted(sessions, people) if redact_names else (sessions, {})
     if preview:
-        texts = [role_labels.render(talk, max_words=max_words) for talk in sessions.values()]
+        texts = [role_labels.render(talk, max_words=max_words) for talk in shown.values()]
         place.say_previewed(place.preview(texts, model or "", params, samples=1))
         return
     file = ReviewFile(loaded.root)
@@ -67,6 +73,7 @@ def label_roles(
             sessions,
             next(iter(ready.models.values())),
             params=params,
+            shown=shown if redact_names else None,
             min_confidence=min_confidence,
             max_words=max_words,
             concurrency=place.concurrency,
@@ -77,7 +84,9 @@ def label_roles(
                 unanswered.append(answer)
             else:
                 if before.get(answer.video_id) != answer.labels:
-                    file.append_label(answer.to_dict())
+                    redaction = redactions.get(answer.video_id)
+                    line = {"redaction": redaction.to_dict() if redaction else None}
+                    file.append_label(answer.to_dict() | line)
                 rows += [
                     {"video_id": answer.video_id, **_shown(label.to_dict())}
                     for label in answer.labels
@@ -117,3 +126,29 @@ def _sessions(run: Run, video: str | None) -> dict[str, Sequence[Utterance]]:
         else:
             output.say(f"{name}: nobody transcribed it, so there is nothing to go by.")
     return found
+
+
+def _redacted(
+    sessions: Mapping[str, Sequence[Utterance]], people: Iterable[Sequence[str]]
+) -> tuple[dict[str, Sequence[Utterance]], dict[str, Redaction]]:
+    """Sessions with names replaced, and what was replaced, by id."""
+    import pandas as pd
+
+    from emodiss.errors import SettingsError
+    from emodiss.interventions import redact
+
+    shown: dict[str, Sequence[Utterance]] = {}
+    done: dict[str, Redaction] = {}
+    for video, talk in sessions.items():
+        columns = {"text": [u.text for u in talk], "speaker": [u.speaker for u in talk]}
+        table, done[video] = redact(pd.DataFrame(columns, dtype=object), people)
+        if table["speaker"].nunique() < len(set(columns["speaker"])):
+            raise SettingsError(
+                f"{video}: with names replaced, two voices would bear one label.",
+                next_step="List the names of different people on lines of their own.",
+            )
+        shown[video] = [
+            replace(u, text=text, speaker=speaker)
+            for u, text, speaker in zip(talk, table["text"], table["speaker"], strict=True)
+        ]
+    return shown, done

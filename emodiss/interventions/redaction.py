@@ -68,7 +68,8 @@ def redact(
     session
         Rows of the utterance table of one session; `text` and `speaker` are read where present.
     people
-        One entry per person: the spellings of the name, such as `("Katherine Smith", "Kate")`.
+        One entry per person: the spellings of the name, such as `("Katherine Smith", "Kate")`. What
+        holds no letter or digit is no name.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def redact(
         A copy with names replaced in `text` and `speaker`, and what was done. Listed people are
         numbered first, in the order given, then speakers in order of first appearance.
     """
-    known = [tuple(name.strip() for name in person if name.strip()) for person in people]
+    known = [tuple(n.strip() for n in person if any(map(str.isalnum, n))) for person in people]
     known = [person for person in known if person]
     listed = {name.casefold() for person in known for name in person}
     if "speaker" in session.columns:
