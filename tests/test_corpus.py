@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 import emodiss
 from emodiss.corpus import table1, table2, table4, turn_counts, vocabulary
+from emodiss.judging import COLUMNS
 from emodiss.runs.store import Outcome
 
 
@@ -167,6 +169,55 @@ def test_table_4_adds_up_the_work_behind_the_results(run):
     everything = table4(run, all_work=True).set_index(["stage", "device"])
     assert everything.loc[("faces", "cuda"), "hours"] == pytest.approx(1.75)
     assert everything.loc[("faces", "cpu"), "n_jobs"] == 2
+
+
+def test_table_4_keeps_waiting_for_models_apart_from_work(run):
+    def line(identity, seconds, **values):
+        said = {"identity": identity, "latency_s": seconds, "from_cache": False}
+        return json.dumps({**said, "answered_at": "2026-05-01T00:00:00Z", **values}) + "\n"
+
+    server, here = "openai-compatible http://localhost:1/v1 m", "transformers m@1 float32"
+    answers = run.root / "interventions.jsonl"
+    answers.write_text(
+        line(server, 1800.0)
+        + line(server, 900.0)
+        # The same answer for another condition that reads alike, and one that nobody timed.
+        + line(server, 900.0, from_cache=True)
+        + line(server, None)
+        + line(here, 3600.0)
+    )
+    labels = run.root / "role_labels.jsonl"
+    labels.write_text('{"video_id": "a", "labels": [], "identity": "replay x"}\n')
+    judged = run.root / "judgements.csv"
+    rows = [("i", "ok", 7200), ("j", "unparsable", 1800), ("k", "unanswered", "")]
+    pd.DataFrame(
+        [
+            dict.fromkeys(COLUMNS, "") | {"item": item, "criterion": "empathy", "judge": "J",
+                "status": status, "latency_s": seconds, "identity": server}
+            for item, status, seconds in rows
+        ]
+    ).to_csv(judged, index=False)  # fmt: skip
+    try:
+        table = table4(run).set_index(["stage", "kind", "device"])
+    finally:
+        for path in (answers, labels, judged):
+            path.unlink()
+    assert table.loc[("interventions", "waiting", server), "hours"] == pytest.approx(0.75)
+    assert table.loc[("interventions", "waiting", server), "n_jobs"] == 3
+    assert table.loc[("interventions", "waiting", server), "n_untimed"] == 1
+    assert table.loc[("interventions", "compute", here), "hours"] == pytest.approx(1.0)
+    paper = "Response extraction (open-source models)"
+    assert table.loc[("interventions", "compute", here), "experiment"] == paper
+    assert pd.isna(table.loc[("interventions", "waiting", server), "experiment"])
+    assert table.loc[("judgements", "waiting", server), "hours"] == pytest.approx(2.5)
+    assert np.isnan(table.loc[("role_labels", "waiting", "replay x"), "hours"])
+    stages = list(dict.fromkeys(table.index.get_level_values("stage")))
+    assert stages[-3:] == ["role_labels", "interventions", "judgements"]
+    # Work on a device is what it was without them.
+    alone = table4(run)
+    assert set(alone["kind"]) == {"compute"}
+    again = table.reset_index()[list(alone.columns)].head(len(alone))
+    pd.testing.assert_frame_equal(again, alone)
 
 
 def test_the_media_of_a_video_are_known_by_content(run, study):

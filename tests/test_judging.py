@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -136,6 +137,19 @@ def test_logprob_mode_weighs_and_reports_the_mass():
     assert set(table["mode"]) == {"logprob"} and set(table["fallback"]) == {""}
     assert {p.top_logprobs for _, p, _ in model.asked} == {20}
     assert list(table["video"]) == ["v0", "v1", "v2"]
+
+
+def test_seconds_add_up_over_answers_and_are_missing_where_one_is_silent():
+    class Timed(Scripted):
+        def generate(self, messages, params, *, sample=0):
+            answer = super().generate(messages, params, sample=sample)
+            silent = "word word" in messages[-1]["content"] and sample == 2
+            return dataclasses.replace(answer, latency_s=None if silent else 0.25 * (sample + 1))
+
+    table = judging.judge(items(), Timed(lambda *_: "4"), mode="sample", samples=3, **EMPATHY)
+    # .25 + .5 + .75; the first response is "word " and nothing more.
+    assert table["latency_s"].iloc[0] == pytest.approx(1.5)
+    assert table["latency_s"].iloc[1:].isna().all()
 
 
 def test_without_probabilities_it_samples_and_says_so():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from emodiss.corpus import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from emodiss.runs.run import Run
 
@@ -41,6 +41,7 @@ _EXPERIMENTS = {
     "face_affect": "Valence-arousal estimation (video)",
     "speech_affect": "Valence-arousal estimation (audio)",
 }
+_RESPONSES = "Response extraction (open-source models)"
 
 
 def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str]:
@@ -168,7 +169,7 @@ def _hosts(run: Run) -> list[str]:
 
 
 def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
-    """Add up the hours each stage took on each device: paper A's Table 4.
+    """Add up the hours each stage took on each device, and what was asked of models: Table 4.
 
     Parameters
     ----------
@@ -176,14 +177,25 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
         A run.
     all_work
         Count every job ever done in the folder, failed and repeated ones too. By default only
-        the job that made each result as it stands.
+        the job that made each result as it stands. Of answers only those that stand are on
+        record, either way.
 
     Returns
     -------
     DataFrame
-        stage, device, n_jobs, hours, hours_per_hour (of video; NaN when no video has a length)
-        and experiment, the row of the paper's table that the stage belongs to, if any. In order
-        of the stages.
+        In order of the stages, then of what was asked:
+
+        - stage: a stage of the pipeline, or `role_labels`, `interventions`, `judgements`;
+        - kind: `compute` (wall clock of work on a device; of language models, those whose
+          weights this machine ran) or `waiting` (from request to full answer of a server,
+          whatever it computed meanwhile). Seconds of answers add up, though several may have
+          been waited for at a time, and leave out failed requests and pauses before retries;
+        - device: where a stage ran, or which model was asked, by its identity;
+        - n_jobs: jobs, or answers (scores, of judgements);
+        - n_untimed: those of them that nobody timed, which `hours` leaves out;
+        - hours: NaN when nothing was timed;
+        - hours_per_hour: of video; NaN when no video has a length;
+        - experiment: the row of the paper's table that it belongs to, if any.
     """
     from emodiss.stages import STAGES
 
@@ -192,26 +204,66 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
     jobs = [o for o in run.store.outcomes() if o.status in worked and o.stage in order]
     if not all_work:
         jobs = list({(o.video, o.stage): o for o in jobs}.values())
-    table = pd.DataFrame(
-        {
-            "stage": [o.stage for o in jobs],
-            "device": [o.device for o in jobs],
-            "seconds": np.array([o.seconds for o in jobs], np.float64),
-        }
-    )
-    grouped = table.groupby(["stage", "device"])["seconds"].agg(["size", "sum"]).reset_index()
+    work = [(o.stage, "compute", o.device, o.seconds) for o in jobs]
+    asked = [
+        (stage, "compute" if _ran_here(identity) else "waiting", identity, seconds)
+        for stage, identity, seconds in _answers(run)
+    ]
+    table = pd.DataFrame([*work, *asked], columns=["stage", "kind", "device", "seconds"])
+    table["seconds"] = table["seconds"].astype("float64")
+    table["by"] = table["stage"].map({**order, **{s: len(order) + k for k, s in enumerate(ASKED)}})
+    grouped = table.groupby(["by", "stage", "kind", "device"])["seconds"]
+    found = grouped.agg(["size", "count"]).assign(seconds=grouped.sum(min_count=1)).reset_index()
     length = float(run.videos_table["duration"].sum()) / 3600
-    hours = grouped["sum"].astype("float64") / 3600
-    found = pd.DataFrame(
+    hours = found["seconds"].astype("float64") / 3600
+    experiment = found["stage"].map(_EXPERIMENTS)
+    own_responses = (found["stage"] == "interventions") & (found["kind"] == "compute")
+    return pd.DataFrame(
         {
-            "stage": grouped["stage"],
-            "device": grouped["device"],
-            "n_jobs": grouped["size"].astype("int64"),
+            **{name: found[name].astype("str") for name in ("stage", "kind", "device")},
+            "n_jobs": found["size"].astype("int64"),
+            "n_untimed": (found["size"] - found["count"]).astype("int64"),
             "hours": hours,
             "hours_per_hour": hours / length if length > 0 else np.nan,
-            "experiment": grouped["stage"].map(_EXPERIMENTS),
+            "experiment": experiment.mask(own_responses, _RESPONSES).astype("str"),
         }
     )
-    found["experiment"] = found["experiment"].astype("str")
-    by_stage = found["stage"].map(order)
-    return found.iloc[np.lexsort((found["device"], by_stage))].reset_index(drop=True)
+
+
+ASKED = ("role_labels", "interventions", "judgements")
+"""What language models are asked for, in the order of the work."""
+
+
+def _ran_here(identity: str) -> bool:
+    """Whether a language model's weights ran on this machine, by the name of its adapter."""
+    return identity.startswith("transformers ")
+
+
+def _answers(run: Run) -> Iterator[tuple[str, str, float]]:
+    """Stage, model and seconds (NaN when nobody timed it) of every answer that stands."""
+    from emodiss.runs import jsonlines
+    from emodiss.runs.interventions import InterventionFile
+    from emodiss.runs.judgements import JudgementFile
+    from emodiss.runs.reviews import ReviewFile
+
+    advice = "Take the line out, or ask again."
+    labels = jsonlines.read(ReviewFile(run.root).labels_path, next_step=advice)
+    for line in {line["video_id"]: line for line in labels}.values():
+        yield "role_labels", str(line.get("identity")), _seconds(line)
+    timed: set[tuple[object, ...]] = set()
+    for line in InterventionFile(run.root).read():
+        # Prompts that read alike share one kept answer, and its time.
+        answer = (line["identity"], line["answered_at"], line["latency_s"])
+        if not (line["from_cache"] and answer in timed):
+            yield "interventions", str(line["identity"]), _seconds(line)
+        timed.add(answer)
+    judgements = JudgementFile(run.root).read()
+    if judgements is not None:
+        judged = judgements[judgements["status"] != "unanswered"]
+        for identity, seconds in zip(judged["identity"], judged["latency_s"], strict=True):
+            yield "judgements", str(identity), float(seconds)
+
+
+def _seconds(line: Mapping[str, Any]) -> float:
+    seconds = line.get("latency_s")
+    return float("nan") if seconds is None else float(seconds)

@@ -45,6 +45,7 @@ COLUMNS = {
     "n_unparsable": "answers that state no score; they are left out of the score, never 0",
     "spread": "standard deviation of the answers in mode sample",
     "mass": "probability of the scale's points before renormalising, in mode logprob",
+    "latency_s": "seconds from request to answer, summed over the answers; NaN if one is silent",
     "scale_order": "order in which the points were listed: ascending or descending",
     "identity": "adapter, place and model of the judge",
     "steps_sha256": "hash of the evaluation steps",
@@ -358,6 +359,8 @@ def _read(found: Sequence[Any], mode: Mode, scale: RatingScale) -> dict[str, Any
         values = [s.value for s in scores if s is not None]
         if mode == "sample" and len(values) > 1:
             spread = float(np.std(values, ddof=1))
+    times = [a.completion.latency_s for a in order]
+    known = [seconds for seconds in times if seconds is not None]
     errors = [u.error.code for u in found if isinstance(u, Unanswered)]
     status = "ok" if values else "unparsable" if texts else "unanswered"
     return {
@@ -367,6 +370,7 @@ def _read(found: Sequence[Any], mode: Mode, scale: RatingScale) -> dict[str, Any
         "n_unparsable": len(texts) - len(values),
         "spread": spread,
         "mass": mass,
+        "latency_s": sum(known) if known and len(known) == len(times) else math.nan,
         "error": (errors[0] if errors else "" if texts else "not_asked"),
         "raw": json.dumps(texts, ensure_ascii=False),
     }

@@ -107,7 +107,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
             next_step="Correct these cells; nothing was dropped or guessed.",
         )
     table["score"] = number.astype("float64")
-    for name in ("n_answers", "n_unparsable", "mass", "spread"):
+    for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
             table[name] = pd.to_numeric(table[name], errors="coerce")
     return table

@@ -60,6 +60,8 @@ class JudgementFile:
         if not self.path.is_file():
             return None
         table = read_scores(self.path)
+        if "latency_s" not in table.columns:  # written before it was kept
+            table["latency_s"] = float("nan")
         if absent := sorted(set(COLUMNS) - set(table.columns)):
             raise RunError(
                 f"{self.path.name} was not written by 'emodiss judge': it lacks "
