@@ -12,7 +12,7 @@ import importlib.resources
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -70,6 +70,8 @@ class Entry:
         and goes to the loader as keyword arguments.
     options
         Settings and the folder of weights to further keyword arguments of the loader.
+    runtime
+        Settings and device to a further package that they ask for, named like its extra.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Entry:
     scale: Scale | None = None
     group: str | None = None
     options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
+    runtime: Callable[[Settings, str], str | None] = lambda _settings, _device: None
 
     @property
     def folder(self) -> Path:
@@ -216,7 +219,15 @@ def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
         what=f"{what} (Toisoul et al. 2021)",
         group="emonet",
         options=lambda _settings, folder: {"weights": folder / file.name, "n_classes": n_classes},
+        runtime=_emonet_runtime,
     )
+
+
+def _emonet_runtime(settings: Settings, device: str) -> str | None:
+    chosen = settings.emonet
+    # What EmoNetFace takes for `auto`, which cannot be asked without importing torch.
+    fastest = chosen.backend == "auto" and chosen.precision == "bfloat16" and device == "cpu"
+    return "openvino" if fastest or chosen.backend == "openvino" else None
 
 
 def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Entry:
@@ -474,6 +485,23 @@ def chosen(settings: Settings) -> dict[str, Entry]:
     return {task: entry_of(name, task=task) for task, name in named.items() if name is not None}
 
 
+def require_packages(entries: Iterable[Entry], settings: Settings, device: str) -> None:
+    """Check that what runs the models is installed; nothing is imported.
+
+    Raises
+    ------
+    MissingExtra
+        Naming the first package that is not, and the extra that brings it.
+    """
+    for entry in entries:
+        wanted = {entry.package: entry.extra}
+        if runtime := entry.runtime(settings, device):
+            wanted[runtime] = runtime
+        for package, extra in wanted.items():
+            if importlib.util.find_spec(package.partition(".")[0]) is None:
+                raise MissingExtra.of(package, extra)
+
+
 def require(entries: Mapping[str, Entry]) -> None:
     """Check that all weights are here before any work starts.
 
@@ -524,8 +552,7 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
     import inspect
 
     entry = entry_of(name)
-    if importlib.util.find_spec(entry.package.partition(".")[0]) is None:
-        raise MissingExtra.of(entry.package, entry.extra)
+    require_packages([entry], settings, device)
     require({entry.task: entry})
     module, _, attribute = entry.loader.partition(":")
     factory = getattr(importlib.import_module(module), attribute)

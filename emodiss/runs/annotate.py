@@ -137,7 +137,7 @@ def annotate(
             job_threads = max(1, threads)
             # One for both: no media file is read twice to know its content.
             hashes = sources.Hashes(store)
-            _require_weights(read, store, chosen, entries, hashes)
+            _require_models(read, store, chosen, entries, hashes, device)
             _record(store, read, chosen, preset)
             found = _find_sources(read, store, chosen, hashes, offline=offline)
             pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
@@ -254,14 +254,15 @@ def _recipes(
     )
 
 
-def _require_weights(
+def _require_models(
     read: Manifest,
     store: Store,
     settings: Settings,
     entries: Mapping[str, catalog.Entry],
     hashes: sources.Hashes,
+    device: str,
 ) -> None:
-    """Check the weights of the models that some job will need, and of no others."""
+    """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Entry] = {}
     for source in _known_sources(read, store, settings, hashes):
         for name, recipe in _recipes(source, settings, entries).items():
@@ -271,6 +272,7 @@ def _require_weights(
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
+    catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import subprocess
 import sys
 
 import pytest
 
-from emodiss.errors import ModelMissing, SettingsError
+from emodiss.errors import MissingExtra, ModelMissing, SettingsError
 from emodiss.manifest import VideoRow
 from emodiss.models import catalog
 from emodiss.models.catalog import CATALOG
@@ -161,6 +162,34 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, monkeypatch):
     onnxruntime = resolve({}, ["emonet.backend=onnxruntime"])
     with pytest.raises(SettingsError, match="runs on the CPU"):
         catalog.load("emonet-8", onnxruntime, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "package"),
+    [
+        ([], "cpu", None),
+        (["emonet.precision=bfloat16"], "cpu", "openvino"),
+        (["emonet.precision=bfloat16"], "cuda", None),
+        (["emonet.precision=bfloat16", "emonet.backend=torch"], "cpu", None),
+        (["emonet.backend=openvino"], "cpu", "openvino"),
+    ],
+)
+def test_missing_packages_are_named_before_any_work(changes, device, package, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "openvino" else there(name)
+    )
+    entry, settings = catalog.entry_of("emonet-8"), resolve({}, changes)
+    from emodiss.models.face_affect_emonet import EmoNetFace
+
+    chosen = settings.emonet
+    model = EmoNetFace("w", precision=chosen.precision, backend=chosen.backend, device=device)
+    assert (model.backend == "openvino") == (package is not None)
+    if package is None:
+        catalog.require_packages([entry], settings, device)
+        return
+    with pytest.raises(MissingExtra, match=rf"'{package}'.*emodiss\[{package}\]"):
+        catalog.require_packages([entry], settings, device)
 
 
 def test_unknown_models_are_met_with_the_known_ones():
