@@ -1,4 +1,4 @@
-"""Commands about ratings: evaluate."""
+"""Commands about ratings: study, evaluate."""
 
 from __future__ import annotations
 
@@ -7,19 +7,108 @@ import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from emodiss.cli import output
 from emodiss.cli.judge_commands import Own, families
 from emodiss.cli.run_commands import AsJson
+from emodiss.cli.show_commands import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from emodiss.ratings import RatingScale
+
+
+def study(
+    run: RunFolder,
+    rater: Annotated[list[str], typer.Option(help="Code of a rater, or CODE=GROUP; repeatable.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model whose responses are rated; repeatable. All if not given."),
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Condition; repeatable. All if not given.")
+    ] = None,
+    windows: Annotated[int, typer.Option(help="Windows to draw.", min=1)] = 100,
+    max_per_video: Annotated[int, typer.Option(help="Windows of one video.", min=1)] = 1,
+    flagged_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of windows that hold dissonance; as common if none.", min=0, max=1
+        ),
+    ] = None,
+    raters_per_window: Annotated[
+        int | None, typer.Option(help="How many raters see a window; all if none.", min=1)
+    ] = None,
+    repeats: Annotated[
+        float, typer.Option(help="Share of a rater's items shown twice.", min=0, max=0.5)
+    ] = 0.05,
+    order: Annotated[
+        str, typer.Option(help="random, or window: all responses of a window together.")
+    ] = "random",
+    name: Annotated[str, typer.Option(help="Name of the study.")] = "study",
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="New folder; RUN/study by default.")
+    ] = None,
+) -> None:
+    """Deal a run's interventions out to raters: blind sheets, and the hidden key apart."""
+    from emodiss.errors import SettingsError
+    from emodiss.ratings import build_study, write_study
+    from emodiss.runs.run import load
+
+    loaded = load(run)
+    groups = {code: group for code, _, group in (text.partition("=") for text in rater)}
+    if len(groups) < len(rater):
+        raise SettingsError("A rater is named twice.", next_step="Give each --rater once.")
+    source, chosen = _ratable(loaded.responses, {"model": model, "condition": condition})
+    made = build_study(
+        source,
+        models=chosen["model"],
+        conditions=chosen["condition"],
+        raters=groups,
+        n_windows=windows,
+        seed=seed,
+        repeats=repeats,
+        name=name,
+        flagged_share=flagged_share,
+        max_per_video=max_per_video,
+        raters_per_window=raters_per_window,
+        order=cast("Any", order),
+    )
+    paths = write_study(made, out or loaded.root / "study")
+    for note in made.notes:
+        output.say(note)
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _ratable(
+    table: pd.DataFrame, asked: Mapping[str, list[str] | None]
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Keep one response per model and condition, of windows that have them all."""
+    from emodiss.errors import SettingsError, nearest
+
+    chosen: dict[str, list[str]] = {}
+    for column, names in asked.items():
+        known = list(dict.fromkeys(table[column]))
+        if unknown := [one for one in names or () if one not in known]:
+            raise SettingsError(
+                f"There are no responses of {column} '{unknown[0]}'.",
+                next_step=nearest(unknown[0], known),
+            )
+        chosen[column] = names or known
+        table = table[table[column].isin(chosen[column])]
+    first = (table["sample"] == 0) & (table["response"].str.strip() != "")
+    n_wanted = len(chosen["model"]) * len(chosen["condition"])
+    n_there = first.groupby([table["video"], table["window"]]).transform("sum")
+    if n_short := table.loc[n_there < n_wanted, ["video", "window"]].drop_duplicates().shape[0]:
+        output.say(f"{n_short} windows lack a response of a model or condition; none is drawn.")
+    return table[first & (n_there == n_wanted)], chosen
 
 
 def evaluate(

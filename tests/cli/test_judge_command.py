@@ -302,6 +302,53 @@ def test_judgements_of_the_run_meet_the_experts_ratings(run, server):
     assert "says two in" in html and "Carla calls at three. (v1)" in html
 
 
+def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
+    out = tmp_path / "study"
+    raters = ("--rater", "a=experts", "--rater", "b")
+    asked = ("study", run, *raters, "--windows", 2, "--repeats", 0, "-o", out)
+    done = call(*asked)
+    assert done.exit_code == 0, done.output
+    names = ["items.csv", "hidden/key.csv", "sheets/a.csv", "sheets/b.csv"]
+    assert done.stdout.split() == [str(out / name) for name in names]
+    # Two windows, two models, four conditions; the sheet names no model and no condition.
+    sheet = pd.read_csv(out / "sheets" / "a.csv")
+    assert len(sheet) == 16 and not {"model", "condition"} & set(sheet)
+    assert set(sheet["rater_group"]) == {"experts"}
+    assert (
+        pd.read_csv(out / "hidden" / "key.csv").groupby(["model", "condition"]).size().eq(2).all()
+    )
+    for rater in "ab":
+        path = out / "sheets" / f"{rater}.csv"
+        filled = pd.read_csv(path).assign(**dict.fromkeys(ratings.CRITERIA, 4))
+        filled.to_csv(path, index=False)
+    sheets = [x for rater in "ab" for x in ("--ratings", out / "sheets" / f"{rater}.csv")]
+    key = ("--key", out / "hidden" / "key.csv")
+    done = call("evaluate", run, *sheets, *key, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0, done.output
+    means = pd.read_csv(run / "evaluation" / "means.csv")
+    assert set(means["mean"]) == {4.0} and set(means["condition"]) == set(KINDS)
+
+    assert "holds a study already" in str(call(*asked).exception)
+    one = call("study", run, *raters, "--windows", 2, "--model", "one", "-o", tmp_path / "one")
+    assert one.exit_code == 0 and len(pd.read_csv(tmp_path / "one" / "items.csv")) == 8
+    wrong = call("study", run, *raters, "--model", "oen")
+    assert "Did you mean 'one'?" in str(wrong.exception)
+    assert "named twice" in str(call("study", run, *raters, "--rater", "a").exception)
+
+
+def test_a_window_without_all_responses_is_not_drawn(run):
+    path = run / "interventions.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["response"] = " "
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = call("study", run, "--rater", "a", "--windows", 2)
+    assert "only 1 qualify" in str(done.exception) and "1 windows lack" in done.stderr
+    done = call("study", run, "--rater", "a", "--windows", 1)
+    assert done.exit_code == 0, done.output
+    other = ({"v1", "v2"} - {lines[0]["video_id"]}).pop()
+    assert set(pd.read_csv(run / "study" / "items.csv")["video"]) == {other}
+
+
 def test_replies_in_scripts_that_the_font_lacks_are_noted(run, server):
     words = table("v1", "v2")
     words.loc[words["role"] == "patient", "text"] = "أنا حزين 😢 <b>"
