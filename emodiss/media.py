@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 """Hertz of decoded sound; what Whisper, wav2vec2 and pyannote were trained on."""
 
+# Formats that are lists of other files or streams. A file that came with somebody's manifest must
+# not make the decoder open others, elsewhere on this machine or on the network.
+_LISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})
+
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
 
@@ -142,7 +146,10 @@ def hash_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Generator[InputContainer]:
-    """Open a container; every complaint of the decoder becomes a `MediaError`."""
+    """Open a container; every complaint of the decoder becomes a `MediaError`.
+
+    A list of other files, such as an HLS playlist, is no container.
+    """
     import av
 
     if not path.is_file():
@@ -152,8 +159,10 @@ def _opened(path: Path) -> Generator[InputContainer]:
             code="missing_file",
         )
     _quiet()
+    formats = ",".join(sorted(av.formats_available - _LISTS))
+    options = {"format_whitelist": formats}
     try:
-        with av.open(str(path), mode="r", metadata_errors="ignore") as container:
+        with av.open(str(path), mode="r", metadata_errors="ignore", options=options) as container:
             try:
                 yield container
             finally:

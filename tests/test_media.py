@@ -239,3 +239,33 @@ def test_decoding_threads_never_call_back_into_python(tmp_path):
         av.logging.set_level(av.logging.ERROR)
         stop()
         assert av.logging.get_level() is None
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n"
+"""An HLS playlist of one file."""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", PLAYLIST),
+        ("list.mp4", PLAYLIST),
+        ("list.mp4", "ffconcat version 1.0\nfile '{}'\n"),
+    ],
+)
+def test_a_list_of_other_files_is_not_followed_to_them(tmp_path, name, text):
+    import av
+
+    secret = tmp_path / "secret" / "s.ts"
+    secret.parent.mkdir()
+    make.write_media(secret, frames=[make.grey(90)] * 25, sound=make.tone(1.0))
+    probe(secret)  # the file itself is fine
+    path = tmp_path / name
+    path.write_text(text.format(secret))
+    if name.endswith("m3u8"):
+        # The decoder by itself would follow it.
+        with av.open(str(path)) as container:
+            assert container.format.name == "hls"
+    with pytest.raises(MediaError) as error:
+        probe(path)
+    assert error.value.code == "unreadable"

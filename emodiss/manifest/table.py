@@ -103,7 +103,7 @@ class Manifest:
         if row.path is None:
             return None
         media = self.resolve(row.path)
-        beside = (media.with_name(f"{row.id}.{suffix}") for suffix in TRANSCRIPT_SUFFIXES)
+        beside = (media.parent / f"{row.id}.{suffix}" for suffix in TRANSCRIPT_SUFFIXES)
         # A manifest that is named after its only video is no transcript of it.
         taken = (media, self.path)
         found = next((path for path in beside if path.is_file() and path not in taken), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError, nearest
 from emodiss.manifest import Problem
-from emodiss.runs.store import Outcome, Store
+from emodiss.runs.store import Outcome, Store, video_folder
 from emodiss.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,8 +69,17 @@ class Run:
 
     @property
     def manifest(self) -> list[dict[str, Any]]:
-        """Rows of the manifest this run used."""
-        return _lines(self.root / "manifest.jsonl")
+        """Rows of the manifest this run used.
+
+        Raises
+        ------
+        RunError
+            If an id is none. Files that are written for people are named by it.
+        """
+        rows = _lines(self.root / "manifest.jsonl")
+        for row in rows:
+            video_folder(row["id"])
+        return rows
 
     @property
     def utterances(self) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emodiss.errors import RunError
+from emodiss.manifest import check_id
 from emodiss.runs import codecs
 
 Status = Literal["done", "cached", "failed", "blocked", "skipped"]
@@ -97,6 +98,23 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_atomically(path, text.encode())
 
 
+def video_folder(video: str) -> str:
+    """Return an id that comes from a run folder, once it is sure to name a folder there.
+
+    Raises
+    ------
+    RunError
+        If it might lead out of the folder.
+    """
+    try:
+        return check_id(video)
+    except ValueError as error:
+        raise RunError(
+            f"This run names a video that no manifest can name: {error}.",
+            next_step="Its folder was changed by hand; get it anew from where it was made.",
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """Paths and artifacts of one run folder.
@@ -110,8 +128,14 @@ class Store:
     root: Path
 
     def artifact(self, video: str, name: str) -> Path:
-        """Folder of one artifact of one video."""
-        return self.root / "videos" / video / name
+        """Folder of one artifact of one video.
+
+        Raises
+        ------
+        RunError
+            If the id cannot name a folder; it may come from a run folder that somebody changed.
+        """
+        return self.root / "videos" / video_folder(video) / name
 
     @property
     def outcomes_path(self) -> Path:
