@@ -133,3 +133,31 @@ def test_hope_gives_addresses_once_each_and_transcripts_with_roles(tmp_path):
     talk.write_text("ID,Type,Utterance,Dialog_Act\n27_0,X,So?,irq\n")
     with pytest.raises(emodiss.EmodissError, match="neither T nor P"):
         public.read_hope(talk)
+
+
+def test_hope_transcripts_become_one_table_and_are_matched_as_a_person_says(tmp_path):
+    urls = tmp_path / "URL_sources.txt"
+    urls.write_text("https://video.example/a\nhttps://video.example/b\n")
+    folder = tmp_path / "transcripts"
+    folder.mkdir()
+    for name, said in (("163", "Fine."), ("27", "So?"), ("48", "Well.")):
+        (folder / f"{name}.csv").write_text(
+            f"ID,Type,Utterance,Dialog_Act\n{name}_0,T,{said},irq\n{name}_1,P,Yes.,id\n"
+        )
+    (folder / "notes.csv").write_text("a,b\n1,2\n")
+    talk, problems = public.read_hope_folder([folder])
+    assert list(dict.fromkeys(talk["transcript"])) == ["27", "48", "163"]
+    assert problems == ("'notes.csv' lacks the column ID.",)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(
+        "transcript,url\n163,https://video.example/b\n27.csv,https://elsewhere.example/\n"
+        "99,https://video.example/a\n48,https://video.example/b\n"
+    )
+    found, placed = public.match_hope(public.read_hope_urls(urls), talk, pairs)
+    assert [row.get("x_hope_transcript") for row in found.manifest] == [None, "163"]
+    assert placed.groupby("transcript")["video_id"].first().to_dict() == {
+        "163": "hope_2", "27": "", "48": "",
+    }  # fmt: skip
+    assert [p.partition("line ")[2][0] for p in found.problems] == ["3", "4", "5"]
+    with pytest.raises(emodiss.EmodissError, match="There is no 'nowhere'"):
+        public.read_hope_folder([tmp_path / "nowhere"])

@@ -56,11 +56,49 @@ def from_annomi(
 def from_hope(
     urls: Annotated[Path, typer.Argument(help="URL_sources.txt: one address per line.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+    talk: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--transcripts",
+            help="HOPE's transcripts, files or their folder; repeatable. Written as one table "
+            "hope_talk.csv: who says what in which role, without times.",
+        ),
+    ] = None,
+    match: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with the columns transcript, url: which transcript belongs to which "
+            "address. HOPE does not say it."
+        ),
+    ] = None,
 ) -> None:
-    """Turn HOPE's list of addresses into a manifest; its transcripts have no times."""
-    from emodiss.corpus import public
+    """Turn HOPE's list of addresses into a manifest, and its transcripts into a table of roles.
 
-    _write_collection(public.read_hope_urls(urls), out, "hope", transcripts=False)
+    The transcripts have no times, so they cannot be the manifest's transcripts.
+    """
+    from emodiss.corpus import public
+    from emodiss.errors import SettingsError
+    from emodiss.runs.store import write_atomically
+
+    if match is not None and not talk:
+        raise SettingsError(
+            "--match says which transcript belongs where, and there are none.",
+            next_step="Give them with --transcripts.",
+        )
+    found = public.read_hope_urls(urls)
+    if not talk:
+        _write_collection(found, out, "hope", transcripts=False)
+        return
+    table, problems = public.read_hope_folder(talk)
+    for problem in problems:
+        output.say(problem)
+    if match is not None:
+        found, table = public.match_hope(found, table, match)
+    _write_collection(found, out, "hope", transcripts=False)
+    path = out / "hope_talk.csv"
+    write_atomically(path, table.drop(columns=["start", "end"]).to_csv(index=False).encode())
+    output.say(f"{table['transcript'].nunique()} transcripts, {len(table):,} utterances")
+    typer.echo(str(path))
 
 
 def _write_collection(found: Collection, out: Path, name: str, *, transcripts: bool) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -266,6 +268,108 @@ def read_hope(path: Path) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def read_hope_folder(paths: Sequence[Path]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read several of HOPE's transcripts.
+
+    Parameters
+    ----------
+    paths
+        Files, and folders whose `.csv` files are taken.
+
+    Returns
+    -------
+    table : DataFrame
+        As `read_hope` gives it, one transcript below the other in the order of their numbers, with
+        the name of the file as `transcript`, and `video_id` empty: see `match_hope`.
+    problems : tuple of str
+        Files that are none of HOPE's transcripts, one line each. They are left out.
+
+    Raises
+    ------
+    ManifestError
+        If a path does not exist, or none is a transcript.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise ManifestError(
+                f"There is no '{path.name}'.",
+                next_step="Give HOPE_therapy_session_transcripts, or CSV files from it.",
+            )
+        files += path.glob("*.csv") if path.is_dir() else [path]
+    files = sorted(set(files), key=lambda f: (int(f.stem) if f.stem.isdigit() else math.inf, f))
+    parts: list[pd.DataFrame] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            parts.append(read_hope(file))
+        except ManifestError as error:
+            problems.append(error.what)
+    if not parts:
+        raise ManifestError(
+            "None of these files is one of HOPE's transcripts"
+            + (f": {problems[0]}" if problems else "."),
+            next_step="Give HOPE_therapy_session_transcripts, or CSV files from it.",
+        )
+    table = pd.concat(parts, ignore_index=True).rename(columns={"video_id": "transcript"})
+    table.insert(0, "video_id", "")
+    return table, tuple(problems)
+
+
+def match_hope(
+    found: Collection, talk: pd.DataFrame, path: Path
+) -> tuple[Collection, pd.DataFrame]:
+    """Put addresses and transcripts together as a person states it: HOPE itself does not.
+
+    Parameters
+    ----------
+    found
+        From `read_hope_urls`.
+    talk
+        From `read_hope_folder`.
+    path
+        CSV with the columns transcript (name of a file, without `.csv`) and url.
+
+    Returns
+    -------
+    collection : Collection
+        Matched rows name their transcript in the column `x_hope_transcript`; what is not matched
+        for a reason that the file gives is among the problems.
+    talk : DataFrame
+        With the id of the manifest as `video_id` where matched.
+
+    Raises
+    ------
+    ManifestError
+        If it is no such table.
+    """
+    ids = {row["url"]: row["id"] for row in found.manifest}
+    known = set(talk["transcript"])
+    problems: list[str] = []
+    matched: dict[str, str] = {}
+    for line, row in _table(
+        path, ("transcript", "url"), "a table with the columns transcript, url"
+    ):
+        name, video = row["transcript"].removesuffix(".csv"), ids.get(row["url"])
+        if video is None:
+            problems.append(f"'{path.name}', line {line}: the address is not in HOPE's list")
+        elif name not in known:
+            problems.append(f"'{path.name}', line {line}: there is no transcript '{name}'")
+        elif name in matched or video in matched.values():
+            problems.append(
+                f"'{path.name}', line {line}: '{name}' or its address is matched already"
+            )
+        else:
+            matched[name] = video
+    names = {video: name for name, video in matched.items()}
+    rows = tuple(
+        {**row, "x_hope_transcript": names[row["id"]]} if row["id"] in names else row
+        for row in found.manifest
+    )
+    placed = talk.assign(video_id=talk["transcript"].map(matched).fillna(""))
+    return replace(found, manifest=rows, problems=(*found.problems, *problems)), placed
 
 
 def _decoded(path: Path) -> str:

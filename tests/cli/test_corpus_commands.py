@@ -59,6 +59,26 @@ def test_a_figure_can_be_asked_for_by_its_short_name(run_cli, finished):
     assert code == 0 and out.strip().endswith("figure2.png")
 
 
+def test_hope_gives_a_manifest_and_a_table_of_roles(run_cli, tmp_path):
+    urls, talk, match = (tmp_path / name for name in ("URL_sources.txt", "27.csv", "match.csv"))
+    urls.write_text("https://video.example/a\n")
+    talk.write_text("ID,Type,Utterance,Dialog_Act\n27_0,T,How?,irq\n27_1,P,Fine.,id\n")
+    match.write_text("transcript,url\n27,https://video.example/a\n")
+    out = tmp_path / "out"
+    arguments = ("manifest", "from-hope", urls, "--out", out)
+    code, said, _ = run_cli(*arguments, "--transcripts", talk, "--match", match)
+    assert (code, said.split()) == (0, [str(out / "hope.csv"), str(out / "hope_talk.csv")])
+    rows = list(csv.DictReader((out / "hope_talk.csv").open()))
+    assert [(r["video_id"], r["transcript"], r["role"], r["text"]) for r in rows] == [
+        ("hope_1", "27", "therapist", "How?"),
+        ("hope_1", "27", "patient", "Fine."),
+    ]
+    assert next(csv.DictReader((out / "hope.csv").open()))["x_hope_transcript"] == "27"
+    assert emodiss.manifest.read(out / "hope.csv").rows[0].transcript is None
+    code, _, err = run_cli(*arguments, "--match", match)
+    assert code == 2 and "--transcripts" in err
+
+
 def test_exports_of_a_whole_run(run_cli, finished, tmp_path):
     code, out, _ = run_cli(
         *("export", finished.root, "--out", tmp_path / "out"),
