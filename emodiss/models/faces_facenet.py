@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.faces_mtcnn import check_frame, least_face, pyramid_scales
+from emodiss.models.faces_mtcnn import check_frame, least_face
+from emodiss.models.mtcnn_cascade import pyramid_scales
 from emodiss.models.mtcnn_nets import weights_identity
 
 

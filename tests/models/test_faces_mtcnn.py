@@ -13,12 +13,8 @@ import pytest
 from emodiss.faces import FaceBoxes
 from emodiss.models import FaceDetector
 from emodiss.models.faces_facenet import ReferenceMtcnn
-from emodiss.models.faces_mtcnn import (
-    MtcnnDetector,
-    _nms_at_once,
-    _nms_in_turn,
-    pyramid_scales,
-)
+from emodiss.models.faces_mtcnn import MtcnnDetector
+from emodiss.models.mtcnn_cascade import _nms_at_once, _nms_in_turn, pyramid_scales
 from emodiss.models.mtcnn_frames import Frames
 from emodiss.models.mtcnn_nets import weights_folder
 
