@@ -16,7 +16,7 @@ from emodiss.interventions.asking import Answer, Patience, Unanswered, ask
 from emodiss.judging.criteria import Criterion, JudgeError, Question, Steps, built_in, criterion
 from emodiss.judging.scores import find_score, weigh
 from emodiss.prompts.wording import render
-from emodiss.ratings.table import CRITERIA, LIKERT, RatingScale
+from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams

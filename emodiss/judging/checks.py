@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
-from emodiss.ratings.table import LIKERT, Problem, RatingScale, RatingsError, item_means
+from emodiss.ratings import LIKERT, Problem, RatingScale, RatingsError, item_means
 from emodiss.statistics.bootstrap import (
     RESAMPLES,
     TOO_FEW,

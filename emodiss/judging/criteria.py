@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from emodiss.errors import EmodissError, nearest
 from emodiss.interventions.asking import Answer, Patience, ask
 from emodiss.prompts.wording import Template, render
-from emodiss.ratings.table import CRITERIA, LIKERT, RatingScale
+from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams

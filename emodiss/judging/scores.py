@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emodiss.ratings.table import LIKERT, RatingScale
+from emodiss.ratings import LIKERT, RatingScale
 
 if TYPE_CHECKING:
     from emodiss.models.chat import TokenLogprob

@@ -1,29 +1,24 @@
 """Ratings: what raters said about interventions, and the blind studies that ask them.
 
-`table` declares the long table and reads it; `study` draws windows, crosses them with models and
-conditions and deals them out blind; `simulation` makes tables whose truth is known.
+`schema` declares the long table, `table` reads and checks it, `views` read it out; `windows` are
+drawn for a `study`, which crosses them with models and conditions and deals them out blind as
+`sheets`; `simulation` makes tables whose truth is known.
 """
 
-from emodiss.ratings.simulation import Simulated, simulate
-from emodiss.ratings.study import Study, build_study, merge, write_study
-from emodiss.ratings.table import (
+from emodiss.ratings.schema import (
     COLUMNS,
     CRITERIA,
     LIKERT,
-    QUESTIONS,
     Column,
     Problem,
     RatingScale,
     RatingsError,
-    background,
-    check,
-    item_means,
-    notes,
-    read,
-    usable,
-    wide,
-    write,
 )
+from emodiss.ratings.sheets import merge, write_study
+from emodiss.ratings.simulation import Simulated, simulate
+from emodiss.ratings.study import Study, build_study
+from emodiss.ratings.table import check, read, write
+from emodiss.ratings.views import QUESTIONS, background, item_means, notes, usable, wide
 
 __all__ = [
     "COLUMNS",

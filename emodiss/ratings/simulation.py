@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emodiss.ratings.table import LIKERT, RatingScale, RatingsError
+from emodiss.ratings.schema import LIKERT, RatingScale, RatingsError
 
 PAPER_RATERS: Mapping[str, str] = {
     "r1": "group1",

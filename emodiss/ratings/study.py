@@ -1,22 +1,21 @@
-"""Blind rating studies: draw windows, cross them with models and conditions, deal them out."""
+"""Blind rating studies: cross windows with models and conditions, and deal them out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from emodiss.ratings.table import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError, check
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
+from emodiss.ratings.windows import HIDDEN, draw, named_windows
 
 # No vowels and no look-alikes: codes spell no words and survive being read aloud.
 _ALPHABET = np.array(list("23456789BCDFGHJKMNPQRSTVWXZ"))
 _CODE_LENGTH = 6
 _SHOWN = ("start", "end", "transcript", "technique", "response")
-_HIDDEN = ("model", "condition")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,10 +137,10 @@ def build_study(
         raise RatingsError("max_per_video and n_length_bins must be 1 or more.")
     if order not in ("random", "window"):
         raise RatingsError(f"Unknown order '{order}'.", next_step="Choices: random, window.")
-    source = _named_windows(windows)
+    source = named_windows(windows)
     rng = np.random.default_rng(seed)
     said: list[str] = []
-    drawn = _draw(source, n_windows, n_length_bins, flagged_share, max_per_video, rng, said)
+    drawn = draw(source, n_windows, n_length_bins, flagged_share, max_per_video, rng, said)
     crossed = _cross(source, drawn, models, conditions)
     _check_blind(crossed, said)
     n_items = len(crossed)
@@ -210,154 +209,17 @@ def _check_request(
         raise RatingsError(f"A criterion cannot be called {', '.join(sorted(clash))}.")
 
 
-def _named_windows(windows: pd.DataFrame) -> pd.DataFrame:
-    source = windows.reset_index(drop=True)
-    if "video" not in source.columns and "video_id" in source.columns:
-        source = source.rename(columns={"video_id": "video"})
-    if "video" not in source.columns:
-        raise RatingsError(
-            "The windows lack a column 'video'; "
-            f"they have {', '.join(map(str, source.columns)) or 'none'}."
-        )
-    if source["video"].isna().any():
-        raise RatingsError(f"{int(source['video'].isna().sum())} window(s) have no video id.")
-    if ("model" in source.columns) != ("condition" in source.columns):
-        raise RatingsError("The windows have one of model and condition; both or none is expected.")
-    if "window" not in source.columns:
-        if {"start", "end"} <= set(source.columns):
-            spans = source["start"].astype("str") + "-" + source["end"].astype("str")
-            source["window"] = source["video"].astype("str") + ":" + spans
-        elif "model" in source.columns:
-            source["window"] = source["video"].astype("str")
-        else:
-            source["window"] = [f"{v}:{i}" for i, v in enumerate(source["video"])]
-    else:  # window ids may restart in every video
-        source["window"] = source["video"].astype("str") + ":" + source["window"].astype("str")
-    if "length" not in source.columns and {"start", "end"} <= set(source.columns):
-        source["length"] = source["end"] - source["start"]
-    keys = ["window", *(_HIDDEN if "model" in source.columns else ())]
-    twice = source.duplicated(keys)
-    if twice.any():
-        row = source.loc[twice, keys].iloc[0]
-        named = ", ".join(f"{column} {row[column]}" for column in keys)
-        raise RatingsError(f"{int(twice.sum())} duplicate row(s) of windows, for example {named}.")
-    return source
-
-
-def _draw(
-    source: pd.DataFrame,
-    n_windows: int,
-    n_length_bins: int,
-    flagged_share: float | None,
-    max_per_video: int,
-    rng: np.random.Generator,
-    said: list[str],
-) -> list[str]:
-    """Choose window ids: shuffled, at most so many per video, strata filled to their quota."""
-    pool = source.drop_duplicates("window").reset_index(drop=True)
-    flagged = _flags(source, pool, flagged_share, said)
-    if flagged_share == 1.0:
-        pool, flagged = pool[flagged].reset_index(drop=True), flagged[flagged]
-    elif flagged_share == 0.0:
-        pool, flagged = pool[~flagged].reset_index(drop=True), flagged[~flagged]
-    eligible = int(pool.groupby("video").size().clip(upper=max_per_video).sum()) if len(pool) else 0
-    if eligible < n_windows:
-        raise RatingsError(
-            f"{n_windows} windows were asked for, but only {eligible} qualify "
-            f"({pool['video'].nunique()} videos, at most {max_per_video} each"
-            + (", flagged only)." if flagged_share == 1.0 else ")."),
-            next_step="Ask for fewer windows, allow more per video, or annotate more videos.",
-        )
-    bins = np.zeros(len(pool), dtype=np.int64)
-    if "length" in pool.columns:
-        ranks = pd.to_numeric(pool["length"], errors="coerce").rank(method="first")
-        known = ranks.notna().to_numpy()
-        n_known = max(int(known.sum()), 1)
-        bins[known] = np.minimum(
-            ((ranks[known] - 1) * n_length_bins // n_known).to_numpy(), n_length_bins - 1
-        )
-        bins[~known] = n_length_bins
-        if not known.all():
-            said.append(f"{int((~known).sum())} windows have no length; they form a stratum.")
-    else:
-        said.append("The windows have no start and end or length: not stratified by length.")
-    strata = pd.MultiIndex.from_arrays([flagged.astype(np.int64), bins])
-    stratum, labels = pd.factorize(strata, sort=True)
-    sizes = np.bincount(stratum).astype(np.float64)
-    share = sizes / sizes.sum()
-    if flagged_share is not None and 0 < flagged_share < 1:
-        is_flagged = np.array([bool(label[0]) for label in labels])
-        for side, wanted in ((is_flagged, flagged_share), (~is_flagged, 1 - flagged_share)):
-            if not side.any():
-                raise RatingsError(
-                    f"flagged_share is {flagged_share}, but all windows are "
-                    f"{'un' if side is is_flagged else ''}flagged."
-                )
-            share[side] = wanted * sizes[side] / sizes[side].sum()
-    quota = _apportion(share, n_windows)
-    shuffled = rng.permutation(len(pool))
-    videos = pool["video"].to_numpy()
-    chosen: list[int] = []
-    used: dict[Any, int] = {}
-    short = quota.copy()
-    # Scarce strata first: a common stratum must not use up the videos that a rare one needs.
-    for place in np.argsort(sizes, kind="stable"):
-        for row in shuffled[stratum[shuffled] == place]:
-            if short[place] and used.get(videos[row], 0) < max_per_video:
-                chosen.append(int(row))
-                used[videos[row]] = used.get(videos[row], 0) + 1
-                short[place] -= 1
-    if short.sum():
-        said.append(
-            f"{int(short.sum())} of {n_windows} windows come from another stratum than planned, "
-            f"because of the limit of {max_per_video} per video."
-        )
-        taken = set(chosen)
-        for row in shuffled:
-            if len(chosen) == n_windows:
-                break
-            if int(row) not in taken and used.get(videos[row], 0) < max_per_video:
-                chosen.append(int(row))
-                used[videos[row]] = used.get(videos[row], 0) + 1
-    said.append(f"{int(flagged[chosen].sum())} of {n_windows} drawn windows hold a flag.")
-    return list(pool["window"].iloc[rng.permutation(np.array(chosen))])
-
-
-def _flags(
-    source: pd.DataFrame, pool: pd.DataFrame, flagged_share: float | None, said: list[str]
-) -> np.ndarray:
-    if "flagged" not in source.columns:
-        if flagged_share is not None:
-            raise RatingsError("flagged_share was given, but the windows have no column 'flagged'.")
-        said.append("The windows have no column 'flagged': not stratified by flag.")
-        return np.zeros(len(pool), dtype=bool)
-    if source["flagged"].isna().any():
-        said.append("Windows whose flag is undetermined count as not flagged.")
-    known = source["flagged"].astype("boolean").fillna(False)
-    of_window = known.groupby(source["window"]).any()
-    return of_window.loc[pool["window"]].to_numpy(dtype=bool)
-
-
-def _apportion(share: np.ndarray, n: int) -> np.ndarray:
-    """Whole numbers that sum to n and follow the shares (largest remainders)."""
-    exact = share * n
-    quota = np.floor(exact + 1e-9).astype(np.int64)
-    rest = n - int(quota.sum())
-    quota[np.argsort(-(exact - quota), kind="stable")[:rest]] += 1
-    return quota
-
-
 def _cross(
     source: pd.DataFrame, drawn: list[str], models: Sequence[str], conditions: Sequence[str]
 ) -> pd.DataFrame:
     design = pd.DataFrame(
         [(w, m, c) for w in drawn for m in models for c in conditions],
-        columns=pd.Index(["window", *_HIDDEN]),
+        columns=pd.Index(["window", *HIDDEN]),
     )
     if "model" not in source.columns:
         return design.merge(source.drop_duplicates("window"), on="window", how="left")
     crossed = design.merge(
-        source, on=["window", *_HIDDEN], how="left", indicator=True, validate="1:1"
+        source, on=["window", *HIDDEN], how="left", indicator=True, validate="1:1"
     )
     missing = crossed["_merge"] == "left_only"
     if missing.any():
@@ -383,7 +245,7 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
                 )
     if "response" in crossed.columns:
         named = np.zeros(len(crossed), dtype=bool)
-        for column in _HIDDEN:
+        for column in HIDDEN:
             for value in crossed[column].unique():
                 own = (crossed[column] == value).to_numpy()
                 texts = crossed["response"].astype("str").str.lower()
@@ -433,7 +295,7 @@ def _order(
 
 
 def _key(crossed: pd.DataFrame, codes: np.ndarray, repeated: list[int]) -> pd.DataFrame:
-    columns = ["item", "video", "window", *_HIDDEN]
+    columns = ["item", "video", "window", *HIDDEN]
     first = crossed[columns].assign(repeat_of=crossed["item"], repeat=0)
     second = crossed.iloc[repeated][columns].assign(
         repeat_of=crossed["item"].iloc[repeated], repeat=1
@@ -462,120 +324,3 @@ def _sheet(
     for criterion in criteria:
         sheet[criterion] = np.nan
     return sheet
-
-
-def merge(
-    sheets: Mapping[str, pd.DataFrame] | Iterable[pd.DataFrame],
-    key: pd.DataFrame,
-    *,
-    criteria: Sequence[str] = CRITERIA,
-    scale: RatingScale = LIKERT,
-) -> pd.DataFrame:
-    """Join filled sheets with the hidden key into the long table.
-
-    Parameters
-    ----------
-    sheets
-        Filled sheets, each with rater, item and one column per criterion, or already long with
-        criterion and value. Sheets may be incomplete; empty cells become NaN.
-    key
-        `Study.key`.
-    criteria
-        Columns that hold ratings.
-    scale
-        What a rating may be.
-
-    Returns
-    -------
-    DataFrame
-        The long table, as from `ratings.read`. A repeat carries the code of its first showing
-        as `item`, and `repeat` 1.
-
-    Raises
-    ------
-    RatingsError
-        If a sheet lacks columns, holds codes that are not in the key, or ratings are outside the
-        scale or double. Lines are those of the merged table.
-    """
-    frames = list(sheets.values()) if isinstance(sheets, Mapping) else list(sheets)
-    if not frames:
-        raise RatingsError("There are no sheets to merge.")
-    parts = []
-    for number, sheet in enumerate(frames, start=1):
-        absent = [name for name in ("rater", "item") if name not in sheet.columns]
-        is_long = {"criterion", "value"} <= set(sheet.columns)
-        if not is_long:
-            absent += [name for name in criteria if name not in sheet.columns]
-        if absent:
-            raise RatingsError(f"Sheet {number} lacks the column(s) {', '.join(absent)}.")
-        if not is_long:
-            kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
-            sheet = sheet.melt(
-                id_vars=kept, value_vars=list(criteria), var_name="criterion", value_name="value"
-            )
-        hidden = [*_HIDDEN, "video", "window", "repeat"]
-        parts.append(sheet.drop(columns=[name for name in hidden if name in sheet.columns]))
-    rows = pd.concat(parts, ignore_index=True)
-    unknown = sorted(set(rows["item"].astype("str")) - set(key["item"].astype("str")))
-    if unknown:
-        raise RatingsError(
-            f"{len(unknown)} item code(s) are not in the key, the first is '{unknown[0]}'.",
-            next_step="Merge the sheets with the key of the same study.",
-        )
-    rows["item"] = rows["item"].astype("str")
-    merged = rows.merge(key.assign(item=key["item"].astype("str")), on="item", how="left")
-    merged["item"] = merged["repeat_of"]
-    return check(merged.drop(columns="repeat_of"), scale=scale, criteria=criteria)
-
-
-def write_study(study: Study, folder: str | Path) -> list[Path]:
-    """Write sheets, items and the key as CSV; the key apart, so that it is not handed out.
-
-    Parameters
-    ----------
-    study
-        From `build_study`.
-    folder
-        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv` and `hidden/key.csv`.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-
-    Raises
-    ------
-    RatingsError
-        If the folder holds a key already, or a rater's code cannot be a file name.
-    """
-    folder = Path(folder)
-    key_path = folder / "hidden" / "key.csv"
-    if key_path.exists():
-        raise RatingsError(
-            f"'{folder.name}' holds a study already.", next_step="Choose another folder."
-        )
-    for rater in study.sheets:
-        if not rater.replace("-", "").replace("_", "").replace(".", "").isalnum() or ".." in rater:
-            raise RatingsError(
-                f"The rater code '{rater}' cannot be a file name; "
-                "letters, digits, '-', '_' and '.' were expected."
-            )
-    paths = [folder / "items.csv", key_path]
-    (folder / "sheets").mkdir(parents=True, exist_ok=True)
-    key_path.parent.mkdir(exist_ok=True)
-    _for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
-    for rater, sheet in study.sheets.items():
-        paths.append(folder / "sheets" / f"{rater}.csv")
-        _for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
-    study.key.to_csv(key_path, index=False, lineterminator="\n")
-    return paths
-
-
-def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Quote texts that a spreadsheet would run as formulas; models wrote these texts."""
-    out = table.copy()
-    for name in ("transcript", "technique", "response"):
-        if name in out.columns:
-            text = out[name].astype("str")
-            out[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
-    return out

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emodiss.ratings.table import usable
+from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
     RESAMPLES,
     TOO_FEW,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.errors import nearest
-from emodiss.ratings.table import item_means, usable
+from emodiss.ratings import item_means, usable
 from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError, draw, limits
 from emodiss.statistics.correlation import METHODS, Method, correlation, plain
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import nearest
-from emodiss.ratings.table import usable
+from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
     ONE_CLUSTER,
     RESAMPLES,

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra
-from emodiss.ratings.table import usable
+from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import StatisticsError, check_confidence, codes_of
 
 Random = Literal["video", "item"]

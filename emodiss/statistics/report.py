@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emodiss.errors import MissingExtra
-from emodiss.ratings.table import notes as design_notes, usable, wide
+from emodiss.ratings import notes as design_notes, usable, wide
 from emodiss.statistics.alpha import krippendorff_alpha
 from emodiss.statistics.bland_altman import bland_altman
 from emodiss.statistics.bootstrap import RESAMPLES

@@ -1,0 +1,130 @@
+"""Sheets of a study: written for raters, and joined with the hidden key once they are filled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
+from emodiss.ratings.study import Study
+from emodiss.ratings.table import check
+from emodiss.ratings.windows import HIDDEN
+
+
+def merge(
+    sheets: Mapping[str, pd.DataFrame] | Iterable[pd.DataFrame],
+    key: pd.DataFrame,
+    *,
+    criteria: Sequence[str] = CRITERIA,
+    scale: RatingScale = LIKERT,
+) -> pd.DataFrame:
+    """Join filled sheets with the hidden key into the long table.
+
+    Parameters
+    ----------
+    sheets
+        Filled sheets, each with rater, item and one column per criterion, or already long with
+        criterion and value. Sheets may be incomplete; empty cells become NaN.
+    key
+        `Study.key`.
+    criteria
+        Columns that hold ratings.
+    scale
+        What a rating may be.
+
+    Returns
+    -------
+    DataFrame
+        The long table, as from `ratings.read`. A repeat carries the code of its first showing
+        as `item`, and `repeat` 1.
+
+    Raises
+    ------
+    RatingsError
+        If a sheet lacks columns, holds codes that are not in the key, or ratings are outside the
+        scale or double. Lines are those of the merged table.
+    """
+    frames = list(sheets.values()) if isinstance(sheets, Mapping) else list(sheets)
+    if not frames:
+        raise RatingsError("There are no sheets to merge.")
+    parts = []
+    for number, sheet in enumerate(frames, start=1):
+        absent = [name for name in ("rater", "item") if name not in sheet.columns]
+        is_long = {"criterion", "value"} <= set(sheet.columns)
+        if not is_long:
+            absent += [name for name in criteria if name not in sheet.columns]
+        if absent:
+            raise RatingsError(f"Sheet {number} lacks the column(s) {', '.join(absent)}.")
+        if not is_long:
+            kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
+            sheet = sheet.melt(
+                id_vars=kept, value_vars=list(criteria), var_name="criterion", value_name="value"
+            )
+        hidden = [*HIDDEN, "video", "window", "repeat"]
+        parts.append(sheet.drop(columns=[name for name in hidden if name in sheet.columns]))
+    rows = pd.concat(parts, ignore_index=True)
+    unknown = sorted(set(rows["item"].astype("str")) - set(key["item"].astype("str")))
+    if unknown:
+        raise RatingsError(
+            f"{len(unknown)} item code(s) are not in the key, the first is '{unknown[0]}'.",
+            next_step="Merge the sheets with the key of the same study.",
+        )
+    rows["item"] = rows["item"].astype("str")
+    merged = rows.merge(key.assign(item=key["item"].astype("str")), on="item", how="left")
+    merged["item"] = merged["repeat_of"]
+    return check(merged.drop(columns="repeat_of"), scale=scale, criteria=criteria)
+
+
+def write_study(study: Study, folder: str | Path) -> list[Path]:
+    """Write sheets, items and the key as CSV; the key apart, so that it is not handed out.
+
+    Parameters
+    ----------
+    study
+        From `build_study`.
+    folder
+        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv` and `hidden/key.csv`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    RatingsError
+        If the folder holds a key already, or a rater's code cannot be a file name.
+    """
+    folder = Path(folder)
+    key_path = folder / "hidden" / "key.csv"
+    if key_path.exists():
+        raise RatingsError(
+            f"'{folder.name}' holds a study already.", next_step="Choose another folder."
+        )
+    for rater in study.sheets:
+        if not rater.replace("-", "").replace("_", "").replace(".", "").isalnum() or ".." in rater:
+            raise RatingsError(
+                f"The rater code '{rater}' cannot be a file name; "
+                "letters, digits, '-', '_' and '.' were expected."
+            )
+    paths = [folder / "items.csv", key_path]
+    (folder / "sheets").mkdir(parents=True, exist_ok=True)
+    key_path.parent.mkdir(exist_ok=True)
+    _for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
+    for rater, sheet in study.sheets.items():
+        paths.append(folder / "sheets" / f"{rater}.csv")
+        _for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
+    study.key.to_csv(key_path, index=False, lineterminator="\n")
+    return paths
+
+
+def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Quote texts that a spreadsheet would run as formulas; models wrote these texts."""
+    out = table.copy()
+    for name in ("transcript", "technique", "response"):
+        if name in out.columns:
+            text = out[name].astype("str")
+            out[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
+    return out

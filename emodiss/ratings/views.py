@@ -1,0 +1,233 @@
+"""What is read out of ratings: what statistics may use, means, warnings, raters' background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from emodiss.ratings.schema import RatingsError
+
+QUESTIONS: Mapping[str, str] = {
+    "degree": "Highest degree",
+    "orientation": "Therapeutic orientation",
+    "importance_of_empathy": "Importance of empathy",
+    "frequency_of_nonverbal_cues": "Frequency of nonverbal cues",
+    "importance_of_nonverbal_cues": "Importance of nonverbal cues",
+    "cbt_training": "CBT training",
+}
+"""The six background questions of the paper's Figure 11: column to title."""
+
+
+def usable(
+    table: pd.DataFrame,
+    *,
+    criterion: str | None = None,
+    needs: Sequence[str] = ("value",),
+) -> pd.DataFrame:
+    """Keep what the statistics may use: rated, first presentation, one criterion if named.
+
+    Parameters
+    ----------
+    table
+        Long table of ratings.
+    criterion
+        Keep this criterion only.
+    needs
+        Columns that must exist.
+
+    Returns
+    -------
+    DataFrame
+        A filtered copy with a fresh index.
+
+    Raises
+    ------
+    RatingsError
+        If a column or the criterion does not exist.
+    """
+    wanted = [*needs, *(["criterion"] if criterion is not None else [])]
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise RatingsError(
+            f"The ratings table lacks the column(s) {', '.join(absent)}; "
+            f"it has {', '.join(map(str, table.columns)) or 'none'}."
+        )
+    keep = table["value"].notna()
+    if "repeat" in table.columns:
+        keep &= table["repeat"].fillna(0) == 0
+    if criterion is not None:
+        known = table["criterion"] == criterion
+        if not known.any():
+            seen = ", ".join(sorted(map(str, table["criterion"].dropna().unique())))
+            raise RatingsError(
+                f"There are no ratings of '{criterion}'.", next_step=f"Choices: {seen or 'none'}."
+            )
+        keep &= known
+    return table.loc[keep].reset_index(drop=True)
+
+
+def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Spread one criterion into items by raters.
+
+    Parameters
+    ----------
+    table
+        Long table of ratings.
+    criterion
+        Which criterion.
+
+    Returns
+    -------
+    DataFrame
+        One row per item, one column per rater, NaN where not rated.
+
+    Raises
+    ------
+    RatingsError
+        If a rater rated an item twice in the same presentation.
+    """
+    rows = usable(table, criterion=criterion, needs=("value", "rater", "item"))
+    twice = rows.duplicated(["rater", "item"])
+    if twice.any():
+        row = rows.loc[twice].iloc[0]
+        raise RatingsError(
+            f"{int(twice.sum())} duplicate rating(s) of {criterion}, for example rater "
+            f"'{row['rater']}' on item '{row['item']}'; one per rater and item was expected.",
+            next_step="Pass the table through ratings.check to see them all.",
+        )
+    return rows.pivot(index="item", columns="rater", values="value")
+
+
+def item_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Average over raters: one row per item and criterion.
+
+    Parameters
+    ----------
+    table
+        Long table of ratings.
+
+    Returns
+    -------
+    DataFrame
+        Columns item, video, model, condition, criterion, mean, n_raters.
+    """
+    keys = ["item", "video", "model", "condition", "criterion"]
+    rows = usable(table, needs=(*keys, "value"))
+    grouped = rows.groupby(keys, sort=True)["value"]
+    return grouped.agg(mean="mean", n_raters="size").reset_index()
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """State what a reader must know before trusting numbers from this table.
+
+    Parameters
+    ----------
+    table
+        Long table of ratings.
+
+    Returns
+    -------
+    list of str
+        One sentence each: too few raters or videos, raters who gave one value only, conditions
+        missing for a model, incomplete or unbalanced crossing, ratings left empty, repeats.
+    """
+    rows = usable(table, needs=("value", "rater", "item", "video", "model", "condition"))
+    said: list[str] = []
+    empty = int(table["value"].isna().sum())
+    if empty:
+        said.append(f"{empty} of {len(table)} ratings are empty and are left out.")
+    if "repeat" in table.columns and (n_repeats := int((table["repeat"].fillna(0) > 0).sum())):
+        said.append(f"{n_repeats} repeated ratings serve intra-rater agreement only.")
+    if rows.empty:
+        return [*said, "There are no ratings to analyse."]
+    if rows["rater"].nunique() == 1:
+        said.append("There is one rater only: agreement and severity cannot be estimated.")
+    if rows["video"].nunique() == 1:
+        said.append("There is one video only: intervals over videos cannot be estimated.")
+    by = ["rater", "criterion"] if "criterion" in rows.columns else ["rater"]
+    for key, group in rows.groupby(by, sort=True)["value"]:
+        if len(group) > 1 and group.nunique() == 1:
+            where = f" on {key[1]}" if len(by) == 2 else ""
+            said.append(f"Rater {key[0]} gave {group.iloc[0]:g} {len(group)} times{where}.")
+    cells = pd.crosstab(rows["model"], rows["condition"])
+    for model in cells.index:
+        for condition in cells.columns:
+            if cells.loc[model, condition] == 0:
+                said.append(f"Model {model} has no ratings under condition {condition}.")
+    if cells.to_numpy().min() != cells.to_numpy().max():
+        low, high = int(cells.to_numpy().min()), int(cells.to_numpy().max())
+        said.append(
+            f"The design is unbalanced ({low} to {high} ratings per model and condition): the "
+            "mean of the per-model gains need not equal the pooled difference."
+        )
+    n_criteria = rows["criterion"].nunique() if "criterion" in rows.columns else 1
+    full = rows["rater"].nunique() * rows["item"].nunique() * n_criteria
+    if len(rows) < full:
+        said.append(
+            f"{full - len(rows)} of {full} cells of rater x item x criterion are missing "
+            f"({1 - len(rows) / full:.1%})."
+        )
+    return said
+
+
+def background(
+    answers: pd.DataFrame, *, questions: Mapping[str, str] | Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Count the raters' answers to the background questionnaire (the paper's Figure 11).
+
+    Parameters
+    ----------
+    answers
+        One row per rater, one column per question; several answers in a cell are separated by
+        semicolons.
+    questions
+        Columns to count, optionally with titles. By default those of `QUESTIONS` that exist.
+
+    Returns
+    -------
+    DataFrame
+        Columns question, title, answer, n, n_raters, share (of the raters who answered).
+
+    Raises
+    ------
+    RatingsError
+        If a named column does not exist, or none is there.
+    """
+    if questions is None:
+        questions = {k: title for k, title in QUESTIONS.items() if k in answers.columns}
+        if not questions:
+            raise RatingsError(
+                "The questionnaire has none of the columns "
+                f"{', '.join(QUESTIONS)}; it has {', '.join(map(str, answers.columns))}.",
+                next_step="Name the columns to count with questions=[...].",
+            )
+    titles = (
+        dict(questions)
+        if isinstance(questions, Mapping)
+        else {name: name.replace("_", " ") for name in questions}
+    )
+    parts = []
+    for name, title in titles.items():
+        if name not in answers.columns:
+            raise RatingsError(
+                f"The questionnaire has no column '{name}'; "
+                f"it has {', '.join(map(str, answers.columns))}."
+            )
+        text = answers[name].dropna().astype("str").str.strip()
+        text = text[text != ""]
+        counts = text.str.split(r"\s*;\s*", regex=True).explode().value_counts(sort=True)
+        n_raters = len(text)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "question": name,
+                    "title": title,
+                    "answer": counts.index.astype("str"),
+                    "n": counts.to_numpy(),
+                    "n_raters": n_raters,
+                    "share": counts.to_numpy() / max(n_raters, 1),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
