@@ -45,8 +45,6 @@ class Entry:
         Where its weights live.
     package
         Import name of the package that runs it (and, for `package`, carries its weights).
-    extra
-        Extra of `pyproject.toml` that installs that package.
     files
         The weight files; empty where `place` is `package`.
     archive
@@ -65,6 +63,8 @@ class Entry:
         Native scale of an affect model; None for other tasks.
     what
         One line for people.
+    extra
+        Extra of `pyproject.toml` that installs the package.
     group
         Group of settings that concerns this model alone; what it says is part of the identity
         and goes to the loader as keyword arguments.
@@ -79,13 +79,13 @@ class Entry:
     loader: str
     place: Place
     package: str
-    extra: str
     source: str
     revision: str
     licence: str
     noncommercial: bool
     size_mb: float
     what: str
+    extra: str = "models"
     files: tuple[WeightFile, ...] = ()
     archive: WeightFile | None = None
     scale: Scale | None = None
@@ -185,14 +185,38 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _mtcnn(settings: Settings, _folder: Path) -> dict[str, Any]:
+_Options = Callable[[Settings, Path], dict[str, Any]]
+
+
+def _folder(_settings: Settings, folder: Path) -> dict[str, Any]:
+    return {"folder": folder}
+
+
+def _mtcnn(name: str, loader: str, what: str, options: _Options) -> Entry:
+    return Entry(
+        name=name,
+        task="faces",
+        loader=f"emodiss.models.{loader}",
+        place="package",
+        package="facenet_pytorch",
+        source="weights inside facenet-pytorch (Zhang et al. 2016)",
+        revision="2.5.3",
+        licence="MIT",
+        noncommercial=False,
+        size_mb=2.0,
+        what=what,
+        options=options,
+    )
+
+
+def _mtcnn_options(settings: Settings, _folder: Path) -> dict[str, Any]:
     least = settings.faces.min_face
     size = {"min_face_size": least} if least >= 1 else {"min_face_share": least}
     return {**size, "half_size": settings.faces.half_size}
 
 
-def _mtcnn_reference(settings: Settings, folder: Path) -> dict[str, Any]:
-    options = _mtcnn(settings, folder)
+def _reference_options(settings: Settings, folder: Path) -> dict[str, Any]:
+    options = _mtcnn_options(settings, folder)
     if options.pop("half_size"):
         raise SettingsError(
             "The model 'mtcnn-reference' runs facenet-pytorch as it is and cannot halve frames.",
@@ -208,7 +232,6 @@ def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
         loader="emodiss.models.face_affect_emonet:EmoNetFace",
         place="fetched",
         package="torch",
-        extra="models",
         source=f"https://github.com/face-analysis/emonet (pretrained/{file.name})",
         revision="49eef30",
         licence="CC BY-NC-ND 4.0",
@@ -238,7 +261,6 @@ def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Entry:
         loader="emodiss.models.asr_whisperx:WhisperX",
         place="fetched",
         package="whisperx",
-        extra="models",
         source=f"https://huggingface.co/Systran/faster-whisper-{size}",
         revision=revision,
         licence="MIT",
@@ -259,7 +281,6 @@ def _local(name: str, task: Task, loader: str, group: str, what: str) -> Entry:
         loader=f"emodiss.models.{loader}",
         place="package",
         package="whisperx",
-        extra="models",
         source=f"a folder of your own: --set {group}.local_folder=...",
         revision="local",
         licence="that of the model you give",
@@ -274,35 +295,17 @@ def _local(name: str, task: Task, loader: str, group: str, what: str) -> Entry:
 CATALOG: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry(
-            name="mtcnn",
-            task="faces",
-            loader="emodiss.models.faces_mtcnn:MtcnnDetector",
-            place="package",
-            package="facenet_pytorch",
-            extra="models",
-            source="weights inside facenet-pytorch (Zhang et al. 2016)",
-            revision="2.5.3",
-            licence="MIT",
-            noncommercial=False,
-            size_mb=2.0,
-            what="MTCNN face boxes and landmarks, vectorised cascade",
-            options=_mtcnn,
+        _mtcnn(
+            "mtcnn",
+            "faces_mtcnn:MtcnnDetector",
+            "MTCNN face boxes and landmarks, vectorised cascade",
+            _mtcnn_options,
         ),
-        Entry(
-            name="mtcnn-reference",
-            task="faces",
-            loader="emodiss.models.faces_facenet:ReferenceMtcnn",
-            place="package",
-            package="facenet_pytorch",
-            extra="models",
-            source="weights inside facenet-pytorch (Zhang et al. 2016)",
-            revision="2.5.3",
-            licence="MIT",
-            noncommercial=False,
-            size_mb=2.0,
-            what="MTCNN as facenet-pytorch runs it; slower, for comparison",
-            options=_mtcnn_reference,
+        _mtcnn(
+            "mtcnn-reference",
+            "faces_facenet:ReferenceMtcnn",
+            "MTCNN as facenet-pytorch runs it; slower, for comparison",
+            _reference_options,
         ),
         Entry(
             name="silero-vad",
@@ -310,7 +313,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.diarizer_silero:SileroVoiceActivity",
             place="package",
             package="faster_whisper",
-            extra="models",
             source="weights inside faster-whisper (Silero VAD v6)",
             revision="1.2.1",
             licence="MIT",
@@ -324,7 +326,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.diarizer_segmentation:SegmentationDiarizer",
             place="package",
             package="whisperx",
-            extra="models",
             source="weights inside whisperx (Bredin and Laurent 2021)",
             revision="3.8.6",
             licence="MIT",
@@ -338,7 +339,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.speech_affect_lite:LiteSpeech",
             place="shipped",
             package="onnxruntime",
-            extra="models",
             source="trained by emodiss on EMO-DB and RAVDESS; scripts/train_lite_speech.py",
             revision="1",
             licence="CC BY-NC-SA 4.0 (research; RAVDESS is non-commercial)",
@@ -354,7 +354,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.face_affect_lite:LiteFace",
             place="shipped",
             package="onnxruntime",
-            extra="models",
             source="trained by emodiss on FER+ and AffectNet-C25; scripts/train_lite_face.py",
             revision="1",
             licence="research use (training images were scraped from the web)",
@@ -374,7 +373,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.align_whisperx:Wav2Vec2Aligner",
             place="fetched",
             package="whisperx",
-            extra="models",
             source="torchaudio WAV2VEC2_ASR_BASE_960H; sentence splitter of NLTK",
             revision="960h",
             licence="MIT",
@@ -383,7 +381,7 @@ CATALOG: dict[str, Entry] = {
             files=weight_files.ALIGNER,
             what="word times by forced alignment, English",
             group="alignment",
-            options=lambda _settings, folder: {"folder": folder},
+            options=_folder,
         ),
         _local(
             "wav2vec2-local", "aligner", "align_whisperx:Wav2Vec2Aligner", "alignment", "wav2vec2"
@@ -394,7 +392,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.diarizer_pyannote:Community1",
             place="fetched",
             package="pyannote.audio",
-            extra="models",
             source="https://huggingface.co/pyannote/speaker-diarization-community-1 (gated)",
             revision=weight_files.COMMUNITY_1_REVISION,
             licence="CC BY 4.0",
@@ -403,7 +400,7 @@ CATALOG: dict[str, Entry] = {
             files=weight_files.COMMUNITY_1,
             what="speaker turns by pyannote community-1",
             group="pyannote",
-            options=lambda _settings, folder: {"folder": folder},
+            options=_folder,
         ),
         Entry(
             name="audeering-w2v2",
@@ -411,7 +408,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.speech_affect_audonnx:AudonnxSpeech",
             place="fetched",
             package="audonnx",
-            extra="models",
             source="https://zenodo.org/record/6221127 (doi 10.5281/zenodo.6221127)",
             revision="w2v2-L-robust-12.6bc4a7fd-1.1.0",
             licence="CC BY-NC-SA 4.0",
@@ -422,7 +418,7 @@ CATALOG: dict[str, Entry] = {
             archive=weight_files.AUDEERING_ARCHIVE,
             what="arousal, dominance and valence from voice (Wagner et al. 2023)",
             group="audeering",
-            options=lambda _settings, folder: {"folder": folder},
+            options=_folder,
         ),
         Entry(
             name="audeering-w2v2-hf",
@@ -430,7 +426,6 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.speech_affect_wav2vec2:Wav2Vec2Speech",
             place="fetched",
             package="transformers",
-            extra="models",
             source=f"https://huggingface.co/{weight_files.AUDEERING_REPOSITORY}",
             revision=weight_files.AUDEERING_REVISION,
             licence="CC BY-NC-SA 4.0",
@@ -440,7 +435,7 @@ CATALOG: dict[str, Entry] = {
             files=weight_files.AUDEERING_HUB,
             what="the same model as audeering-w2v2, run by torch; for a GPU and for batches",
             group="audeering",
-            options=lambda _settings, folder: {"folder": folder},
+            options=_folder,
         ),
         _emonet(8, weight_files.EMONET_8, "eight expressions, valence and arousal"),
         _emonet(5, weight_files.EMONET_5, "five expressions, valence and arousal"),
