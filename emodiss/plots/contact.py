@@ -99,7 +99,8 @@ def contact_sheet(
             time = float(clock.time_of(tick))
             talking = table[(table["start"] <= time) & (time < table["end"])]["speaker"].tolist()
             ax.set_title(
-                clock_time(time) + (f"  {', '.join(talking)} speaks" if talking else "  silence"),
+                f"{clock_time(time)}  "
+                + (style.short(f"{', '.join(talking)} speaks", 40) if talking else "silence"),
                 fontsize=8,
                 parse_math=False,
             )
@@ -119,7 +120,8 @@ def contact_sheet(
             for track, at in shown:
                 _draw_box(ax, track, at, owner.get(track.id), roles, talking)
         figure.suptitle(
-            f"{video}: {len(tracks.tracks)} face tracks, {len(people.persons)} voices "
+            f"{style.short(video, 60)}: {len(tracks.tracks)} face tracks, "
+            f"{len(people.persons)} voices "
             "(colour: role, grey: no voice; dashed: interpolated; thick: speaking)",
             x=0.01,
             ha="left",
@@ -182,9 +184,9 @@ def _draw_box(
     ax.text(
         x1,
         y1,
-        f"{track.id} {speaker}" if speaker is not None else f"{track.id}",
+        f"{track.id} {style.short(speaker, 20)}" if speaker is not None else f"{track.id}",
         fontsize=6.5,
-        color="white",
+        color=style.ON_ROLE,
         va="bottom",
         clip_on=True,
         parse_math=False,

@@ -48,7 +48,8 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
             )
             ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
-            ax.axvline(median, color=style.INK, lw=1, ls="--", label=f"median {median:.1f} min")
+            label = f"median {median:.1f} min (n = {len(minutes):,})"
+            ax.axvline(median, color=style.INK, lw=1, ls="--", label=label)
             ax.legend(loc="upper left" if median > top / 2 else "upper right")
             ax.set_ylim(top=1.2 * ax.get_ylim()[1])
         else:
@@ -80,9 +81,13 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             drawn = True
             colour = style.ROLE_COLOURS[role]
             share = np.full(len(values), 1 / len(values))
-            label = f"{role} (n = {len(values):,}, mean {values.mean():+.2f})"
-            ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
-            ax.axvline(values.mean(), ymax=0.76, color=colour, lw=1.6)
+            mean = f"{values.mean():+.2f}".replace("-", "\N{MINUS SIGN}")
+            label = f"{role} (n = {len(values):,}, mean {mean})"
+            line = "-" if role == "therapist" else "--"
+            ax.hist(values, edges, weights=share, color=colour, alpha=0.3)
+            ax.hist(values, edges, weights=share, histtype="step", color=colour, ls=line, lw=1.3)
+            # The mean, in the line of the outline: roles differ in more than colour.
+            ax.axvline(values.mean(), ymax=0.76, color=colour, lw=1.8, ls=line, label=label)
         if drawn:
             ax.legend(loc="upper left", fontsize=8)
             ax.set_ylim(top=1.3 * ax.get_ylim()[1])

@@ -225,8 +225,8 @@ def _draw_still(ax: Axes, still: _Still) -> None:
         colour = style.ROLE_COLOURS[role]
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.8))
         ax.text(
-            x1, y1, name, fontsize=7, color="white", va="bottom", clip_on=True,
-            bbox={"fc": colour, "ec": "none", "pad": 1.2},
+            x1, y1, style.short(name, 20), fontsize=7, color=style.ON_ROLE, va="bottom",
+            clip_on=True, parse_math=False, bbox={"fc": colour, "ec": "none", "pad": 1.2},
         )  # fmt: skip
 
 
@@ -242,7 +242,10 @@ def _write_transcript(
     for row, block in zip(table.itertuples(), lines, strict=True):
         role = row.role if isinstance(row.role, str) else None
         colour = style.ROLE_COLOURS[role]
-        ax.text(columns[0], y, role or row.speaker, fontsize=8.5, color=colour, fontweight="bold")
+        ax.text(
+            columns[0], y, role or style.short(str(row.speaker), 14), fontsize=8.5,
+            color=style.ON_ROLE, parse_math=False, bbox={"fc": colour, "ec": "none", "pad": 1.6},
+        )  # fmt: skip
         ax.text(columns[1], y, clock_time(row.start), fontsize=8.5)
         ax.text(columns[2], y, clock_time(row.end), fontsize=8.5)
         for k, line in enumerate(block):
@@ -251,10 +254,12 @@ def _write_transcript(
 
 
 def _text_of(row: Any) -> str:
-    """Return what is said, and a sign when it is dissonant."""
+    """Return what is said, and a sign when it is dissonant or nobody can tell."""
     text = " ".join(str(row.text).split()) if isinstance(row.text, str) else ""
     text = text or "(not transcribed)"
-    if row.dissonant is pd.NA or not row.dissonant:
+    if row.dissonant is pd.NA:
+        return f"{text}  [undetermined]"
+    if not row.dissonant:
         return text
     axis = "valence and arousal" if row.dissonance_axis == "both" else row.dissonance_axis
     return f"{text}  [dissonant in {axis}]"
@@ -297,7 +302,7 @@ def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
     frames = frames[frames["utterance_id"].isin(table["utterance_id"])]
     lines = [
         textwrap.wrap(f"{k}  {row.role if isinstance(row.role, str) else row.speaker}: "
-                      f"{_text_of(row)}", 118, subsequent_indent="    ")
+                      f"{_text_of(row)}", 150, subsequent_indent="    ")
         for k, row in enumerate(table.itertuples(), start=1)
     ]  # fmt: skip
     depth = sum(len(block) for block in lines) + 1

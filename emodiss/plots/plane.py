@@ -34,6 +34,7 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     with style.house_style():
         ax = style.axes_or_new(ax, width=4.6, height=4.4)
         counts: list[int] = []
+        dense = False
         for channel, colour in (("speech", style.SPEECH), ("face", style.FACE)):
             points = table[[f"{channel}_valence", f"{channel}_arousal"]].dropna().to_numpy(float)
             counts.append(len(points))
@@ -41,8 +42,9 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 continue
             label = f"{'voice' if channel == 'speech' else 'face'} (n = {len(points):,})"
             if len(points) > _MAX_POINTS:
-                _draw_density(ax, points, colour)
-                ax.plot([], [], color=colour, label=label)
+                _draw_density(ax, points, colour, dashed=channel == "face")
+                dense = True
+                ax.plot([], [], color=colour, ls="--" if channel == "face" else "-", label=label)
             else:
                 ax.scatter(
                     *points.T,
@@ -59,13 +61,17 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal")
         ax.set(xlabel="valence, unpleasant to pleasant", ylabel="arousal, calm to excited")
         if any(counts):
-            ax.legend(loc="lower right", handletextpad=0.3)
+            ax.plot([], [], "P", ms=7, color=style.QUIET, mec="white", label="mean")
+            ax.legend(loc="lower right", handletextpad=0.5, fontsize=8)
+            if dense:
+                told = "lines hold 50 %\nand 90 % of them"
+                ax.text(0.02, 0.02, told, transform=ax.transAxes, fontsize=8, va="bottom")
         else:
             style.empty_note(ax, "no utterance with a measured channel")
     return ax
 
 
-def _draw_density(ax: Axes, points: np.ndarray, colour: str) -> None:
+def _draw_density(ax: Axes, points: np.ndarray, colour: str, *, dashed: bool) -> None:
     """Draw the smallest regions that hold half and nine tenths of the points."""
     from scipy.ndimage import gaussian_filter
 
@@ -76,7 +82,10 @@ def _draw_density(ax: Axes, points: np.ndarray, colour: str) -> None:
     mass = np.cumsum(ranked) / ranked.sum()
     levels = sorted({float(ranked[np.searchsorted(mass, share)]) for share in (0.9, 0.5)})
     middle = (edges[:-1] + edges[1:]) / 2
-    ax.contour(middle, middle, density, levels=levels, colors=colour, linewidths=[0.8, 1.6])
+    ax.contour(
+        middle, middle, density, levels=levels, colors=colour, linewidths=[0.8, 1.8],
+        linestyles="--" if dashed else "-",
+    )  # fmt: skip
 
 
 def plot_differences(
@@ -105,8 +114,8 @@ def plot_differences(
         gaps = table[["delta_valence", "delta_arousal"]].dropna().abs().to_numpy(float)
         top = max(1.0, 1.08 * float(gaps.max(initial=0.0)), 1.2 * threshold)
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
-        ax.set(xlabel="|valence of voice - valence of face|")
-        ax.set(ylabel="|arousal of voice - arousal of face|")
+        ax.set(xlabel="|valence of voice \N{MINUS SIGN} valence of face|")
+        ax.set(ylabel="|arousal of voice \N{MINUS SIGN} arousal of face|")
         # Pale ground under the points, edge above them: a crowd must not hide the threshold.
         ax.add_patch(Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec="none"))
         edge = Rectangle((0, 0), threshold, threshold, fill=False, ec=style.FLAG, ls="--", lw=1.6)
@@ -135,7 +144,8 @@ def plot_differences(
         else:
             ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="not past T")
             ax.scatter(*gaps[flagged].T, s=30, color=style.FLAG, marker="D", label="dissonant")
-            ax.legend(loc="upper right", frameon=True, edgecolor="none")
+            # Below the axes: the corners are where the points are that matter.
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2)
         n = len(gaps)
         share = f"{flagged.sum():,} of {n:,} utterances dissonant ({flagged.mean():.0%})"
         unknown = len(table) - n

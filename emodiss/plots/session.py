@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,14 @@ from emodiss.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+
+_CHANNELS = {"face": style.FACE, "speech": style.SPEECH}
+_SHADE = 0.22
+# A bar or a mark narrower than this cannot be told from its neighbour.
+_INCHES_PER_UTTERANCE = 0.04
+_WIDTH_IN = (11.0, 24.0)
+_MANY = 150
 
 
 def plot_session(
@@ -32,85 +40,123 @@ def plot_session(
     title
         Heading of the figure.
     figure
-        Where to draw; a new figure by default.
+        Where to draw; a new figure by default, wider for a session of many utterances.
 
     Returns
     -------
     Figure or SubFigure
-        Three axes that share seconds as x axis.
+        Three axes that share time as x axis: seconds, shown as clock time in long sessions.
     """
     import matplotlib.pyplot as plt
 
+    lanes = 0.5 + 0.32 * max(2, table["speaker"].nunique())
+    width = float(np.clip(_INCHES_PER_UTTERANCE * len(table), *_WIDTH_IN))
     with style.house_style():
-        figure = figure if figure is not None else plt.figure(figsize=(11, 6.2))
-        axes = figure.subplots(3, 1, sharex=True, height_ratios=[1.1, 2.2, 2.2])
+        figure = figure if figure is not None else plt.figure(figsize=(width, lanes + 5.0))
+        axes = figure.subplots(3, 1, sharex=True, height_ratios=[lanes, 2.2, 2.2])
         _draw_speakers(axes[0], table)
         for ax, axis in zip(axes[1:], ("valence", "arousal"), strict=True):
             _draw_axis(ax, table, frames, axis)
-        axes[2].set_xlabel("time, s")
-        axes[1].legend(loc="upper left", ncols=5, bbox_to_anchor=(0, 1.16), fontsize=8)
+        axes[1].legend(
+            handles=_legend(frames), loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), fontsize=8,
+            borderaxespad=0.2,
+        )  # fmt: skip
         if len(table):
             axes[2].set_xlim(max(0.0, table["start"].min() - 1), table["end"].max() + 1)
+        style.time_axis(axes[2])
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+            heading = style.short(title, 90)
+            figure.suptitle(heading, x=0.01, ha="left", fontweight="bold", parse_math=False)
     return figure
 
 
 def _draw_speakers(ax: Axes, table: pd.DataFrame) -> None:
     speakers = list(dict.fromkeys(table["speaker"]))
-    for row in table.itertuples():
-        lane = speakers.index(row.speaker)
-        role = row.role if isinstance(row.role, str) else None
-        dissonant = row.dissonant is not pd.NA and bool(row.dissonant)
-        ax.barh(
-            lane,
-            row.end - row.start,
-            left=row.start,
-            height=0.62,
-            color=style.ROLE_COLOURS[role],
-            edgecolor=style.FLAG if dissonant else "white",
-            linewidth=2.2 if dissonant else 0.6,
-        )
-        if row.dissonant is pd.NA:
-            ax.text((row.start + row.end) / 2, lane, "?", ha="center", va="center", fontsize=7)
-    named = [
-        f"{s} ({r})" if isinstance(r, str) else s
-        for s, r in table.drop_duplicates("speaker").set_index("speaker")["role"].items()
-    ]
-    ax.set_yticks(range(len(speakers)), named)
-    ax.set_ylim(max(0.6, len(speakers) - 0.4), -0.6)
+    unknown = table["dissonant"].isna().to_numpy()
+    dissonant = table["dissonant"].fillna(False).to_numpy(bool)
+    names: list[str] = []
+    for lane, speaker in enumerate(speakers):
+        own = (table["speaker"] == speaker).to_numpy()
+        role = next((r for r in table.loc[own, "role"] if isinstance(r, str)), None)
+        names.append(style.short(str(speaker), 28) + (f" ({role})" if role else ""))
+        colour = style.ROLE_COLOURS[role]
+        edge = {"edgecolor": "white", "linewidth": 0.6 if len(table) <= _MANY else 0.0}
+        for chosen, alpha in ((own & ~unknown, 1.0), (own & unknown, 0.35)):
+            spans = _spans(table[chosen])
+            ax.broken_barh(spans, (lane - 0.25, 0.6), facecolor=colour, alpha=alpha, **edge)
+        # Beside the bar and as wide as it: an outline would swallow the bars of a long session.
+        marks = _spans(table[own & dissonant])
+        ax.broken_barh(marks, (lane - 0.45, 0.17), facecolor=style.FLAG, linewidth=0)
+    ax.set_yticks(range(len(speakers)), names, parse_math=False)
+    ax.set_ylim(max(0.6, len(speakers) - 0.5), -0.8)
     ax.grid(visible=False, axis="y")
-    ax.set_title("who speaks (outlined: dissonant, ?: undetermined)")
+    ax.set_title("who speaks (bar above: dissonant; pale: undetermined)")
+
+
+def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
+    """Start and length of each utterance."""
+    return [(float(a), float(b - a)) for a, b in zip(table["start"], table["end"], strict=True)]
 
 
 def _draw_axis(ax: Axes, table: pd.DataFrame, frames: pd.DataFrame | None, axis: str) -> None:
+    fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
+    for start, end in _merged(table[fired]):
+        ax.axvspan(start, end, color=style.FLAG, alpha=_SHADE, lw=0)
     if frames is not None and len(frames):
         # A gap between frames, or a change to the other face, must stay a gap in the line.
         time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
         whose = frames["utterance_id"].to_numpy()
         breaks = np.flatnonzero((np.diff(time) > 0.25) | (whose[1:] != whose[:-1])) + 1
         time, value = np.insert(time, breaks, np.nan), np.insert(value, breaks, np.nan)
-        ax.plot(time, value, color=style.FACE, lw=0.6, alpha=0.45, label="face, each frame")
-    _draw_means(ax, table, "face", axis, style.FACE)
-    _draw_means(ax, table, "speech", axis, style.SPEECH)
-    shaded = False
-    for row in table[table["dissonant"].fillna(False)].itertuples():
-        if row.dissonance_axis in (axis, "both"):
-            label = None if shaded else "dissonant on this axis"
-            ax.axvspan(row.start, row.end, color=style.FLAG, alpha=0.22, lw=0, label=label)
-            shaded = True
+        ax.plot(time, value, color=style.FACE, lw=0.6, alpha=0.45)
+    for channel, colour in _CHANNELS.items():
+        _draw_means(ax, table, channel, axis, colour)
     ax.axhline(0, color=style.QUIET, lw=0.7)
     ax.set_ylim(-1.05, 1.05)
     ax.set_ylabel(axis)
 
 
+def _merged(table: pd.DataFrame) -> list[tuple[float, float]]:
+    """Stretches covered by at least one utterance, so that no ground is shaded twice."""
+    found: list[tuple[float, float]] = []
+    ordered = table.sort_values("start")
+    for start, end in zip(ordered["start"], ordered["end"], strict=True):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], float(end)))
+        else:
+            found.append((float(start), float(end)))
+    return found
+
+
 def _draw_means(ax: Axes, table: pd.DataFrame, channel: str, axis: str, colour: str) -> None:
     name = f"{channel}_{axis}"
     known = table.dropna(subset=[name])
-    label = "voice, utterance" if channel == "speech" else "face, mean of utterance"
-    ax.hlines(known[name], known["start"], known["end"], color=colour, lw=2.4, label=label)
+    middle = (known["start"] + known["end"]) / 2
+    ax.hlines(known[name], known["start"], known["end"], color=colour, lw=2.2)
+    # The shape tells the channels apart without colour, and where a line is too short to see.
+    small = len(table) > _MANY
+    ax.plot(
+        middle, known[name], style.MARKERS[channel], color=colour, ls="none",
+        ms=3.0 if small else 5.0, mec="white", mew=0.3 if small else 0.7,
+    )  # fmt: skip
     if f"{name}_se" in known:
-        middle = (known["start"] + known["end"]) / 2
         ax.errorbar(
             middle, known[name], yerr=2 * known[f"{name}_se"], fmt="none", ecolor=colour, lw=1
         )
+
+
+def _legend(frames: pd.DataFrame | None) -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    words = {"speech": "voice", "face": "face, mean \N{PLUS-MINUS SIGN} 2 SE"}
+    line: dict[str, Any] = {"lw": 2.2, "ms": 5, "mec": "white"}
+    keys: list[Any] = [
+        Line2D([], [], color=colour, marker=style.MARKERS[c], label=words[c], **line)
+        for c, colour in _CHANNELS.items()
+    ]
+    if frames is not None and len(frames):
+        label = "face, each frame"
+        keys.append(Line2D([], [], color=style.FACE, lw=0.6, alpha=0.45, label=label))
+    keys.append(Patch(color=style.FLAG, alpha=_SHADE, lw=0, label="dissonant on this axis"))
+    return keys

@@ -22,6 +22,9 @@ INK = "#22262B"
 ROLE_COLOURS = {"therapist": "#009E73", "patient": "#E69F00", "other": "#56B4E9", None: QUIET}
 """Fill colour of each role; None is a role not known."""
 
+ON_ROLE = "#000000"
+"""Colour of text on any of these: black has at least 4.5 to 1 on all of them, white on none."""
+
 MARKERS = {"speech": "o", "face": "s"}
 
 _SETTINGS: dict[str, Any] = {
@@ -68,3 +71,37 @@ def axes_or_new(ax: Axes | None, *, width: float = 6.0, height: float = 4.0) -> 
 def empty_note(ax: Axes, text: str) -> None:
     """Say on the axes why there is nothing to see; an empty plot must not look like a result."""
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=QUIET)
+
+
+def short(text: str, most: int) -> str:
+    """Cut a long name in its middle: its beginning and its end tell it from others."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (most - 1 - head) :]}"
+
+
+_LONG_S = 180.0
+_STEPS_S = (10, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+def time_axis(ax: Axes) -> None:
+    """Label an x axis in seconds: as they are up to three minutes, as clock time beyond."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    low, high = ax.get_xlim()
+    if high - low <= _LONG_S:
+        ax.set_xlabel("time, s")
+        return
+    step = next((s for s in _STEPS_S if (high - low) / s <= 14), _STEPS_S[-1])
+    hours = high >= 3600
+
+    def clock(seconds: float, _place: int | None = None) -> str:
+        whole = round(seconds)
+        if hours:
+            return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        return f"{whole // 60}:{whole % 60:02d}"
+
+    ax.xaxis.set_major_locator(MultipleLocator(step))
+    ax.xaxis.set_major_formatter(FuncFormatter(clock))
+    ax.set_xlabel("time, h:min:s" if hours else "time, min:s")

@@ -8,12 +8,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 
 import emodiss
-from emodiss.plots import draw, figure2, figure4, plot_differences, plot_plane, plot_session
+from emodiss.plots import draw, figure2, figure4, plot_differences, plot_plane, plot_session, style
 from emodiss.plots.figures import plot_durations, plot_sentiment
 from emodiss.plots.moment import choose, hide
 from emodiss.utterances import SCHEMA, conform
+
+PINK = [0.8, 0.475, 0.655]
+"""style.FLAG, #CC79A7, as shares of 255."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +49,11 @@ def test_the_plane_shows_each_channels_points(table):
     voice, face = (c.get_offsets() for c in ax.collections)
     np.testing.assert_allclose(voice, [[0.2, 0.1], [0.8, 0.1]])
     assert len(face) == 3
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["voice (n = 2)", "face (n = 3)"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "voice (n = 2)",
+        "face (n = 3)",
+        "mean",
+    ]
 
 
 def test_differences_are_absolute_and_counted(table):
@@ -74,19 +82,63 @@ def test_the_session_shades_the_dissonant_stretch_on_its_axis_only(table):
     shades = [p for p in valence.patches if p.get_alpha() == 0.22]
     assert [(p.get_x(), p.get_x() + p.get_width()) for p in shades] == [(2, 5)]
     assert not [p for p in arousal.patches if p.get_alpha() == 0.22]
-    assert "?" in [t.get_text() for t in figure.axes[0].texts]
+
+
+def test_the_session_marks_dissonant_bars_and_pales_undetermined_ones(table):
+    ax = plot_session(table).axes[0]
+    spans = {
+        (c.get_alpha(), c.get_facecolor()[0][:3].round(3).tolist() == PINK): [
+            (path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in c.get_paths()
+        ]
+        for c in ax.collections
+        if c.get_paths()
+    }
+    assert spans[0.35, False] == [(5, 6)]  # undetermined
+    assert spans[None, True] == [(2, 5)]  # dissonant
+    # Bo's determined bar is as long as it is; Ada's came first under the same key.
+    assert (2, 5) in spans[1.0, False]
+
+
+def test_what_overlaps_is_shaded_once(table):
+    twice = pd.concat([table, table.assign(speaker="Cy", start=table["start"] + 1)])
+    twice = twice.assign(end=twice["start"] + 3)
+    valence = plot_session(twice).axes[1]
+    shades = [p for p in valence.patches if p.get_alpha() == 0.22]
+    assert [(p.get_x(), p.get_x() + p.get_width()) for p in shades] == [(2, 6)]
+
+
+def test_long_names_leave_room_for_the_data_and_are_no_formulas(table):
+    long = table.assign(speaker="Dr. $x$ " + "of a very long institute " * 8)
+    figure = plot_session(long, title="session_" * 40)
+    figure.canvas.draw()
+    ax = figure.axes[1]
+    assert ax.get_position().width > 0.6
+    (label, *_) = figure.axes[0].get_yticklabels()
+    assert "$x$" in label.get_text() and not label.get_parse_math()
+    assert figure.get_suptitle() == style.short("session_" * 40, 90)
+    assert len(figure.get_suptitle()) == 90
+
+
+def test_a_long_session_has_clock_times_at_whole_steps(table):
+    long = table.assign(start=table["start"] * 300, end=table["end"] * 300)
+    ax = plot_session(long).axes[2]
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "time, min:s"
+    shown = [t.get_text() for t in ax.get_xticklabels()]
+    assert "5:00" in shown and "30:00" in shown
+    assert plot_session(table).axes[2].get_xlabel() == "time, s"
 
 
 def test_sentiment_is_split_by_role_and_shares_add_up(table):
     ax = plot_sentiment(table)
-    heights = [p.get_height() for p in ax.patches]
-    assert sum(heights) == pytest.approx(2)  # two roles, one each
+    heights = [p.get_height() for p in ax.patches if isinstance(p, Rectangle)]
+    assert sum(heights) == pytest.approx(2)  # two roles, one each; outlines are no bars
 
 
 def test_durations_are_counted_and_their_median_drawn():
     ax = plot_durations(pd.Series([1.0, 2.0, 30.0]))
     assert sum(p.get_height() for p in ax.patches) == 3
-    assert ax.get_legend().get_texts()[0].get_text() == "median 2.0 min"
+    assert ax.get_legend().get_texts()[0].get_text() == "median 2.0 min (n = 3)"
 
 
 def test_nothing_to_show_is_said_and_not_drawn(table):
