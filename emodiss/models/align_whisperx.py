@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import voice_features
 from emodiss.models.asr_whisperx import quiet_libraries
+from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
 from emodiss.transcript import Utterance, Word
 
@@ -29,7 +30,7 @@ TORCHAUDIO_FILE: Final = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
 _PUNKT: Final = Path("nltk_data") / "tokenizers" / "punkt_tab"
 
 
-class Wav2Vec2Aligner:
+class Wav2Vec2Aligner(Catalogued):
     """Finds when given words are said.
 
     Parameters
@@ -76,7 +77,7 @@ class Wav2Vec2Aligner:
                 next_step=f"Fetch it with: emodiss models pull {name}; or do without word times: "
                 "--set models.aligner=none.",
             )
-        self._name = name
+        self.name = name
         self._language = language
         self._device = device
         self._threads = threads
@@ -105,13 +106,6 @@ class Wav2Vec2Aligner:
                 del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
             else:
                 os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
-
-    @property
-    def identity(self) -> str:
-        """Name and version of the catalog."""
-        from emodiss.models import catalog
-
-        return catalog.entry_of(self._name).identity
 
     def align(
         self,
@@ -151,13 +145,12 @@ class Wav2Vec2Aligner:
 
         if language is not None and language != self._language:
             raise ModelError(
-                f"The aligner '{self._name}' is for '{self._language}', the text is '{language}'.",
+                f"The aligner '{self.name}' is for '{self._language}', the text is '{language}'.",
                 next_step="Give a wav2vec2 of that language with --set alignment.folder=..., or do "
                 "without word times: --set models.aligner=none.",
                 code="language",
             )
-        samples, rate = voice_features.check_signal(signal, sample_rate)
-        audio = voice_features.resample(samples, rate).astype(np.float32)
+        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
         found: list[tuple[Word, ...]] = []
         with torch_threads(self._threads), _nltk_data(self._nltk):
             for utterance in utterances:

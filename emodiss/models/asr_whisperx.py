@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import voice_features
+from emodiss.models.catalog import Catalogued
 from emodiss.transcript import Recognition, Utterance
 
 __all__ = ["WhisperX", "doubts", "quiet_libraries"]
@@ -57,7 +58,7 @@ def quiet_libraries() -> None:
     logger.setLevel(logging.CRITICAL + 1)
 
 
-class WhisperX:
+class WhisperX(Catalogued):
     """Recognises speech with a CTranslate2 Whisper.
 
     Parameters
@@ -116,7 +117,7 @@ class WhisperX:
                 next_step=f"Fetch it with: emodiss models pull {name}, or give a folder that "
                 "ctranslate2 converted; or give transcripts and use --preset lite.",
             )
-        self._name = name
+        self.name = name
         self._batch_size = batch_size
         self._chunk_s = chunk_s
         self._pipeline: Any = _pipeline(
@@ -127,13 +128,6 @@ class WhisperX:
             beam_size=beam_size,
             vad={"vad_onset": vad_onset, "vad_offset": vad_offset},
         )
-
-    @property
-    def identity(self) -> str:
-        """Name and version of the catalog."""
-        from emodiss.models import catalog
-
-        return catalog.entry_of(self._name).identity
 
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
@@ -162,14 +156,13 @@ class WhisperX:
         ModelError
             If the model does not know the language.
         """
-        samples, rate = voice_features.check_signal(signal, sample_rate)
-        audio = voice_features.resample(samples, rate).astype(np.float32)
+        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
         if not audio.any():
             return Recognition(())
         known = self._pipeline.model.supported_languages
         if language is not None and language not in known:
             raise ModelError(
-                f"The model '{self._name}' does not know the language '{language}'.",
+                f"The model '{self.name}' does not know the language '{language}'.",
                 next_step=f"Set transcript.language to one of: {', '.join(sorted(known))}.",
                 code="language",
             )

@@ -468,6 +468,17 @@ def entry_of(name: str, *, task: str | None = None) -> Entry:
     return CATALOG[name]
 
 
+class Catalogued:
+    """A model that the catalog knows by its `name`, and whose identity stands there."""
+
+    name: str
+
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        return entry_of(self.name).identity
+
+
 def chosen(settings: Settings) -> dict[str, Entry]:
     """Return the entries that settings choose, by task, after checking each.
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import voice_features
 from emodiss.models.asr_whisperx import quiet_libraries
+from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
 from emodiss.models.weight_files import COMMUNITY_1
 from emodiss.transcript import Turn
@@ -36,7 +37,7 @@ FILES: Final = tuple(file.name for file in COMMUNITY_1)
 """What a copy of the repository must hold."""
 
 
-class Community1:
+class Community1(Catalogued):
     """Speaker turns by pyannote.audio's community-1.
 
     Parameters
@@ -61,6 +62,8 @@ class Community1:
     ModelError
         If the files do not make a pipeline.
     """
+
+    name = "pyannote-community-1"
 
     def __init__(
         self,
@@ -101,13 +104,6 @@ class Community1:
             share_trunk(pipeline._embedding.model_)
         self._pipeline = pipeline.to(torch.device(device))
 
-    @property
-    def identity(self) -> str:
-        """Name and version of the catalog."""
-        from emodiss.models import catalog
-
-        return catalog.entry_of("pyannote-community-1").identity
-
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
@@ -136,8 +132,7 @@ class Community1:
 
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples, rate = voice_features.check_signal(signal, sample_rate)
-        audio = voice_features.resample(samples, rate).astype(np.float32)
+        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
         if not audio.any():
             return []
         waveform = torch.from_numpy(audio).unsqueeze(0)

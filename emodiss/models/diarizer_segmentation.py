@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import catalog, voice_features
+from emodiss.models import voice_features
+from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
 from emodiss.transcript import Turn
 
@@ -72,7 +73,7 @@ class _Stretch:
         return (self.stop - self.first) * FRAME_S
 
 
-class SegmentationDiarizer:
+class SegmentationDiarizer(Catalogued):
     """Speaker turns from the segmentation network inside the whisperx package.
 
     Parameters
@@ -81,14 +82,11 @@ class SegmentationDiarizer:
         CPU threads of the network.
     """
 
+    name = "pyannote-segmentation"
+
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads
         self._network: SegmentationNetwork | None = None
-
-    @property
-    def identity(self) -> str:
-        """Name and version, readable without loading."""
-        return catalog.entry_of("pyannote-segmentation").identity
 
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
@@ -121,9 +119,7 @@ class SegmentationDiarizer:
         """
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        checked, rate = voice_features.check_signal(signal, sample_rate)
-        samples = _levelled(voice_features.resample(checked, rate).astype(np.float32))
-        del checked
+        samples = _levelled(voice_features.at_16_khz(signal, sample_rate).astype(np.float32))
         duration = len(samples) / voice_features.SAMPLE_RATE
         activity = self._activity(samples)
         speaking = activity > ACTIVE

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import catalog
+from emodiss.models.catalog import Catalogued
 from emodiss.transcript import Turn
 
 UNKNOWN_SPEAKER = "unknown"
@@ -18,7 +18,7 @@ UNKNOWN_SPEAKER = "unknown"
 _SAMPLE_RATE = 16_000
 
 
-class SileroVoiceActivity:
+class SileroVoiceActivity(Catalogued):
     """Stretches of speech as turns of one unknown speaker.
 
     Parameters
@@ -32,17 +32,14 @@ class SileroVoiceActivity:
         examples holds at most, and what speech models were trained on.
     """
 
+    name = "silero-vad"
+
     def __init__(
         self, *, min_silence_s: float = 0.5, pad_s: float = 0.1, max_speech_s: float = 15.0
     ) -> None:
         self.min_silence_s = min_silence_s
         self.pad_s = pad_s
         self.max_speech_s = max_speech_s
-
-    @property
-    def identity(self) -> str:
-        """Name and version, readable without loading."""
-        return catalog.entry_of("silero-vad").identity
 
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None

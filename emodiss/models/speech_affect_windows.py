@@ -32,11 +32,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from emodiss.affect import Scale, SpeechAffect, to_house_scale
 from emodiss.errors import ModelError
-from emodiss.models.voice_features import check_signal, resample
+from emodiss.models.voice_features import at_16_khz
 from emodiss.models.weight_files import require, sha256_of
 
 SAMPLE_RATE: Final = 16_000
@@ -53,31 +53,6 @@ DIMENSIONS: Final = ("valence", "arousal", "dominance")
 """Order of the values inside emodiss. The model's own order is read from its labels."""
 
 Level = Literal["raw", "normalised"]
-
-
-def prepare(signal: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
-    """Check a signal and bring it to 16 kHz.
-
-    Parameters
-    ----------
-    signal
-        (n,) float, one channel in [-1, 1]. Several channels are refused: audonnx would join them
-        into one long signal without a word.
-    sample_rate
-        Samples per second, at least 8000.
-
-    Returns
-    -------
-    ndarray
-        (m,) float32 at 16 kHz.
-
-    Raises
-    ------
-    ValueError
-        If the signal is not one finite floating-point channel within full scale.
-    """
-    samples, rate = check_signal(signal, sample_rate)
-    return resample(samples, rate).astype(np.float32)
 
 
 def normalised(signal: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -365,7 +340,7 @@ class WindowedSpeech(ABC):
         """
         pieces: list[tuple[int, NDArray[np.float32]]] = []
         for index, signal in enumerate(signals):
-            samples = prepare(signal, sample_rate)
+            samples = at_16_khz(signal, sample_rate).astype(np.float32)
             if not measurable(samples, self.min_duration_s):
                 continue
             if self.signal == "normalised":

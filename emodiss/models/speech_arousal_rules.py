@@ -53,8 +53,7 @@ def measure(signal: ArrayLike, sample_rate: int) -> Floats:
     ValueError
         If the signal is not mono, floating point and finite.
     """
-    samples, rate = voice_features.check_signal(signal, sample_rate)
-    samples = voice_features.resample(samples, rate)
+    samples = voice_features.at_16_khz(signal, sample_rate)
     if len(samples) < voice_features.WINDOW_S * voice_features.SAMPLE_RATE:
         return np.full(3, np.nan)
     frames = voice_features.analyse(samples)

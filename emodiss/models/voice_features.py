@@ -33,6 +33,7 @@ __all__ = [
     "WINDOW_S",
     "VoiceFrames",
     "analyse",
+    "at_16_khz",
     "check_signal",
     "fingerprint",
     "hf500_db",
@@ -191,6 +192,28 @@ def resample(signal: Floats, sample_rate: int) -> Floats:
 
     divisor = gcd(sample_rate, SAMPLE_RATE)
     return resample_poly(signal, SAMPLE_RATE // divisor, sample_rate // divisor)
+
+
+def at_16_khz(signal: ArrayLike, sample_rate: float) -> Floats:
+    """Check a signal and bring it to 16 kHz.
+
+    Parameters
+    ----------
+    signal : (n,) float32 or float64
+        One channel in [-1, 1]. Several are refused: what follows would take them for one long one.
+    sample_rate : int
+        Samples per second, at least 8000.
+
+    Returns
+    -------
+    (m,) float64
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_signal` does.
+    """
+    return resample(*check_signal(signal, sample_rate))
 
 
 def analyse(signal: Floats) -> VoiceFrames:
