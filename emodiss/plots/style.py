@@ -7,6 +7,7 @@ also differ in marker and line, so that nothing is said by colour alone.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,6 +80,20 @@ def short(text: str, most: int) -> str:
         return text
     head = (most - 1) // 2
     return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (most - 1 - head) :]}"
+
+
+def wrap(text: str, width: int) -> str:
+    """Break a name into lines, after blanks and the marks that model names are made of."""
+    lines = [""]
+    for part in re.findall(r"[^\s/_.:-]*[\s/_.:-]*", text):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > width:
+            lines.append("")
+        while len(part.rstrip()) > width:
+            lines[-1] += part[:width]
+            lines.append("")
+            part = part[width:]
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines if line.strip())
 
 
 _LONG_S = 180.0

@@ -41,10 +41,12 @@ def plot_sweep(
             return ax
         if table["null_rate"].notna().any():
             low, high = table["null_low"].to_numpy(float), table["null_high"].to_numpy(float)
-            label = "re-paired, 95 %"
+            label = "re-paired: mean and 95 %"
             ax.fill_between(x, low, high, color=style.QUIET, alpha=0.3, lw=0, label=label)
             ax.plot(x, table["null_rate"], color=style.QUIET, lw=1, ls="--")
-        ax.plot(x, table["rate"], color=style.FLAG, marker="o", ms=3.5, label=f"observed, n = {n}")
+        ax.plot(
+            x, table["rate"], color=style.FLAG, marker="o", ms=3.5, label=f"observed, n = {n:,}"
+        )
         if threshold is not None and threshold == threshold:
             ax.axvline(threshold, color=style.INK, lw=0.8, ls=":", label=f"T = {threshold:.3g}")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8)

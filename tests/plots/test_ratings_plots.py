@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ import matplotlib.pyplot as plt
 
 from emodiss import ratings, statistics
 from emodiss.errors import SettingsError
-from emodiss.plots import ratings as drawings
+from emodiss.plots import ratings as drawings, style
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,49 @@ def test_kappa_matrix_is_symmetric_and_says_where_there_is_none(study):
         drawings.plot_kappa(kappa, "empathy", weights="linear")
 
 
+def test_long_names_of_raters_stand_at_the_rows_and_do_not_run_into_each_other(study):
+    long = study.table.assign(rater="Dr. " + study.table["rater"] + " of the first department")
+    kappa = statistics.pairwise_kappa(long, resamples=100)
+    ax = drawings.plot_kappa(kappa, "empathy")
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3", "4", "5"]
+    rows = [t.get_text() for t in ax.get_yticklabels()]
+    assert rows[0].replace("\n", " ") == "group1  Dr. r1 of the first department (1)"
+    ax.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.get_yticklabels()]
+    assert all(below.y1 <= above.y0 for above, below in itertools.pairwise(boxes))
+
+
+def test_a_hair_below_zero_is_written_as_zero(study):
+    kappa = statistics.pairwise_kappa(study.table, resamples=100).assign(kappa=-0.001)
+    said = {t.split("\n")[0] for t in texts(drawings.plot_kappa(kappa, "empathy"))}
+    assert said == {"0.00"}
+
+
+def test_figure5_says_how_many_videos_its_intervals_rest_on(study):
+    means = statistics.condition_means(study.table, resamples=100)
+    title = drawings.figure5(means).legends[0].get_title().get_text()
+    low, high = means["n_videos"].min(), means["n_videos"].max()
+    assert title == (
+        f"lines: intervals over {low} to {high} videos (cluster bootstrap)"
+        if low != high
+        else f"lines: intervals over {low} videos (cluster bootstrap)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("gpt-4o", ["gpt-4o"]),
+        ("gpt-4o-2024-08-06", ["gpt-4o-2024-", "08-06"]),
+        ("meta-llama/Meta-Llama-3-70B", ["meta-llama/", "Meta-Llama-3-", "70B"]),
+        ("abcdefghijklmnopqrstuvwxyz", ["abcdefghijklmn", "opqrstuvwxyz"]),
+        ("", [""]),
+    ],
+)
+def test_names_of_models_are_broken_where_their_parts_end(name, lines):
+    assert style.wrap(name, 14).split("\n") == lines
+
+
 def test_one_rater_gives_a_figure_that_says_so(study):
     alone = study.table[study.table["rater"] == "r1"]
     figure = drawings.figure6(statistics.pairwise_kappa(alone))
@@ -131,6 +176,9 @@ def test_background_charts_count_answers():
     assert [t.get_text() for t in degree.get_yticklabels()] == ["PhD", "Master"]
     assert [bar.get_width() for bar in orientation.patches] == [2, 1]
     assert orientation.get_xlabel() == "raters (of 2, several answers each)"
+    # A full axis is all who answered: 3 and 2, with room for the number at the end.
+    assert degree.get_xlim()[1] == pytest.approx(1.12 * 3)
+    assert orientation.get_xlim()[1] == pytest.approx(1.12 * 2)
 
 
 def test_table3_and_its_figure(study):

@@ -68,8 +68,14 @@ def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> 
     """
     table = table3(correlations)
     several = table["judge"].nunique() > 1
+    labels = [
+        (f"{style.wrap(style.short(str(r.judge), 60), 34)}\n" if several else "")
+        + f"{r.criterion}\n(n = {r.n:,}, {r.n_videos:,} video{'s' if r.n_videos != 1 else ''})"
+        for r in table.itertuples(index=False)
+    ]
     with style.house_style():
-        ax = style.axes_or_new(ax, width=6.2, height=1.4 + 0.62 * max(len(table), 1))
+        row = max([0.62, *(0.15 * (label.count("\n") + 1) + 0.1 for label in labels)])
+        ax = style.axes_or_new(ax, width=6.6, height=1.5 + row * max(len(table), 1))
         ax.axvline(0, color=style.QUIET, lw=0.9)
         looks = zip(
             _SYMBOLS.items(), (style.SPEECH, style.FACE, "#009E73"), "osD", (-0.22, 0.0, 0.22),
@@ -87,15 +93,17 @@ def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> 
         for k, row in enumerate(table.itertuples(index=False)):
             if np.isnan([getattr(row, s) for s in _SYMBOLS.values() if hasattr(row, s)]).all():
                 ax.text(0.02, k, str(row.reason), va="center", fontsize=7, color=style.QUIET)
-        labels = [
-            f"{r.judge}\n{r.criterion} (n = {r.n})" if several else f"{r.criterion}\n(n = {r.n})"
-            for r in table.itertuples(index=False)
-        ]
-        ax.set_yticks(range(len(table)), labels)
+        ax.set_yticks(range(len(table)), labels, fontsize=8, parse_math=False)
         ax.set(ylim=(len(table) - 0.5, -0.5), xlim=_reach(table))
         ax.grid(axis="y", visible=False)
-        ax.set_xlabel("correlation of judge and expert means")
-        ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3)
+        ax.set_xlabel(
+            "correlation of judge and expert means\n"
+            "(lines: intervals over videos, cluster bootstrap)"
+        )
+        ax.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=8,
+            columnspacing=1.2, handletextpad=0.2,
+        )  # fmt: skip
     return ax
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_CELL_IN = 0.6
+# Longer names would run into each other below the columns.
+_LONG_NAME = 6
 _WEIGHT_NAMES = {"none": "unweighted", "quadratic": "quadratic weights", "linear": "linear weights"}
 
 
@@ -62,7 +66,10 @@ def plot_kappa(
         values[a, b] = values[b, a] = row.kappa
         n[a, b] = n[b, a] = row.n
     with style.house_style():
-        ax = style.axes_or_new(ax, width=1.4 + 0.7 * size, height=1.2 + 0.7 * size)
+        labels, numbers = _labels(raters, groups)
+        ax = style.axes_or_new(
+            ax, width=1.0 + _CELL_IN * size + _reach(labels), height=1.0 + _CELL_IN * size
+        )
         colours = mpl.colormaps["RdBu"]
         image = ax.imshow(values, cmap=colours, vmin=-1, vmax=1)
         for a in range(size):
@@ -76,7 +83,7 @@ def plot_kappa(
                         Rectangle((b - 0.5, a - 0.5), 1, 1, fc="none", ec=style.QUIET, hatch="///",
                                   lw=0)
                     )  # fmt: skip
-                text = f"{values[a, b]:.2f}" if known else "none"
+                text = _two_places(values[a, b]) if known else "none"
                 dark = known and abs(values[a, b]) > 0.65
                 ax.text(
                     b, a, f"{text}\nn = {n[a, b]}", ha="center", va="center", fontsize=6.5,
@@ -87,15 +94,33 @@ def plot_kappa(
             if groups[k] != groups[k - 1]:
                 ax.axhline(k - 0.5, color=style.INK, lw=1.2)
                 ax.axvline(k - 0.5, color=style.INK, lw=1.2)
-        ax.set_xticks(range(size), raters)
-        with_group = [f"{g}  {r}" if g else r for r, g in zip(raters, groups, strict=True)]
-        ax.set_yticks(range(size), with_group)
+        ax.set_xticks(range(size), numbers, parse_math=False)
+        ax.set_yticks(range(size), labels, parse_math=False)
         ax.tick_params(length=0)
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
         ax.set_title(f"{criterion}, {_WEIGHT_NAMES.get(weights, weights)}")
         image.set_label("Cohen's kappa")
     return ax
+
+
+def _labels(raters: Sequence[str], groups: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Labels of rows and of columns; long names stand at the rows, and columns have numbers."""
+    rows = [f"{g}  {r}" if g else r for r, g in zip(raters, groups, strict=True)]
+    if max(len(rater) for rater in raters) <= _LONG_NAME:
+        return rows, list(raters)
+    numbers = [str(k) for k in range(1, len(raters) + 1)]
+    return [f"{style.wrap(row, 30)} ({k})" for row, k in zip(rows, numbers, strict=True)], numbers
+
+
+def _reach(labels: Sequence[str]) -> float:
+    """Inches that labels at the rows take."""
+    return 0.075 * max(len(line) for label in labels for line in label.splitlines())
+
+
+def _two_places(value: float) -> str:
+    """Write a number with two places and no minus before 0.00."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _raters(part: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -130,19 +155,24 @@ def figure6(kappa: pd.DataFrame) -> Figure:
         criteria = in_order(kappa["criterion"], CRITERIA)
         weights = in_order(kappa["weights"], tuple(_WEIGHT_NAMES))
         size = len(set(kappa["rater_a"]) | set(kappa["rater_b"]))
-        side = max(2.6, 1.0 + 0.58 * size)
+        raters = {c: _raters(kappa[kappa["criterion"] == c]) for c in criteria}
+        alike = all(found == raters[criteria[0]] for found in raters.values())
+        reach = [_reach(_labels(*raters[c])[0]) if c == criteria[0] or not alike else 0.0
+                 for c in criteria]  # fmt: skip
+        side = max(1.9, _CELL_IN * size)
         figure, axes = plt.subplots(
             len(weights), len(criteria), squeeze=False,
-            figsize=((side + 0.5) * len(criteria) + 1.4, side * len(weights)),
+            figsize=(
+                (side + 0.25) * len(criteria) + sum(reach) + 1.2, (side + 0.6) * len(weights)
+            ),
         )  # fmt: skip
-        raters = {c: _raters(kappa[kappa["criterion"] == c]) for c in criteria}
         for i, weight in enumerate(weights):
             for j, criterion in enumerate(criteria):
                 ax = axes[i, j]
                 here = (kappa["criterion"] == criterion) & (kappa["weights"] == weight)
                 if here.any():
                     plot_kappa(kappa, criterion, weights=weight, ax=ax)
-                    if j and raters[criterion] == raters[criteria[0]]:
+                    if j and alike:
                         ax.set_yticklabels([])
                 else:
                     style.empty_note(ax, f"no pair rated {criterion}")

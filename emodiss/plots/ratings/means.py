@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +94,7 @@ def plot_means(
                     fontsize=5.5,
                     bbox={"boxstyle": "square,pad=0.12", "fc": "white", "ec": "none"},
                 )
-        ax.set_xticks(range(len(models)), [textwrap.fill(m, 14) for m in models])
+        ax.set_xticks(range(len(models)), [style.wrap(m, 14) for m in models])
         ax.grid(axis="x", visible=False)
         ax.tick_params(axis="x", length=0)
         ax.set(ylim=(scale.low, scale.high), xlim=(-0.6, len(models) - 0.4))
@@ -140,7 +139,16 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT) -> Figure:
             list(known),
             loc="outside lower center",
             ncols=min(len(known), 2 * len(criteria)),
-            title="lines: intervals over videos (cluster bootstrap)",
+            title=f"lines: intervals over {_videos(means)} (cluster bootstrap)",
             title_fontsize=7,
         )
     return figure
+
+
+def _videos(means: pd.DataFrame) -> str:
+    """Say how many videos an interval rests on: few make it look surer than it is."""
+    if "n_videos" not in means.columns:
+        return "videos"
+    counts = means.loc[means["n"] > 0, "n_videos"].astype("int64")
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,} videos" if low == high else f"{low:,} to {high:,} videos"

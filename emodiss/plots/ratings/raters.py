@@ -40,15 +40,16 @@ def plot_answers(counts: pd.DataFrame, question: str, *, ax: Axes | None = None)
             ax.set_title(textwrap.fill(question.replace("_", " "), 40))
             return ax
         n = part["n"].to_numpy(dtype=np.int64)
+        # Every panel reaches to all raters, so that lengths are shares wherever one looks.
+        asked = int(part["n_raters"].iloc[0])
         labels = [textwrap.fill(str(a), 22) for a in part["answer"]]
         bars = ax.barh(range(len(n)), n, 0.62, color=style.SPEECH)
         ax.bar_label(bars, labels=[str(k) for k in n], padding=3, fontsize=8)
         ax.set_yticks(range(len(n)), labels)
-        ax.set(ylim=(max(len(n), 2) - 0.4, -0.6), xlim=(0, 1.12 * max(n.max(), 1)))
+        ax.set(ylim=(max(len(n), 2) - 0.4, -0.6), xlim=(0, 1.12 * max(asked, 1)))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
-        asked = int(part["n_raters"].iloc[0])
         several = int(n.sum()) > asked
         ax.set_xlabel(f"raters (of {asked}{', several answers each' if several else ''})")
         ax.set_title(textwrap.fill(str(part["title"].iloc[0]), 40))
@@ -72,10 +73,14 @@ def figure11(counts: pd.DataFrame) -> Figure:
         questions = in_order(counts["question"], tuple(QUESTIONS))
         n_columns = min(3, len(questions))
         n_rows = -(-len(questions) // n_columns)
-        most = int(counts.groupby("question").size().max())
+        sizes = [max(2, int((counts["question"] == q).sum())) for q in questions]
+        heights = [
+            1.2 + 0.36 * max(sizes[row * n_columns : (row + 1) * n_columns])
+            for row in range(n_rows)
+        ]
         figure, axes = plt.subplots(
-            n_rows, n_columns, squeeze=False,
-            figsize=(4.3 * n_columns, (1.2 + 0.36 * max(most, 2)) * n_rows),
+            n_rows, n_columns, squeeze=False, height_ratios=heights,
+            figsize=(4.3 * n_columns, sum(heights)),
         )  # fmt: skip
         for ax, question in zip(axes.flat, questions, strict=False):
             plot_answers(counts, question, ax=ax)

@@ -91,7 +91,7 @@ def figure7(
         [_wrapped(value, width_chars) if pd.notna(value) else "(no reply)" for value in row]
         for row in table.to_numpy()
     ]
-    models = [textwrap.fill(str(name), 14) for name in table.index]
+    models = [style.wrap(str(name), 14) for name in table.index]
     top = _wrapped(context, 22 + width_chars * len(conditions)) if context else ""
     line = 0.14
     heights = [
