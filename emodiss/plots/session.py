@@ -80,7 +80,10 @@ def _draw_speakers(ax: Axes, table: pd.DataFrame) -> None:
         role = next((r for r in table.loc[own, "role"] if isinstance(r, str)), None)
         names.append(style.short(str(speaker), 28) + (f" ({role})" if role else ""))
         colour = style.ROLE_COLOURS[role]
-        edge = {"edgecolor": "white", "linewidth": 0.6 if len(table) <= _MANY else 0.0}
+        edge: dict[str, Any] = {
+            "edgecolor": "white",
+            "linewidth": 0.6 if len(table) <= _MANY else 0.0,
+        }
         for chosen, alpha in ((own & ~unknown, 1.0), (own & unknown, 0.35)):
             spans = _spans(table[chosen])
             ax.broken_barh(spans, (lane - 0.25, 0.6), facecolor=colour, alpha=alpha, **edge)
