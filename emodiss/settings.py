@@ -272,7 +272,10 @@ class PromptsSettings(_Group):
     """
 
     window: int | None = Field(
-        6, ge=1, description="utterances in a prompt; none shows all up to its end (decision A20)"
+        6,
+        ge=1,
+        description="utterances in a prompt, or words by window_unit; none shows all up to its end "
+        "(decision A20)",
     )
     every: bool = Field(
         False, description="a prompt for every patient utterance, not only the last of the session"
@@ -324,7 +327,9 @@ class PromptsSettings(_Group):
         "skip", description="utterances without text: skip them, or mark their place"
     )
     window_unit: Literal["utterances", "words"] = Field(
-        "utterances", description="what the window counts (A20)"
+        "utterances",
+        description="what the window counts; words are split at white space and stand in for "
+        "tokens, whose number depends on the model (A20)",
     )
     context_marker: bool = Field(
         False, description="print the literal [Context] of the paper's appendix A"

@@ -29,7 +29,12 @@ Span = Annotated[
     typer.Option(help="All utterances that begin between two times, s; --window does not apply."),
 ]
 Window = Annotated[
-    int | None, typer.Option(help="Utterances in a prompt; as in the run if not given.", min=1)
+    int | None,
+    typer.Option(
+        help="Utterances in a prompt, or words with prompts.window_unit=words; as in the run if "
+        "not given.",
+        min=1,
+    ),
 ]
 Every = Annotated[
     bool, typer.Option("--every", help="One window per patient utterance, not only the last.")

@@ -98,7 +98,8 @@ def build(
         ended by then. A pair of seconds: all utterances that start in `[start, end)`, cut after
         the last patient utterance in it; `window` does not apply. A `Window`: exactly that.
     window
-        How many utterances at most; None takes everything up to the end.
+        How many utterances, or words by `options.window_unit`, at most; None takes everything up to
+        the end.
     options
         How open points of the paper are settled.
     templates
