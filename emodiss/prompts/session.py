@@ -200,8 +200,8 @@ class Session:
         if window is not None and (isinstance(window, bool) or int(window) != window or window < 1):
             raise PromptError(
                 f"A window needs a whole number of at least 1, got {window!r}.",
-                next_step=f"Give how many {self.options.window_unit} the prompt may show, or None for "
-                "all.",
+                next_step=f"Give how many {self.options.window_unit} the prompt may show, or None "
+                "for all.",
             )
         at = bisect_left(self.rows, row)
         if window is None:
