@@ -65,6 +65,8 @@ def annotate(
         read.raise_problems()
         changes.append("transcript.strict=true")
     if dry_run:
+        for problem in read.problems:
+            output.say(f"{manifest.name}: {problem}")
         planned = plan(read, out=out, preset=preset, settings=changes)
         output.show([_fields(job) for job in planned], as_json=as_json)
         return

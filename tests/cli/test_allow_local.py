@@ -127,8 +127,10 @@ def test_the_commands_ask_for_leave(elsewhere, stand_ins, run_cli, tmp_path):
     assert code == 0 and json.loads(out)["videos"] == 3
     code, out, err = run_cli(*command, "--strict")
     assert code == 2 and "3 problem(s)" in err
-    code, out, _ = run_cli(*command, "--dry-run", "--allow-local")
-    assert {job["video"] for job in json.loads(out)} == {"near", "far", "said"}
+    code, out, err = run_cli(*command, "--dry-run")
+    assert {job["video"] for job in json.loads(out)} == {"near"} and "row 'said'" in err
+    code, out, err = run_cli(*command, "--dry-run", "--allow-local")
+    assert {job["video"] for job in json.loads(out)} == {"near", "far", "said"} and err == ""
     # Judging opens no file that the manifest names, and needs no leave for the same verdicts.
     code, out, _ = run_cli("curate", elsewhere, "--run", tmp_path / "run", "--json")
     assert [video["id"] for video in json.loads(out)["videos"]] == ["near", "far", "said"]
