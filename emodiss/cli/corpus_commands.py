@@ -122,6 +122,10 @@ def curate(
     overrule: Annotated[
         Path | None, typer.Option(help="CSV of a person's decisions: id, verdict, why.")
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(help="Find duplicates with other sound too: decodes every video whole."),
+    ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -142,6 +146,7 @@ def curate(
         ids=list(dict.fromkeys(ids)),
         limits=corpus.Limits().changed(limit or []),
         overrules=corpus.read_overrules(overrule) if overrule else None,
+        pictures=pictures,
     )
     steps = corpus.waterfall(table)
     # JSON knows neither NaN nor infinity; what is missing is null.

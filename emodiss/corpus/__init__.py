@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emodiss.corpus.curation import Limits, curate, overlap, read_overrules, waterfall
-from emodiss.corpus.fingerprints import DuplicatePair, find_duplicates
+from emodiss.corpus.duplicates import find_duplicates
+from emodiss.corpus.fingerprints import DuplicatePair
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.corpus.tables import table1, table2, table4, vocabulary
 from emodiss.corpus.turns import turn_counts

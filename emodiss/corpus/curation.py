@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from emodiss.corpus import pictures as motions
+from emodiss.corpus.duplicates import together
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint, match
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.errors import ManifestError, SettingsError, nearest
@@ -112,6 +114,7 @@ def curate(
     ids: Sequence[str] | None = None,
     limits: Limits | None = None,
     overrules: Mapping[str, tuple[str, str]] | None = None,
+    pictures: bool = False,
 ) -> pd.DataFrame:
     """Judge the videos of a run.
 
@@ -127,12 +130,17 @@ def curate(
     overrules
         A person's word by id: verdict (`keep` or `exclude`) and why. It stands over the measured
         verdict, which stays in the table.
+    pictures
+        Look for duplicates by the pictures of all videos too: that finds a copy with other sound,
+        and decodes every video whole. Otherwise only videos in which too little can be heard are
+        compared by picture, and among themselves.
 
     Returns
     -------
     DataFrame
         One row per video: id, verdict (`keep` or `exclude`), reasons (`;` between), measured
-        (the verdict without a person's word), overruled_because, duplicate_of, duplicate_share,
+        (the verdict without a person's word), overruled_because, duplicate_of, duplicate_by
+        (`bytes`, `sound` or `picture`), duplicate_share,
         duration_s, speech_s, snr_db, clipped_share, bandwidth_hz, dropout_share, speech_dbfs,
         n_talkers, crowded_share, function_words. NaN where nothing could be measured; what could
         not be measured is no reason, except `unreadable` and `no_speech`.
@@ -143,6 +151,7 @@ def curate(
     failed = {failure.video for failure in run.failures}
     rows: list[dict[str, Any]] = []
     prints: dict[str, Fingerprint] = {}
+    moving: dict[str, motions.Motion] = {}
     lengths = run.videos_table.set_index("video_id")["duration"]
     for video in chosen:
         row: dict[str, Any] = {"id": video, "reasons": []}
@@ -151,16 +160,21 @@ def curate(
             row["reasons"].append("unreadable")
             continue
         audio = run.artifact(video, "audio")
-        prints[video] = fingerprint(audio, sha256=run.artifact(video, "media").sha256)
+        media = run.artifact(video, "media")
+        prints[video] = fingerprint(audio, sha256=media.sha256)
+        source = run.media(video)
+        if source and media.has_video and (pictures or not prints[video].usable):
+            moving[video] = motions.motion(source, media)
         row |= _measured(run, video, float(lengths[video]), audio)
         language = known[video].get("metadata", {}).get("language", "")
         row["reasons"] += _reasons(row, language, limits)
     by_id = {row["id"]: row for row in rows}
-    for pair in match(prints):
+    for pair in together(list(prints), match(prints), motions.match(moving)):
         # The first of a group is the one that is kept, so each later one names it.
         first = by_id[pair.a].get("duplicate_of") or pair.a
         if "duplicate_of" not in by_id[pair.b]:
             by_id[pair.b] |= {"duplicate_of": first, "duplicate_share": pair.share}
+            by_id[pair.b]["duplicate_by"] = pair.by
             by_id[pair.b]["reasons"].append("duplicate")
     return _table(rows, overrules or {})
 
@@ -232,10 +246,14 @@ def _table(rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]])
                 "measured": measured,
                 "overruled_because": why,
                 "duplicate_of": row.get("duplicate_of", ""),
+                "duplicate_by": row.get("duplicate_by", ""),
                 **{name: float(row.get(name, np.nan)) for name in numbers},
             }
         )
-    texts = ("id", "verdict", "reasons", "measured", "overruled_because", "duplicate_of")
+    texts = (
+        *("id", "verdict", "reasons", "measured", "overruled_because", "duplicate_of"),
+        "duplicate_by",
+    )
     kinds = {**dict.fromkeys(texts, "str"), **dict.fromkeys(numbers, "float64")}
     return pd.DataFrame(found, columns=list(kinds)).astype(kinds)
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +60,11 @@ class Fingerprint:
     audible: NDArray[np.bool_]
     sha256: str = ""
 
+    @property
+    def usable(self) -> bool:
+        """Whether enough can be heard for a match by sound."""
+        return int(self.audible.sum()) * STEP_S >= MIN_MATCH_S
+
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
@@ -73,11 +77,14 @@ class DuplicatePair:
     offset_s
         What happens at t in `a` happens at t + offset_s in `b`, seconds.
     matched_s
-        Seconds of common sound.
+        Seconds of common sound, or of common motion.
     share
-        Of the audible part of the shorter recording, in [0, 1].
+        Of the audible or moving part of the shorter recording, in [0, 1].
     bit_error_rate
-        Share of wrong bits in the common part, in [0, 1]; 0 for equal files.
+        Share of wrong bits in the common part, in [0, 1]; 0 for equal files. For pictures what
+        signs with the same correlation r would have, (1 - r) / 2.
+    by
+        What gave them away: `bytes`, `sound` or `picture`.
     """
 
     a: str
@@ -86,6 +93,7 @@ class DuplicatePair:
     matched_s: float
     share: float
     bit_error_rate: float
+    by: Literal["bytes", "sound", "picture"]
 
 
 def fingerprint(audio: Audio, *, sha256: str = "") -> Fingerprint:
@@ -132,37 +140,6 @@ def _band_energies(
     return found
 
 
-def find_duplicates(paths: Sequence[str | Path]) -> list[DuplicatePair]:
-    """Find recordings with the same content: copies, re-encodings, cuts, with or without intro.
-
-    Parameters
-    ----------
-    paths
-        Media files. One without sound is only compared by its bytes.
-
-    Returns
-    -------
-    list of DuplicatePair
-        In the order of the files given.
-
-    Raises
-    ------
-    MediaError
-        If a file cannot be read.
-    """
-    from emodiss.manifest import VideoRow
-    from emodiss.media import decode_audio, probe
-    from emodiss.settings import Settings
-
-    settings: Any = Settings().media
-    prints: dict[str, Fingerprint] = {}
-    for path in paths:
-        media = probe(source=Path(path), row=VideoRow(id="x", path=str(path)), settings=settings)
-        audio = decode_audio(source=Path(path), media=media)
-        prints[str(path)] = fingerprint(audio, sha256=media.sha256)
-    return match(prints)
-
-
 def match(
     prints: Mapping[str, Fingerprint],
     *,
@@ -191,14 +168,17 @@ def match(
         found = max((_weigh(a, b, offset + nudge) for nudge in (-1, 0, 1)), key=lambda f: f[0])
         matched, share, errors = found[0] * STEP_S, found[1], found[2]
         if matched >= min_match_s and share >= min_share and errors <= max_bit_errors:
+            at = round(offset * STEP_S, 3)
             pairs[i, j] = DuplicatePair(
-                names[i], names[j], round(offset * STEP_S, 3), round(matched, 2), share, errors
+                names[i], names[j], at, round(matched, 2), share, errors, "sound"
             )
     for i, name in enumerate(names):
         for j in range(i + 1, len(names)):
             if prints[name].sha256 and prints[name].sha256 == prints[names[j]].sha256:
                 length = len(prints[name].words) * STEP_S
-                pairs[i, j] = DuplicatePair(name, names[j], 0.0, round(length, 2), 1.0, 0.0)
+                pairs[i, j] = DuplicatePair(
+                    name, names[j], 0.0, round(length, 2), 1.0, 0.0, "bytes"
+                )
     return [pairs[key] for key in sorted(pairs)]
 
 

@@ -1,0 +1,67 @@
+"""Duplicates among recordings, by their sound, their pictures and their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emodiss.corpus import pictures as motions
+from emodiss.corpus.fingerprints import DuplicatePair, Fingerprint, fingerprint, match
+
+
+def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> list[DuplicatePair]:
+    """Find recordings with the same content: copies, re-encodings, cuts, with or without intro.
+
+    Parameters
+    ----------
+    paths
+        Media files.
+    pictures
+        Look at the pictures of all files, which finds a copy whose sound was taken out or replaced
+        too, and decodes every video whole. Otherwise only files in which too little can be heard
+        are compared by picture, and among themselves.
+
+    Returns
+    -------
+    list of DuplicatePair
+        In the order of the files given; each pair once, by the first that gives it away of bytes,
+        sound and picture.
+
+    Raises
+    ------
+    MediaError
+        If a file cannot be read.
+    """
+    from emodiss.manifest import VideoRow
+    from emodiss.media import decode_audio, probe
+    from emodiss.settings import Settings
+
+    settings: Any = Settings().media
+    sounds: dict[str, Fingerprint] = {}
+    moving: dict[str, motions.Motion] = {}
+    for path in dict.fromkeys(paths):
+        source = Path(path)
+        media = probe(source=source, row=VideoRow(id="x", path=str(path)), settings=settings)
+        sound = fingerprint(decode_audio(source=source, media=media), sha256=media.sha256)
+        sounds[str(path)] = sound
+        if media.has_video and (pictures or not sound.usable):
+            moving[str(path)] = motions.motion(source, media)
+    return together(list(sounds), match(sounds), motions.match(moving))
+
+
+def together(
+    names: Sequence[str], by_sound: Sequence[DuplicatePair], by_picture: Sequence[DuplicatePair]
+) -> list[DuplicatePair]:
+    """Merge pairs: each once, and sound, whose offset is the finer, before picture.
+
+    Parameters
+    ----------
+    names
+        All recordings, in the order that the pairs shall have.
+    by_sound, by_picture
+        Pairs as the two kinds of fingerprint find them.
+    """
+    position = {name: i for i, name in enumerate(names)}
+    pairs = {(position[p.a], position[p.b]): p for p in (*by_picture, *by_sound)}
+    return [pairs[key] for key in sorted(pairs)]
