@@ -91,7 +91,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "Wait an hour and run again.",
     ),
     (
-        r"_Refused: live|live event|is live|premieres|not currently live|stream recording",
+        r"_Refused: live|live event|\bis live|premieres|not currently live|stream recording",
         "live",
         "Wait until the broadcast has ended and its recording is up.",
     ),
