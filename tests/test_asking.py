@@ -20,8 +20,8 @@ from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from emodiss.cli import ask_commands
-from emodiss.errors import EmodissError, ModelError, RunError, SettingsError
-from emodiss.interventions.asking import Answer, ChatError, Patience, Unanswered, ask, request_hash
+from emodiss.errors import ChatError, EmodissError, ModelError, RunError, SettingsError
+from emodiss.interventions.asking import Answer, Patience, Unanswered, ask, request_hash
 from emodiss.interventions.redaction import read_names, redact
 from emodiss.models.chat import ChatParams, Completion, Usage
 from emodiss.prompts import Prompt, build_all

@@ -10,9 +10,9 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
+from emodiss.errors import ChatError
 from emodiss.interventions.asking import (
     Answer,
-    ChatError,
     Patience,
     Unanswered,
     ask,

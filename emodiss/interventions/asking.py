@@ -18,50 +18,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emodiss.errors import EmodissError, ModelError, SettingsError
+from emodiss.errors import ChatError, EmodissError, SettingsError
 from emodiss.interventions.parsing import parse
 from emodiss.interventions.records import Intervention
 
 if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams, Completion
     from emodiss.prompts import Prompt
-
-
-class ChatError(ModelError):
-    """A language model gave no answer. The message names ids and statuses, never words.
-
-    Parameters
-    ----------
-    what, next_step, code
-        As in `EmodissError`.
-    retryable
-        Whether asking again may help.
-    retry_after_s
-        How long the endpoint says to wait, in seconds.
-    stops_all
-        Whether no other prompt can do better: wrong key, unknown model, cost limit.
-    may_be_charged
-        Whether the endpoint may have done the work and may bill it.
-    """
-
-    code = "chat"
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        next_step: str = "",
-        code: str | None = None,
-        retryable: bool = False,
-        retry_after_s: float | None = None,
-        stops_all: bool = False,
-        may_be_charged: bool = False,
-    ) -> None:
-        super().__init__(what, next_step=next_step, code=code)
-        self.retryable = retryable
-        self.retry_after_s = retry_after_s
-        self.stops_all = stops_all
-        self.may_be_charged = may_be_charged
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
-from emodiss.errors import SettingsError
-from emodiss.interventions.asking import ChatError
+from emodiss.errors import ChatError, SettingsError
 
 __all__ = [
     "ChatError",
@@ -24,6 +23,7 @@ __all__ = [
     "Message",
     "TokenLogprob",
     "Usage",
+    "Wrapped",
     "request_key",
 ]
 
@@ -217,6 +217,29 @@ class ChatModel(Protocol):
             If there is no answer; it says whether asking again may help.
         """
         ...
+
+
+class Wrapped:
+    """A model around another one, whose identity and name it bears.
+
+    Parameters
+    ----------
+    model
+        The model behind.
+    """
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    @property
+    def identity(self) -> str:
+        """Of the model behind."""
+        return self._model.identity
+
+    @property
+    def name(self) -> str:
+        """Of the model behind."""
+        return self._model.name
 
 
 def request_key(

@@ -11,12 +11,12 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from emodiss.errors import ModelError
-from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, request_key
+from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 
 _BUSY_S = 30.0
 
 
-class Cached:
+class Cached(Wrapped):
     """A model that asks another one only what it has not been asked before.
 
     Parameters
@@ -34,7 +34,7 @@ class Cached:
     """
 
     def __init__(self, model: ChatModel, path: str | Path) -> None:
-        self._model = model
+        super().__init__(model)
         self._path = Path(path)
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -49,16 +49,6 @@ class Cached:
                     "CREATE TABLE IF NOT EXISTS answers "
                     "(key TEXT PRIMARY KEY, completion TEXT NOT NULL) WITHOUT ROWID"
                 )
-
-    @property
-    def identity(self) -> str:
-        """Of the model behind."""
-        return self._model.identity
-
-    @property
-    def name(self) -> str:
-        """Of the model behind."""
-        return self._model.name
 
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import SettingsError
-from emodiss.models.chat import ChatError, ChatModel, ChatParams, Completion, Message, Usage
+from emodiss.models.chat import (
+    ChatError,
+    ChatModel,
+    ChatParams,
+    Completion,
+    Message,
+    Usage,
+    Wrapped,
+)
 
 _TOKENS_PER_PRICE = 1_000_000
 _MESSAGE_OVERHEAD_TOKENS = 32
@@ -225,7 +233,7 @@ class Ledger:
             }
 
 
-class Metered:
+class Metered(Wrapped):
     """A model whose requests are booked in a ledger.
 
     Parameters
@@ -240,19 +248,9 @@ class Metered:
     """
 
     def __init__(self, model: ChatModel, ledger: Ledger, prices: Mapping[str, Price]) -> None:
-        self._model = model
+        super().__init__(model)
         self._ledger = ledger
         self._prices = prices
-
-    @property
-    def identity(self) -> str:
-        """Of the model behind."""
-        return self._model.identity
-
-    @property
-    def name(self) -> str:
-        """Of the model behind."""
-        return self._model.name
 
     def worst_usd(self, messages: Sequence[Message], params: ChatParams) -> float | None:
         """Most that one request can cost, in US dollars; None when unknown.
