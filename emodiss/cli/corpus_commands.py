@@ -122,6 +122,9 @@ def curate(
     overrule: Annotated[
         Path | None, typer.Option(help="CSV of a person's decisions: id, verdict, why.")
     ] = None,
+    language: Annotated[
+        str, typer.Option(help="Code of the wanted language: en, de; text alone tells English.")
+    ] = "en",
     pictures: Annotated[
         bool,
         typer.Option(help="Find duplicates with other sound too: decodes every video whole."),
@@ -144,7 +147,7 @@ def curate(
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
-        limits=corpus.Limits().changed(limit or []),
+        limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
         overrules=corpus.read_overrules(overrule) if overrule else None,
         pictures=pictures,
     )
@@ -159,7 +162,16 @@ def curate(
         }
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    columns = ["id", "verdict", "reasons", "duplicate_of", "snr_db", "n_talkers", "duration_s"]
+    columns = [
+        "id",
+        "verdict",
+        "reasons",
+        "duplicate_of",
+        "language",
+        "snr_db",
+        "n_talkers",
+        "duration_s",
+    ]
     output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
     if not as_csv:
         output.show(steps.to_dict("records"))

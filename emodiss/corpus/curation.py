@@ -6,8 +6,8 @@ Here each reason is measured and kept with its number; nothing is deleted.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from emodiss.corpus import pictures as motions
+from emodiss.corpus import languages, pictures as motions
 from emodiss.corpus.duplicates import together
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint, match
 from emodiss.corpus.quality import AudioQuality, measure
-from emodiss.errors import ManifestError, SettingsError, nearest
+from emodiss.errors import ManifestError, RunError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -35,19 +35,9 @@ REASONS: dict[str, str] = {
     "narrow_band": "nothing above `min_bandwidth_hz`",
     "dropouts": "more than `max_dropouts` of the speech is missing",
     "not_one_on_one": "other than two people speak for `min_talk_share` or more, or crowds in view",
-    "wrong_language": "fewer function words than `min_function_words`, or stated otherwise",
+    "wrong_language": "another language than `language` is spoken; `language_by` says who knows",
 }
 """Reasons to leave a video out, in the order of the waterfall, and what each means."""
-
-# The most frequent English words; they make up about half of spoken English and hardly any of
-# another language.
-_FREQUENT = """
-    the and to of a in is it you that he was for on are with as i his they be at have this from
-    had not but what all were we when your can said there use an each which she do how their if
-    so just like know yeah don't it's i'm that's me my about
-"""
-_FUNCTION_WORDS = frozenset(_FREQUENT.split())
-_MIN_WORDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +61,10 @@ class Limits:
     max_crowded
         Share of the looked-at frames with three or more faces.
     language
-        ISO 639 code; only `en` is recognised in text, others only when the manifest states them.
+        Code of the wanted language, ISO 639 with two letters where there are two. Text alone tells
+        only English; see `emodiss.corpus.languages`.
     min_function_words
-        Share of frequent function words among the words of a transcript.
+        Share of frequent English words from which a transcript is English.
     """
 
     min_duration_s: float = 30.0
@@ -101,8 +92,17 @@ class Limits:
             names = [f.name for f in fields(Limits)]
             if name not in names:
                 raise SettingsError(f"There is no limit '{name}'.", next_step=nearest(name, names))
+            if name == "language":
+                code = languages.code_of(value)
+                if not code:
+                    raise SettingsError(
+                        f"The limit language needs a code, got '{value}'.",
+                        next_step="Give it as ISO 639 does: en, de, zh.",
+                    )
+                found = replace(found, language=code)
+                continue
             try:
-                found = replace(found, **{name: value if name == "language" else float(value)})
+                found = replace(found, **{name: float(value)})
             except ValueError:
                 raise SettingsError(f"The limit {name} needs a number, got '{value}'.") from None
         return found
@@ -140,10 +140,11 @@ def curate(
     DataFrame
         One row per video: id, verdict (`keep` or `exclude`), reasons (`;` between), measured
         (the verdict without a person's word), overruled_because, duplicate_of, duplicate_by
-        (`bytes`, `sound` or `picture`), duplicate_share,
-        duration_s, speech_s, snr_db, clipped_share, bandwidth_hz, dropout_share, speech_dbfs,
-        n_talkers, crowded_share, function_words. NaN where nothing could be measured; what could
-        not be measured is no reason, except `unreadable` and `no_speech`.
+        (`bytes`, `sound` or `picture`), language (code, `other` for not English, or empty),
+        language_by (who says so, or `undetermined`), duplicate_share, duration_s, speech_s, snr_db,
+        clipped_share, bandwidth_hz, dropout_share, speech_dbfs, n_talkers, crowded_share and
+        function_words. NaN where nothing could be measured; what
+        could not be measured is no reason, except `unreadable` and `no_speech`.
     """
     limits = limits or Limits()
     chosen = list(ids) if ids is not None else run.videos
@@ -166,8 +167,14 @@ def curate(
         if source and media.has_video and (pictures or not prints[video].usable):
             moving[video] = motions.motion(source, media)
         row |= _measured(run, video, float(lengths[video]), audio)
-        language = known[video].get("metadata", {}).get("language", "")
-        row["reasons"] += _reasons(row, language, limits)
+        language = languages.spoken(
+            _stated_languages(run, video, known[video], source),
+            english=row["function_words"],
+            min_english=limits.min_function_words,
+            wanted=limits.language,
+        )
+        row |= {"language": language.code, "language_by": language.by}
+        row["reasons"] += _reasons(row, limits)
     by_id = {row["id"]: row for row in rows}
     for pair in together(list(prints), match(prints), motions.match(moving)):
         # The first of a group is the one that is kept, so each later one names it.
@@ -179,22 +186,40 @@ def curate(
     return _table(rows, overrules or {})
 
 
+def _stated_languages(
+    run: Run, video: str, row: Mapping[str, Any], source: Path | None
+) -> dict[languages.Source, str | None]:
+    """Return what is said to be spoken, by who says it, most trusted first."""
+    from emodiss import fetch
+
+    url = row["url"]
+    heard = None
+    # A recogniser that was told the language has not found it out.
+    if run.settings.transcript.language is None:
+        with contextlib.suppress(RunError):
+            heard = run.artifact(video, "recognition").language
+    return {
+        "manifest": (row.get("metadata") or {}).get("language"),
+        "recogniser": heard,
+        "page": fetch.about(url, run.root / "downloads").get("language") if url else None,
+        # Beside a file that was not fetched lie other people's files.
+        "captions": languages.original_captions(source) if url and source else None,
+    }
+
+
 def _measured(run: Run, video: str, duration: float, audio: Any) -> dict[str, Any]:
     table = run.session(video)
     spans = list(zip(table["start"], table["end"], strict=True))
     quality: AudioQuality = measure(audio, spans)
     lengths = (table["end"] - table["start"]).groupby(table["speaker"]).sum()
     total = float(lengths.sum())
-    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", " ".join(table["text"].fillna("")).lower())
     return {
         "duration_s": duration,
         "speech_s": total,
         **{f.name: getattr(quality, f.name) for f in fields(AudioQuality)},
         "talk_shares": (lengths / total).tolist() if total else [],
         "crowded_share": _crowded(run.artifact(video, "faces")),
-        "function_words": float(np.mean([w in _FUNCTION_WORDS for w in words]))
-        if len(words) >= _MIN_WORDS
-        else float("nan"),
+        "function_words": languages.english_share(table["text"].dropna()),
     }
 
 
@@ -207,11 +232,9 @@ def _crowded(sightings: Any) -> float:
     return float((np.bincount(sure, minlength=len(faces.ticks)) >= 3).mean())
 
 
-def _reasons(row: dict[str, Any], language: str, limits: Limits) -> list[str]:
+def _reasons(row: dict[str, Any], limits: Limits) -> list[str]:
     talkers = sum(share >= limits.min_talk_share for share in row.pop("talk_shares"))
     row["n_talkers"] = talkers
-    stated = language.lower().replace("_", "-").partition("-")[0]
-    words = row["function_words"] if limits.language == "en" else float("nan")
     # NaN compares false: what is not measured is no reason.
     found = {
         "too_short": row["duration_s"] < limits.min_duration_s,
@@ -222,9 +245,7 @@ def _reasons(row: dict[str, Any], language: str, limits: Limits) -> list[str]:
         "dropouts": row["dropout_share"] > limits.max_dropouts,
         "not_one_on_one": (talkers != 2 and row["speech_s"] > 0)
         or row["crowded_share"] > limits.max_crowded,
-        "wrong_language": stated != limits.language
-        if stated
-        else words < limits.min_function_words,
+        "wrong_language": row["language"] not in ("", limits.language),
     }
     return [name for name, hit in found.items() if hit]
 
@@ -247,12 +268,14 @@ def _table(rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]])
                 "overruled_because": why,
                 "duplicate_of": row.get("duplicate_of", ""),
                 "duplicate_by": row.get("duplicate_by", ""),
+                "language": row.get("language", ""),
+                "language_by": row.get("language_by", "undetermined"),
                 **{name: float(row.get(name, np.nan)) for name in numbers},
             }
         )
     texts = (
         *("id", "verdict", "reasons", "measured", "overruled_because", "duplicate_of"),
-        "duplicate_by",
+        *("duplicate_by", "language", "language_by"),
     )
     kinds = {**dict.fromkeys(texts, "str"), **dict.fromkeys(numbers, "float64")}
     return pd.DataFrame(found, columns=list(kinds)).astype(kinds)
