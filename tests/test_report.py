@@ -82,6 +82,14 @@ def test_a_page_holds_everything_and_asks_nobody(pages, study):
     assert "default-src 'none'" in policy and "unsafe-inline" not in policy.partition("script")[2]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.126, "+0.13"), (-0.126, "\u22120.13"), (-0.001, "+0.00"), (0.0, "+0.00"), (np.nan, "")],
+)
+def test_numbers_have_a_sign_and_zero_is_not_negative(value, text):
+    assert report._signed(value) == text
+
+
 def test_what_people_say_cannot_become_part_of_the_page(pages):
     page = page_of(pages, "a")
     tags = Tags(page)
@@ -299,6 +307,29 @@ def test_colours_follow_the_system_and_can_be_chosen(page):
     page.click("#theme")
     assert page.js(ground) == dark
     page.click("#theme")
+
+
+def test_on_paper_ink_is_dark_and_controls_are_gone_but_curves_are_not(page):
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.send("Emulation.setEmulatedMedia", media="print", features=[dark])
+    try:
+        # Ink of the light palette, #1d2126.
+        assert page.js("getComputedStyle(document.body).color") == "rgb(29, 33, 38)"
+        height = "(s => document.querySelector(s).getBoundingClientRect().height)"
+        for selector in ("#video", "#theme", "#filters", "#narrower"):
+            assert page.js(f"{height}('{selector}')") == 0, selector
+        for selector in ("#time", "#lines", "svg.panel"):
+            assert page.js(f"{height}('{selector}')") > 20, selector
+    finally:
+        page.send("Emulation.setEmulatedMedia", media="", features=[])
+
+
+@pytest.mark.parametrize("name", ["a.session.html", "index.html"])
+def test_a_narrow_window_needs_no_sideways_scrolling_of_the_page(browser, pages, name):
+    tab = browser.page()
+    tab.size(400, 800)
+    tab.open((pages / name).as_uri())
+    assert tab.js("document.documentElement.scrollWidth") <= 400
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

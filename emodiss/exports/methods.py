@@ -75,7 +75,7 @@ def methods(run: Run, *, seed: int = 0) -> str:
         f"{facts.get('preset', '')}, Python {versions.get('python', '')}; installed packages: "
         f"{packages}), which follows Haydarov et al. (2025).",
         _models(rests),
-        stated(run, rests),
+        stated(rests, videos, table),
         _sampling(run, rests),
         _comparison(rule),
         _counted(table, rule, seed),
@@ -84,22 +84,22 @@ def methods(run: Run, *, seed: int = 0) -> str:
     return " ".join(filter(None, said)) + "\n"
 
 
-def stated(run: Run, rests: Provenance) -> str:
+def stated(rests: Provenance, videos: pd.DataFrame, voices: pd.DataFrame) -> str:
     """Say what people stated or corrected: transcripts, roles, faces.
 
     Parameters
     ----------
-    run
-        A run.
     rests
         What `trace` found; only its sessions are told of.
+    videos
+        One row per video: video_id, transcript_source.
+    voices
+        One row per voice, or per utterance: video_id, speaker, role_source, binding_source.
     """
-    videos = run.columns("videos", ["video_id", "transcript_source"])
-    columns = ["video_id", "speaker", "role_source", "binding_source"]
-    voices = run.columns("utterances", columns).drop_duplicates(["video_id", "speaker"])
+    own = voices[voices["video_id"].isin(rests.sessions)]
     parts = (
         _transcripts(videos[videos["video_id"].isin(rests.sessions)]),
-        _people(voices[voices["video_id"].isin(rests.sessions)]),
+        _people(own.drop_duplicates(["video_id", "speaker"])),
         _corrections(rests),
     )
     return " ".join(filter(None, parts))
@@ -144,8 +144,12 @@ def _transcripts(videos: pd.DataFrame) -> str:
         "recognised from the sound": int((source == "recognised").sum()),
         "replaced by stretches of speech without words": int((source == "voice activity").sum()),
     }
+    ways["of unknown origin"] = len(videos) - sum(ways.values())
     if videos.empty:
         return ""
+    if len(videos) == 1:
+        told = [next(how for how, k in ways.items() if k), *(how for how, k in also.items() if k)]
+        return f"The transcript was {'; '.join(told)}."
     text = f"Of {_count(len(videos), 'session')} the transcript was {_shares(ways, len(videos))}"
     if any(also.values()):
         text += "; of those given, " + _shares(also, ways["given by the user"])

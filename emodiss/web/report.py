@@ -126,12 +126,23 @@ def write(
             raise RunError(f"There is no video '{video}'.", next_step=nearest(video, known))
     chosen = list(videos) if videos is not None else known
     rows = {row["id"]: row for row in run.manifest}
-    lengths = run.videos_table.set_index("video_id")["duration"]
+    facts = run.videos_table
+    lengths = facts.set_index("video_id")["duration"]
     troubles = {f.video: (f.error or {}).get("what", "") for f in run.failures}
     summaries: list[_Summary] = []
     utterances = run.utterances
     where = utterances.groupby("video_id").indices
     rests = trace(run)
+    voices = utterances.drop_duplicates(["video_id", "speaker"])
+
+    def told(part: Provenance) -> dict[str, Any]:
+        """Say what a page rests on, for its template."""
+        return {
+            "stated": stated(part, facts, voices),
+            "models": [(TASKS[use.task], use.identity, part.extent(use)) for use in part.uses],
+            "n_untraced": len(part.untraced),
+        }
+
     for done, video in enumerate(chosen, start=1):
         table = utterances.iloc[where.get(video, [])].sort_values("start", ignore_index=True)
         length = float(lengths.get(video, np.nan))
@@ -140,13 +151,13 @@ def write(
         if summary.href:
             write_atomically(
                 folder / summary.href,
-                _session_page(run, rows[video], summary, table, folder, rests),
+                _session_page(run, rows[video], summary, table, folder, told(rests.of(video))),
             )
         summaries.append(summary)
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
-    write_atomically(index, _index_page(run, summaries, rests))
+    write_atomically(index, _index_page(run, summaries, told(rests)))
     return index
 
 
@@ -169,7 +180,7 @@ def _session_page(
     summary: _Summary,
     table: pd.DataFrame,
     folder: Path,
-    rests: Provenance,
+    origin: dict[str, Any],
 ) -> bytes:
     lines = [_line_of(row) for row in table.itertuples()]
     frames = run.session_frames(summary.video)
@@ -189,13 +200,11 @@ def _session_page(
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),
-        stated=stated(run, rests.of(summary.video)),
-        models=_models(rests.of(summary.video)),
-        n_untraced=summary.video in rests.untraced,
+        **origin,
     )
 
 
-def _index_page(run: Run, summaries: Sequence[_Summary], rests: Provenance) -> bytes:
+def _index_page(run: Run, summaries: Sequence[_Summary], origin: dict[str, Any]) -> bytes:
     seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
     whole = _Summary(
         *("", "", seconds, _clock(seconds)),
@@ -210,15 +219,8 @@ def _index_page(run: Run, summaries: Sequence[_Summary], rests: Provenance) -> b
         whole=whole,
         threshold=run.settings.dissonance.threshold,
         preset=run.facts.get("preset", ""),
-        stated=stated(run, rests),
-        models=_models(rests),
-        n_untraced=len(rests.untraced),
+        **origin,
     )
-
-
-def _models(rests: Provenance) -> list[tuple[str, str, str]]:
-    """List task, identity and, where not all sessions rest on it, how many do."""
-    return [(TASKS[use.task], use.identity, rests.extent(use)) for use in rests.uses]
 
 
 def _render(template: str, **values: Any) -> bytes:
@@ -303,7 +305,10 @@ def _text(value: object) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else ""
+    if not np.isfinite(value):
+        return ""
+    # Rounded first: a hair below zero is 0.00, not its negative.
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _clock(seconds: float) -> str:
