@@ -16,16 +16,16 @@ from tests import make
 TEXTS = {
     "en": "I think it was about a week ago when I came home and she said that we had to talk. "
     "I didn't know what to say, so I just sat there and let her go on with all of it.",
-    "de": "Also, ich glaube, es war vor einer Woche, als ich nach Hause kam und sie sagte, wir "
-    "müssten reden. Ich wusste nicht, was ich sagen sollte, also saß ich nur da und ließ sie.",
+    "de": "Also, ich glaube, letzte Woche kam ich nach Hause und meine Frau sagte, wir müssten "
+    "reden. Ich wusste nicht, was ich sagen sollte, also blieb ich einfach da und hörte zu.",
     "nl": "Nou, ik denk dat het een week geleden was toen ik thuiskwam en zij zei dat we moesten "
     "praten. Ik wist niet wat ik moest zeggen, dus ik zat daar maar en liet haar doorgaan.",
-    "es": "Creo que fue hace una semana cuando llegué a casa y ella me dijo que teníamos que "
+    "es": "Creo que la semana pasada, cuando llegué a casa, ella me dijo que teníamos que "
     "hablar. No sabía qué decir, así que me senté y la dejé seguir con todo aquello.",
     "fr": "Eh bien, je crois que c'était il y a une semaine quand je suis rentré et elle a dit que "
     "nous devions parler. Je ne savais pas quoi dire, alors je suis resté là et je l'ai laissée.",
     "da": "Altså, jeg tror det var for en uge siden, da jeg kom hjem, og hun sagde, at vi måtte "
-    "tale sammen. Jeg vidste ikke, hvad jeg skulle sige, så jeg sad bare der og lod hende tale.",
+    "tale sammen. Jeg vidste ikke, hvad jeg skulle sige, så jeg sad bare der, og hun talte videre.",
 }
 UNDETERMINED = languages.Language("", "undetermined")
 
