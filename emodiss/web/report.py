@@ -133,7 +133,8 @@ def write(
     utterances = run.utterances
     where = utterances.groupby("video_id").indices
     rests = trace(run)
-    voices = utterances.drop_duplicates(["video_id", "speaker"])
+    said_by = ["video_id", "speaker", "role_source", "binding_source"]
+    voices = utterances[said_by].drop_duplicates(["video_id", "speaker"])
 
     def told(part: Provenance) -> dict[str, Any]:
         """Say what a page rests on, for its template."""
