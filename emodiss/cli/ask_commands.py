@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import chat_options as chats, output, prompting
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsJson, Quiet
 from emodiss.cli.show_commands import RunFolder
 
@@ -16,25 +17,17 @@ if TYPE_CHECKING:
     from emodiss.interventions import Unanswered
 
 
-@chats.takes_place
+@grouped
 def intervene(
     run: RunFolder,
     model: chats.Model = None,
-    kind: prompting.Kind = "all",
-    video: prompting.Video = None,
-    end: prompting.End = None,
-    span: prompting.Span = None,
-    window: prompting.Window = None,
-    every: prompting.Every = False,
-    templates: prompting.Templates = None,
-    assign: prompting.Assign = None,
     samples: Annotated[int, typer.Option(help="Answers per prompt.", min=1)] = 1,
     temperature: Annotated[float, typer.Option(help="0 picks the likeliest words.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer, tokens.", min=1)] = 300,
     *,
+    choice: prompting.Choice,
     place: chats.Place,
-    redact_names: prompting.RedactNames = False,
-    names: prompting.Names = None,
+    redacted: prompting.Redacted,
     preview: chats.Preview = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -50,17 +43,7 @@ def intervene(
         raise SettingsError("No model is named.", next_step="Give --model.")
     params = place.parameters(temperature=temperature, max_tokens=max_tokens)
     loaded = load(run)
-    chosen = prompting.settings_of(
-        loaded, window=window, every=every, templates=templates, assign=assign
-    )
-    rendered = prompting.render(
-        *(loaded, kind, chosen),
-        video=video,
-        end=end,
-        span=span,
-        redacted=redact_names,
-        names=names,
-    )
+    rendered = prompting.render(loaded, choice, redacted)
     rendered.report()
     prompts, redactions = rendered.prompts, rendered.redactions
     if not prompts:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import inspect
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -306,31 +304,6 @@ class Ready:
     models: dict[str, ChatModel]
     ledger: Ledger
     prices: dict[str, dict[str, Any] | None]
-
-
-def takes_place(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `Place` where it has a parameter `place`.
-
-    Parameters
-    ----------
-    command
-        A command whose parameter `place` takes a `Place`.
-    """
-    options = inspect.signature(Place, eval_str=True).parameters
-
-    @functools.wraps(command)
-    def called(**given: Any) -> None:
-        command(place=Place(**{name: given.pop(name) for name in options}), **given)
-
-    signature = inspect.signature(command, eval_str=True)
-    parameters = [
-        parameter
-        for name, stated in signature.parameters.items()
-        for parameter in (options.values() if name == "place" else [stated])
-    ]
-    cast("Any", called).__signature__ = signature.replace(parameters=parameters)
-    called.__annotations__ = {each.name: each.annotation for each in parameters}
-    return called
 
 
 def cost_of(bill: Mapping[str, Any]) -> str:

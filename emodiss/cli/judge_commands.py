@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from emodiss.cli import chat_options as chats, output, prompting
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsCsv, AsJson, Quiet
 from emodiss.cli.show_commands import RunFolder
 
@@ -33,7 +34,7 @@ Own = Annotated[
 _PLACEHOLDER = "(the steps that the judge writes)"
 
 
-@chats.takes_place
+@grouped
 def judge(
     run: RunFolder,
     model: Annotated[
@@ -70,8 +71,7 @@ def judge(
     ] = 16,
     *,
     place: chats.Place,
-    redact_names: prompting.RedactNames = False,
-    names: prompting.Names = None,
+    redacted: prompting.Redacted,
     preview: chats.Preview = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -101,7 +101,7 @@ def judge(
     params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     chosen = [judging.criterion(name) for name in criterion or CRITERIA]
     loaded = load(run)
-    items = _items(loaded, video, redacted=redact_names, names=names)
+    items = _items(loaded, video, redacted)
     file = JudgementFile(loaded.root)
     given = _steps(steps, file)
     asking: dict[str, Any] = {"mode": mode, "samples": samples, "max_tokens": max_tokens}
@@ -272,7 +272,7 @@ def families(own: Sequence[str] | None) -> dict[str, list[str]]:
     return found
 
 
-def _items(run: Run, video: str | None, *, redacted: bool, names: Path | None) -> pd.DataFrame:
+def _items(run: Run, video: str | None, redacted: prompting.Redacted) -> pd.DataFrame:
     """Take what can be judged out of a run; what has no response cannot."""
     from emodiss.errors import RunError
 
@@ -286,7 +286,7 @@ def _items(run: Run, video: str | None, *, redacted: bool, names: Path | None) -
     table = table[said].rename(columns={"transcript": "context"}).reset_index(drop=True)
     if table.empty:
         raise RunError("There is no response to judge.", next_step="See RUN/interventions.jsonl.")
-    people = prompting.people(redacted, names)
+    people = redacted.people()
     return prompting.redact_responses(table, run.utterances, people) if redacted else table
 
 

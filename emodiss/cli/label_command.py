@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import chat_options as chats, output, prompting
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsCsv, AsJson, Quiet
 from emodiss.cli.show_commands import RunFolder
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from emodiss.transcript import Utterance
 
 
-@chats.takes_place
+@grouped
 def label_roles(
     run: RunFolder,
     model: chats.Model = None,
@@ -36,8 +37,7 @@ def label_roles(
     ] = 600,
     *,
     place: chats.Place,
-    redact_names: prompting.RedactNames = False,
-    names: prompting.Names = None,
+    redacted: prompting.Redacted,
     preview: chats.Preview = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -54,9 +54,9 @@ def label_roles(
         raise SettingsError("No model is named.", next_step="Give --model.")
     params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     loaded = load(run)
-    people = prompting.people(redact_names, names)
+    people = redacted.people()
     sessions = _sessions(loaded, video)
-    shown, redactions = _redacted(sessions, people) if redact_names else (sessions, {})
+    shown, redactions = _redacted(sessions, people) if redacted else (sessions, {})
     if preview:
         texts = [role_labels.render(talk, max_words=max_words) for talk in shown.values()]
         place.say_previewed(place.preview(texts, model or "", params, samples=1))
@@ -73,7 +73,7 @@ def label_roles(
             sessions,
             next(iter(ready.models.values())),
             params=params,
-            shown=shown if redact_names else None,
+            shown=shown if redacted else None,
             min_confidence=min_confidence,
             max_words=max_words,
             concurrency=place.concurrency,

@@ -19,39 +19,83 @@ if TYPE_CHECKING:
     from emodiss.runs.run import Run
     from emodiss.settings import PromptsSettings
 
-Kind = Annotated[
-    str, typer.Option(help="base, discrete, continuous, dissonance, all, or a template file.")
-]
 Video = Annotated[str | None, typer.Option(help="Only this video.")]
-End = Annotated[str | None, typer.Option(help="Utterance the window ends on, such as u0007.")]
-Span = Annotated[
-    tuple[float, float] | None,
-    typer.Option(help="All utterances that begin between two times, s; --window does not apply."),
-]
-Window = Annotated[
-    int | None,
-    typer.Option(
-        help="Utterances in a prompt, or words with prompts.window_unit=words; as in the run if "
-        "not given.",
-        min=1,
-    ),
-]
-Every = Annotated[
-    bool, typer.Option("--every", help="One window per patient utterance, not only the last.")
-]
-Templates = Annotated[
-    Path | None, typer.Option(help="Folder of further conditions, one template file each.")
-]
-Assign = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a setting of the run: prompts.name=value; repeatable."),
-]
-RedactNames = Annotated[
-    bool, typer.Option("--redact-names", help="Replace speaker labels' and listed names.")
-]
-Names = Annotated[
-    Path | None, typer.Option(help="Names to replace: a person per line, comma between.")
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """Whether names are replaced, and which: options of the command line."""
+
+    redact_names: Annotated[
+        bool, typer.Option("--redact-names", help="Replace speaker labels' and listed names.")
+    ] = False
+    names: Annotated[
+        Path | None, typer.Option(help="Names to replace: a person per line, comma between.")
+    ] = None
+
+    def __bool__(self) -> bool:
+        return self.redact_names
+
+    def people(self) -> list[tuple[str, ...]]:
+        """Read the list of names, if there is one.
+
+        Raises
+        ------
+        SettingsError
+            If names are listed but not to be replaced, or the list cannot be read.
+        """
+        from emodiss.errors import SettingsError
+        from emodiss.interventions import read_names
+
+        if self.names is None:
+            return []
+        if not self.redact_names:
+            raise SettingsError("--names does nothing without --redact-names.")
+        try:
+            return read_names(self.names.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as unread:
+            raise SettingsError(
+                f"The list of names {self.names.name} cannot be read: {type(unread).__name__}.",
+                next_step="Give a text file in UTF-8 with one person per line.",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which windows and conditions, and in which words: options of the command line."""
+
+    kind: Annotated[
+        str,
+        typer.Option(help="base, discrete, continuous, dissonance, all, or a template file."),
+    ] = "all"
+    video: Video = None
+    end: Annotated[
+        str | None, typer.Option(help="Utterance the window ends on, such as u0007.")
+    ] = None
+    span: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="All utterances that begin between two times, s; --window does not apply."
+        ),
+    ] = None
+    window: Annotated[
+        int | None,
+        typer.Option(
+            help="Utterances in a prompt, or words with prompts.window_unit=words; as in the run "
+            "if not given.",
+            min=1,
+        ),
+    ] = None
+    every: Annotated[
+        bool, typer.Option("--every", help="One window per patient utterance, not only the last.")
+    ] = False
+    templates: Annotated[
+        Path | None, typer.Option(help="Folder of further conditions, one template file each.")
+    ] = None
+    assign: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting of the run: prompts.name=value; repeatable."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,95 +122,76 @@ class Rendered:
             output.say(f"{video}: no prompts [{fault.code}]: {fault}")
 
 
-def settings_of(
-    run: Run,
-    *,
-    window: int | None,
-    every: bool,
-    templates: Path | None,
-    assign: Sequence[str] | None,
-) -> PromptsSettings:
+def settings_of(run: Run, choice: Choice) -> PromptsSettings:
     """Start from the settings that the run was made with and change what the command names.
 
     Parameters
     ----------
     run
         The run.
-    window, every, templates, assign
+    choice
         As on the command line.
 
     Raises
     ------
     SettingsError
-        If `assign` names another group, or a value is out of range.
+        If `--set` names another group, or a value is out of range.
     """
     from emodiss.errors import SettingsError, nearest
     from emodiss.settings import NAMES, resolve
 
     known = [name for name in NAMES if name.startswith("prompts.")]
-    for text in assign or ():
+    for text in choice.assign or ():
         name = text.partition("=")[0].strip()
         if name not in known:
             raise SettingsError(
                 f"'--set {name}' does not apply here.", next_step=nearest(name, known)
             )
-    chosen = resolve({}, assign or ()).prompts
+    chosen = resolve({}, choice.assign or ()).prompts
     named = chosen.model_fields_set
     changes = {name: getattr(chosen, name) for name in named}
-    if window is not None:
-        changes["window"] = window
-    if every:
+    if choice.window is not None:
+        changes["window"] = choice.window
+    if choice.every:
         changes["every"] = True
-    if templates is not None:
-        changes["templates"] = resolve({}, {"prompts.templates": templates}).prompts.templates
+    if choice.templates is not None:
+        read = resolve({}, {"prompts.templates": choice.templates})
+        changes["templates"] = read.prompts.templates
     return run.settings.prompts.model_copy(update=changes)
 
 
-def render(
-    run: Run,
-    kind: str,
-    settings: PromptsSettings,
-    *,
-    video: str | None = None,
-    end: str | None = None,
-    span: tuple[float, float] | None = None,
-    redacted: bool = False,
-    names: Path | None = None,
-) -> Rendered:
+def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
     """Render the prompts of all videos of a run that can be asked about.
 
     Parameters
     ----------
     run
         The run.
-    kind
-        A condition, a template file, or `all`: the paper's four and those of the settings.
-    settings
-        From `settings_of`.
-    video
-        Only this one.
-    end, span
-        Where the window ends, or the two times it lies between; by default, as the settings say.
-    redacted, names
-        Whether to replace names, and the list of further names.
+    choice
+        As on the command line; the kind `all` is the paper's four and those of the settings.
+    redacted
+        Whether to replace names, and which.
 
     Raises
     ------
     PromptError
         If the condition or its template is at fault, which is no video's doing.
     SettingsError
-        If options contradict each other or the list of names cannot be read.
+        If options contradict each other, a setting does not exist or the list of names cannot be
+        read.
     """
     from emodiss.errors import SettingsError
     from emodiss.interventions import redact
     from emodiss.prompts import KINDS, PromptError, PromptOptions, build, build_all, load_template
 
+    settings = settings_of(run, choice)
+    video, end, span = choice.video, choice.end, choice.span
     if end is not None and span is not None:
         raise SettingsError("--end and --span both say where the window lies; give one of them.")
-    kinds = [*KINDS, *settings.templates] if kind == "all" else [kind]
+    kinds = [*KINDS, *settings.templates] if choice.kind == "all" else [choice.kind]
     for one in kinds:
         load_template(one, settings.templates)
-    persons = people(redacted, names)
+    persons = redacted.people()
     options = PromptOptions.of(settings)
     shared: dict[str, Any] = {
         "window": settings.window,
@@ -208,35 +233,6 @@ def render(
     return found
 
 
-def people(redacted: bool, names: Path | None) -> list[tuple[str, ...]]:
-    """Read the list of names, if there is one.
-
-    Parameters
-    ----------
-    redacted, names
-        As on the command line.
-
-    Raises
-    ------
-    SettingsError
-        If names are listed but not to be replaced, or the list cannot be read.
-    """
-    from emodiss.errors import SettingsError
-    from emodiss.interventions import read_names
-
-    if names is None:
-        return []
-    if not redacted:
-        raise SettingsError("--names does nothing without --redact-names.")
-    try:
-        return read_names(names.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as unread:
-        raise SettingsError(
-            f"The list of names {names.name} cannot be read: {type(unread).__name__}.",
-            next_step="Give a text file in UTF-8 with one person per line.",
-        ) from None
-
-
 def redact_responses(
     table: pd.DataFrame, utterances: pd.DataFrame, persons: Sequence[tuple[str, ...]]
 ) -> pd.DataFrame:
@@ -249,7 +245,7 @@ def redact_responses(
     utterances
         Utterance table, for the speaker labels of each video.
     persons
-        Listed names, from `people`.
+        Listed names, from `Redacted.people`.
 
     Returns
     -------

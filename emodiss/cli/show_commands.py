@@ -8,23 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from emodiss.cli import output, prompting
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsCsv, AsJson, Preset
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
 
+@grouped
 def prompts(
     run: RunFolder,
-    kind: prompting.Kind = "all",
-    video: prompting.Video = None,
-    end: prompting.End = None,
-    span: prompting.Span = None,
-    window: prompting.Window = None,
-    every: prompting.Every = False,
-    templates: prompting.Templates = None,
-    assign: prompting.Assign = None,
-    redact_names: prompting.RedactNames = False,
-    names: prompting.Names = None,
+    *,
+    choice: prompting.Choice,
+    redacted: prompting.Redacted,
     show: Annotated[bool, typer.Option("--show", help="Print the texts instead of JSONL.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; stdout if none.")] = None,
 ) -> None:
@@ -33,18 +28,7 @@ def prompts(
 
     from emodiss.runs.run import load
 
-    loaded = load(run)
-    chosen = prompting.settings_of(
-        loaded, window=window, every=every, templates=templates, assign=assign
-    )
-    found = prompting.render(
-        *(loaded, kind, chosen),
-        video=video,
-        end=end,
-        span=span,
-        redacted=redact_names,
-        names=names,
-    )
+    found = prompting.render(load(run), choice, redacted)
     if show:
         text = "\n\n".join(f"--- {p.video_id}, {p.condition} ---\n{p.text}" for p in found.prompts)
     else:

@@ -1,0 +1,43 @@
+"""Options that several commands share, stated once: a dataclass whose fields are the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, cast
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take the fields of a dataclass as options, where a parameter is annotated so.
+
+    Parameters
+    ----------
+    command
+        Parameters annotated with a dataclass get an instance of it; whatever that raises about
+        the options is raised before the command begins.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for name, stated in signature.parameters.items():
+        group = stated.annotation
+        if isinstance(group, type) and dataclasses.is_dataclass(group):
+            options = inspect.signature(group, eval_str=True).parameters.values()
+            groups[name] = group, [option.name for option in options]
+            parameters += [option.replace(kind=stated.kind) for option in options]
+        else:
+            parameters.append(stated)
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        made = {
+            name: group(**{option: given.pop(option) for option in options})
+            for name, (group, options) in groups.items()
+        }
+        command(**made, **given)
+
+    cast("Any", called).__signature__ = signature.replace(parameters=parameters)
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
