@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row, Word
-from emodiss.transcript.tables import rows_or_problem
 from emodiss.transcript.timing import share_out
 
 _ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
@@ -93,8 +92,7 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
     if any(_INNER_TIME.search(line) for cue in cues for line in cue.lines):
         cues = _unroll(cues)
     rows = [row for cue in cues for row in _voices(cue)]
-    for row in name_voices(rows):
-        yield from rows_or_problem(row)
+    yield from name_voices(rows)
 
 
 def read_cues(text: str) -> Iterator[Cue | Problem]:
@@ -143,8 +141,7 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
     rows = [
         Row(cue.line, cue.start, cue.end, None, plain_text(" ".join(cue.lines))) for cue in cues
     ]
-    for row in name_voices(rows):
-        yield from rows_or_problem(row)
+    yield from name_voices(rows)
 
 
 def name_voices(rows: Sequence[Row]) -> list[Row]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from emodiss.transcript.join import join
 from emodiss.transcript.records import Problem, Row, Turn, Word
-from emodiss.transcript.tables import rows_or_problem
 
 _SPEAKER_CHANGE = re.compile(r"(?:^|\s)(?:>>|&gt;&gt;)\s*")
 
@@ -94,12 +93,9 @@ def _whisperx(segments: Sequence[Any], lines: Sequence[int]) -> Iterator[Row | P
     for index, segment in enumerate(segments):
         line = _line(lines, index)
         try:
-            rows = list(_segment_rows(segment, line))
+            yield from list(_segment_rows(segment, line))
         except ValueError as error:
             yield Problem(line, f"segment {index + 1}: {error}")
-            continue
-        for row in rows:
-            yield from rows_or_problem(row)
 
 
 def _segment_rows(segment: Any, line: int) -> Iterator[Row]:

@@ -211,8 +211,11 @@ def _sorted_out(entries: Iterable[Row | Problem]) -> tuple[list[Row], list[Probl
     for entry in entries:
         if isinstance(entry, Problem):
             problems.append(entry)
-        else:
-            rows.append(entry)
+            continue
+        rows.append(entry)
+        if entry.end < entry.start:
+            what = f"ends at {entry.end:g} s, before it starts at {entry.start:g} s"
+            problems.append(Problem(entry.line, f"{what}; expected start <= end"))
     return rows, sorted(problems, key=lambda problem: problem.line)
 
 

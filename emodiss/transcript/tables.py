@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row
@@ -49,22 +50,6 @@ def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float]
         return begun, parse_time(end)
     except ValueError as error:
         return Problem(line, f"end: {error}")
-
-
-def rows_or_problem(row: Row) -> Iterator[Row | Problem]:
-    """Report a row that ends before it starts, and keep it all the same.
-
-    Parameters
-    ----------
-    row
-        Any row with its times read.
-    """
-    if row.end < row.start:
-        yield Problem(
-            row.line,
-            f"ends at {row.end:g} s, before it starts at {row.start:g} s; expected start <= end",
-        )
-    yield row
 
 
 def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
@@ -125,7 +110,7 @@ def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
     for _, channel, row in rows:
         several = len(channels[row.speaker or ""]) > 1
         speaker = f"{row.speaker}:{channel}" if several else row.speaker
-        yield from rows_or_problem(Row(row.line, row.start, row.end, speaker, row.text))
+        yield replace(row, speaker=speaker)
 
 
 def read_csv(text: str) -> Iterator[Row | Problem]:
@@ -161,20 +146,12 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             yield entry
             continue
         line, cells = entry
-        if len(cells) != len(names):
-            yield Problem(
-                line,
-                f"{len(cells)} cells; expected {len(names)}, as in the header (text that holds "
-                "the delimiter needs quotes)",
-            )
-            continue
         cell = {kind: cells[place].strip() for kind, place in columns.items()}
         span = span_of_cells(cell["start"], cell.get("end"), line)
         if isinstance(span, Problem):
             yield span
             continue
-        row = Row(line, *span, cell.get("speaker") or None, cell["text"])
-        yield from rows_or_problem(row)
+        yield Row(line, *span, cell.get("speaker") or None, cell["text"])
 
 
 _ANNOMI_COLUMNS = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")
@@ -206,9 +183,6 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
             yield entry
             continue
         line, cells = entry
-        if len(cells) != len(names):
-            yield Problem(line, f"{len(cells)} cells; expected {len(names)}, as in the header")
-            continue
         transcript, utterance, speaker, start, said = (cells[place].strip() for place in places)
         if (transcript, utterance) in seen:
             continue
@@ -221,7 +195,7 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
 
 
 def _table(text: str) -> Iterator[tuple[int, list[str]] | Problem]:
-    """Cells of each row of a delimited file, with the line on which the row starts."""
+    """Cells of each row, as many as in the header, with the line on which the row starts."""
     first = next((line for line in text.split("\n") if line.strip()), "")
 
     # The delimiter is the one under which the header names most columns that we know; counting
@@ -235,6 +209,7 @@ def _table(text: str) -> Iterator[tuple[int, list[str]] | Problem]:
         skipinitialspace=True,
         strict=True,
     )
+    width = 0
     while True:
         line = reader.line_num + 1
         try:
@@ -247,8 +222,17 @@ def _table(text: str) -> Iterator[tuple[int, list[str]] | Problem]:
                 "a quote that is not closed or not doubled; expected quotes around whole cells",
             )
             continue
-        if any(cell.strip() for cell in cells):
+        if not any(cell.strip() for cell in cells):
+            continue
+        width = width or len(cells)
+        if len(cells) == width:
             yield line, cells
+        else:
+            yield Problem(
+                line,
+                f"{len(cells)} cells; expected {width}, as in the header (text that holds the "
+                "delimiter needs quotes)",
+            )
 
 
 def _columns(names: Sequence[str]) -> dict[str, int]:
