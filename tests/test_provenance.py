@@ -80,10 +80,10 @@ def test_methods_terms_card_and_pages_say_in_how_many_sessions(annotated, tmp_pa
     card = whole_run.write_huggingface(run, tmp_path / "dataset").read_text()
     assert "| diarizer | 1 of 2 | none |" in card
     index = report.write(run, tmp_path / "pages")
-    assert f"fake-voices@numpy {np.__version__}, in 1 of 2 sessions" in index.read_text()
+    assert f"fake-voices@numpy {np.__version__}</code>, in 1 of 2 sessions" in index.read_text()
     pages = {v: (index.parent / f"{v}.session.html").read_text() for v in ("told", "heard")}
     assert "fake-voices" in pages["heard"] and "fake-voices" not in pages["told"]
-    assert "the transcript was given by the user in all" in pages["told"]
+    assert "The transcript was given by the user." in pages["told"]
 
 
 def test_models_of_stages_that_nobody_needed_are_not_named(annotated):

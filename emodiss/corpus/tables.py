@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from emodiss.corpus import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from emodiss.runs.run import Run
 
@@ -207,7 +207,7 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
     work = [(o.stage, "compute", o.device, o.seconds) for o in jobs]
     asked = [
         (stage, "compute" if _ran_here(identity) else "waiting", identity, seconds)
-        for stage, identity, seconds in _answers(run)
+        for stage, identity, seconds in run.answer_times.itertuples(index=False)
     ]
     table = pd.DataFrame([*work, *asked], columns=["stage", "kind", "device", "seconds"])
     table["seconds"] = table["seconds"].astype("float64")
@@ -237,33 +237,3 @@ ASKED = ("role_labels", "interventions", "judgements")
 def _ran_here(identity: str) -> bool:
     """Whether a language model's weights ran on this machine, by the name of its adapter."""
     return identity.startswith("transformers ")
-
-
-def _answers(run: Run) -> Iterator[tuple[str, str, float]]:
-    """Stage, model and seconds (NaN when nobody timed it) of every answer that stands."""
-    from emodiss.runs import jsonlines
-    from emodiss.runs.interventions import InterventionFile
-    from emodiss.runs.judgements import JudgementFile
-    from emodiss.runs.reviews import ReviewFile
-
-    advice = "Take the line out, or ask again."
-    labels = jsonlines.read(ReviewFile(run.root).labels_path, next_step=advice)
-    for line in {line["video_id"]: line for line in labels}.values():
-        yield "role_labels", str(line.get("identity")), _seconds(line)
-    timed: set[tuple[object, ...]] = set()
-    for line in InterventionFile(run.root).read():
-        # Prompts that read alike share one kept answer, and its time.
-        answer = (line["identity"], line["answered_at"], line["latency_s"])
-        if not (line["from_cache"] and answer in timed):
-            yield "interventions", str(line["identity"]), _seconds(line)
-        timed.add(answer)
-    judgements = JudgementFile(run.root).read()
-    if judgements is not None:
-        judged = judgements[judgements["status"] != "unanswered"]
-        for identity, seconds in zip(judged["identity"], judged["latency_s"], strict=True):
-            yield "judgements", str(identity), float(seconds)
-
-
-def _seconds(line: Mapping[str, Any]) -> float:
-    seconds = line.get("latency_s")
-    return float("nan") if seconds is None else float(seconds)

@@ -126,6 +126,13 @@ class Run:
             )
         return found
 
+    @property
+    def answer_times(self) -> pd.DataFrame:
+        """How long language models took to answer; columns in `emodiss.runs.answer_times.read`."""
+        from emodiss.runs import answer_times
+
+        return answer_times.read(self.root)
+
     def session(self, video: str) -> pd.DataFrame:
         """Return the utterances of one video.
 
