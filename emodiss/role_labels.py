@@ -104,6 +104,8 @@ class Labelled:
         UTC time, ISO 8601; None if unknown.
     parameters
         Decoding parameters.
+    latency_s
+        Seconds from request to full answer; None when nobody timed it.
     """
 
     video_id: str
@@ -114,6 +116,7 @@ class Labelled:
     prompt_sha256: str
     answered_at: str | None
     parameters: Mapping[str, Any]
+    latency_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; such lines can be given again by `emodiss.models.chat_replay`."""
@@ -189,6 +192,7 @@ def ask(
             prompt_sha256=asked.prompt_sha256,
             answered_at=said.answered_at,
             parameters=dict(asked.parameters),
+            latency_s=said.latency_s,
         )
 
 

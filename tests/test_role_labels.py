@@ -242,6 +242,7 @@ def test_asking_a_real_server() -> None:
         ("b", [None, None]),
     ]
     assert {label.reason for label in found[1].labels} == {"unparsable"}  # type: ignore[union-attr]
+    assert all(one.to_dict()["latency_s"] > 0 for one in found)
     shown = server.bodies[0]["messages"][0]["content"]
     assert "| S1: I can\u2019t sleep" in shown
 
