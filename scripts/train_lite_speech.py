@@ -51,7 +51,7 @@ from lite_speech_figures import (
 )
 from numpy.typing import NDArray
 
-from emodiss.models import voice_features
+from emodiss.models import speech_signal, voice_features, voice_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,7 +86,7 @@ def degrade(signal: Floats, rng: np.random.Generator) -> Floats:
     """Put a clip into another room, before another microphone, with noise."""
     from scipy.signal import fftconvolve
 
-    n, rate = len(signal), voice_features.SAMPLE_RATE
+    n, rate = len(signal), speech_signal.SAMPLE_RATE
     hz = np.fft.rfftfreq(n, 1 / rate)
     out = signal
     # Room: exponential tail of 0.1 to 0.6 s, 0 to 15 dB under the direct sound.
@@ -116,10 +116,10 @@ def _measure(job: tuple[bytes, int]) -> tuple[Floats, Floats, float, float]:
 
     flac, number = job
     signal, rate = soundfile.read(io.BytesIO(flac), dtype="float64")
-    if rate != voice_features.SAMPLE_RATE or signal.ndim != 1:
+    if rate != speech_signal.SAMPLE_RATE or signal.ndim != 1:
         raise SystemExit(f"Clip {number}: {rate} Hz, shape {signal.shape}; expected 16 kHz mono.")
     begin = time.process_time()
-    frames = voice_features.analyse(signal)
+    frames = voice_frames.analyse(signal)
     rows = [voice_features.summarise(frames)]
     cpu_s = time.process_time() - begin
     voiced = frames.voiced
@@ -127,12 +127,12 @@ def _measure(job: tuple[bytes, int]) -> tuple[Floats, Floats, float, float]:
         [
             np.median(np.log(frames.f0_hz[voiced])),
             np.median(frames.level_db[voiced]),
-            float(voice_features.hf500_db(frames.power[voiced].mean(axis=0))),
+            float(voice_frames.hf500_db(frames.power[voiced].mean(axis=0))),
         ]
     )
     for copy in range(1, TEST_COPY + 1):
         rng = np.random.default_rng([SEED, copy, number])
-        rows.append(voice_features.summarise(voice_features.analyse(degrade(signal, rng))))
+        rows.append(voice_features.summarise(voice_frames.analyse(degrade(signal, rng))))
     return np.stack(rows), rules, len(signal) / rate, cpu_s
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import voice_features
+from emodiss.models import speech_signal
 from emodiss.models.asr_whisperx import quiet_libraries
 from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
@@ -150,7 +150,7 @@ class Wav2Vec2Aligner(Catalogued):
                 "without word times: --set models.aligner=none.",
                 code="language",
             )
-        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
+        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         found: list[tuple[Word, ...]] = []
         with torch_threads(self._threads), _nltk_data(self._nltk):
             for utterance in utterances:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import voice_features
+from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
 from emodiss.transcript import Recognition, Utterance
 
@@ -156,7 +156,7 @@ class WhisperX(Catalogued):
         ModelError
             If the model does not know the language.
         """
-        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
+        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         if not audio.any():
             return Recognition(())
         known = self._pipeline.model.supported_languages

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import voice_features
+from emodiss.models import speech_signal
 from emodiss.models.asr_whisperx import quiet_libraries
 from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
@@ -132,7 +132,7 @@ class Community1(Catalogued):
 
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        audio = voice_features.at_16_khz(signal, sample_rate).astype(np.float32)
+        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         if not audio.any():
             return []
         waveform = torch.from_numpy(audio).unsqueeze(0)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import voice_features
+from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
 from emodiss.transcript import Turn
@@ -119,8 +119,8 @@ class SegmentationDiarizer(Catalogued):
         """
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples = _levelled(voice_features.at_16_khz(signal, sample_rate).astype(np.float32))
-        duration = len(samples) / voice_features.SAMPLE_RATE
+        samples = _levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
+        duration = len(samples) / speech_signal.SAMPLE_RATE
         activity = self._activity(samples)
         speaking = activity > ACTIVE
         stretches = _solo_stretches(speaking)

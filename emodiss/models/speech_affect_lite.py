@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from emodiss.affect import Scale, SpeechAffect, to_house_scale
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models import voice_features
+from emodiss.models import speech_signal, voice_features, voice_frames
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -98,16 +98,16 @@ class LiteSpeech:
         ModelError
             If the shipped weights are damaged or belong to another version.
         """
-        samples, rate = voice_features.check_signal(signal, sample_rate)
+        samples, rate = speech_signal.check_signal(signal, sample_rate)
         duration_s = len(samples) / rate
         if duration_s < MIN_DURATION_S:
             raise ValueError(
                 f"signal lasts {duration_s:.3f} s; expected at least {MIN_DURATION_S} s. "
                 "Mark shorter utterances as too short instead of measuring them."
             )
-        frames = voice_features.analyse(voice_features.resample(samples, rate))
+        frames = voice_frames.analyse(speech_signal.resample(samples, rate))
         vectors, voiced_s = [], []
-        for start, stop in voice_features.split(len(frames.f0_hz), WINDOW_S):
+        for start, stop in voice_frames.split(len(frames.f0_hz), WINDOW_S):
             window = frames.between(start, stop)
             if window.voiced_s >= MIN_VOICED_S:
                 vectors.append(voice_features.summarise(window))

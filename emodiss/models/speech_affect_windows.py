@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from emodiss.affect import Scale, SpeechAffect, to_house_scale
 from emodiss.errors import ModelError
-from emodiss.models.voice_features import at_16_khz
+from emodiss.models.speech_signal import at_16_khz
 from emodiss.models.weight_files import require, sha256_of
 
 SAMPLE_RATE: Final = 16_000

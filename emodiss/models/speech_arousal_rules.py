@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.models import voice_features
+from emodiss.models import speech_signal, voice_features, voice_frames
 
 __all__ = ["MIN_BASELINE", "RULE_FEATURES", "Agreement", "RuleArousal", "agreement", "measure"]
 
@@ -53,10 +53,10 @@ def measure(signal: ArrayLike, sample_rate: int) -> Floats:
     ValueError
         If the signal is not mono, floating point and finite.
     """
-    samples = voice_features.at_16_khz(signal, sample_rate)
-    if len(samples) < voice_features.WINDOW_S * voice_features.SAMPLE_RATE:
+    samples = speech_signal.at_16_khz(signal, sample_rate)
+    if len(samples) < voice_frames.WINDOW_S * speech_signal.SAMPLE_RATE:
         return np.full(3, np.nan)
-    frames = voice_features.analyse(samples)
+    frames = voice_frames.analyse(samples)
     voiced = frames.voiced
     if voiced.sum() < voice_features.MIN_VOICED_FRAMES:
         return np.full(3, np.nan)
@@ -64,7 +64,7 @@ def measure(signal: ArrayLike, sample_rate: int) -> Floats:
         [
             np.median(np.log(frames.f0_hz[voiced])),
             np.median(frames.level_db[voiced]),
-            float(voice_features.hf500_db(frames.power[voiced].mean(axis=0))),
+            float(voice_frames.hf500_db(frames.power[voiced].mean(axis=0))),
         ]
     )
 
