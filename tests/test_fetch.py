@@ -108,9 +108,6 @@ def server(film):
             if name != "broadcast":
                 lines += ["#EXT-X-ENDLIST"]
             body = "\n".join(lines) + "\n"
-            if len([a for a in asked if a[1] == self.path]) > 8:
-                self._send(404, b"", "text/plain")  # or whoever records would never end
-                return
             self._send(200, body.encode(), "application/vnd.apple.mpegurl")
 
         def _send_without_end(self) -> None:
@@ -344,6 +341,7 @@ def test_a_video_whose_page_states_too_great_a_length_is_not_fetched(server, tmp
     assert any("segment" in asked[1] for asked in server.asked)
 
 
+@pytest.mark.timeout(60)  # whoever records it never ends
 def test_a_broadcast_is_not_recorded(server, tmp_path):
     with pytest.raises(MediaError) as error:
         fetch.fetch(address(server, "/broadcast.m3u8"), tmp_path, max_height=720)

@@ -38,6 +38,11 @@ def test_words_tell_english_from_its_neighbours(code):
     assert (share < least) == (code != "en")
 
 
+def test_the_share_is_counted_by_hand():
+    # "and", "it's" and "you" of five words, six times; neither case nor kind of apostrophe counts.
+    assert languages.english_share(["AND It’s yonder, you wonder! "] * 6) == 3 / 5
+
+
 def test_too_few_words_tell_nothing():
     assert math.isnan(languages.english_share(["I know that you know that I know it."]))
 

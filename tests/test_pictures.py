@@ -133,6 +133,23 @@ def test_what_stands_still_says_nothing(tmp_path):
     assert find_duplicates([still, brighter]) == []
 
 
+def test_the_grain_of_a_camera_is_no_motion(tmp_path):
+    rng = np.random.default_rng(2)
+    wall = next(iter(session(0, 0.1))).astype(int)
+    frames = [
+        np.clip(wall + rng.normal(0, 3, wall.shape), 0, 255).astype(np.uint8) for _ in range(150)
+    ]
+    grainy = make.write_media(tmp_path / "a.mp4", frames=frames, fps=FPS)
+    assert not motion(grainy).moving.any()
+
+
+def test_bars_are_cut_off_and_a_dark_moment_is_not_a_bar():
+    shown = np.full((5, 64, 64), 12, np.uint8)  # dark, as coded black is
+    shown[2, 10:50, 5:] = 90
+    assert pictures._without_bars(shown).shape == (5, 40, 59)
+    assert pictures._without_bars(np.zeros((3, 64, 64), np.uint8)).shape == (3, 64, 64)
+
+
 def test_a_very_short_or_soundless_picture_is_no_fault(tmp_path):
     short = make.write_media(tmp_path / "a.mp4", frames=[make.grey(90)] * 3)
     assert motion(short).moves.shape == (0, 24)
