@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.corpus import find_duplicates, pictures
+import emodiss
+from emodiss.corpus import curation, find_duplicates, pictures
 from emodiss.corpus.pictures import Motion
 from emodiss.manifest import VideoRow
 from emodiss.media import probe
@@ -177,6 +178,39 @@ def test_replaced_and_removed_sound_is_seen_through(sessions, change):
     # Without a look at all pictures only what is mute is compared by picture.
     quick = find_duplicates([*paths, sessions[0]], pictures=False)
     assert [(Path(p.a).stem, Path(p.b).stem, p.by) for p in quick] == [("spoken", "again", "sound")]
+
+
+def test_curation_names_what_gave_a_copy_away(sessions, change, tmp_path, stand_ins):
+    talks = [make.write_media(tmp_path / f"{k}.m4a", sound=make.talk(k, k + 14.0)) for k in (0, 14)]
+    mux = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-shortest")
+    change(sessions[0], "spoken.mp4", "-i", talks[0], *mux)
+    change(sessions[0], "dubbed.mp4", "-i", talks[1], *mux)
+    change(sessions[1], "mute.mp4", "-c", "copy")
+    change(sessions[1], "smaller.mp4", "-vf", "scale=200:-2")
+    change(sessions[2], "other.mp4", "-c", "copy")
+    names = ("spoken", "dubbed", "mute", "smaller", "other")
+    (tmp_path / "manifest.csv").write_text("id,path\n" + "".join(f"{n},{n}.mp4\n" for n in names))
+    run = emodiss.annotate(
+        tmp_path / "manifest.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings=stand_ins,
+        workers=0,
+    )
+    assert not run.failures
+    table = curation.curate(run).set_index("id")[["duplicate_of", "duplicate_by"]]
+    mute = ("mute", "picture")
+    assert [tuple(row) for row in table.to_numpy()] == [
+        ("", ""),
+        ("", ""),
+        ("", ""),
+        mute,
+        ("", ""),
+    ]
+    table = curation.curate(run, pictures=True).set_index("id")
+    assert table.loc["dubbed", ["duplicate_of", "duplicate_by"]].tolist() == ["spoken", "picture"]
+    assert "duplicate" in table.loc["dubbed", "reasons"].split(";")
+    assert not table.loc[["spoken", "mute", "other"], "duplicate_of"].any()
 
 
 def test_equal_bytes_are_called_so(sessions, tmp_path):

@@ -9,8 +9,9 @@ these little. The offset between two recordings is the peak of their cross-corre
 
 Meant to survive: other codecs, rates, sizes and contrast, black bars, trims and intros, and a crop
 of a few per cent. Not found: mirrored or played at another speed, cropped to a part, picture in
-picture; stills and slides hold no motion and are compared by their bytes alone. The cost grows with
-the square of the number of recordings, about a millisecond for two of seven minutes.
+picture; stills and slides hold no motion and are compared by their bytes alone. Decoding
+takes about a fifteenth of the playing time at 720p on one core; comparing grows with the square of
+the number of recordings, about a millisecond for two of seven minutes.
 """
 
 from __future__ import annotations
