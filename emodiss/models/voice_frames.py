@@ -48,7 +48,7 @@ BIN_HZ: Final = SAMPLE_RATE / _FFT
 """Width of a bin of the spectrum, Hz."""
 # Bins above the band are never kept: they hold the recorder, not the voice.
 _N_BINS: Final = int(BAND_HZ[1] / BIN_HZ) + 1
-BINS_HZ: Final[NDArray[np.float64]] = np.arange(_N_BINS) * BIN_HZ
+BINS_HZ: Final = BIN_HZ * np.arange(_N_BINS, dtype=np.float64)
 """(244,) frequency of each bin."""
 IN_BAND: Final = BAND_HZ[0] <= BINS_HZ
 """(244,) whether a bin is measured; the others are zero."""
