@@ -31,6 +31,9 @@ SAMPLE_RATE = 16_000
 # not make the decoder open others, elsewhere on this machine or on the network.
 _LISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})
 
+# Of decoded sound, read at a time.
+_PIPE_BYTES = 1 << 20
+
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
 
@@ -343,16 +346,20 @@ def decode_audio(*, source: Path, media: Media) -> Audio:
         .filter("asetpts", "PTS-STARTPTS")
     )
     command = sound.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, ar=SAMPLE_RATE)
-    try:
-        pcm, _ = command.global_args("-nostdin", "-v", "error").run(
-            cmd=imageio_ffmpeg.get_ffmpeg_exe(), capture_stdout=True, capture_stderr=True
-        )
-    except ffmpeg.Error as error:
+    decoder = command.global_args("-nostdin", "-v", "quiet").run_async(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True
+    )
+    # Read piece by piece into one block: what collects a program's output holds it twice.
+    pcm = bytearray()
+    with decoder:
+        while piece := decoder.stdout.read(_PIPE_BYTES):
+            pcm += piece
+    if decoder.returncode:
         raise MediaError(
             "The sound cannot be decoded.",
             next_step="Play the file; if it plays, convert its sound to AAC or WAV.",
             code="unreadable",
-        ) from error
+        )
     return Audio(np.frombuffer(pcm, dtype="<i2"), SAMPLE_RATE, media.start)
 
 
@@ -399,7 +406,10 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     """
     if not len(indices):
         return
-    wanted = {round(float(media.frame_times[i]) * 1e6): int(i) for i in indices}
+    # To the microsecond, since a time that is computed twice may differ in its last bits.
+    wanted = np.rint(media.frame_times[indices] * 1e6)
+    waiting = np.ones(len(wanted), np.bool_)
+    n_waiting = len(wanted)
     last = float(media.frame_times[indices[-1]])
     first = float(media.frame_times[indices[0]])
     turns = media.rotation // 90
@@ -414,12 +424,15 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
             if frame.pts is None:
                 continue
             time = frame.pts * float(video.time_base) - zero
-            index = wanted.pop(round(time * 1e6), None)
-            if index is not None:
+            at = round(time * 1e6)
+            k = int(wanted.searchsorted(at))
+            if k < len(wanted) and wanted[k] == at and waiting[k]:
+                waiting[k] = False
+                n_waiting -= 1
                 image = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
                 if turns:
                     image = np.ascontiguousarray(np.rot90(image, turns))
-                yield Frame(index, time, image)
+                yield Frame(int(indices[k]), time, image)
                 _quiet()  # a model may have imported torchvision meanwhile
-            if time >= last or not wanted:
+            if time >= last or not n_waiting:
                 return

@@ -190,19 +190,23 @@ def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
         One series per track; a frame shown at several ticks is measured once.
     """
     clock = media.clock()
-    series: list[MouthMotion] = []
-    # By source frame: which track has which position in its arrays there.
-    wanted: dict[int, list[tuple[int, int]]] = {}
-    motions: list[NDArray[np.float32]] = []
+    motions = [np.full(len(track), np.nan, np.float32) for track in tracks.tracks]
+    # Which mouths are to be looked at: source frame, number of the track, position in its arrays.
+    # Columns in order of frames, because an hour has hundreds of thousands.
+    looks = [np.zeros((3, 0), np.int64)]
     for number, track in enumerate(tracks.tracks):
-        frames = clock.frame_at(track.ticks)
-        firsts = np.flatnonzero(np.r_[True, np.diff(frames) != 0]) if len(frames) else []
-        for position in firsts:
-            wanted.setdefault(int(frames[position]), []).append((number, int(position)))
-        motions.append(np.full(len(track.ticks), np.nan, np.float32))
+        shown = clock.frame_at(track.ticks)
+        firsts = np.flatnonzero(np.diff(shown, prepend=-1))
+        looks.append(np.stack([shown[firsts], np.full(len(firsts), number), firsts]))
+    frames, numbers, positions = np.concatenate(looks, axis=1)
+    order = np.argsort(frames, kind="stable")
+    frames, numbers, positions = frames[order], numbers[order], positions[order]
     previous: dict[int, tuple[float, NDArray[np.float32]]] = {}
-    for frame in iterate_frames(source, media, np.array(sorted(wanted), dtype=np.int64)):
-        for number, position in wanted[frame.index]:
+    for frame in iterate_frames(source, media, np.unique(frames)):
+        begin, end = np.searchsorted(frames, [frame.index, frame.index + 1])
+        for number, position in zip(
+            numbers[begin:end].tolist(), positions[begin:end].tolist(), strict=True
+        ):
             track = tracks.tracks[number]
             patch = faces.mouth_patch(frame.image, track.landmarks[position])
             before = previous.get(number)
@@ -213,9 +217,12 @@ def watch_mouths(*, source: Path, media: Media, tracks: Tracks) -> Mouths:
             contrast = float(patch.std() + before[1].std()) / 2 + 0.02
             change = float(np.abs(patch - before[1]).mean()) / contrast
             motions[number][position] = change / (frame.time - before[0])
-    for track, motion in zip(tracks.tracks, motions, strict=True):
-        series.append(MouthMotion(track.id, track.ticks, motion))
-    return Mouths(tuple(series))
+    return Mouths(
+        tuple(
+            MouthMotion(track.id, track.ticks, motion)
+            for track, motion in zip(tracks.tracks, motions, strict=True)
+        )
+    )
 
 
 def match(
@@ -354,7 +361,7 @@ def _stated_tracks(
     """
     if choice == "none":
         return set()
-    ticks = {track.id: set(track.ticks.tolist()) for track in tracks.tracks}
+    ticks = {track.id: track.ticks for track in tracks.tracks}
     if not isinstance(choice, str):
         for number in choice:
             if number not in ticks:
@@ -362,7 +369,7 @@ def _stated_tracks(
                     f"There is no face track {number}; tracks are numbered 1 to {len(ticks)}.",
                     next_step="Look at: emodiss plot RUN contact-sheet.",
                 )
-            if any(ticks[number] & ticks[other] for other in choice if other < number):
+            if any(_overlap(ticks[number], ticks[other]) for other in choice if other < number):
                 raise FaceMappingError(
                     f"Track {number} is in the picture together with another track of the same "
                     "voice; one person has one face.",
@@ -382,7 +389,7 @@ def _stated_tracks(
     on_side.sort(key=lambda t: (-weight.get(t.id, -math.inf), -len(t), t.id))
     chosen: set[int] = set()
     for track in on_side:
-        if not any(ticks[track.id] & ticks[other] for other in chosen):
+        if not any(_overlap(track.ticks, ticks[other]) for other in chosen):
             chosen.add(track.id)
     return chosen
 
@@ -431,7 +438,7 @@ def assign(
     stated = stated or {}
     bound: dict[str, set[int]] = {s: set() for s in (*speakers, *(b.speaker for b in evidence))}
     bound.update({speaker: set(numbers) for speaker, numbers in stated.items()})
-    ticks = {t.id: set(t.ticks.tolist()) for t in tracks.tracks}
+    ticks = {t.id: t.ticks for t in tracks.tracks}
     taken: set[int] = {number for numbers in stated.values() for number in numbers}
     ranked = sorted(
         evidence,
@@ -440,11 +447,18 @@ def assign(
     for pair in ranked:
         if pair.confidence < min_confidence or pair.track_id in taken or pair.speaker in stated:
             continue
-        if any(ticks[pair.track_id] & ticks[mine] for mine in bound[pair.speaker]):
+        if any(_overlap(ticks[pair.track_id], ticks[mine]) for mine in bound[pair.speaker]):
             continue
         bound[pair.speaker].add(pair.track_id)
         taken.add(pair.track_id)
     return bound
+
+
+def _overlap(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    """Whether two tracks, given by their ticks, are in the picture at the same time."""
+    if not len(a) or not len(b) or a[-1] < b[0] or b[-1] < a[0]:
+        return False
+    return bool(np.isin(a, b, assume_unique=True).any())
 
 
 def _together(*scores: float) -> float:
@@ -497,9 +511,10 @@ def _rank_sum_z(moving: NDArray[np.float64], resting: NDArray[np.float64]) -> fl
     n, m = len(moving), len(resting)
     if n < _MIN_BLOCKS or m < _MIN_BLOCKS:
         return math.nan
-    wins = (moving[:, None] > resting[None, :]).mean() + 0.5 * (
-        moving[:, None] == resting[None, :]
-    ).mean()
+    # Counted in sorted blocks; a table of all pairs would grow with the square of the duration.
+    resting = np.sort(resting)
+    below, upto = (np.searchsorted(resting, moving, side).sum() for side in ("left", "right"))
+    wins = below / (n * m) + 0.5 * ((upto - below) / (n * m))
     return float((wins - 0.5) / math.sqrt((n + m + 1) / (12 * n * m)))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.cuts import CutFinder
-from emodiss.faces import FaceSeries, appearance
+from emodiss.faces import FaceSeries, Growing, appearance, rows_of
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.tracks import FaceTrack, LinkCounts, link_with_counts
 
@@ -52,13 +52,43 @@ class Sightings:
         """Short names of what a reader should know."""
         return () if len(self.faces.boxes) else ("no_faces",)
 
-    def appearances(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Go through the ticks with described faces; each with (n, 2, 256), in order of boxes."""
-        start = 0
-        for tick in self.looked.tolist():
-            n = len(self.faces[tick])
-            yield tick, self.looks[start : start + n]
-            start += n
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearances(Mapping[int, NDArray[np.uint8]]):
+    """Looks of some of the faces by tick, cut out when asked for.
+
+    Parameters
+    ----------
+    seen
+        All faces and looks.
+    keep
+        (n,) bool, in the order of `seen.faces.boxes`: the faces that count.
+    """
+
+    seen: Sightings
+    keep: NDArray[np.bool_]
+    # Entries of `seen.faces` that are described, and where the looks of each begin and end.
+    _at: NDArray[np.int64] = field(init=False, repr=False)
+    _edges: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        at = np.searchsorted(self.seen.faces.ticks, self.seen.looked)
+        object.__setattr__(self, "_at", at)
+        object.__setattr__(self, "_edges", np.append(0, np.cumsum(self.seen.faces.counts[at])))
+
+    def __getitem__(self, tick: int) -> NDArray[np.uint8]:
+        index = int(np.searchsorted(self.seen.looked, tick))
+        if index == len(self.seen.looked) or self.seen.looked[index] != tick:
+            raise KeyError(tick)
+        first, end = self.seen.faces.edges[self._at[index] : self._at[index] + 2]
+        looks = self.seen.looks[self._edges[index] : self._edges[index + 1]]
+        return looks[self.keep[first:end]]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.seen.looked.tolist())
+
+    def __len__(self) -> int:
+        return len(self.seen.looked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,30 +136,33 @@ def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Sighting
     ticks = ticks[ticks % stride == 0]
     indices = media.clock().frame_at(ticks)
     finder = CutFinder(threshold=settings["faces"].cut_threshold)
-    described = set(indices[::_LOOK_EVERY].tolist())
-    parts: list[FaceSeries] = []  # by frame; arrays, because an hour has 108,000 frames
-    looks: dict[int, list[NDArray[np.uint8]]] = {}
-    for frames in _batches(iterate_frames(source, media, np.unique(indices))):
-        for frame in frames:
-            finder.add(frame.image, frame.time)
-        boxes = model.detect([frame.image for frame in frames])
-        parts.append(FaceSeries.of([frame.index for frame in frames], boxes))
-        for frame, own in zip(frames, boxes, strict=True):
-            if frame.index in described:
-                looks[frame.index] = [appearance(frame.image, box) for box in own.boxes]
-    found = FaceSeries.joined(parts)
+    described = np.zeros(len(media.frame_times), np.bool_)
+    described[indices[::_LOOK_EVERY]] = True
+    looks = Growing(np.uint8, (2, 256))
+
+    def look() -> Iterator[FaceSeries]:
+        for frames in _batches(iterate_frames(source, media, np.unique(indices))):
+            for frame in frames:
+                finder.add(frame.image, frame.time)
+            boxes = model.detect([frame.image for frame in frames])
+            for frame, own in zip(frames, boxes, strict=True):
+                if described[frame.index]:
+                    looks.extend([appearance(frame.image, box) for box in own.boxes])
+            yield FaceSeries.of([frame.index for frame in frames], boxes)
+
+    found = FaceSeries.joined(look())  # by frame
     # A frame the decoder did not deliver was not looked at; that is no finding of no face.
     seen = np.isin(indices, found.ticks)
     kept, shown = ticks[seen], indices[seen]
-    series = found.shown_at(kept, shown)
-    looked = np.array([i for i in shown if int(i) in looks], dtype=np.int64)
-    rows = [look for index in looked for look in looks[int(index)]]
+    looked = described[shown]
+    frames, counts = (c[described[found.ticks]] for c in (found.ticks, found.counts))
+    of_tick = rows_of(np.append(0, np.cumsum(counts)), np.searchsorted(frames, shown[looked]))
     return Sightings(
-        series,
+        found.shown_at(kept, shown),
         np.asarray(finder.cuts(), dtype=np.float64),
         stride,
-        looked=kept[np.isin(shown, looked)],
-        looks=np.array(rows, np.uint8).reshape(-1, 2, 256),
+        looked=kept[looked],
+        looks=looks.array()[of_tick],
     )
 
 
@@ -162,7 +195,6 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
     rule, floor = settings["tracks"], settings["faces"].min_score
     keep = faces.faces.scores >= floor
     sure = faces.faces.where(keep)
-    seen = {tick: looks[faces.faces[tick].scores >= floor] for tick, looks in faces.appearances()}
     tracks, counts = link_with_counts(
         sure,
         stride=faces.stride,
@@ -173,7 +205,7 @@ def follow(*, faces: Sightings, settings: Any) -> Tracks:
         max_age=rule.max_age,
         min_hits=rule.min_hits,
         iou_threshold=rule.iou_threshold,
-        appearance=seen,
+        appearance=Appearances(faces, keep),
         across_cuts=rule.across_cuts,
         max_cut_gap_s=rule.max_cut_gap_s,
     )

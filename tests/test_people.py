@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from emodiss import people
 from emodiss.manifest import parse_faces
@@ -133,6 +134,15 @@ def test_louder_speech_with_a_wider_moving_mouth_is_evidence_on_its_own():
     evidence = people.weigh(talk(("Ada", 0, 30)), Mouths((with_voice,)), audio)
     assert math.isnan(evidence[0].z_rest) and math.isnan(evidence[0].z_others)
     assert evidence[0].z_level > 5
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_moving_against_resting_blocks_is_the_rank_sum_test_of_scipy(n):
+    rng = np.random.default_rng(n)
+    moving, resting = rng.integers(0, 9, n) / 7, rng.integers(0, 7, n + 5) / 7  # with ties
+    # scipy is the independent source; its normal approximation has no correction for ties either.
+    expected = scipy.stats.ranksums(moving, resting).statistic
+    assert people._rank_sum_z(moving, resting) == pytest.approx(expected, rel=1e-12)
 
 
 def test_nobody_speaks_or_nobody_is_seen():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.faces import FaceBoxes, likeness
+from emodiss.faces import FaceSeries, likeness
 
 # Two fragments are one person's when the face comes back where it was and as large as it was.
 # The scales are choices, not measurements: half a face of sway and a quarter of size change cost
@@ -41,49 +41,36 @@ _END_DETECTIONS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """The detections of one fragment.
+    """The detections of one fragment: which rows of a series, at which ticks.
 
     `shot` counts shots from 0; `look` is the mean appearance, (parts, bins), or None.
     """
 
+    faces: FaceSeries
+    rows: NDArray[np.int64]
     ticks: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    scores: NDArray[np.float32]
     shot: int
     look: NDArray[np.float64] | None
 
     @classmethod
     def of(
         cls,
-        found: Sequence[tuple[int, int]],
-        faces: Mapping[int, FaceBoxes],
-        appearance: Mapping[int, ArrayLike] | None,
+        faces: FaceSeries,
+        rows: NDArray[np.int64],
+        appearance: Mapping[int, ArrayLike],
+        described: NDArray[np.bool_],
         shot: int,
     ) -> Piece:
-        """Collect detections, given as tick and index in that tick's faces."""
-        n = len(found)
-        boxes = np.empty((n, 4), np.float32)
-        landmarks = np.empty((n, 5, 2), np.float32)
-        scores = np.empty(n, np.float32)
+        """Collect detections; `described` says at which of the series' ticks looks are known."""
+        at = np.searchsorted(faces.edges, rows, side="right") - 1
+        ticks = faces.ticks[at]
         total: NDArray[np.float64] | None = None
-        n_looks = 0
-        for row, (tick, index) in enumerate(found):
-            own = faces[tick]
-            boxes[row], landmarks[row] = own.boxes[index], own.landmarks[index]
-            scores[row] = own.scores[index]
-            if appearance is not None and tick in appearance:
-                look = np.asarray(appearance[tick], np.float64)[index]
-                total = look if total is None else total + look
-                n_looks += 1
-        return cls(
-            ticks=np.array([tick for tick, _ in found], np.int64),
-            boxes=boxes,
-            landmarks=landmarks,
-            scores=scores,
-            shot=shot,
-            look=None if total is None else total / n_looks,
-        )
+        looked = np.flatnonzero(described[at])
+        for k in looked:
+            index = rows[k] - faces.edges[at[k]]
+            look = np.asarray(appearance[int(ticks[k])], np.float64)[index]
+            total = look if total is None else total + look
+        return cls(faces, rows, ticks, shot, None if total is None else total / len(looked))
 
     @property
     def first(self) -> int:
@@ -100,9 +87,14 @@ class Piece:
         """Ticks from first to last, both counted."""
         return self.last - self.first + 1
 
+    @property
+    def begins_at(self) -> float:
+        """Left border of the first box in pixels; tells fragments of one tick apart."""
+        return float(self.faces.boxes[self.rows[0], 0])
+
     def place(self, part: slice) -> NDArray[np.float64]:
         """Centre and size of the median box over some detections."""
-        box = np.median(self.boxes[part].astype(np.float64), axis=0)
+        box = np.median(self.faces.boxes[self.rows[part]].astype(np.float64), axis=0)
         return np.array(
             [
                 (box[0] + box[2]) / 2,
@@ -147,7 +139,7 @@ def join(
     n_joins
         Fragments less chains.
     """
-    order = sorted(pieces, key=lambda p: (p.first, p.last, float(p.boxes[0, 0])))
+    order = sorted(pieces, key=lambda p: (p.first, p.last, p.begins_at))
     claims: dict[tuple[int, int], float] = {}
     forth: dict[int, list[int]] = {}
     back: dict[int, list[int]] = {}

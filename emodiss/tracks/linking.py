@@ -7,13 +7,14 @@ person are joined afterwards.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.faces import FaceBoxes
+from emodiss.faces import FaceBoxes, FaceSeries
 from emodiss.timebase import CLOCK_FPS, Span
 from emodiss.tracks.association import associate
 from emodiss.tracks.joining import Chain, Piece, join
@@ -242,7 +243,12 @@ def link_with_counts(
         raise ValueError(
             "Joining across cuts needs the appearance of each face; places mean little there."
         )
-    ticks = np.array(sorted(detections_by_tick), np.int64)
+    faces = _series(detections_by_tick)
+    ticks = faces.ticks
+    trackable = _with_area(faces.boxes)
+    detections = np.column_stack([faces.boxes, faces.scores])[trackable]
+    first = np.searchsorted(trackable, faces.edges)
+    described = np.isin(ticks, list(appearance or ()))
     shots = np.searchsorted(np.sort(np.asarray(cuts, np.float64)), ticks / fps + 1e-9, "right")
     breaks = np.flatnonzero((np.diff(ticks) > 2 * stride) | (np.diff(shots) > 0)) + 1
     pieces: list[Piece] = []
@@ -250,21 +256,19 @@ def link_with_counts(
     for run in np.split(np.arange(len(ticks)), breaks):
         if not len(run):
             continue
-        looked = ticks[run].tolist()
-        # One tick at a time: an hour of lists would be hundreds of megabytes.
-        series = (_trackable(detections_by_tick[tick]) for tick in looked)
-        hits: dict[int, list[tuple[int, int]]] = {}
-        for tick, seen in zip(
-            looked, associate(series, max_age, min_hits, iou_threshold), strict=True
-        ):
-            usable = _with_area(detections_by_tick[tick])
+        # One tick at a time, and rows in arrays: an hour of lists would be hundreds of megabytes.
+        boxes = (detections[first[i] : first[i + 1]] for i in run)
+        hits: dict[int, array[int]] = {}
+        for i, seen in zip(run, associate(boxes, max_age, min_hits, iou_threshold), strict=True):
             for s in seen:
-                hits.setdefault(s.track.id, []).append((tick, int(usable[s.detection])))
+                row = int(trackable[first[i] + s.detection])
+                hits.setdefault(s.track.id, array("q")).append(row)
         for found in hits.values():
             if len(found) < min_hits:
                 unconfirmed += 1
                 continue
-            pieces.append(Piece.of(found, detections_by_tick, appearance, int(shots[run[0]])))
+            rows = np.frombuffer(found, np.int64)
+            pieces.append(Piece.of(faces, rows, appearance or {}, described, int(shots[run[0]])))
     chains, joins = join(
         pieces,
         max_gap=max_gap_s * fps,
@@ -274,35 +278,45 @@ def link_with_counts(
         fps=fps,
     )
     long = [c for c in chains if sum(p.length for p, _ in c) >= min_track_s * fps]
-    long.sort(key=lambda c: (c[0][0].first, float(c[0][0].boxes[0, 0])))
+    long.sort(key=lambda c: (c[0][0].first, c[0][0].begins_at))
     tracks = [_track(number, chain, fps) for number, chain in enumerate(long, start=1)]
     return tracks, LinkCounts(len(pieces), unconfirmed, joins, len(chains) - len(long))
 
 
-def _with_area(faces: FaceBoxes) -> NDArray[np.int64]:
+def _series(detections_by_tick: Mapping[int, FaceBoxes]) -> FaceSeries:
+    """Lay detections out in arrays, unless they are so already."""
+    if isinstance(detections_by_tick, FaceSeries):
+        return detections_by_tick
+    ticks = sorted(detections_by_tick)
+    return FaceSeries.of(ticks, [detections_by_tick[tick] for tick in ticks])
+
+
+def _with_area(boxes: NDArray[np.float32]) -> NDArray[np.int64]:
     """List the boxes that can be tracked."""
-    boxes = faces.boxes
-    fine = np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
-    return np.flatnonzero(fine)
-
-
-def _trackable(faces: FaceBoxes) -> NDArray[np.float32]:
-    """Give what SORT takes, (n, 5): the boxes with an area and their scores."""
-    usable = _with_area(faces)
-    return np.column_stack([faces.boxes[usable], faces.scores[usable]])
+    return np.flatnonzero(np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))
 
 
 def _track(number: int, chain: Chain, fps: float) -> FaceTrack:
     """Interpolate each fragment and put them together."""
-    ticks = np.concatenate([np.arange(p.first, p.last + 1) for p, _ in chain])
-    boxes = np.concatenate([_interpolated(p.ticks, p.boxes) for p, _ in chain])
-    landmarks = np.concatenate([_interpolated(p.ticks, p.landmarks) for p, _ in chain])
-    measured = np.isin(ticks, np.concatenate([p.ticks for p, _ in chain]))
-    scores = np.full(len(ticks), np.nan, np.float32)
-    scores[measured] = np.concatenate([p.scores for p, _ in chain])
+    n = sum(piece.length for piece, _ in chain)
+    ticks = np.empty(n, np.int64)
+    boxes = np.empty((n, 4), np.float32)
+    landmarks = np.empty((n, 5, 2), np.float32)
+    scores = np.full(n, np.nan, np.float32)
+    measured = np.zeros(n, np.bool_)
+    start = 0
+    for piece, _ in chain:
+        own = slice(start, start + piece.length)
+        at = piece.ticks - piece.first
+        ticks[own] = np.arange(piece.first, piece.last + 1)
+        _interpolate(at, piece.faces.boxes[piece.rows], out=boxes[own])
+        _interpolate(at, piece.faces.landmarks[piece.rows], out=landmarks[own])
+        scores[own][at] = piece.faces.scores[piece.rows]
+        measured[own][at] = True
+        start = own.stop
     return FaceTrack(
         id=number,
-        ticks=ticks.astype(np.int64),
+        ticks=ticks,
         times=ticks / fps,
         boxes=boxes,
         landmarks=landmarks,
@@ -312,14 +326,16 @@ def _track(number: int, chain: Chain, fps: float) -> FaceTrack:
     )
 
 
-def _interpolated(ticks: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill the ticks between the first and the last linearly; measured rows keep their bits."""
-    every = np.arange(ticks[0], ticks[-1] + 1)
-    at = np.clip(np.searchsorted(ticks, every, side="right") - 1, 0, max(len(ticks) - 2, 0))
-    if len(ticks) == 1:
-        return values.copy()
-    share = (every - ticks[at]) / (ticks[at + 1] - ticks[at])
-    share = share.reshape(-1, *[1] * (values.ndim - 1))
-    filled = ((1 - share) * values[at] + share * values[at + 1]).astype(np.float32)
-    filled[ticks - ticks[0]] = values
-    return filled
+def _interpolate(
+    at: NDArray[np.int64], values: NDArray[np.float32], *, out: NDArray[np.float32]
+) -> None:
+    """Fill the rows between those at `at` linearly; measured rows keep their bits."""
+    if len(at) < len(out):
+        every = np.arange(len(out))
+        before = np.searchsorted(at, every, side="right") - 1
+        before = np.minimum(before, len(at) - 2)
+        share = (every - at[before]) / (at[before + 1] - at[before])
+        known, filled = values.reshape(len(at), -1), out.reshape(len(out), -1)
+        for k in range(known.shape[1]):  # one number at a time: they are float64 on the way
+            filled[:, k] = (1 - share) * known[before, k] + share * known[before + 1, k]
+    out[at] = values

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emodiss import affect, faces
 from emodiss.affect import EXPRESSIONS, Scale
+from emodiss.faces import Growing
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.people import People
 from emodiss.speech import Transcript
@@ -306,25 +307,25 @@ def _look(
     first = looks.first_of_crop()
     # Which result belongs to each crop; a frame the decoder did not deliver has none.
     result_of = np.full(int(first.sum()), -1, np.int64)
-    results: list[Any] = []
+    found = {
+        "valence_raw": Growing(np.float32),
+        "arousal_raw": Growing(np.float32),
+        "probabilities": Growing(np.float32, (len(EXPRESSIONS),)),
+    }
     n_results = 0
     for batch in _batches(_crops(source, media, looks, np.flatnonzero(first), model)):
         result_of[[crop for crop, _ in batch]] = np.arange(n_results, n_results + len(batch))
         n_results += len(batch)
-        results.append(model.predict([picture for _, picture in batch]))
-
-    def gather(name: str, width: int | None = None) -> NDArray[np.float32]:
-        parts = [np.asarray(getattr(r, name), np.float32) for r in results]
-        empty = np.zeros((0,) if width is None else (0, width), np.float32)
-        return np.concatenate(parts) if parts else empty
-
+        measured = model.predict([picture for _, picture in batch])
+        for name, column in found.items():
+            column.extend(getattr(measured, name))
     result = result_of[np.cumsum(first) - 1]
     order = np.lexsort((looks.tick, looks.utterance))
     order = order[result[order] >= 0]
     take = result[order]
     # All ticks of a crop show one frame, whose box at the first of them was measured.
     boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
-    raw = {name: gather(f"{name}_raw") for name in ("valence", "arousal")}
+    raw = {name: found[f"{name}_raw"].array() for name in ("valence", "arousal")}
     house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
     return FaceMeasures(
         status=status,
@@ -338,7 +339,7 @@ def _look(
         arousal=house["arousal"].values.astype(np.float32)[take],
         valence_raw=raw["valence"][take],
         arousal_raw=raw["arousal"][take],
-        probabilities=gather("probabilities", len(EXPRESSIONS))[take],
+        probabilities=found["probabilities"].array()[take],
         n_clamped=sum(mapped.n_clamped for mapped in house.values()),
         scale=model.scale,
     )
