@@ -17,7 +17,7 @@ import typing
 import wave
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from emodiss.errors import RunError
 from emodiss.media import Audio
 
-Files = dict[str, bytes]
-"""File names to contents."""
+Files = dict[str, tuple[bytes | memoryview, ...]]
+"""File names to contents, in pieces to be written one after the other."""
 
 
 def encode(value: Any) -> Files:
@@ -41,19 +41,19 @@ def encode(value: Any) -> Files:
 
     Returns
     -------
-    dict of str to bytes
-        The same bytes for the same value, on every call.
+    dict of str to tuple of bytes or memoryview
+        The same bytes for the same value, on every call. Sound is not copied.
     """
     if isinstance(value, Audio):
-        return {"data.wav": _to_wav(value), "data.json": to_json({"offset": value.offset})}
+        return {"data.wav": _to_wav(value), "data.json": (to_json({"offset": value.offset}),)}
     if isinstance(value, pd.DataFrame):
-        return {"data.parquet": to_parquet(value)}
+        return {"data.parquet": (to_parquet(value),)}
     arrays: list[NDArray[Any]] = []
-    files = {"data.json": to_json(_to_tree(value, arrays))}
+    files: Files = {"data.json": (to_json(_to_tree(value, arrays)),)}
     if arrays:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{f"a{i}": a for i, a in enumerate(arrays)})  # pyright: ignore[reportArgumentType]
-        files["data.npz"] = buffer.getvalue()
+        files["data.npz"] = (buffer.getbuffer(),)
     return files
 
 
@@ -93,18 +93,39 @@ def to_json(value: Any) -> bytes:
 def to_parquet(table: pd.DataFrame) -> bytes:
     """Return a data frame as Parquet, without anything that changes from write to write."""
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, engine="pyarrow", compression="zstd")
+    write_parquet(table, buffer)
     return buffer.getvalue()
 
 
-def _to_wav(audio: Audio) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
+def write_parquet(table: pd.DataFrame, file: IO[bytes]) -> None:
+    """Write the bytes that `to_parquet` gives, without holding them."""
+    table.to_parquet(file, index=False, engine="pyarrow", compression="zstd")
+
+
+class _Pieces:
+    """A file to write to that keeps what it is given, without a copy."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes | memoryview] = []
+
+    def write(self, piece: bytes | memoryview) -> None:
+        self.pieces.append(piece)
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+
+def _to_wav(audio: Audio) -> tuple[bytes | memoryview, ...]:
+    signal = np.ascontiguousarray(audio.signal, "<i2")
+    kept = _Pieces()
+    with wave.open(kept, "wb") as file:  # pyright: ignore[reportArgumentType, reportCallIssue]
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(audio.sample_rate)
-        file.writeframes(audio.signal.astype("<i2").tobytes())
-    return buffer.getvalue()
+        file.setnframes(len(signal))  # else the header would have to be corrected afterwards
+        if len(signal):
+            file.writeframesraw(signal.data.cast("B"))
+    return tuple(kept.pieces)
 
 
 def _from_wav(folder: Path) -> Audio:

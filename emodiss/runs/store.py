@@ -12,10 +12,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from emodiss.errors import RunError
 from emodiss.manifest import check_id
@@ -58,7 +58,7 @@ class Outcome:
     notes: tuple[str, ...] = field(default=())
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, *content: bytes | memoryview) -> None:
     """Write a file whole or not at all.
 
     Parameters
@@ -66,13 +66,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     path
         Target; its folder is made.
     content
-        What it shall hold.
+        What it shall hold; several pieces are written one after the other.
+    """
+    with replaced(path) as file:
+        file.writelines(content)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Generator[IO[bytes]]:
+    """Open a file to be written whole or not at all: it takes its name when the block ends.
+
+    Parameters
+    ----------
+    path
+        Target; its folder is made.
+
+    Yields
+    ------
+    file
+        Open for writing, under a temporary name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
@@ -80,6 +98,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _sha256(content: Iterable[bytes | memoryview]) -> str:
+    digest = hashlib.sha256()
+    for piece in content:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -187,9 +212,9 @@ class Store:
                 if stale.name not in files:
                     stale.unlink()
         for file, content in files.items():
-            write_atomically(folder / file, content)
+            write_atomically(folder / file, *content)
         described = {
-            file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            file: {"bytes": sum(map(len, content)), "sha256": _sha256(content)}
             for file, content in sorted(files.items())
         }
         meta = {"key": key, "stage": name, "video": video, **facts, "files": described}

@@ -9,8 +9,8 @@ import pandas as pd
 
 from emodiss import utterances
 from emodiss.runs import codecs
-from emodiss.runs.perform import result_type
-from emodiss.runs.store import Store, write_atomically
+from emodiss.runs.perform import give_back_memory, result_type
+from emodiss.runs.store import Store, replaced, write_atomically
 
 
 def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
@@ -27,18 +27,16 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
     """
     write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: list[pd.DataFrame] = []
-    frames: list[pd.DataFrame] = []
     words: list[pd.DataFrame] = []
     prompts: list[str] = []
     for video, keys in current.items():
         if "utterances" not in keys:
             continue
-        table, faces, transcript = (
+        table, transcript = (
             store.read(video, name, result_type(name), key=keys[name])
-            for name in ("utterances", "face_affect", "wording")
+            for name in ("utterances", "wording")
         )
         tables.append(table)
-        frames.append(utterances.frame_table(table, faces))
         words.append(utterances.word_table(table, transcript))
         if "prompts" in keys:
             kind = result_type("prompts")
@@ -49,11 +47,29 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
     utterances.validate(table)
     write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
     write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
-    frame_table = _joined(frames, utterances.FRAME_SCHEMA)
-    write_atomically(store.root / "face_frames.parquet", codecs.to_parquet(frame_table))
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
     write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
     write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
+    frame_table = _frames(store, current)
+    with replaced(store.root / "face_frames.parquet") as file:
+        codecs.write_parquet(frame_table, file)
+    del frame_table
+    give_back_memory()
+
+
+def _frames(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """One row per measured face; by far the longest table, so nothing else is held beside it."""
+    parts: list[pd.DataFrame] = []
+    for video, keys in current.items():
+        if "utterances" in keys:
+            table, faces = (
+                store.read(video, name, result_type(name), key=keys[name])
+                for name in ("utterances", "face_affect")
+            )
+            parts.append(utterances.frame_table(table, faces))
+            del faces
+            give_back_memory()
+    return _joined(parts, utterances.FRAME_SCHEMA)
 
 
 def _joined(parts: list[pd.DataFrame], schema: Sequence[utterances.Column]) -> pd.DataFrame:

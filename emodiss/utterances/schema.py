@@ -192,7 +192,7 @@ def conform(table: pd.DataFrame, schema: Sequence[Column]) -> pd.DataFrame:
         ).astype(column.dtype)
         for column in schema
     }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(columns, index=table.index, copy=False)
 
 
 def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:

@@ -148,7 +148,7 @@ def frame_table(table: pd.DataFrame, measures: FaceMeasures) -> pd.DataFrame:
         **{n: getattr(measures, n) for n in ("valence", "arousal", "valence_raw", "arousal_raw")},
         **{f"p_{n}": measures.probabilities[:, k] for k, n in enumerate(EXPRESSIONS)},
     }
-    return conform(pd.DataFrame(values), FRAME_SCHEMA)
+    return conform(pd.DataFrame(values, copy=False), FRAME_SCHEMA)
 
 
 def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
+import tracemalloc
+import wave
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +36,7 @@ class Outer:
 
 def round_trip(kind, value, folder):
     for name, content in codecs.encode(value).items():
-        (folder / name).write_bytes(content)
+        (folder / name).write_bytes(b"".join(content))
     return codecs.decode(kind, folder)
 
 
@@ -84,6 +87,29 @@ def test_sound_comes_back_sample_by_sample(tmp_path):
     back = round_trip(Audio, value, tmp_path)
     assert back.signal.tolist() == [-32768, 0, 32767]
     assert (back.sample_rate, back.offset) == (16_000, 1.5)
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_sound_is_stored_as_the_wave_module_of_python_stores_it(n):
+    signal = np.arange(n, dtype=np.int16)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(signal.tobytes())
+    stored = codecs.encode(Audio(signal, 16_000, 0.0))["data.wav"]
+    assert b"".join(stored) == buffer.getvalue()
+
+
+def test_sound_is_stored_without_a_copy_of_it():
+    value = Audio(np.zeros(1_000_000, np.int16), 16_000, 0.0)
+    tracemalloc.start()
+    try:
+        files = codecs.encode(value)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(map(len, files["data.wav"])) == 44 + value.signal.nbytes
+    assert peak < value.signal.nbytes / 10
 
 
 def test_a_record_of_another_version_is_refused(tmp_path):
