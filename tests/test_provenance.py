@@ -84,6 +84,9 @@ def test_methods_terms_card_and_pages_say_in_how_many_sessions(annotated, tmp_pa
     pages = {v: (index.parent / f"{v}.session.html").read_text() for v in ("told", "heard")}
     assert "fake-voices" in pages["heard"] and "fake-voices" not in pages["told"]
     assert "The transcript was given by the user." in pages["told"]
+    # An index of one session says what that one rests on.
+    only = report.write(run, tmp_path / "one", videos=["told"]).read_text()
+    assert "fake-voices" not in only and "The transcript was given by the user." in only
 
 
 def test_models_of_stages_that_nobody_needed_are_not_named(annotated):

@@ -79,13 +79,18 @@ class Provenance:
         """Tasks that some model did."""
         return frozenset(use.task for use in self.uses)
 
-    def of(self, video: str) -> Provenance:
-        """Keep what concerns one session."""
+    def of(self, *videos: str) -> Provenance:
+        """Keep what concerns some sessions."""
+        wanted = set(videos)
+
+        def kept(of: Iterable[str]) -> tuple[str, ...]:
+            return tuple(video for video in of if video in wanted)
+
         return Provenance(
-            sessions=tuple(v for v in self.sessions if v == video),
-            uses=tuple(Use(u.task, u.identity, (video,)) for u in self.uses if video in u.videos),
-            untraced=tuple(v for v in self.untraced if v == video),
-            corrections={k: n for k, n in self.corrections.items() if k[0] == video},
+            sessions=kept(self.sessions),
+            uses=tuple(Use(u.task, u.identity, v) for u in self.uses if (v := kept(u.videos))),
+            untraced=kept(self.untraced),
+            corrections={k: n for k, n in self.corrections.items() if k[0] in wanted},
         )
 
     def extent(self, use: Use) -> str:

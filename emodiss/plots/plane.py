@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from emodiss.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# More points than this overlap into a blot; density is drawn instead.
-_MAX_POINTS = 2000
+# More points than this overlap into a blot; density is drawn instead. In the plane two clouds lie
+# on top of each other, and the upper one would hide the lower one sooner.
+_MAX_POINTS, _MAX_IN_PLANE = 2000, 400
+_LONG_TITLE = 52
 
 
 def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -41,7 +43,7 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             if not len(points):
                 continue
             label = f"{'voice' if channel == 'speech' else 'face'} (n = {len(points):,})"
-            if len(points) > _MAX_POINTS:
+            if len(points) > _MAX_IN_PLANE:
                 _draw_density(ax, points, colour, dashed=channel == "face")
                 dense = True
                 ax.plot([], [], color=colour, ls="--" if channel == "face" else "-", label=label)
@@ -77,7 +79,9 @@ def _draw_density(ax: Axes, points: np.ndarray, colour: str, *, dashed: bool) ->
 
     edges = np.linspace(-1, 1, 61)
     counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=(edges, edges))
-    density = gaussian_filter(counts, 1.2).T
+    # Scott's rule (Multivariate Density Estimation, 1992) in two dimensions: sd times n^(-1/6).
+    widths = points.std(axis=0) * len(points) ** (-1 / 6) / (edges[1] - edges[0])
+    density = gaussian_filter(counts, np.maximum(widths, 1.2)).T
     ranked = np.sort(density.ravel())[::-1]
     mass = np.cumsum(ranked) / ranked.sum()
     levels = sorted({float(ranked[np.searchsorted(mass, share)]) for share in (0.9, 0.5)})
@@ -108,6 +112,7 @@ def plot_differences(
         Paper A, Figure 10.
     """
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     with style.house_style():
         ax = style.axes_or_new(ax, width=5.0, height=4.6)
@@ -118,8 +123,10 @@ def plot_differences(
         ax.set(ylabel="|arousal of voice \N{MINUS SIGN} arousal of face|")
         # Pale ground under the points, edge above them: a crowd must not hide the threshold.
         ax.add_patch(Rectangle((0, 0), threshold, threshold, fc="#F1F3F5", ec="none"))
-        edge = Rectangle((0, 0), threshold, threshold, fill=False, ec=style.FLAG, ls="--", lw=1.6)
+        edge = Rectangle((0, 0), threshold, threshold, fill=False, ec=style.INK, ls="--", lw=1.6)
         edge.set_zorder(4)
+        # A pale rim, for the line to be seen on dark cells too.
+        edge.set_path_effects([withStroke(linewidth=3.6, foreground="white")])
         ax.add_patch(edge)
         inside = (0.02 * top, threshold - 0.02 * top)
         ax.annotate(
@@ -142,13 +149,17 @@ def plot_differences(
             )
             ax.figure.colorbar(cells, ax=ax, label="utterances", shrink=0.8)
         else:
-            ax.scatter(*gaps[~flagged].T, s=26, color=style.QUIET, label="not past T")
-            ax.scatter(*gaps[flagged].T, s=30, color=style.FLAG, marker="D", label="dissonant")
+            small = len(gaps) > _MAX_IN_PLANE
+            look: dict[str, Any] = {"s": 12 if small else 28, "alpha": 0.6 if small else 1.0}
+            look["linewidths"] = 0
+            ax.scatter(*gaps[~flagged].T, color=style.QUIET, label="not past T", **look)
+            ax.scatter(*gaps[flagged].T, color=style.FLAG, marker="D", label="dissonant", **look)
             # Below the axes: the corners are where the points are that matter.
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2)
         n = len(gaps)
         share = f"{flagged.sum():,} of {n:,} utterances dissonant ({flagged.mean():.0%})"
         unknown = len(table) - n
-        apart = ",\n" if n > _MAX_POINTS else ", "
-        ax.set_title(share + (f"{apart}{unknown:,} undetermined" if unknown else ""))
+        told = f"{unknown:,} undetermined" if unknown else ""
+        apart = ",\n" if len(share + told) > _LONG_TITLE else ", "
+        ax.set_title(apart.join(filter(None, (share, told))))
     return ax

@@ -158,7 +158,7 @@ def write(
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
-    write_atomically(index, _index_page(run, summaries, told(rests)))
+    write_atomically(index, _index_page(run, summaries, told(rests.of(*chosen))))
     return index
 
 

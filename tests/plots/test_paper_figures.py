@@ -64,6 +64,24 @@ def test_differences_are_absolute_and_counted(table):
     assert ax.get_title(loc="left") == "1 of 2 utterances dissonant (50%), 1 undetermined"
 
 
+def test_a_crowd_of_points_breaks_the_title_and_draws_the_plane_as_densities(table):
+    rng = np.random.default_rng(0)
+    some = pd.DataFrame(
+        rng.uniform(-1, 1, (900, 4)),
+        columns=["speech_valence", "speech_arousal", "face_valence", "face_arousal"],
+    )
+    some["delta_valence"] = some["speech_valence"] - some["face_valence"]
+    some["delta_arousal"] = some["speech_arousal"] - some["face_arousal"]
+    some.loc[:99, "delta_arousal"] = np.nan
+    ax = plot_differences(some)
+    assert sum(len(c.get_offsets()) for c in ax.collections) == 800
+    ax.figure.canvas.draw()
+    title = ax.get_title(loc="left")
+    assert title.endswith(",\n100 undetermined")
+    assert ax.title.get_window_extent().x1 <= ax.figure.bbox.x1
+    assert "90 %" in plot_plane(some).texts[0].get_text()
+
+
 def test_many_points_become_densities_in_reasonable_time(table):
     rng = np.random.default_rng(0)
     many = pd.DataFrame(
