@@ -8,7 +8,7 @@ person are joined afterwards.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -244,31 +244,18 @@ def link_with_counts(
             "Joining across cuts needs the appearance of each face; places mean little there."
         )
     faces = _series(detections_by_tick)
-    ticks = faces.ticks
-    trackable = _with_area(faces.boxes)
-    detections = np.column_stack([faces.boxes, faces.scores])[trackable]
-    first = np.searchsorted(trackable, faces.edges)
-    described = np.isin(ticks, list(appearance or ()))
-    shots = np.searchsorted(np.sort(np.asarray(cuts, np.float64)), ticks / fps + 1e-9, "right")
-    breaks = np.flatnonzero((np.diff(ticks) > 2 * stride) | (np.diff(shots) > 0)) + 1
+    described = np.isin(faces.ticks, list(appearance or ()))
+    shots = np.searchsorted(
+        np.sort(np.asarray(cuts, np.float64)), faces.ticks / fps + 1e-9, "right"
+    )
+    breaks = np.flatnonzero((np.diff(faces.ticks) > 2 * stride) | (np.diff(shots) > 0)) + 1
     pieces: list[Piece] = []
     unconfirmed = 0
-    for run in np.split(np.arange(len(ticks)), breaks):
-        if not len(run):
-            continue
-        # One tick at a time, and rows in arrays: an hour of lists would be hundreds of megabytes.
-        boxes = (detections[first[i] : first[i + 1]] for i in run)
-        hits: dict[int, array[int]] = {}
-        for i, seen in zip(run, associate(boxes, max_age, min_hits, iou_threshold), strict=True):
-            for s in seen:
-                row = int(trackable[first[i] + s.detection])
-                hits.setdefault(s.track.id, array("q")).append(row)
-        for found in hits.values():
-            if len(found) < min_hits:
-                unconfirmed += 1
-                continue
-            rows = np.frombuffer(found, np.int64)
-            pieces.append(Piece.of(faces, rows, appearance or {}, described, int(shots[run[0]])))
+    for rows, shot in _fragments(faces, shots, breaks, max_age, min_hits, iou_threshold):
+        if len(rows) < min_hits:
+            unconfirmed += 1
+        else:
+            pieces.append(Piece.of(faces, rows, appearance or {}, described, shot))
     chains, joins = join(
         pieces,
         max_gap=max_gap_s * fps,
@@ -281,6 +268,30 @@ def link_with_counts(
     long.sort(key=lambda c: (c[0][0].first, c[0][0].begins_at))
     tracks = [_track(number, chain, fps) for number, chain in enumerate(long, start=1)]
     return tracks, LinkCounts(len(pieces), unconfirmed, joins, len(chains) - len(long))
+
+
+def _fragments(
+    faces: FaceSeries,
+    shots: NDArray[np.int64],
+    breaks: NDArray[np.int64],
+    max_age: int,
+    min_hits: int,
+    iou_threshold: float,
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Run SORT anew after each break; of each of its tracks the rows of `faces`, and the shot."""
+    trackable = _with_area(faces.boxes)
+    detections = np.column_stack([faces.boxes, faces.scores])[trackable]
+    first = np.searchsorted(trackable, faces.edges)
+    for run in np.split(np.arange(len(faces)), breaks):
+        # One tick at a time, and rows in arrays: an hour of lists would be hundreds of megabytes.
+        boxes = (detections[first[i] : first[i + 1]] for i in run)
+        hits: dict[int, array[int]] = {}
+        for i, seen in zip(run, associate(boxes, max_age, min_hits, iou_threshold), strict=True):
+            for s in seen:
+                row = int(trackable[first[i] + s.detection])
+                hits.setdefault(s.track.id, array("q")).append(row)
+        for found in hits.values():
+            yield np.frombuffer(found, np.int64), int(shots[run[0]])
 
 
 def _series(detections_by_tick: Mapping[int, FaceBoxes]) -> FaceSeries:
