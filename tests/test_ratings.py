@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -421,7 +423,8 @@ def test_write_study_keeps_the_key_apart_and_texts_from_running(tmp_path):
     study = build(source, n_windows=4, repeats=0)
     paths = ratings.write_study(study, tmp_path / "study")
     assert {p.relative_to(tmp_path / "study").as_posix() for p in paths} == {
-        "items.csv", "hidden/key.csv", "sheets/r1.csv", "sheets/r2.csv", "sheets/r3.csv",
+        "items.csv", "hidden/key.csv", "hidden/design.json",
+        "sheets/r1.csv", "sheets/r2.csv", "sheets/r3.csv",
     }  # fmt: skip
     sheet = pd.read_csv(tmp_path / "study" / "sheets" / "r1.csv")
     assert sheet["response"].str.startswith("'=").all()
@@ -429,6 +432,18 @@ def test_write_study_keeps_the_key_apart_and_texts_from_running(tmp_path):
         ratings.write_study(study, tmp_path / "study")
     with pytest.raises(RatingsError, match="cannot be a file name"):
         ratings.write_study(build(raters=["../x"]), tmp_path / "other")
+
+
+def test_a_written_design_draws_the_same_study_again(tmp_path):
+    study = build(responses(), n_windows=4, repeats=0.25, seed=7)
+    ratings.write_study(study, tmp_path)
+    said = json.loads((tmp_path / "hidden" / "design.json").read_text())
+    again = ratings.build_study(responses(), name=said["study"], **said["design"])
+    pd.testing.assert_frame_equal(again.key, study.key)
+    for rater, sheet in study.sheets.items():
+        pd.testing.assert_frame_equal(again.sheets[rater], sheet)
+    assert said["scale"] == {"low": 1.0, "high": 5.0, "step": 1.0}
+    assert not any("design" in path.name for path in (tmp_path / "sheets").iterdir())
 
 
 # --- simulation --------------------------------------------------------------------------------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from emodiss import __version__
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.study import Study
 from emodiss.ratings.table import check
@@ -80,12 +83,15 @@ def merge(
 def write_study(study: Study, folder: str | Path) -> list[Path]:
     """Write sheets, items and the key as CSV; the key apart, so that it is not handed out.
 
+    Beside the key lies how the study was drawn, which names models and conditions too.
+
     Parameters
     ----------
     study
         From `build_study`.
     folder
-        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv` and `hidden/key.csv`.
+        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`
+        and `hidden/design.json`.
 
     Returns
     -------
@@ -109,7 +115,7 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
                 f"The rater code '{rater}' cannot be a file name; "
                 "letters, digits, '-', '_' and '.' were expected."
             )
-    paths = [folder / "items.csv", key_path]
+    paths = [folder / "items.csv", key_path, key_path.with_name("design.json")]
     (folder / "sheets").mkdir(parents=True, exist_ok=True)
     key_path.parent.mkdir(exist_ok=True)
     _for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
@@ -117,6 +123,15 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
         paths.append(folder / "sheets" / f"{rater}.csv")
         _for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
     study.key.to_csv(key_path, index=False, lineterminator="\n")
+    said = {
+        "study": study.name,
+        "emodiss": __version__,
+        "criteria": study.criteria,
+        "scale": asdict(study.scale),
+        "design": study.design,
+        "notes": study.notes,
+    }
+    paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     return paths
 
 

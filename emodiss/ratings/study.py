@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -39,8 +39,9 @@ class Study:
         Names of the criteria.
     scale
         What a rating may be.
-    seed
-        The seed everything was drawn with.
+    design
+        How it was drawn: the arguments of `build_study`, so that the same responses give the same
+        study again.
     notes
         What a reader must know about the draw.
     """
@@ -51,7 +52,7 @@ class Study:
     sheets: Mapping[str, pd.DataFrame]
     criteria: tuple[str, ...]
     scale: RatingScale
-    seed: int
+    design: Mapping[str, Any]
     notes: tuple[str, ...]
 
 
@@ -171,7 +172,19 @@ def build_study(
         sheets=sheets,
         criteria=tuple(criteria),
         scale=scale,
-        seed=seed,
+        design={
+            "seed": seed,
+            "models": list(models),
+            "conditions": list(conditions),
+            "raters": groups,
+            "n_windows": n_windows,
+            "repeats": repeats,
+            "n_length_bins": n_length_bins,
+            "flagged_share": flagged_share,
+            "max_per_video": max_per_video,
+            "raters_per_window": raters_per_window,
+            "order": order,
+        },
         notes=tuple(said),
     )
 

@@ -308,7 +308,7 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     asked = ("study", run, *raters, "--windows", 2, "--repeats", 0, "-o", out)
     done = call(*asked)
     assert done.exit_code == 0, done.output
-    names = ["items.csv", "hidden/key.csv", "sheets/a.csv", "sheets/b.csv"]
+    names = ["items.csv", "hidden/key.csv", "hidden/design.json", "sheets/a.csv", "sheets/b.csv"]
     assert done.stdout.split() == [str(out / name) for name in names]
     # Two windows, two models, four conditions; the sheet names no model and no condition.
     sheet = pd.read_csv(out / "sheets" / "a.csv")
