@@ -94,6 +94,11 @@ CHANGES = {
     "cropped.mp4": ("-vf", "crop=iw*0.92:ih*0.92,scale=200:-2"),
     "barred.mp4": ("-vf", "pad=iw:ih*1.4:0:oh*0.1:black"),
     "pale.mp4": ("-vf", "eq=contrast=0.8:brightness=0.08:saturation=0.3"),
+    "labelled.mp4": (
+        "-vf",
+        "drawbox=x=iw*0.8:y=0:w=iw*0.18:h=ih*0.15:color=red:t=fill,"
+        "drawbox=x=iw*0.1:y=ih*0.85:w=iw*0.8:h=ih*0.1:t=fill:enable='lt(mod(t,3),1.5)'",
+    ),
     "cut.mp4": ("-ss", "2.33", "-t", "11"),
     "opened.mp4": ("-vf", "tpad=start_duration=3.35:color=blue"),
 }

@@ -7,11 +7,12 @@ fingerprinting" (VISUAL): differences in time of the brightness of large areas. 
 the lowest waves of a cosine transform in place of blocks, since a slightly cropped picture shifts
 these little. The offset between two recordings is the peak of their cross-correlation.
 
-Meant to survive: other codecs, rates, sizes and contrast, black bars, trims and intros, and a crop
-of a few per cent. Not found: mirrored or played at another speed, cropped to a part, picture in
-picture; stills and slides hold no motion and are compared by their bytes alone. Decoding
-takes about a fifteenth of the playing time at 720p on one core; comparing grows with the square of
-the number of recordings, about a millisecond for two of seven minutes.
+Survives on four real clips of 5 to 16 s: other codecs, rates, sizes and contrast, black bars, trims
+and intros, logos, captions, and crops to 92 % of either side (85 % from 8 s on). Missed: mirrored
+copies, another speed (from 2 % on, in recordings of a minute), larger crops, picture in picture.
+Stills and slides hold no motion and are compared by their bytes alone. Decoding takes about a
+fifteenth of the playing time at 720p on one core; comparing grows with the square of the number of
+recordings, about a millisecond for two of seven minutes.
 """
 
 from __future__ import annotations
