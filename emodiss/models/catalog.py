@@ -49,6 +49,8 @@ class Entry:
         The weight files; empty where `place` is `package`.
     archive
         The file that holds `files`, where the publisher offers them packed.
+    packaged
+        Weight files inside `package`, relative to it, where `place` is `package`.
     source
         Where the weights come from.
     revision
@@ -88,6 +90,7 @@ class Entry:
     extra: str = "models"
     files: tuple[WeightFile, ...] = ()
     archive: WeightFile | None = None
+    packaged: tuple[str, ...] = ()
     scale: Scale | None = None
     group: str | None = None
     options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
@@ -106,6 +109,8 @@ class Entry:
             parts = [f"sha256:{str(file.sha256)[:16]}" for file in shipped_files(self)]
         elif self.place == "package":
             parts = [f"{self.package} {_version(self.package)}"]
+            if self.packaged and importlib.util.find_spec(self.package):
+                parts.append(f"sha256:{weight_files.packaged_digest(self.package, self.packaged)}")
         else:
             published = (self.archive,) if self.archive else self.files
             parts += [file.digest for file in published if file.digest != "unpinned"]
@@ -199,6 +204,7 @@ def _mtcnn(name: str, loader: str, what: str, options: _Options) -> Entry:
         loader=f"emodiss.models.{loader}",
         place="package",
         package="facenet_pytorch",
+        packaged=("data/pnet.pt", "data/rnet.pt", "data/onet.pt"),
         source="weights inside facenet-pytorch (Zhang et al. 2016)",
         revision="2.5.3",
         licence="MIT",
@@ -313,6 +319,7 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.diarizer_silero:SileroVoiceActivity",
             place="package",
             package="faster_whisper",
+            packaged=("assets/silero_vad*.onnx",),
             source="weights inside faster-whisper (Silero VAD v6)",
             revision="1.2.1",
             licence="MIT",
@@ -326,6 +333,7 @@ CATALOG: dict[str, Entry] = {
             loader="emodiss.models.diarizer_segmentation:SegmentationDiarizer",
             place="package",
             package="whisperx",
+            packaged=("assets/pytorch_model.bin",),
             source="weights inside whisperx (Bredin and Laurent 2021)",
             revision="3.8.6",
             licence="MIT",

@@ -6,52 +6,24 @@ for pictures whose channels lie side by side in memory.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import importlib.util
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emodiss.errors import MissingExtra, ModelError
 from emodiss.models.mtcnn_frames import CHANNELS
+from emodiss.models.weight_files import packaged, packaged_digest
 
 if TYPE_CHECKING:
     import torch
 
-_WEIGHT_FILES = ("pnet.pt", "rnet.pt", "onet.pt")
+WEIGHT_FILES = ("data/pnet.pt", "data/rnet.pt", "data/onet.pt")
+"""Inside facenet-pytorch."""
 
 
-def weights_folder() -> Path:
-    """Folder of the three weight files, found without importing torch.
-
-    Raises
-    ------
-    MissingExtra
-        If facenet-pytorch is not installed.
-    """
-    spec = importlib.util.find_spec("facenet_pytorch")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra.of("facenet_pytorch", "models")
-    return Path(next(iter(spec.submodule_search_locations))) / "data"
-
-
-@cache
 def weights_identity() -> str:
     """Version of facenet-pytorch and the first 12 hex digits of the SHA-256 of its weights."""
-    digest = hashlib.sha256()
-    folder = weights_folder()
-    for name in _WEIGHT_FILES:
-        path = folder / name
-        if not path.is_file():
-            raise ModelError(
-                f"The weight file {name} is missing from the facenet-pytorch package.",
-                next_step="Reinstall it: pip install --force-reinstall facenet-pytorch==2.5.3.",
-            )
-        digest.update(path.read_bytes())
-    version = importlib.metadata.version("facenet-pytorch")
-    return f"facenet-pytorch-{version}-{digest.hexdigest()[:12]}"
+    digest = packaged_digest("facenet_pytorch", WEIGHT_FILES)
+    return f"facenet-pytorch-{importlib.metadata.version('facenet-pytorch')}-{digest}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +79,8 @@ class MtcnnNets:
         import torch
 
         states = [
-            torch.load(weights_folder() / name, map_location="cpu", weights_only=True)
-            for name in _WEIGHT_FILES
+            torch.load(path, map_location="cpu", weights_only=True)
+            for path in packaged("facenet_pytorch", WEIGHT_FILES)
         ]
 
         def layer(state: dict[str, Any], name: str, slope: str, first: bool = False) -> Layer:

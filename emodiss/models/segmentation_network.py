@@ -13,7 +13,6 @@ mapped to a class that does nothing, and `weights_only` refuses everything else.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emodiss.errors import MissingExtra, ModelError
+from emodiss.errors import ModelError
 from emodiss.models import weight_files
 from emodiss.models.weight_files import WeightFile
 
@@ -148,10 +147,7 @@ def weights_path() -> Path:
     MissingExtra
         If whisperx is not installed.
     """
-    spec = importlib.util.find_spec("whisperx")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra.of("whisperx", "models")
-    return Path(spec.submodule_search_locations[0]) / "assets" / PUBLISHED.name
+    return weight_files.packaged("whisperx", [f"assets/{PUBLISHED.name}"])[0]
 
 
 def load(path: Path | None = None) -> SegmentationNetwork:

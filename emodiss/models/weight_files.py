@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from emodiss.errors import ModelError, ModelMissing
+from emodiss.errors import MissingExtra, ModelError, ModelMissing
 
 _BLOCK = 1 << 20
 
@@ -208,6 +211,51 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def packaged(package: str, names: Sequence[str]) -> list[Path]:
+    """Find weights that lie inside an installed package; the package is not imported.
+
+    Parameters
+    ----------
+    package
+        Import name.
+    names
+        Files relative to the package; `*` as in a shell.
+
+    Raises
+    ------
+    MissingExtra
+        If the package is not installed.
+    ModelError
+        If one of the files is not in it.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra.of(package, "models")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    paths: list[Path] = []
+    for name in names:
+        found = sorted(folder.glob(name))
+        if not found:
+            raise ModelError(
+                f"The weight file {name} is missing from the package {package}.",
+                next_step=f"Reinstall it: pip install --force-reinstall {package}.",
+            )
+        paths += found
+    return paths
+
+
+@cache
+def packaged_digest(package: str, names: tuple[str, ...]) -> str:
+    """First 12 hex digits of the SHA-256 of such files, one after the other.
+
+    Raises as `packaged` does.
+    """
+    digest = hashlib.sha256()
+    for path in packaged(package, names):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def fingerprint(folder: Path) -> str:

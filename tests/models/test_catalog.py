@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +165,18 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, monkeypatch):
     onnxruntime = resolve({}, ["emonet.backend=onnxruntime"])
     with pytest.raises(SettingsError, match="runs on the CPU"):
         catalog.load("emonet-8", onnxruntime, device="cuda")
+
+
+def test_weights_inside_a_package_are_named_by_version_and_hash():
+    # Independent of the code: what whisperx's own wheel states, and hashlib.
+    path = next(p for p in metadata.files("whisperx") if p.name == "pytorch_model.bin").locate()
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+    version = metadata.version("whisperx")
+    stated = f"pyannote-segmentation@whisperx {version},sha256:{digest}"
+    assert catalog.entry_of("pyannote-segmentation").identity == stated
+    for entry in CATALOG.values():
+        if entry.place == "package" and entry.revision != "local":
+            assert re.search(r",sha256:[0-9a-f]{12}$", entry.identity), entry.name
 
 
 @pytest.mark.parametrize(

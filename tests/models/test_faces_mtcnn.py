@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from emodiss.models.faces_facenet import ReferenceMtcnn
 from emodiss.models.faces_mtcnn import MtcnnDetector
 from emodiss.models.mtcnn_cascade import _nms_at_once, _nms_in_turn, pyramid_scales
 from emodiss.models.mtcnn_frames import Frames
-from emodiss.models.mtcnn_nets import weights_folder
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("facenet_pytorch")
@@ -50,7 +50,7 @@ class TestContract:
         assert isinstance(detector, FaceDetector)
         digest = hashlib.sha256()
         for name in ("pnet.pt", "rnet.pt", "onet.pt"):
-            digest.update((weights_folder() / name).read_bytes())
+            digest.update((files("facenet_pytorch") / "data" / name).read_bytes())
         assert digest.hexdigest()[:12] in detector.identity
         assert f"facenet-pytorch-{version('facenet-pytorch')}" in detector.identity
 
