@@ -1,15 +1,19 @@
-"""Commands that show something: prompts, plots, settings, models."""
+"""Commands that show something: prompts, plots, tables, settings, models."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emodiss.cli import output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsCsv, AsJson, Preset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
@@ -68,6 +72,36 @@ def plot(
     path = out or loaded.root / "figures" / f"{name}.png"
     figures.save(drawn, path)
     typer.echo(str(path))
+
+
+def table(
+    run: RunFolder,
+    which: Annotated[str, typer.Argument(metavar="TABLE", help="1, 2 or 4, as in the study.")],
+    name: Annotated[str | None, typer.Option(help="For table 2: what to call this corpus.")] = None,
+    all_work: Annotated[
+        bool, typer.Option("--all-work", help="For table 4: failed and repeated work too.")
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print one of the study's tables: the corpus in numbers, beside others, or hours of work."""
+    from emodiss import corpus
+    from emodiss.errors import SettingsError
+    from emodiss.runs.run import load
+
+    makers: dict[str, tuple[Callable[..., pd.DataFrame], dict[str, Any]]] = {
+        "1": (corpus.table1, {}),
+        "2": (corpus.table2, {} if name is None else {"name": name}),
+        "4": (corpus.table4, {"all_work": all_work}),
+    }
+    made = makers.get(which.removeprefix("table"))
+    if made is None:
+        raise SettingsError(
+            f"There is no table '{which}'; {', '.join(makers)} were expected.",
+            next_step="Table 3 comes with the figures of: emodiss evaluate.",
+        )
+    make, options = made
+    output.show(output.records(make(load(run), **options)), as_json=as_json, as_csv=as_csv)
 
 
 def settings(preset: Preset = "paper", as_json: AsJson = False, as_csv: AsCsv = False) -> None:

@@ -127,6 +127,19 @@ def test_prompts_come_as_json_lines_or_as_text(run_cli, finished, tmp_path):
     assert code == 2 and "dissonance" in err
 
 
+def test_the_tables_of_the_study(run_cli, finished):
+    code, out, _ = run_cli("table", str(finished.root), "1", "--json")
+    assert code == 0
+    by_name = {row["statistic"]: row for row in json.loads(out)}
+    assert by_name["videos"]["value"] == len(finished.videos) and by_name["videos"]["paper"] == 1441
+    code, out, _ = run_cli("table", str(finished.root), "table2", "--name", "Mine", "--csv")
+    assert code == 0 and out.splitlines()[-1].startswith("Mine,")
+    code, out, _ = run_cli("table", str(finished.root), "4", "--all-work")
+    assert code == 0 and "Bounding box extraction" in out
+    code, _, err = run_cli("table", str(finished.root), "3")
+    assert code == 2 and "no table '3'; 1, 2, 4" in err and "emodiss evaluate" in err
+
+
 @pytest.mark.parametrize("figure", ["figure3", "fig10", "session"])
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_figures_are_drawn_in_every_format(run_cli, finished, tmp_path, figure, suffix):
