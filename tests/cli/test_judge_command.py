@@ -331,7 +331,7 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     assert "holds a study already" in str(call(*asked).exception)
     one = call("study", run, *raters, "--windows", 2, "--model", "one", "-o", tmp_path / "one")
     assert one.exit_code == 0 and len(pd.read_csv(tmp_path / "one" / "items.csv")) == 8
-    wrong = call("study", run, *raters, "--model", "oen")
+    wrong = call("study", run, *raters, "--model", "ome")
     assert "Did you mean 'one'?" in str(wrong.exception)
     assert "named twice" in str(call("study", run, *raters, "--rater", "a").exception)
 
