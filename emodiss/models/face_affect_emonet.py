@@ -274,8 +274,9 @@ class EmoNetFace:
     CPU time for one face on one thread, as a share of that of the network as its authors run it
     (`scripts/bench_video.py` measures it): channels-last layout, used here, 0.8 to 0.9; ONNX
     Runtime 0.6; bfloat16 with AVX-512 alone 0.4 in torch and 0.3 in OpenVINO, with AMX (measured
-    earlier on another machine) 0.25 and 0.1. With random weights bfloat16 moved the means of utterances by up to 0.02 in OpenVINO and
-    0.004 in torch, where single frames of one face deviate by 0.12.
+    earlier on another machine) 0.25 and 0.1. With random weights bfloat16 moved the means of
+    utterances by up to 0.02 in OpenVINO and 0.004 in torch, where single frames of one face
+    deviate by 0.12.
     """
 
     def __init__(
