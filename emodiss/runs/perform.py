@@ -10,10 +10,12 @@ import contextlib
 import ctypes
 import errno
 import gc
+import importlib
 import sys
 import time
 import traceback
 import typing
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +94,8 @@ def perform(job: Job) -> Outcome:
     started = time.perf_counter()
     store = Store(job.root)
     try:
-        notes = _make(job, store)
+        with linear_algebra_threads(job.threads):
+            notes = _make(job, store)
     except Exception as error:
         return Outcome(
             video=job.row.id,
@@ -128,6 +131,20 @@ def _make(job: Job, store: Store) -> tuple[str, ...]:
     facts = {**job.facts, "notes": list(notes)}
     store.write(job.row.id, job.stage, value, key=job.key, facts=facts)
     return notes
+
+
+@contextlib.contextmanager
+def linear_algebra_threads(n: int) -> Generator[None]:
+    """Let NumPy and SciPy multiply matrices on n threads inside a `with`.
+
+    They would take every core, get in the way of the other workers, and give other last bits on a
+    machine with more cores.
+    """
+    from threadpoolctl import threadpool_limits
+
+    importlib.import_module("scipy.linalg")  # only libraries that are loaded are held back
+    with threadpool_limits(n, user_api="blas"):
+        yield
 
 
 def give_back_memory() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +92,37 @@ def test_one_outcome_per_job_and_a_fault_costs_its_own_job_only(
     list(alone.map(jobs_for(reference, study, "media", "0" * 64, {})))
     list(alone.map(jobs_for(reference, study, "audio", "1" * 64, {"media": "0" * 64})))
     assert contents(tmp_path) == contents(reference) and len(contents(reference)) >= 4
+
+
+_COUNT_THREADS = """
+import sys, types
+import numpy
+from threadpoolctl import threadpool_info
+from emodiss.runs import perform
+
+def threads():
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+inside = []
+perform._make = lambda job, store: inside.extend(threads()) or ()
+row = types.SimpleNamespace(id="a")
+job = types.SimpleNamespace(
+    root=sys.argv[1], row=row, stage="audio", key="0", model=None, device="cpu", threads=1
+)
+assert perform.perform(job).status == "done"
+print(inside, threads())
+assert set(inside) == {1}
+assert max(threads()) > 1, "this machine cannot show a difference"
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores to tell one from all")
+def test_a_job_multiplies_matrices_on_its_own_threads_only(tmp_path: Path) -> None:
+    # With as many as there are cores, the last bits would follow the machine.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", _COUNT_THREADS, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 def test_nothing_to_do_is_done(engine: Engine) -> None:

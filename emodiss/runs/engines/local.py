@@ -88,9 +88,7 @@ def _died(job: Job) -> Outcome:
 
 
 def _start_worker(parent: int) -> None:
-    """Keep a worker single-threaded, silent and mortal."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    """Keep a worker silent and mortal."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 
     # A worker waits on a pipe that it holds open itself, so it would outlive a killed parent.

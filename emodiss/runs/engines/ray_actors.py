@@ -42,14 +42,7 @@ class RayEngine:
         self._started_here = not ray.is_initialized()
         if self._started_here:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        environment = {
-            "env_vars": {
-                "OMP_NUM_THREADS": "1",
-                "OPENBLAS_NUM_THREADS": "1",
-                "MKL_NUM_THREADS": "1",
-                "PYANNOTE_METRICS_ENABLED": "0",
-            }
-        }
+        environment = {"env_vars": {"PYANNOTE_METRICS_ENABLED": "0"}}
         remote: Any = ray.remote(_Worker)
         count = max(1, workers)
         self._actors = [remote.options(runtime_env=environment).remote() for _ in range(count)]
