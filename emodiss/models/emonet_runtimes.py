@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models.emonet_network import SIDE, EmoNet
-from emodiss.models.torch_threads import torch_threads
+from emodiss.models.torch_threads import torch_threads, without_tf32
 
 Run = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
@@ -35,12 +35,7 @@ def in_torch(network: EmoNet, *, device: str, precision: str, threads: int) -> R
     def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         image = torch.from_numpy(batch).to(device, dtype)
         image = image.contiguous(memory_format=torch.channels_last)
-        # TF32 would cost three digits without saying so.
-        with (
-            torch_threads(threads),
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(allow_tf32=False),
-        ):
+        with torch_threads(threads), torch.inference_mode(), without_tf32():
             return {k: v.float().cpu().numpy() for k, v in network(image).items()}
 
     return run

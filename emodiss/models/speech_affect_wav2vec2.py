@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models.speech_affect_windows import Level, WindowedSpeech, label_order
-from emodiss.models.torch_threads import torch_threads
+from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import (
     AUDEERING_HUB,
     AUDEERING_HUB_OLDER,
@@ -171,12 +171,7 @@ class Wav2Vec2Speech(WindowedSpeech):
         for row, signal in zip(batch, signals, strict=True):
             row[: len(signal)] = signal
         lengths = None if min(sizes) == max(sizes) else torch.tensor(sizes, device=self.device)
-        # TF32 would cost three digits without saying so.
-        with (
-            torch_threads(self.threads),
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(allow_tf32=False),
-        ):
+        with torch_threads(self.threads), torch.inference_mode(), without_tf32():
             out = self._network(torch.from_numpy(batch).to(self.device), lengths)
             logits = out["logits"].double().cpu().numpy()
         return logits[:, self._order]

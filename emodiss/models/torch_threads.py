@@ -1,4 +1,4 @@
-"""How many threads torch may use, for the length of one call."""
+"""How torch computes for the length of one call: on how many threads, and how exactly."""
 
 from __future__ import annotations
 
@@ -26,3 +26,22 @@ def torch_threads(n: int) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def without_tf32() -> Generator[None]:
+    """Convolve in full float32 inside a `with`: TF32 would cost three digits without saying so.
+
+    `torch.backends.cudnn.flags` takes every flag it is not given for off, cuDNN itself among
+    them, and convolutions on a GPU would leave it for much slower code. Hence all are given.
+    """
+    from torch.backends import cudnn
+
+    with cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        benchmark_limit=cudnn.benchmark_limit,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    ):
+        yield

@@ -409,6 +409,21 @@ def test_backends_equal_torch(file8: Path, model: EmoNetFace, backend: str) -> N
     np.testing.assert_allclose(fast.probabilities, slow.probabilities, rtol=0, atol=1e-5)
 
 
+def test_torch_keeps_cudnn_and_takes_no_tf32(file8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+    forward = EmoNet.forward
+
+    def watched(self: EmoNet, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
+        return forward(self, image)
+
+    monkeypatch.setattr(EmoNet, "forward", watched)
+    before = (torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32)
+    EmoNetFace(file8, allow_unverified=True, backend="torch").predict([pattern()])
+    assert seen == [(before[0], False)] and before[0]
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32) == before
+
+
 def has_bfloat16() -> bool:
     return "bf16" in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else False
 

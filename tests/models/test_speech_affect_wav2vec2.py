@@ -178,6 +178,21 @@ def test_padded_batch_equals_one_by_one(model: Wav2Vec2Speech) -> None:
     assert np.abs(model.raw(list(padded)) - single[1]).max() > 1e-3
 
 
+def test_the_network_keeps_cudnn_and_takes_no_tf32(
+    model: Wav2Vec2Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    forward = SpeechRegressor.forward
+
+    def watched(self: SpeechRegressor, *given: Any) -> dict[str, torch.Tensor]:
+        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
+        return forward(self, *given)
+
+    monkeypatch.setattr(SpeechRegressor, "forward", watched)
+    model.raw([voice(1.0)])
+    assert seen == [(True, False)]
+
+
 def test_equal_lengths_in_a_batch(model: Wav2Vec2Speech) -> None:
     signals = [voice(1.0, seed=i) for i in range(3)]
     single = np.concatenate([model.raw([signal]) for signal in signals])
