@@ -32,6 +32,25 @@ def test_any_missing_value_leaves_it_undetermined(missing):
     assert flags.axis[0] is None and math.isnan(flags.score[0])
 
 
+def test_every_way_to_write_missing_leaves_it_undetermined():
+    for nothing in (None, pd.NA, math.nan, math.inf):
+        flags = flag(pd.Series([0.9, nothing], dtype=object), [0, 0], [0, 0], [0, 0])
+        assert flags.dissonant[0] and flags.dissonant[1] is pd.NA
+        assert math.isnan(flags.score[1]) and flags.axis[1] is None
+    assert flag(pd.array([0.9, None], "Float64"), [0, 0], [0, 0], [0, 0]).dissonant[1] is pd.NA
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinities_that_cancel_are_undetermined_without_a_word():
+    assert flag([math.inf], [0], [math.inf], [0]).dissonant[0] is pd.NA
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    # No difference is past it, so all would pass for consonant.
+    with pytest.raises(ValueError, match="nan"):
+        flag([0.9], [0], [0], [0], threshold=math.nan)
+
+
 def test_unequal_lengths_and_negative_thresholds_are_refused():
     with pytest.raises(ValueError, match="equally long"):
         flag([0, 1], [0], [0], [0])

@@ -56,21 +56,19 @@ def flag(
     Returns
     -------
     Flags
-        Undetermined wherever any of the four values is NaN.
+        Undetermined wherever any of the four values is missing (NaN, None, NA) or infinite.
 
     Raises
     ------
     ValueError
-        If the arrays differ in length or the threshold is negative.
+        If the arrays differ in length, or the threshold is negative or NaN.
     """
-    arrays = [
-        np.atleast_1d(np.asarray(x, np.float64)) for x in (speech_v, speech_a, face_v, face_a)
-    ]
+    arrays = [_measured(x) for x in (speech_v, speech_a, face_v, face_a)]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise ValueError(f"The four series must be equally long and flat, got shapes {shapes}.")
-    if threshold < 0:
-        raise ValueError(f"The threshold must not be negative, got {threshold}.")
+    if not threshold >= 0:  # NaN too
+        raise ValueError(f"The threshold must be a number and not negative, got {threshold}.")
     delta_v, delta_a = arrays[0] - arrays[2], arrays[1] - arrays[3]
     score = np.maximum(np.abs(delta_v), np.abs(delta_a))  # NaN if either is NaN
     unknown = np.isnan(score)
@@ -81,6 +79,15 @@ def flag(
     axis[on_v & on_a & ~unknown] = "both"
     dissonant = pd.arrays.BooleanArray((on_v | on_a) & ~unknown, unknown)
     return Flags(delta_v, delta_a, score, dissonant, axis)
+
+
+def _measured(values: ArrayLike) -> NDArray[np.float64]:
+    """Return values as a flat array, with NaN for whatever is no finite number."""
+    array = np.atleast_1d(np.asarray(values))
+    if array.dtype == object:  # a list with None, or pandas' NA
+        array = np.where(pd.isna(array), np.nan, array)
+    array = array.astype(np.float64)
+    return np.where(np.isfinite(array), array, np.nan)
 
 
 def exceedance_probability(
