@@ -15,6 +15,7 @@ import emodiss
 from emodiss.exports import whole_run
 from emodiss.exports.provenance import trace
 from emodiss.reviews import Place, Review
+from emodiss.runs import perform
 from emodiss.runs.reviews import ReviewFile
 from emodiss.web import report
 from tests import make
@@ -102,6 +103,19 @@ def test_a_model_that_had_nothing_to_measure_is_not_named(annotated, tmp_path):
     run = annotated([("silent", "silent.mp4", "silent.stm")])
     assert (run.utterances["speech_status"] == "no_audio").all()
     assert "speech_affect" not in used(run) and "faces" in used(run)
+
+
+def test_results_keep_the_versions_that_made_them_through_an_update(annotated, monkeypatch):
+    versions = {"python": "3.12.1", "emodiss": "0.1.0", "scipy": "1.15.0"}
+    monkeypatch.setattr(perform, "installed", lambda: versions)
+    annotated(MIXED[:1])
+    # The second session is added after an update of SciPy; the first is not made again.
+    monkeypatch.setattr(perform, "installed", lambda: {**versions, "scipy": "1.16.0"})
+    run = annotated(MIXED)
+    assert run.store.meta("told", "audio")["software"]["scipy"] == "1.15.0"
+    assert trace(run).software["scipy"] == ("1.15.0", "1.16.0")
+    told = "emodiss 0.1.0 (preset lite; with Python 3.12.1, scipy 1.15.0 and 1.16.0)"
+    assert told in whole_run.methods(run)
 
 
 def test_an_aligner_is_named_where_it_placed_words(annotated, tmp_path):

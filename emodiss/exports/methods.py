@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -57,23 +57,15 @@ def methods(run: Run, *, seed: int = 0) -> str:
     facts, videos, table = run.facts, run.videos_table, run.utterances
     rests = trace(run)
     rule = dissonance.Rule.of(run.settings.dissonance)
-    versions = facts.get("versions", {})
     hours = float(videos["duration"].sum()) / 3600
     failed = len({failure.video for failure in run.failures})
     silent = len(videos) - len(rests.sessions)
-    packages = ", ".join(
-        f"{name} {version}"
-        for name, version in sorted(versions.items())
-        if name not in ("emodiss", "python") and version != "not installed"
-    )
     said = [
         f"{_count(len(videos), 'video')} ({hours:.2f} h"
         + (f"; {failed} more could not be analysed" if failed else "")
         + (f"; {silent} without an utterance" if silent else "")
-        + f") {'were' if len(videos) != 1 else 'was'} analysed with emodiss "
-        f"{versions.get('emodiss', '')} (preset "
-        f"{facts.get('preset', '')}, Python {versions.get('python', '')}; installed packages: "
-        f"{packages}), which follows Haydarov et al. (2025).",
+        + f") {'were' if len(videos) != 1 else 'was'} analysed with "
+        f"{_software(rests, facts)}, which follows Haydarov et al. (2025).",
         _models(rests),
         stated(rests, videos, table),
         _sampling(run, rests),
@@ -82,6 +74,21 @@ def methods(run: Run, *, seed: int = 0) -> str:
         _changed(run),
     ]
     return " ".join(filter(None, said)) + "\n"
+
+
+def _software(rests: Provenance, facts: Mapping[str, Any]) -> str:
+    """Name what was installed while the results were made."""
+    told = {name: _listed(versions) for name, versions in rests.software.items()}
+    when = "with"
+    if not told:
+        told, when = facts.get("versions", {}), "when last run, with"
+    packages = ", ".join(
+        f"{name} {told[name]}" for name in sorted(told) if name not in ("emodiss", "python")
+    )
+    return (
+        f"emodiss {told.get('emodiss', '')} (preset {facts.get('preset', '')}; {when} Python "
+        f"{told.get('python', '')}, {packages})"
+    )
 
 
 def stated(rests: Provenance, videos: pd.DataFrame, voices: pd.DataFrame) -> str:

@@ -67,12 +67,16 @@ class Provenance:
         their models are not among `uses`.
     corrections
         Session and kind of review (`emodiss.reviews.KINDS`) to how many are in force.
+    software
+        Package to its versions that made the results, in the order met; more than one where the
+        run went on after an update.
     """
 
     sessions: tuple[str, ...]
     uses: tuple[Use, ...]
     untraced: tuple[str, ...]
     corrections: Mapping[tuple[str, str], int]
+    software: Mapping[str, tuple[str, ...]]
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -91,6 +95,7 @@ class Provenance:
             uses=tuple(Use(u.task, u.identity, v) for u in self.uses if (v := kept(u.videos))),
             untraced=kept(self.untraced),
             corrections={k: n for k, n in self.corrections.items() if k[0] in wanted},
+            software=self.software,
         )
 
     def extent(self, use: Use) -> str:
@@ -119,11 +124,11 @@ def trace(run: Run) -> Provenance:
     table = run.columns("utterances", columns)
     said = {str(video): part for video, part in table.groupby("video_id")}
     facts = run.videos_table.set_index("video_id")
-    versions = run.facts.get("versions", {})
     labels = _LabelModels(run)
     found: dict[tuple[str, str], list[str]] = {}
     untraced: list[str] = []
     corrections: Counter[tuple[str, str]] = Counter()
+    software: dict[str, dict[str, None]] = {}
     sessions = [video for video in run.videos if video in said]
     for video in sessions:
         results = _results(run.store, video)
@@ -132,12 +137,15 @@ def trace(run: Run) -> Provenance:
             continue
         for meta in results.values():
             corrections.update((video, review["kind"]) for review in meta.get("reviews", ()))
+            for package, version in meta.get("software", {}).items():
+                software.setdefault(package, {})[version] = None
         uses = [
             *_of_stages(run, video, results, said[video], facts.loc[video]),
             *_of_roles(results["roles"], said[video], labels.of(video)),
         ]
         if (said[video]["text"].fillna("").str.strip() != "").any():
-            version = versions.get("vaderSentiment") or "version not recorded"
+            made_with = results["utterances"].get("software", {})
+            version = made_with.get("vaderSentiment", "version not recorded")
             uses.append(("sentiment", f"vader@vaderSentiment {version}"))
         for use in dict.fromkeys(uses):
             found.setdefault(use, []).append(video)
@@ -147,6 +155,7 @@ def trace(run: Run) -> Provenance:
         uses=tuple(Use(*use, tuple(found[use])) for use in ordered),
         untraced=tuple(untraced),
         corrections=dict(corrections),
+        software={package: tuple(versions) for package, versions in software.items()},
     )
 
 

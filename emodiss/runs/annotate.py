@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.runs.versions import installed
 from emodiss.settings import Settings, resolve
 from emodiss.stages import STAGES
 
@@ -378,18 +378,6 @@ def _job(
 
 def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> None:
     """Write what this run was asked to do and with which versions."""
-    import importlib.metadata
-
-    packages = (
-        *("emodiss", "torch", "facenet-pytorch", "filterpy", "onnxruntime", "openvino", "av"),
-        *("whisperx", "pyannote.audio", "audonnx", "transformers", "vaderSentiment"),
-    )
-    versions: dict[str, str] = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
     described = {
         "preset": preset,
         "problems": [asdict(problem) for problem in read.problems],
@@ -398,7 +386,7 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
             task: entry.identity_with(settings) for task, entry in catalog.chosen(settings).items()
         },
         "licences": {e.name: e.licence for e in catalog.chosen(settings).values()},
-        "versions": versions,
+        "versions": installed(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"

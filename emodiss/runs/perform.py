@@ -25,6 +25,7 @@ from emodiss.manifest import VideoRow
 from emodiss.reviews import Overlay
 from emodiss.runs.keys import digest
 from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.runs.versions import installed
 from emodiss.settings import Settings
 from emodiss.stages import BY_NAME
 
@@ -128,7 +129,7 @@ def _make(job: Job, store: Store) -> tuple[str, ...]:
     """Call the stage and write what it gives; return its notes."""
     value = _call(job, store)
     notes = tuple(getattr(value, "notes", ()))
-    facts = {**job.facts, "notes": list(notes)}
+    facts = {**job.facts, "notes": list(notes), "software": installed()}
     store.write(job.row.id, job.stage, value, key=job.key, facts=facts)
     return notes
 
