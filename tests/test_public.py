@@ -59,6 +59,14 @@ def test_sessions_are_stretches_and_a_start_that_is_no_time_is_reported(annomi, 
     ]
 
 
+def test_words_where_a_time_belongs_are_not_repeated(tmp_path):
+    path = tmp_path / "shifted.csv"
+    row = "0,high,T,https://example.org/a,drink,0,therapist,I feel low today,00:00:13,,\n"
+    path.write_text(HEADER + row)
+    (problem,) = public.read_annomi(path).problems
+    assert "line 2" in problem and "16 characters" in problem and "feel" not in problem
+
+
 def test_addresses_alone_hold_no_words(annomi, tmp_path):
     path = public.read_annomi(annomi).write(tmp_path, "shared", transcripts=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["annomi.csv", "shared.csv"]

@@ -170,7 +170,13 @@ def read_annomi(path: Path) -> Collection:
 def _strict_time(text: str) -> float:
     """Read HH:MM:SS with two digits each; `00:09:025` could mean 2, 5 or 25 seconds."""
     if not re.fullmatch(r"\d{2}:[0-5]\d:[0-5]\d", text):
-        raise ValueError(f"the time '{text[:20]}' is not HH:MM:SS")
+        # In a shifted column stand words, and a report must not repeat them.
+        shown = (
+            f"the time '{text}'"
+            if re.fullmatch(r"[\d:.,]{0,20}", text)
+            else (f"what stands for the time ({len(text)} characters)")
+        )
+        raise ValueError(f"{shown} is not HH:MM:SS")
     return parse_time(text)
 
 
