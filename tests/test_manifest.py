@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from emodiss import manifest
@@ -109,6 +111,13 @@ def test_a_time_that_is_none_is_named_and_a_shifted_cell_is_not_quoted(tmp_path)
 def test_roles_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match=r"Ada|speaker="):
         manifest.parse_roles(text)
+
+
+@pytest.mark.parametrize("stretch", [{"start": math.nan}, {"end": math.nan}, {"end": math.inf}])
+def test_an_empty_cell_of_a_data_frame_is_no_time(stretch):
+    # pandas writes NaN there. No moment lies after it, so the whole video would be left out.
+    with pytest.raises(ValueError, match="finite"):
+        manifest.VideoRow(id="a", path="a.mp4", **stretch)
 
 
 def test_rows_in_memory_are_checked_alike(tmp_path):

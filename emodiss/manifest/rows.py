@@ -76,7 +76,11 @@ class VideoRow(BaseModel):
 
     # What was written is not repeated in errors: an address may hold a password.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     id: str
