@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import emodiss
+from emodiss.exports.methods import methods
 from emodiss.web import curves, report
 from tests.browser import chromium
 
@@ -129,6 +130,25 @@ def test_a_session_that_failed_says_why(study, tmp_path, stand_ins):
     page = index.read_text(encoding="utf-8")
     assert "lost" in page and found.failures[0].error["what"][:20] in page
     assert not (index.parent / "lost.session.html").exists()
+
+
+def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_ins):
+    run = emodiss.annotate(
+        study / "manifest.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings={**stand_ins, "dissonance.quantile": 0.25},
+        workers=0,
+        figures=False,
+    )
+    table = run.utterances
+    table["dissonance_threshold"] = np.where(table["video_id"] == "a", 0.125, np.nan)
+    table.to_parquet(run.root / "utterances.parquet", index=False)
+    folder = report.write(run).parent
+    assert "T = 0.125)" in page_of(folder, "a")
+    assert "T = none)" in page_of(folder, "b")  # nothing was determined there
+    assert "threshold: 0.25 quantile of each session" in (folder / "index.html").read_text("utf-8")
+    assert "more than the 0.25 quantile of its session's differences" in methods(run)
 
 
 def test_only_known_sessions_can_be_asked_for(run, tmp_path):

@@ -201,6 +201,8 @@ def _show_utterances(run: Any) -> None:
 
 def _report(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
+    from emodiss.dissonance import Rule
+
     table = run.utterances
     failures = run.failures
     for video in run.videos:
@@ -210,6 +212,7 @@ def _report(run: Any, *, as_json: bool) -> None:
     n_flagged = int(table["dissonant"].fillna(False).sum())
     n_unknown = int(table["dissonant"].isna().sum())
     failed = {f.video for f in failures}
+    rule = Rule.of(run.settings.dissonance)
     n_videos = len(set(run.videos) | failed)
     summary = {
         "run": str(run.root),
@@ -218,7 +221,8 @@ def _report(run: Any, *, as_json: bool) -> None:
         "utterances": len(table),
         "dissonant": n_flagged,
         "undetermined": n_unknown,
-        "threshold": run.settings.dissonance.threshold,
+        "threshold": rule.threshold if rule.quantile is None else None,
+        "quantile": rule.quantile,
         "failures": [{"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures],
     }
     if as_json:
@@ -228,15 +232,16 @@ def _report(run: Any, *, as_json: bool) -> None:
     else:
         for failure in failures:
             error = failure.error or {}
+            what = str(error.get("what", "")).rstrip(".")
             output.say(
                 f"{failure.video or '(no id)'}: failed in {failure.stage} "
-                f"[{error.get('code')}]: {error.get('what')} {error.get('next_step')}"
+                f"[{error.get('code')}]: {what}. {error.get('next_step')}"
             )
         determined = len(table) - n_unknown
         typer.echo(
             f"{run.root}: {n_videos - len(failed)} of {n_videos} videos complete, "
             f"{len(table)} utterances, {n_flagged} of {determined} dissonant "
-            f"(T = {summary['threshold']:g}), {n_unknown} undetermined"
+            f"(T = {rule.threshold_words}), {n_unknown} undetermined"
         )
     if failures:
         raise typer.Exit(1)

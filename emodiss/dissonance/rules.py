@@ -98,6 +98,13 @@ class Rule:
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
     @property
+    def threshold_words(self) -> str:
+        """The threshold in words: `0.5`, or which quantile it is of each session's scores."""
+        if self.quantile is None:
+            return f"{self.threshold:g}"
+        return f"{self.quantile:g} quantile of each session"
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """Axes on which the sides are compared."""
         return ("valence", "arousal") if self.compare == "voice_vs_face" else ("valence",)

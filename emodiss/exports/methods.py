@@ -243,7 +243,7 @@ def _comparison(rule: dissonance.Rule) -> str:
     threshold = (
         f"more than T = {rule.threshold:g}"
         if rule.quantile is None
-        else f"more than the {rule.quantile:g} quantile of all differences"
+        else f"more than the {rule.quantile:g} quantile of its session's differences"
     )
     baseline = {
         "none": "",

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from emodiss.dissonance import Rule
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
@@ -191,7 +192,7 @@ def _session_page(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=run.settings.dissonance.threshold,
+        threshold=_threshold_of(table),
         media=_address(run.media(summary.video), folder),
         url=row.get("url") or "",
         start=start,
@@ -218,7 +219,7 @@ def _index_page(run: Run, summaries: Sequence[_Summary], origin: dict[str, Any])
         name=run.root.resolve().name,
         sessions=summaries,
         whole=whole,
-        threshold=run.settings.dissonance.threshold,
+        threshold=Rule.of(run.settings.dissonance).threshold_words,
         preset=run.facts.get("preset", ""),
         **origin,
     )
@@ -299,6 +300,12 @@ def _reason_words(reason: str) -> str:
     """Put reason codes into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(_REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
+
+
+def _threshold_of(table: pd.DataFrame) -> str:
+    """Return the threshold that a session was flagged with; a quantile differs between sessions."""
+    used = table["dissonance_threshold"].dropna()
+    return f"{used.iloc[0]:g}" if len(used) else "none"
 
 
 def _text(value: object) -> str:
