@@ -144,11 +144,16 @@ def curate(
     # Only ids are taken from it: no file that it names is opened.
     read = manifests.read(manifest, allow_local=True)
     ids = [row.id for row in read.rows] + [p.id for p in read.problems if p.id]
+    overrules: dict[str, tuple[str, str]] = {}
+    if overrule is not None:
+        overrules = corpus.read_overrules(overrule)
+        for unknown in sorted(overrules.keys() - set(ids)):
+            output.say(f"{overrule.name}: decides about '{unknown}', which the manifest lacks")
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
         limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
-        overrules=corpus.read_overrules(overrule) if overrule else None,
+        overrules=overrules,
         pictures=pictures,
     )
     steps = corpus.waterfall(table)

@@ -48,6 +48,9 @@ def test_curate_gives_videos_waterfall_and_overlap(run_cli, finished, study, tmp
     assert found["waterfall"][0] == {"step": "candidates", "with_it": 2, "taken": 0, "left": 2}
     assert found["waterfall"][-1]["left"] == 1
     assert found["overlap"]["too_short"]["no_speech"] == 2
+    decisions.write_text("id,verdict,why\na,keep,short on purpose\nA1,exclude,a slip\n")
+    code, _, err = run_cli(*arguments, "--overrule", decisions, "--csv")
+    assert code == 0 and "decisions.csv: decides about 'A1', which the manifest lacks" in err
     code, out, _ = run_cli(*arguments, "--csv")
     assert [row["id"] for row in csv.DictReader(io.StringIO(out))] == ["a", "b"]
     code, _, err = run_cli(*arguments, "--limit", "min_snr=1")
