@@ -158,7 +158,8 @@ def curate(
     )
     steps = corpus.waterfall(table)
     # JSON knows neither NaN nor infinity; what is missing is null.
-    plain = table.astype(object).where(table.notna(), None).replace(float("inf"), None)
+    endless = table.isin([float("inf"), float("-inf")])
+    plain = table.astype(object).where(table.notna() & ~endless, None)
     if as_json:
         found = {
             "videos": plain.to_dict("records"),

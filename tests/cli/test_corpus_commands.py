@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 
 import pytest
 
 import emodiss
+from emodiss.corpus import curation
+from emodiss.corpus.quality import AudioQuality
 
 
 @pytest.fixture
@@ -55,6 +58,17 @@ def test_curate_gives_videos_waterfall_and_overlap(run_cli, finished, study, tmp
     assert [row["id"] for row in csv.DictReader(io.StringIO(out))] == ["a", "b"]
     code, _, err = run_cli(*arguments, "--limit", "min_snr=1")
     assert code == 2 and "min_snr_db" in err
+
+
+def test_curate_writes_json_that_others_can_read_where_speech_is_silent(
+    run_cli, finished, study, monkeypatch
+):
+    # Ten times the logarithm of no power at all; JSON has no word for it.
+    silent = AudioQuality(-math.inf, -math.inf, 0.0, math.nan, 1.0)
+    monkeypatch.setattr(curation, "measure", lambda audio, spans: silent)
+    _, out, _ = run_cli("curate", study / "manifest.csv", "--run", finished.root, "--json")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert [(v["speech_dbfs"], v["snr_db"]) for v in found["videos"]] == [(None, None)] * 2
 
 
 def test_a_figure_can_be_asked_for_by_its_short_name(run_cli, finished):
