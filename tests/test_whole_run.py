@@ -82,6 +82,15 @@ def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):
     assert "text" not in rows[0]
 
 
+def test_an_index_on_another_drive_names_whole_paths(run, study, tmp_path, monkeypatch):
+    def other_drive(path: object, start: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")  # as on Windows
+
+    monkeypatch.setattr(whole_run.os.path, "relpath", other_drive)
+    text = whole_run.audformat_index(run, tmp_path / "out")
+    assert next(csv.DictReader(io.StringIO(text)))["file"] == (study / "a.mp4").resolve().as_posix()
+
+
 @pytest.mark.parametrize("words", [False, True])
 def test_a_dataset_folder_loads_and_keeps_words_back_unless_asked(run, tmp_path, words):
     card = whole_run.write_huggingface(run, tmp_path / "dataset", words=words)

@@ -107,9 +107,12 @@ def audformat_index(run: Run, folder: Path) -> str:
 
 
 def _file_name(media: Path | None, row: Mapping[str, Any], folder: Path) -> str:
-    if media is not None:
+    if media is None:
+        return str(row.get("url") or row.get("path") or "")
+    try:
         return Path(os.path.relpath(media.resolve(), folder)).as_posix()
-    return str(row.get("url") or row.get("path") or "")
+    except ValueError:  # another drive on Windows
+        return media.resolve().as_posix()
 
 
 def write_huggingface(run: Run, folder: Path, *, words: bool = False) -> Path:
