@@ -178,6 +178,7 @@ PARTS = st.sampled_from(
 
 
 @given(parts=st.lists(PARTS, max_size=8), absolute=st.booleans())
+@example(parts=[".", "~"], absolute=False)
 def test_the_verdict_is_that_of_the_real_path(place, parts, absolute):
     # Independent: os.path.realpath and commonpath, as the standard library has them.
     folder = place / "study"

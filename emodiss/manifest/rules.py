@@ -120,7 +120,9 @@ def resolve_file(path: str, folder: Path, *, anywhere: bool = False) -> Path:
     if drive and drive != folder.drive.casefold() and not anywhere:
         raise outside
     try:
-        found = (folder / Path(path).expanduser()).resolve()
+        # A path would take `./~`, a file of that name, for the home.
+        written = Path(path).expanduser() if path.startswith("~") else Path(path)
+        found = (folder / written).resolve()
         if not anywhere and not found.is_relative_to(folder.resolve()):
             raise outside
         readable = os.access(found, os.R_OK) or _is_missing(found)
