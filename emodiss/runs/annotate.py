@@ -7,6 +7,7 @@ time. A stage that fails blocks what depends on it for that video and nothing el
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests, presets
-from emodiss.errors import ManifestError, RunError
+from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.models import catalog
 from emodiss.runs import engines, keys, sources, tables
@@ -272,8 +273,24 @@ def _require_models(
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
+    _require_device(device, needed=bool(needed))
     catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
+
+
+def _require_device(device: str, *, needed: bool) -> None:
+    """Refuse a device that is not here before hours are spent on what needs none."""
+    if device not in ("cpu", "cuda"):
+        raise SettingsError(f"There is no device '{device}'.", next_step="Choices: cpu, cuda.")
+    if device == "cpu" or not needed or importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RunError(
+            "Device 'cuda' was asked for, and torch finds no CUDA GPU on this machine.",
+            next_step="Run with --device cpu, or see what is found with: emodiss doctor.",
+        )
 
 
 def _find_sources(

@@ -290,6 +290,11 @@ def test_what_cannot_start_says_so_before_any_work(study, tmp_path, stand_ins, m
     with pytest.raises(ModelMissing, match="emonet-8") as error:
         emodiss.annotate(study / "manifest.csv", out=tmp_path / "run", preset="paper")
     assert "--preset lite" in error.value.next_step
+    with pytest.raises(SettingsError, match="no device 'gpu'"):
+        annotate(study, tmp_path / "run", stand_ins, device="gpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(RunError, match="no CUDA GPU"):
+        annotate(study, tmp_path / "run", stand_ins, device="cuda")
     assert not (tmp_path / "run" / "videos").exists()
 
 
