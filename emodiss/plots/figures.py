@@ -210,17 +210,33 @@ def full_name(name: str) -> str:
     """
     name = name.replace("fig", "figure", 1) if re.fullmatch(r"fig\d+", name) else name
     known = [*FIGURES, *MOMENTS, *SESSION_FIGURES]
+    if name in ("figure5", "figure6", "figure7", "figure11"):
+        raise SettingsError(
+            f"There is no figure '{name}' of a run alone.",
+            next_step="Figures 5, 6, 7 and 11 show ratings; they come with: emodiss evaluate.",
+        )
     if name not in known:
         raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, known))
     return name
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix."""
+    """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix.
+
+    Raises
+    ------
+    SettingsError
+        If the suffix is another one.
+    """
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
     suffix = path.suffix.lstrip(".").lower() or "png"
+    if suffix not in ("png", "svg", "pdf"):
+        raise SettingsError(
+            f"A figure cannot be written as '{path.name}'.",
+            next_step="Give a name that ends in .png, .svg or .pdf.",
+        )
     # Nothing that changes from write to write: same table, same bytes.
     metadata = {"Software": None} if suffix == "png" else {"Date": None}
     if suffix == "pdf":

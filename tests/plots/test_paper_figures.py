@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 import emodiss
 from emodiss.plots import draw, figure2, figure4, plot_differences, plot_plane, plot_session, style
-from emodiss.plots.figures import plot_durations, plot_sentiment
+from emodiss.plots.figures import plot_durations, plot_sentiment, save
 from emodiss.plots.moment import choose, hide
 from emodiss.utterances import SCHEMA, conform
 
@@ -270,5 +270,15 @@ def test_figure_4_numbers_the_bars_and_writes_the_words(run):
 
 def test_figures_have_short_names_and_strangers_are_refused(run):
     assert draw(run, "fig10").axes
-    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'"):
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'") as error:
         draw(run, "fig5")
+    assert "emodiss evaluate" in error.value.next_step
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure9'"):
+        draw(run, "fig9")
+
+
+def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
+    with pytest.raises(emodiss.EmodissError, match=r"'figure\.jpg'") as error:
+        save(draw(run, "fig10"), tmp_path / "figure.jpg")
+    assert ".svg" in error.value.next_step
+    assert not (tmp_path / "figure.jpg").exists()
