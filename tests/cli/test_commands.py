@@ -175,7 +175,8 @@ def test_doctor_looks_at_everything_and_says_what_is_missing(run_cli, monkeypatc
     found = {f["what"]: f for f in json.loads(out)}
     assert code == 1
     assert found["face_affect: emonet-8"]["state"] == "missing"
-    assert "--preset lite" in found["face_affect: emonet-8"]["next_step"]
+    step = found["face_affect: emonet-8"]["next_step"]
+    assert "emodiss models pull emonet-8" in step and "--preset lite" in step
 
 
 def test_every_command_has_help():
