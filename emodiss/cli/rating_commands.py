@@ -104,6 +104,17 @@ def _ratable(
         chosen[column] = names or known
         table = table[table[column].isin(chosen[column])]
     first = (table["sample"] == 0) & (table["response"].str.strip() != "")
+    twice = table[first & table[first].duplicated(["video", "window", "model", "condition"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise SettingsError(
+            f"The run holds {len(twice)} responses beyond one per window, model and condition: "
+            f"'{row['model']}' was asked more than once for window {row['window']} of "
+            f"'{row['video']}' in condition '{row['condition']}', by other settings or in "
+            "another way.",
+            next_step="Keep the lines of one way in RUN/interventions.jsonl, or choose other "
+            "models or conditions with --model and --condition.",
+        )
     n_wanted = len(chosen["model"]) * len(chosen["condition"])
     n_there = first.groupby([table["video"], table["window"]]).transform("sum")
     if n_short := table.loc[n_there < n_wanted, ["video", "window"]].drop_duplicates().shape[0]:

@@ -336,6 +336,16 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     assert "named twice" in str(call("study", run, *raters, "--rater", "a").exception)
 
 
+def test_what_a_model_was_asked_twice_is_named_and_not_dealt(run):
+    path = run / "interventions.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    again = {**lines[0], "request_sha256": "0" * 64, "identity": "the same model elsewhere"}
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, again]))
+    done = call("study", run, "--rater", "a", "--windows", 1)
+    assert f"'{again['model']}' was asked more than once" in str(done.exception)
+    assert again["condition"] in str(done.exception) and not (run / "study").exists()
+
+
 def test_a_window_without_all_responses_is_not_drawn(run):
     path = run / "interventions.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
