@@ -347,6 +347,19 @@ def test_srt_a_colon_does_not_make_a_speaker(tmp_path: Path) -> None:
     assert read(path)[0].text == "Remember: breathe."
 
 
+def test_srt_a_name_that_comes_once_counts_where_every_cue_has_one(tmp_path: Path) -> None:
+    lines = ("Ada: How was it?", "Ada: And the week?", "Bea: Long.")
+    named = read(write(tmp_path, "all.srt", srt(*lines)))
+    assert [(u.speaker, u.text) for u in named] == [
+        ("Ada", "How was it?"),
+        ("Ada", "And the week?"),
+        ("Bea", "Long."),
+    ]
+    # One cue without a name: what stands before the colon may be the beginning of a sentence.
+    partly = read(write(tmp_path, "partly.srt", srt(*lines[:2], "So.", "Remember: breathe.")))
+    assert [(u.speaker, u.text) for u in partly][-1] == ("Ada", "Remember: breathe.")
+
+
 def test_srt_faults_carry_the_line(tmp_path: Path) -> None:
     path = write(tmp_path, "x.srt", srt("a", "b").replace("00:00:02,000 -->", "00:00:2,000 -->"))
     with pytest.raises(TranscriptError, match=r"x\.srt, line 6: times that cannot be read"):

@@ -150,7 +150,8 @@ def name_voices(rows: Sequence[Row]) -> list[Row]:
     `Remember: ...` looks like a name and `[Music]` like a speaker. A head counts as a name when
     it is a usual one (`SPEAKER_00`, `Therapist`), is written in brackets with a colon, or
     comes back in a file where at least `NAMED_SHARE` of the cues begin with heads that come
-    back; sound descriptions never count.
+    back; where every cue begins with a head, one that comes once counts too, as nobody names
+    the voice of all others and leaves out one. Sound descriptions never count.
 
     Parameters
     ----------
@@ -167,10 +168,11 @@ def name_voices(rows: Sequence[Row]) -> list[Row]:
     counts = Counter(head.name for head in heads if head)
     recurring = sum(count for count in counts.values() if count > 1)
     habitual = recurring >= NAMED_SHARE * len(rows)
+    always = recurring > 0 and all(heads)
     named: list[Row] = []
     last: str | None = None
     for row, head in zip(rows, heads, strict=True):
-        if head and (head.certain or (habitual and counts[head.name] > 1)):
+        if head and (head.certain or always or (habitual and counts[head.name] > 1)):
             last = head.name
             row = replace(row, speaker=last, text=row.text[head.length :].strip())
         elif row.speaker is not None:
