@@ -91,6 +91,8 @@ def test_a_missing_file_and_a_wrong_encoding_say_what_to_do(tmp_path):
         manifest.read(tmp_path / "none.csv")
     with pytest.raises(ManifestError, match="UTF-8"):
         manifest.read(write(tmp_path, "id,path,notes\na,b,é\n", encoding="cp1252"))
+    with pytest.raises(ManifestError, match="is a folder, not a manifest"):
+        manifest.read(tmp_path)
 
 
 def test_semicolons_a_byte_order_mark_and_own_columns_are_fine(tmp_path):

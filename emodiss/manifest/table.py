@@ -192,10 +192,15 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
             f"There is no manifest at '{path}'.",
             next_step="Write a CSV with the columns id and path (or url), or try: emodiss demo.",
         ) from None
-    except (UnicodeDecodeError, IsADirectoryError, PermissionError) as error:
+    except IsADirectoryError:
+        raise ManifestError(
+            f"'{path}' is a folder, not a manifest.",
+            next_step="Name the CSV in it that lists the videos.",
+        ) from None
+    except (UnicodeDecodeError, PermissionError) as error:
         raise ManifestError(
             f"The manifest '{path.name}' cannot be read as UTF-8 text ({type(error).__name__}).",
-            next_step="Save it as CSV in UTF-8.",
+            next_step="Give a CSV in UTF-8 that lists the videos: id,path.",
         ) from error
     header_line = text.partition("\n")[0]
     delimiter = max(",;\t", key=header_line.count)
