@@ -116,7 +116,7 @@ class PeopleSettings(_Group):
 class SpeechAffectSettings(_Group):
     """What counts as measurable speech."""
 
-    min_duration_s: float = Field(1.0, ge=0, description="shortest utterance, s (decision A4)")
+    min_duration_s: float = Field(1.0, ge=0, description="shortest utterance, s")
     max_overlap: float = Field(
         0.5, ge=0, le=1, description="largest share of an utterance that others talk over"
     )
@@ -127,7 +127,7 @@ class FaceAffectSettings(_Group):
     """Which frames of the speaker's face are measured, and when there are enough."""
 
     stride: int = Field(1, ge=1, description="measure every n-th tick of the 30 FPS clock")
-    min_frames: int = Field(5, ge=1, description="fewest measured face frames (decision A4)")
+    min_frames: int = Field(5, ge=1, description="fewest measured face frames")
     min_size: float = Field(20, ge=1, description="smallest face side that is measured, pixels")
 
 
@@ -274,14 +274,13 @@ class PromptsSettings(_Group):
     window: int | None = Field(
         6,
         ge=1,
-        description="utterances in a prompt, or words by window_unit; none shows all up to its end "
-        "(decision A20)",
+        description="utterances in a prompt, or words by window_unit; none shows all up to its end",
     )
     every: bool = Field(
         False, description="a prompt for every patient utterance, not only the last of the session"
     )
     flagged_only: bool = Field(
-        False, description="only windows in which an utterance is marked as dissonant (A12)"
+        False, description="only windows in which an utterance is marked as dissonant"
     )
     templates: dict[str, str] = Field(
         default_factory=dict, description="folder of further conditions, one Jinja2 file each"
