@@ -209,6 +209,15 @@ def _report(run: Any, *, as_json: bool) -> None:
         if "malformed_rows" in getattr(run.outcomes.get((video, "draft")), "notes", ()):
             problems = run.artifact(video, "draft").problems
             output.say(f"{video}: {len(problems)} rows left out; first: {problems[0]}")
+    for row in run.manifest:
+        named = set(row.get("roles") or {})
+        voices = set(table.loc[table["video_id"] == row["id"], "speaker"])
+        # Labels are people's names, and stay out of what is logged.
+        if voices and (n_strange := len(named - voices)):
+            output.say(
+                f"{row['id']}: {n_strange} of {len(named)} labels in the manifest's roles "
+                f"are those of no voice; compare: emodiss review roles {run.root}"
+            )
     n_flagged = int(table["dissonant"].fillna(False).sum())
     n_unknown = int(table["dissonant"].isna().sum())
     failed = {f.video for f in failures}

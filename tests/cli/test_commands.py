@@ -57,6 +57,23 @@ def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
     assert code == 2 and "1 problem(s) in the manifest" in err
 
 
+def test_annotate_tells_of_a_role_that_no_voice_has(run_cli, study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").write_text(
+        "id,path,roles\na,a.mp4,Speaker A=therapist;Nobody=patient\n"
+    )
+    (folder / "a.csv").write_text("speaker,start,end,text\nSpeaker A,0,1,Hello.\n")
+    (folder / "a.stm").unlink(missing_ok=True)
+    code, _, err = run_cli(
+        *("annotate", str(folder / "manifest.csv"), "--out", str(tmp_path / "run")),
+        *("--preset", "lite", "--workers", "0", *options(stand_ins)),
+    )
+    assert code == 0, err
+    assert "a: 1 of 2 labels in the manifest's roles are those of no voice" in err
+    assert "Nobody" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
