@@ -21,6 +21,8 @@ def test_hand_worked_cases():
     assert list(flags.axis) == ["valence", "arousal", "both", None, None]
     assert flags.score.tolist() == [0.6, 0.9, 0.9, 0.1, 0.5]
     assert flags.delta_arousal[1] == -0.9
+    score, dissonant, axis = flags
+    assert score is flags.score and dissonant is flags.dissonant and axis is flags.axis
 
 
 @pytest.mark.parametrize("missing", range(4))

@@ -212,6 +212,11 @@ def test_curation_names_what_gave_a_copy_away(sessions, change, tmp_path, stand_
         mute,
         ("", ""),
     ]
+    # A copy that is left out for another reason does not take the good one with it.
+    # All are too short, and one is wanted nevertheless.
+    wanted = {"smaller": ("keep", "of use as it is")}
+    table = curation.curate(run, overrules=wanted).set_index("id")
+    assert table["duplicate_of"].to_dict() == dict.fromkeys(names, "") | {"mute": "smaller"}
     table = curation.curate(run, pictures=True).set_index("id")
     assert table.loc["dubbed", ["duplicate_of", "duplicate_by"]].tolist() == ["spoken", "picture"]
     assert "duplicate" in table.loc["dubbed", "reasons"].split(";")

@@ -123,8 +123,9 @@ def curate(
     run
         A run.
     ids
-        Rows to judge, in the order in which the first of duplicates is kept; default is all of
-        the run's manifest. One that the run does not know is unreadable.
+        Rows to judge; default is all of the run's manifest. Of duplicates the first is kept that
+        nothing else speaks against, or just the first. One that the run does not know is
+        unreadable.
     limits
         From what on a video is left out.
     overrules
@@ -176,7 +177,19 @@ def curate(
         row |= {"language": language.code, "language_by": language.by}
         row["reasons"] += _reasons(row, limits)
     by_id = {row["id"]: row for row in rows}
-    for pair in together(list(prints), match(prints), motions.match(moving)):
+    said = {video: verdict for video, (verdict, _) in (overrules or {}).items()}
+
+    def left_out(video: str) -> bool:
+        return bool(by_id[video]["reasons"]) if video not in said else said[video] == "exclude"
+
+    # A copy that is left out for something else must not take the good ones with it.
+    order = sorted(prints, key=left_out)
+    pairs = together(
+        order,
+        match({video: prints[video] for video in order}),
+        motions.match({video: moving[video] for video in order if video in moving}),
+    )
+    for pair in pairs:
         # The first of a group is the one that is kept, so each later one names it.
         first = by_id[pair.a].get("duplicate_of") or pair.a
         if "duplicate_of" not in by_id[pair.b]:

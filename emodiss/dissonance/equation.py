@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ Axis = Literal["valence", "arousal", "both"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flags:
-    """Dissonance of n utterances.
+    """Dissonance of n utterances; `score, dissonant, axis = flag(...)` takes it apart.
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ class Flags:
     score: NDArray[np.float64]
     dissonant: pd.arrays.BooleanArray
     axis: NDArray[np.object_]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.score, self.dissonant, self.axis))
 
 
 def flag(
