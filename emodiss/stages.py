@@ -103,6 +103,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("transcript",),
         row=("transcript",),
         only_if=("transcript", "transcript.align"),
+        version=2,
     ),
     Stage(
         "draft",
@@ -110,6 +111,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings=("transcript",),
         row=("transcript",),
+        version=2,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
