@@ -79,7 +79,11 @@ def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):
     # audformat stores timedeltas as pandas writes them and reads them back the same way.
     assert pd.to_timedelta(rows[1]["start"]).total_seconds() == pytest.approx(1.3)
     assert pd.to_timedelta(rows[1]["end"]).total_seconds() == pytest.approx(2.8)
-    assert "text" not in rows[0]
+    assert "text" not in rows[0] and "Ada" not in text
+    spoken = run.utterances["speaker"].tolist()
+    assert [row["speaker"] for row in rows] == ["1" if s == spoken[0] else "2" for s in spoken]
+    told = list(csv.DictReader(io.StringIO(whole_run.audformat_index(run, tmp_path, words=True))))
+    assert [row["speaker"] for row in told] == spoken and told[0]["text"]
 
 
 def test_an_index_on_another_drive_names_whole_paths(run, study, tmp_path, monkeypatch):

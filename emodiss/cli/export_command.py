@@ -29,7 +29,7 @@ def export(
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
     words: Annotated[
         bool,
-        typer.Option("--words", help="For huggingface: what people said and their names too."),
+        typer.Option("--words", help="For huggingface and audformat: texts and names too."),
     ] = False,
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
@@ -94,7 +94,7 @@ def _write_whole(run: Run, kind: str, out: Path, *, words: bool) -> Path:
     if kind == "huggingface":
         return whole_run.write_huggingface(run, out / "huggingface", words=words)
     if kind == "audformat":
-        path, text = out / "audformat.csv", whole_run.audformat_index(run, out)
+        path, text = out / "audformat.csv", whole_run.audformat_index(run, out, words=words)
     elif kind == "urls":
         path, text = out / "urls.csv", shareable(run.manifest)
     else:

@@ -78,7 +78,7 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
     return rows
 
 
-def audformat_index(run: Run, folder: Path) -> str:
+def audformat_index(run: Run, folder: Path, *, words: bool = False) -> str:
     """Write the utterances as an audformat table: file, start and end, then values.
 
     Parameters
@@ -87,19 +87,26 @@ def audformat_index(run: Run, folder: Path) -> str:
         A run.
     folder
         Where the file will lie; local media are named relative to it.
+    words
+        Put what people said and their names in too. By default voices are numbered as they begin
+        to speak, from 1 in each session: transcripts often call them by name.
 
     Returns
     -------
     str
         CSV with audformat's segmented index (audEERING's data format 1.x): `start` and `end` as
-        pandas writes timedeltas. Then the columns of the utterance table without the words. A
-        file that is not there is named by its address or as in the manifest.
+        pandas writes timedeltas. Then the columns of the utterance table. A file that is not there
+        is named by its address or as in the manifest.
     """
     names = {
         row["id"]: _file_name(run.media(row["id"]), row, folder.resolve()) for row in run.manifest
     }
     table = run.utterances
-    found = table.drop(columns=["video_id", "start", "end", "text"])
+    found = table.drop(columns=["video_id", "start", "end"])
+    if not words:
+        numbers = table.groupby("video_id")["speaker"].transform(lambda s: pd.factorize(s)[0] + 1)
+        known = numbers.astype("Int64").mask(table["speaker"].isna())
+        found = found.drop(columns="text").assign(speaker=known)
     found.insert(0, "file", table["video_id"].map(names))
     for k, name in enumerate(("start", "end"), start=1):
         found.insert(k, name, pd.to_timedelta(table[name], unit="s").astype("str"))
