@@ -257,7 +257,7 @@ def read_cookies(path: Path) -> str:
     """
     step = "Export the cookies of one site in Netscape format (cookies.txt) from your browser."
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows programs put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"The cookie file '{path.name}' cannot be read ({type(error).__name__}).",

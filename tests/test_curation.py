@@ -231,8 +231,9 @@ def test_limits_can_be_changed_and_misspelt_ones_are_refused():
     assert (limits.min_snr_db, limits.language) == (3.0, "de")
     with pytest.raises(emodiss.EmodissError, match="no limit 'min_snr'"):
         limits.changed(["min_snr=3"])
-    with pytest.raises(emodiss.EmodissError, match="needs a number"):
-        limits.changed(["min_snr_db=low"])
+    for value in ("low", "nan", ""):
+        with pytest.raises(emodiss.EmodissError, match="needs a number"):
+            limits.changed([f"min_snr_db={value}"])
 
 
 def test_a_decision_needs_a_reason(tmp_path):

@@ -102,9 +102,12 @@ class Limits:
                 found = replace(found, language=code)
                 continue
             try:
-                found = replace(found, **{name: float(value)})
+                number = float(value)
             except ValueError:
-                raise SettingsError(f"The limit {name} needs a number, got '{value}'.") from None
+                number = float("nan")
+            if number != number:  # nothing is past a limit of NaN, and nobody would be told
+                raise SettingsError(f"The limit {name} needs a number, got '{value}'.")
+            found = replace(found, **{name: number})
         return found
 
 

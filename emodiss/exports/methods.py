@@ -273,7 +273,8 @@ def _counted(table: pd.DataFrame, rule: dissonance.Rule, seed: int) -> str:
         f" With the sides re-paired at random within speaker and session (1,000 times, "
         f"{found.n:,} utterances) {found.null_rate:.1%} were (95 % of re-pairings: "
         f"{found.low:.1%} to {found.high:.1%}), against {found.rate:.1%} as paired "
-        f"(p = {found.p_value:.3f})."
+        f"(p = {found.p_value:.3f}"
+        + (")." if rule.quantile is None else "; both with the quantile of all sessions together).")
     )
 
 

@@ -169,7 +169,7 @@ def _card(run: Run, table: pd.DataFrame, *, words: bool) -> str:
         "- config_name: videos\n  data_files: data/videos.parquet\n"
         "---\n\n"
         "# Voice and face affect per utterance\n\n"
-        f"{len(run.videos_table):,} videos, {len(table):,} utterances. No media"
+        f"{len(run.videos_table):,} video(s), {len(table):,} utterance(s). No media"
         + ("" if words else " and no words")
         + " are in here: videos are shared by address, and belong to their owners.\n\n"
         "A flag is a difference between two models, not a feeling of a person. Not for judging, "
