@@ -103,7 +103,7 @@ class RoleGuess:
         None where it abstains.
     confidence
         In [0, 1]: the probability that the role is right, also of a role too doubtful to be
-        given; 0 where nothing could be compared.
+        given; NaN where nothing could be compared.
     evidence
         Values of `FEATURES` as counted (shares in [0, 1]; `opens` is 1 for who speaks first),
         `n_utterances` and `n_words`; `therapist_score` is the sum that was compared. No text.
@@ -289,7 +289,7 @@ def classify_roles(
     elif len(taking_part) < 2:
         reason = "one_speaker"
     if reason:
-        return {s: RoleGuess(None, 0.0, evidence[s], reason) for s in counts}
+        return {s: RoleGuess(None, math.nan, evidence[s], reason) for s in counts}
 
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()

@@ -124,6 +124,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
+        version=2,
     ),
     Stage(
         "faces",
