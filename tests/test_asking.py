@@ -356,6 +356,15 @@ def _lines(path):
     return path.read_text().split("\n")[:-1]
 
 
+def test_a_run_does_not_replay_its_own_answers(run, server):
+    assert intervene(run, *remote(server)).exit_code == 0
+    own = run / "interventions.jsonl"
+    before = own.read_bytes()
+    refused = intervene(run, "--replay", own)
+    assert refused.exit_code != 0 and "would count twice" in str(refused.exception)
+    assert own.read_bytes() == before
+
+
 def test_a_replay_of_the_answers_gives_the_answers(run, server, tmp_path):
     intervene(run, *remote(server))
     recorded = tmp_path / "recorded.jsonl"

@@ -57,6 +57,11 @@ def intervene(
     if samples > 1 and not params.temperature and place.replay is None:
         output.say("At temperature 0 the samples of a prompt will hardly differ.")
     file = InterventionFile(loaded.root)
+    if place.replay and file.path.exists() and place.replay.resolve() == file.path.resolve():
+        raise SettingsError(
+            "These are this run's own answers: replayed here, each would count twice.",
+            next_step="They are in the run already; name a recording of another run.",
+        )
     unanswered: list[Unanswered] = []
     n_jobs = len(prompts) * samples
     with (
