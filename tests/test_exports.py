@@ -333,6 +333,74 @@ def test_of_two_copies_the_one_in_place_keeps_the_id(tmp_path: Path) -> None:
     assert (found, problems) == ([], ["an utterance was added at 20.000 s; an import adds none"])
 
 
+LATER = ("Bo", 2.1, "Uh-huh.", "other")
+"""What a later review made of u0003 (speaker, start, text) and of the role of Ada B."""
+
+
+def reviewed_since() -> pd.DataFrame:
+    table = session()
+    speaker, start, text, role = LATER
+    table.loc[2, ["speaker", "start", "text", "role"]] = [speaker, start, text, "patient"]
+    table.loc[0, "role"] = role
+    return table
+
+
+@BOTH
+def test_an_older_file_undoes_no_later_review(tmp_path: Path, kind: str) -> None:
+    path = save(tmp_path, kind)
+    shown = items(reviewed_since())
+    assert read_back(path, shown) == ([], [])
+    # What was corrected in it counts, also where something else of the session is newer.
+    path.write_text(path.read_text().replace("Well, ", "Oh, "))
+    assert read_back(path, shown) == (
+        [Change("text", "u0001", {"text": 'Oh, "how" are <you> & yours?'})],
+        [],
+    )
+
+
+@BOTH
+def test_what_was_changed_in_both_is_left_and_told(tmp_path: Path, kind: str) -> None:
+    path = save(tmp_path, kind)
+    path.write_text(path.read_text().replace("mm-hmm", "Mm."))
+    changes, problems = read_back(path, items(reviewed_since()))
+    assert changes == []
+    assert [p.partition(":")[0] for p in problems] == ["u0003, text"]
+    assert "both in the table and in the file" in problems[0] and "Mm." not in problems[0]
+    # The same correction twice is none.
+    path.write_text(path.read_text().replace("Mm.", LATER[2]))
+    assert read_back(path, items(reviewed_since())) == ([], [])
+
+
+def test_a_role_changed_in_both_is_left_and_told(tmp_path: Path) -> None:
+    path = save(tmp_path, "webvtt")
+    path.write_text(path.read_text().replace("<v.therapist", "<v.patient"))
+    changes, problems = read_back(path, items(reviewed_since()))
+    assert changes == []
+    assert [p.partition(":")[0] for p in problems] == ["Ada B, role"]
+
+
+@BOTH
+def test_a_file_without_its_stamp_does_not_touch_what_was_reviewed(
+    tmp_path: Path, kind: str
+) -> None:
+    path = save(tmp_path, kind)
+    text = re.sub("<PROPERTY.*?</PROPERTY>|NOTE .*", "", path.read_text(), flags=re.DOTALL)
+    assert "u0003:" not in text
+    path.write_text(text.replace("Well, ", "Oh, "))
+    said = {("text", "u0003"), ("times", "u0003"), ("speaker", "u0003"), ("role", "Ada B")}
+    changes, problems = read_back(path, items(reviewed_since()), reviewed=said)
+    assert [(c.kind, c.target) for c in changes] == [("text", "u0001")]
+    assert sorted(p.partition(":")[0] for p in problems) == [
+        *("Ada B, role", "u0003, speaker", "u0003, text", "u0003, times")
+    ]
+
+
+def test_the_stamp_holds_no_words_and_no_names(tmp_path: Path) -> None:
+    note = save(tmp_path, "webvtt").read_text().partition("NOTE ")[2]
+    assert note.splitlines()[2].startswith("u0002:1100-3456:")
+    assert not any(word in note for word in ("Ada", "Bo:", "mm-hmm"))
+
+
 def test_bad_cues_are_named_by_line(tmp_path: Path) -> None:
     path = save(tmp_path, "webvtt")
     text = path.read_text().replace("<v.patient Bo>", "").replace("<v Cy>", "<v>")

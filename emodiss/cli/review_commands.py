@@ -269,7 +269,9 @@ def import_file(
                 next_step="Run emodiss annotate again, so that the file is compared with what "
                 "stands now.",
             )
-        changes, problems = read_back(file, items(loaded.session(session.video)))
+        shown = items(loaded.session(session.video))
+        reviewed = {(row["kind"], row["target"]) for row in session.listing()}
+        changes, problems = read_back(file, shown, reviewed=reviewed)
         made = [session.review(c.kind, c.target, by=who, **c.values) for c in changes]
     for problem in problems:
         output.say(f"{file.name}: {problem}")

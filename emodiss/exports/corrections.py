@@ -7,13 +7,14 @@ that was added is not taken over; both are reported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emodiss.errors import nearest
-from emodiss.exports import elan
+from emodiss.exports import elan, stamp
 from emodiss.exports.items import ExportError, Item, one_line, role_of_name
 from emodiss.manifest import Role
 from emodiss.reviews import SAME_PLACE, differences
@@ -56,7 +57,55 @@ class _Handed:
     text: str
 
 
-def read_back(path: Path, shown: Sequence[Item]) -> tuple[list[Change], list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is known of the time before a file was changed.
+
+    Parameters
+    ----------
+    exported
+        What the file said at export, by id of the utterance.
+    reviewed
+        Kind and target of every review that was ever made.
+    """
+
+    exported: Mapping[str, stamp.Exported]
+    reviewed: Collection[tuple[str, str]]
+
+    def of(self, one: _Handed, item: Item) -> stamp.Exported | None:
+        return self.exported.get(one.id) or self.exported.get(item.utterance_id)
+
+    def left(self, kind: str, one: _Handed, item: Item) -> bool:
+        """Whether a person left a field as it was exported."""
+        was = self.of(one, item)
+        return was is not None and _field(was, kind) == _field(stamp.Exported.of(one), kind)
+
+    def doubt(self, kind: str, one: _Handed, item: Item) -> str:
+        """Why a field may not be taken from the file; empty when it may."""
+        was = self.of(one, item)
+        target = item.speaker if kind == "role" else item.utterance_id
+        if was is None:
+            if (kind, target) not in self.reviewed:
+                return ""
+            return (
+                f"{target}, {kind}: was reviewed, and the file has lost what says whether that was "
+                "before its export; not taken over; export again and correct that"
+            )
+        if _field(was, kind) == _field(stamp.Exported.of(item), kind):
+            return ""
+        return (
+            f"{target}, {kind}: changed since the export, both in the table and in the file; not "
+            "taken over; export again and correct that"
+        )
+
+
+def _field(state: stamp.Exported, kind: str) -> str:
+    return str(getattr(state, kind))
+
+
+def read_back(
+    path: Path, shown: Sequence[Item], *, reviewed: Collection[tuple[str, str]] = ()
+) -> tuple[list[Change], list[str]]:
     """Compare a corrected file with what was exported.
 
     Parameters
@@ -65,6 +114,9 @@ def read_back(path: Path, shown: Sequence[Item]) -> tuple[list[Change], list[str
         A `.vtt` or `.eaf` file that `write` made and a person changed.
     shown
         The session as it stands now, from `items`.
+    reviewed
+        Kind and target (as in `Change`) of every review that was ever made of this session, which
+        protects what they say from a file that has lost its stamp.
 
     Returns
     -------
@@ -78,7 +130,8 @@ def read_back(path: Path, shown: Sequence[Item]) -> tuple[list[Change], list[str
     ExportError
         If the file cannot be read, or nothing in it belongs to this session.
     """
-    handed, problems = _read(path)
+    handed, problems, exported = _read(path)
+    before = _Before(stamp.read(exported), reviewed)
     pairs, strays = _matched(handed, shown)
     if handed and not pairs:
         raise ExportError(
@@ -101,15 +154,21 @@ def read_back(path: Path, shown: Sequence[Item]) -> tuple[list[Change], list[str
         if own.end <= own.start:
             problems.append(f"{item.utterance_id} ends at {own.end:.3f} s, before it starts")
             continue
-        before = {n: getattr(item, n) for n in ("speaker", "text", "start", "end")}
-        after = {n: getattr(own, n) for n in ("speaker", "text", "start", "end")}
-        for kind, values in differences(before, after, tolerance_s=TOLERANCE_S).items():
-            changes.append(Change(kind, item.utterance_id, values))
-    changes += _roles(pairs, shown, problems)
+        now = {n: getattr(item, n) for n in ("speaker", "text", "start", "end")}
+        then = {n: getattr(own, n) for n in ("speaker", "text", "start", "end")}
+        for kind, values in differences(now, then, tolerance_s=TOLERANCE_S).items():
+            if before.left(kind, own, item):
+                continue
+            if doubt := before.doubt(kind, own, item):
+                problems.append(doubt)
+            else:
+                changes.append(Change(kind, item.utterance_id, values))
+    changes += _roles(pairs, shown, before, problems)
     return changes, problems
 
 
-def _read(path: Path) -> tuple[list[_Handed], list[str]]:
+def _read(path: Path) -> tuple[list[_Handed], list[str], str]:
+    """Utterances, problems and the stamp of a file."""
     readers = {".vtt": _from_vtt, ".eaf": _from_eaf}
     suffix = path.suffix.lower()
     if suffix not in readers:
@@ -127,7 +186,7 @@ def _read(path: Path) -> tuple[list[_Handed], list[str]]:
     return readers[suffix](text, path.name)
 
 
-def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
+def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
     handed: list[_Handed] = []
     problems: list[str] = []
     for cue in read_cues(text):
@@ -150,11 +209,13 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             problems.append(f"{name}, line {cue.line}: a voice without a name; expected <v Name>")
             continue
         handed.append(_Handed(cue.id, cue.start, cue.end, speaker, role, plain_text(said)))
-    return handed, problems
+    noted = re.search(rf"^NOTE {stamp.NAME}\n((?:.+\n?)+)", text, re.MULTILINE)
+    return handed, problems, noted[1] if noted else ""
 
 
-def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str]]:
-    return [
+def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
+    annotations, exported = elan.read(text, name=name)
+    handed = [
         _Handed(
             id=a.utterance_id or "",
             start=a.start,
@@ -163,8 +224,9 @@ def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str]]:
             role=role_of_name(a.tier),
             text=one_line(a.text),
         )
-        for a in elan.read(text, name=name)
-    ], []
+        for a in annotations
+    ]
+    return handed, [], exported
 
 
 def _matched(
@@ -204,19 +266,25 @@ def _fit(one: _Handed, item: Item) -> float:
     return max(0.0, inner) / outer if outer > 0 else 0.0
 
 
-def _roles(pairs: dict[str, _Handed], shown: Sequence[Item], problems: list[str]) -> list[Change]:
+def _roles(
+    pairs: Mapping[str, _Handed], shown: Sequence[Item], before: _Before, problems: list[str]
+) -> list[Change]:
     """Roles that changed for all of a voice; a role belongs to a voice and not to an utterance."""
-    before = {item.speaker: item.role for item in shown}
-    after: dict[str, set[Role | None]] = {}
+    own: dict[str, list[tuple[_Handed, Item]]] = {}
     for item in shown:
-        own = pairs.get(item.utterance_id)
-        if own is not None and own.speaker == item.speaker:
-            after.setdefault(item.speaker, set()).add(own.role)
+        one = pairs.get(item.utterance_id)
+        if one is not None and one.speaker == item.speaker:
+            own.setdefault(item.speaker, []).append((one, item))
     changes: list[Change] = []
-    for speaker, roles in after.items():
-        stated = roles - {None}
-        if len(stated) > 1:
+    for speaker, lines in own.items():
+        if all(one.role == item.role or before.left("role", one, item) for one, item in lines):
+            continue
+        roles = {one.role for one, _ in lines}
+        if len(roles - {None}) > 1:
             problems.append(f"the voice '{speaker}' has several roles in the file; none was taken")
-        elif len(roles) == 1 and stated and stated != {before[speaker]}:
-            changes.append(Change("role", speaker, {"role": stated.pop()}))
+        elif len(roles) == 1 and (role := roles.pop()) is not None:
+            if doubts := [doubt for pair in lines if (doubt := before.doubt("role", *pair))]:
+                problems.append(doubts[0])
+            else:
+                changes.append(Change("role", speaker, {"role": role}))
     return changes

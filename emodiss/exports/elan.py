@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emodiss.exports.items import VALUES, ExportError, Item, Tier, tiers
+from emodiss.exports import stamp
+from emodiss.exports.items import VALUES, ExportError, Item, Tier, edges, tiers
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -75,6 +76,8 @@ def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
             "MIME_TYPE": _MIME_TYPES.get(media.suffix.lower(), "unknown"),
         }
         ET.SubElement(header, "MEDIA_DESCRIPTOR", about)
+    exported = ET.SubElement(header, "PROPERTY", {"NAME": stamp.NAME})
+    exported.text = " ".join(stamp.entries(found))
     order = ET.SubElement(root, "TIME_ORDER")
     all_tiers = tiers(found)
     slots = _slots(order, all_tiers)
@@ -95,14 +98,13 @@ def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
 
 def _slots(order: ET.Element, all_tiers: Iterable[Tier]) -> dict[str, tuple[str, str]]:
     """Write the time slots, two for each utterance, in order of time as ELAN wants them."""
-    edges: list[tuple[int, int, str]] = []
+    sides: list[tuple[int, int, str]] = []
     for tier in all_tiers:
         for item in tier.items:
-            start = round(item.start * 1000)
-            edges.append((start, 0, item.utterance_id))
-            edges.append((max(start + 1, round(item.end * 1000)), 1, item.utterance_id))
+            for side, time in enumerate(edges(item.start, item.end)):
+                sides.append((time, side, item.utterance_id))
     names: dict[tuple[str, int], str] = {}
-    for number, (time, side, utterance) in enumerate(sorted(edges), start=1):
+    for number, (time, side, utterance) in enumerate(sorted(sides), start=1):
         names[utterance, side] = f"ts{number}"
         ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{number}", "TIME_VALUE": str(time)})
     return {u: (names[u, 0], names[u, 1]) for u, side in names if side == 0}
@@ -215,7 +217,7 @@ class Annotation:
     text: str
 
 
-def read(text: str, *, name: str) -> list[Annotation]:
+def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
     """Read the speech of an EAF file: every time-aligned tier that hangs on no other.
 
     Parameters
@@ -227,8 +229,10 @@ def read(text: str, *, name: str) -> list[Annotation]:
 
     Returns
     -------
-    list of Annotation
+    annotations
         In the order of the file.
+    stamp
+        What `emodiss.exports.stamp` wrote at export; empty when the file has none.
 
     Raises
     ------
@@ -265,13 +269,13 @@ def read(text: str, *, name: str) -> list[Annotation]:
         label = tier.get("TIER_ID", "")
         for annotation in tier.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"):
             own = annotation.get("ANNOTATION_ID", "")
-            edges = [slots.get(annotation.get(f"TIME_SLOT_REF{n}", "")) for n in (1, 2)]
-            if not all(edge is not None and edge.isdigit() for edge in edges):
+            times = [slots.get(annotation.get(f"TIME_SLOT_REF{n}", "")) for n in (1, 2)]
+            if not all(time is not None and time.isdigit() for time in times):
                 raise ExportError(
                     f"{name}: annotation '{own}' of tier '{label}' has no times.",
                     next_step="Align it in ELAN, or delete it.",
                 )
-            start, end = (int(str(edge)) / 1000 for edge in edges)
+            start, end = (int(str(time)) / 1000 for time in times)
             found.append(
                 Annotation(
                     utterance_id=ids.get(own),
@@ -282,4 +286,6 @@ def read(text: str, *, name: str) -> list[Annotation]:
                     text=annotation.findtext("ANNOTATION_VALUE") or "",
                 )
             )
-    return found
+    properties = root.iterfind("HEADER/PROPERTY")
+    exported = " ".join(one.text or "" for one in properties if one.get("NAME") == stamp.NAME)
+    return found, exported

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emodiss.errors import MissingExtra, nearest
-from emodiss.exports import elan
-from emodiss.exports.items import VALUES, ExportError, Item, Tier, items, tiers
+from emodiss.exports import elan, stamp
+from emodiss.exports.items import VALUES, ExportError, Item, Tier, edges, items, tiers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def _rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
         labels.setdefault(item.speaker, label)
     lines: list[str] = []
     for item in found:
-        start, end = _edges(item)
+        start, end = edges(item.start, item.end)
         lines.append(
             f"SPEAKER {video} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> <NA> "
             f"{labels[item.speaker]} <NA> <NA>\n"
@@ -75,25 +75,24 @@ def _rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
 
 
 def _webvtt(_video: str, found: Sequence[Item], _media: Path | None) -> str:
-    """WebVTT (W3C): the id of the utterance names the cue, the role is a class of the voice."""
+    """WebVTT (W3C): the id of the utterance names the cue, the role is a class of the voice.
+
+    A note at the end holds the stamp, which players pass over.
+    """
     cues = ["WEBVTT\n"]
     for item in found:
-        start, end = (_clock(edge) for edge in _edges(item))
+        start, end = (_clock(edge) for edge in edges(item.start, item.end))
         role = f".{item.role}" if item.role else ""
         speaker, text = (html.escape(value, quote=False) for value in (item.speaker, item.text))
         cues.append(f"{item.utterance_id}\n{start} --> {end}\n<v{role} {speaker}>{text}</v>\n")
+    if found:
+        cues.append("\n".join([f"NOTE {stamp.NAME}", *stamp.entries(found)]) + "\n")
     return "\n".join(cues)
 
 
 def _clock(milliseconds: int) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
-
-
-def _edges(item: Item) -> tuple[int, int]:
-    """Start and end in whole milliseconds, at least one apart."""
-    start = round(item.start * 1000)
-    return start, max(start + 1, round(item.end * 1000))
 
 
 def _textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
@@ -108,13 +107,13 @@ def _textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
             "A TextGrid needs at least one interval, and nobody speaks in this session.",
             next_step="Leave this video out, or write another format.",
         )
-    length = max(_edges(item)[1] for item in found) / 1000
+    length = max(edges(item.start, item.end)[1] for item in found) / 1000
     grid = Textgrid(0, length)
 
     def add(name: str, tier: Tier, labels: Sequence[str | None]) -> None:
         entries = [
-            (start / 1000, end / 1000, label)
-            for (start, end), label in zip(map(_edges, tier.items), labels, strict=True)
+            (*(edge / 1000 for edge in edges(item.start, item.end)), label)
+            for item, label in zip(tier.items, labels, strict=True)
             if label is not None
         ]
         if entries:

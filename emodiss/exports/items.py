@@ -127,6 +127,18 @@ def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"{float(value):.{DECIMALS}f}"
 
 
+def edges(start: Seconds, end: Seconds) -> tuple[int, int]:
+    """Return start and end in whole milliseconds, at least one apart, as files hold them.
+
+    Parameters
+    ----------
+    start, end
+        Of an utterance.
+    """
+    first = round(start * 1000)
+    return first, max(first + 1, round(end * 1000))
+
+
 def one_line(text: object) -> str:
     """Bring a text onto one line and drop characters that no file format can hold."""
     return " ".join(_UNWRITABLE.sub("", str(text)).split())

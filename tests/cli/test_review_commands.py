@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -188,6 +189,24 @@ def test_a_corrected_file_is_taken_over(run_cli, again, tmp_path, suffix):
     assert again().session("a")["text"][1] == "I do not know. It was a bad week."
     code, out, _ = run_cli("review", "import", root, path)
     assert code == 0 and "0 reviews added" in out
+
+
+@pytest.mark.parametrize("suffix", ["vtt", "eaf"])
+def test_an_older_export_undoes_no_later_review(run_cli, again, tmp_path, suffix):
+    root = again().root
+    run_cli("export", root, "-o", tmp_path / "x")
+    path = tmp_path / "x" / f"a.{suffix}"
+    words = "I know. It was a long week."
+    run_cli("review", "set", root, "--video", "a", "--utterance", "u0002", "--text", words)
+    assert again().session("a")["text"][1] == words
+    code, out, err = run_cli("review", "import", root, path)
+    assert code == 0 and "0 reviews added" in out, err
+    # A tool that drops the stamp leaves a file of which nobody knows how old it is.
+    text = re.sub("<PROPERTY.*?</PROPERTY>|NOTE .*", "", path.read_text(), flags=re.DOTALL)
+    path.write_text(text)
+    code, out, err = run_cli("review", "import", root, path)
+    assert code == 1 and "0 reviews added" in out and "u0002, text: was reviewed" in err
+    assert again().session("a")["text"][1] == words
 
 
 def test_an_import_says_what_it_leaves_and_strict_takes_nothing(run_cli, again, tmp_path):
