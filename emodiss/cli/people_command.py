@@ -11,6 +11,7 @@ from emodiss.cli import output
 from emodiss.cli.run_commands import AsCsv, AsJson
 
 if TYPE_CHECKING:
+    from emodiss.people import People, Person
     from emodiss.runs.run import Run
 
 
@@ -38,6 +39,7 @@ def _rows(run: Run, video: str) -> list[dict[str, Any]]:
     people, tracks = run.artifact(video, "people"), run.artifact(video, "tracks")
     media = run.artifact(video, "media")
     table = run.session(video)
+    floor = run.settings.people.min_confidence
     rows: list[dict[str, Any]] = []
     for person in people.persons:
         own = table[table["speaker"] == person.speaker]
@@ -52,6 +54,7 @@ def _rows(run: Run, video: str) -> list[dict[str, Any]]:
                 "side": _sides([tracks.of(number) for number in person.track_ids], media.width),
                 "said_by": person.binding_source,
                 "confidence": _number(person.binding_confidence),
+                "no_face_because": why_faceless(person, people, floor),
             }
         )
     taken = {number for person in people.persons for number in person.track_ids}
@@ -65,11 +68,50 @@ def _rows(run: Run, video: str) -> list[dict[str, Any]]:
             "side": _sides([track], media.width),
             "said_by": None,
             "confidence": None,
+            "no_face_because": None,
         }
         for track in tracks.tracks
         if track.id not in taken
     ]
     return rows
+
+
+def why_faceless(person: Person, people: People, floor: float) -> str | None:
+    """Say why a voice has no face, from the evidence it was decided on.
+
+    Parameters
+    ----------
+    person
+        The voice.
+    people
+        Everybody of the same video.
+    floor
+        Least confidence of a pair, as the run was made with.
+
+    Returns
+    -------
+    str or None
+        None when the voice has a face.
+    """
+    if person.track_ids:
+        return None
+    if person.binding_source is not None:
+        return "stated to have none, or none is on the side stated"
+    weighed = [pair for pair in people.evidence if pair.speaker == person.speaker]
+    if not weighed:
+        return "no face was followed in the picture"
+    # A face that cannot be compared has no score, and a confidence of 0.
+    known = [p for p in weighed if any(z == z for z in (p.z_rest, p.z_others, p.z_level))]
+    if not known:
+        return "talks alone for too short a time with a face in view to compare them"
+    best = max(known, key=lambda pair: pair.confidence)
+    if best.confidence < floor:
+        return (
+            f"no mouth moves with it clearly enough: best is track {best.track_id} with "
+            f"{best.confidence:.4f}, and people.min_confidence is {floor:g}"
+        )
+    owner = next((p.speaker for p in people.persons if best.track_id in p.track_ids), None)
+    return f"its likeliest face, track {best.track_id}, was given to {owner}"
 
 
 def _sides(tracks: list[Any], width: int) -> str | None:

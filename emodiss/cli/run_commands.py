@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emodiss.cli import output
+
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder; continued when it exists.")]
 Preset = Annotated[str, typer.Option(help="paper, paper-raw or lite (embedded models).")]
@@ -27,6 +30,9 @@ Workers = Annotated[
     int | None, typer.Option(help="Worker processes; 0 works in this process.", min=0)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+# Videos that a summary names before it leaves the rest to `status`.
+_NAMED = 5
 
 
 def annotate(
@@ -127,16 +133,18 @@ def status(
     as_csv: AsCsv = False,
 ) -> None:
     """Show what is done, what failed and what to do about it."""
+    from emodiss.notes import meaning
     from emodiss.runs.run import load
 
     loaded = load(run)
+    found = _noted(loaded)
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     rows: list[dict[str, Any]] = []
     outcomes = loaded.outcomes
     for video in dict.fromkeys([*loaded.videos, *failures]):
         mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
         failure = failures.get(video)
-        notes = sorted({n for o in mine.values() if o.status != "skipped" for n in o.notes})
+        notes = [code for code, videos in found.items() if video in videos]
         rows.append(
             {
                 "video": video,
@@ -146,11 +154,26 @@ def status(
                 "what": failure.error["what"] if failure and failure.error else "",
                 "next_step": failure.error["next_step"] if failure and failure.error else "",
                 "notes": ", ".join(notes),
+                # A table for people has them below, once for all videos.
+                **({"meanings": {code: meaning(code) for code in notes}} if as_json else {}),
                 "seconds": round(sum(o.seconds for o in mine.values()), 1),
             }
         )
     output.show(rows, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
+        for code in found:
+            typer.echo(f"{code}: {meaning(code)}")
     raise typer.Exit(1 if failures else 0)
+
+
+def _noted(run: Run) -> dict[str, set[str]]:
+    """Return the videos by what stages noted on them, the notes in order of their codes."""
+    found: dict[str, set[str]] = {}
+    for (video, _), outcome in run.outcomes.items():
+        # What a skipped stage says is why it was not needed.
+        for code in () if outcome.status == "skipped" else outcome.notes:
+            found.setdefault(code, set()).add(video)
+    return dict(sorted(found.items()))
 
 
 def _state(outcomes: dict[str, Any]) -> str:
@@ -202,6 +225,7 @@ def _show_utterances(run: Any) -> None:
 def _report(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     from emodiss.dissonance import Rule
+    from emodiss.notes import meaning
 
     table = run.utterances
     failures = run.failures
@@ -239,6 +263,10 @@ def _report(run: Any, *, as_json: bool) -> None:
 
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
+        for code, videos in _noted(run).items():
+            if here := [video for video in run.videos if video in videos]:
+                named = ", ".join(here[:_NAMED]) + (", ..." if len(here) > _NAMED else "")
+                output.say(f"{named}: {code}: {meaning(code)}")
         for failure in failures:
             error = failure.error or {}
             what = str(error.get("what", "")).rstrip(".")

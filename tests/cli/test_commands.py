@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.notes import MEANINGS
 
 
 def options(settings) -> list[str]:
@@ -125,6 +126,23 @@ def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_
     assert out.splitlines()[1].startswith("a,failed,speech_affect,unexpected,RuntimeError")
     code, out, _ = run_cli("status", str(finished.root))
     assert "failed" in out and "speech_affect" in out
+
+
+def test_notes_come_with_what_they_mean(run_cli, finished, study, tmp_path, stand_ins):
+    # The stand-in's one face is given to nobody but Ada.
+    code, out, _ = run_cli("status", str(finished.root), "--json")
+    rows = json.loads(out)
+    assert [row["notes"] for row in rows] == ["unbound_voice"] * 2
+    assert rows[0]["meanings"] == {"unbound_voice": MEANINGS["unbound_voice"]}
+    code, out, _ = run_cli("status", str(finished.root))
+    assert out.count(f"unbound_voice: {MEANINGS['unbound_voice']}") == 1
+    code, out, _ = run_cli("status", str(finished.root), "--csv")
+    assert code == 0 and len(out.splitlines()) == 3
+    code, _, err = run_cli(
+        *("annotate", str(study / "manifest.csv"), "--out", str(finished.root), "--no-figures"),
+        *("--preset", "lite", "--workers", "0", *options(stand_ins)),
+    )
+    assert code == 0 and f"a, b: unbound_voice: {MEANINGS['unbound_voice']}" in err
 
 
 def test_prompts_come_as_json_lines_or_as_text(run_cli, finished, tmp_path):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.cli.people_command import why_faceless
 from emodiss.errors import RunError
+from emodiss.people import Binding, People, Person
 from tests import make
+
+NAN = math.nan
 
 
 def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
@@ -29,6 +34,8 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
         ("Bo", "", "setting"),
         (None, "1", None),
     ]
+    assert rows[0]["no_face_because"].startswith("stated to have none")
+    assert rows[2]["no_face_because"] is None
     assert rows[0]["role"] == "therapist" and rows[0]["talk_s"] == 1.2
     # The stand-in's face lies from a quarter to three quarters of the width.
     assert rows[2]["side"] == "right"
@@ -47,3 +54,23 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
     assert [(r["voice"], r["tracks"]) for r in json.loads(shown.output)] == [(None, "1")]
     with pytest.raises(RunError, match="no run folder"):
         raise CliRunner().invoke(app, ["people", str(tmp_path)]).exception
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        ((), "no face was followed"),
+        ((Binding("Bo", 1, NAN, NAN, NAN, 0.0, 1),), "too short a time"),
+        (
+            (Binding("Bo", 1, 1.0, NAN, NAN, 0.84, 9), Binding("Bo", 2, NAN, NAN, NAN, 0.0, 0)),
+            "best is track 1 with 0.8400, and people.min_confidence is 0.99",
+        ),
+        ((Binding("Bo", 4, 3.0, 3.0, NAN, 0.995, 9),), "track 4, was given to Ada"),
+    ],
+)
+def test_a_voice_without_a_face_says_why(evidence, why):
+    ada, bo = Person("Ada", (4,), 0.999, "measured"), Person("Bo", (), NAN, None)
+    # What is known of Ada's faces says nothing of Bo's.
+    people = People((ada, bo), (Binding("Ada", 4, 5.0, 5.0, NAN, 0.999, 9), *evidence))
+    assert why in str(why_faceless(bo, people, 0.99))
+    assert why_faceless(ada, people, 0.99) is None

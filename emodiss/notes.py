@@ -1,0 +1,49 @@
+"""What the notes mean that stages leave on a video: facts a reader should know, no failures.
+
+A stage names a note by a short code (property `notes` of its record), which stays in the journal
+and in the artifact. What it means and what to do about it is said here, once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEANINGS: Final[dict[str, str]] = {
+    "no_audio": "The file has no sound, so nothing is known of voices; give a file with sound "
+    "if there is one.",
+    "no_video": "The file has no moving picture, so nothing is known of faces; give a file with "
+    "picture if there is one.",
+    "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
+    "transcript and the manifest's start and end.",
+    "outside_stretch": "Utterances of the given transcript lie outside the stretch that was "
+    "worked on and are left out; check the manifest's start and end if they should count.",
+    "malformed_rows": "Rows of the given transcript could not be read and are left out; correct "
+    "them and run again, or fail such videos with annotate --strict.",
+    "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
+    "any more and has no effect; review that place again.",
+    "unknown_role": "The part of a voice, such as therapist or patient, is not known; state it in "
+    "the manifest's column roles or with: emodiss review.",
+    "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
+    "people are to be seen in it.",
+    "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
+    "whose; nothing needs to be done.",
+    "unbound_voice": "No face could be given to a voice, so its utterances have no face "
+    "affect; see why with: emodiss people, and state the face in the manifest's "
+    "column faces.",
+    "clamped": "Measured values of affect lay past the ends of their model's scale and were set "
+    "to the ends; compare with the columns ending in _raw before trusting extremes.",
+    "no_prompts": "No prompt could be made of this session; see why with: emodiss prompts.",
+}
+"""One sentence per code: what is so, and what to do about it."""
+
+
+def meaning(code: str) -> str:
+    """Return what a note means.
+
+    Parameters
+    ----------
+    code
+        As a stage names it. A run that another version of emodiss made may hold codes that this
+        version does not know; these are said to be unknown.
+    """
+    return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
