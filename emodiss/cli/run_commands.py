@@ -75,6 +75,8 @@ def annotate(
             output.say(f"{manifest.name}: {problem}")
         planned = plan(read, out=out, preset=preset, settings=changes)
         output.show([_fields(job) for job in planned], as_json=as_json)
+        if read.problems or any(job.status == "missing file" for job in planned):
+            raise typer.Exit(1)  # as the work itself would end
         return
     with output.progress_bars(quiet=quiet) as progress:
         run = run_annotate(

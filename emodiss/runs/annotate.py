@@ -29,7 +29,7 @@ from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
 from emodiss.settings import Settings, resolve
-from emodiss.stages import STAGES
+from emodiss.stages import STAGES, Stage
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
@@ -46,9 +46,10 @@ class PlannedJob:
     video, stage
         Which.
     status
-        `cached`, `skipped`, or `to do`.
+        `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want
+        of a file that the manifest names.
     reason
-        Why it is skipped.
+        Why it is skipped; which file is missing.
     """
 
     video: str
@@ -181,6 +182,11 @@ def plan(
     -------
     list of PlannedJob
         By video and stage. A video that is still to be fetched is `to do` throughout.
+
+    Raises
+    ------
+    ManifestError, SettingsError
+        If the manifest cannot be read, or a setting is wrong.
     """
     chosen = resolve(presets.changes_of(preset), settings)
     entries = catalog.chosen(chosen)
@@ -188,14 +194,27 @@ def plan(
     store = Store(Path(out))
     planned: list[PlannedJob] = []
     for source in _known_sources(read, store, chosen, sources.Hashes(store)):
+        missing: dict[str, str] = {}
         for name, recipe in _recipes(source, chosen, entries).items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
             elif store.has(source.row.id, name, recipe.key):
                 planned.append(PlannedJob(source.row.id, name, "cached"))
+            elif lacking := _missing_file(source, recipe.stage, missing):
+                missing[name] = lacking
+                planned.append(PlannedJob(source.row.id, name, "missing file", lacking))
             else:
                 planned.append(PlannedJob(source.row.id, name, "to do"))
     return planned
+
+
+def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> str:
+    """Say which file a stage lacks, itself or through what it reads; empty when none is lacking."""
+    if stage.source and source.media is not None and source.content == sources.MISSING:
+        return f"no media file: {source.row.path}"
+    if "transcript" in stage.row and source.transcript == sources.MISSING:
+        return f"no transcript file: {Path(str(source.row.transcript)).name}"
+    return next((missing[name] for name in stage.reads if name in missing), "")
 
 
 def _workers(asked: int | None, n_videos: int) -> int:

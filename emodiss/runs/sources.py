@@ -24,6 +24,9 @@ from emodiss.runs.store import Outcome, Store, write_atomically
 CAPTION_SUFFIXES = ("json3", "vtt", "srt")
 """Formats of fetched captions: word by word, with word times here and there, without."""
 
+MISSING = "missing"
+"""Stands for the content of a file that is named and not there."""
+
 _PARALLEL_DOWNLOADS = 2
 
 
@@ -38,9 +41,9 @@ class Source:
     media
         The media file, or None when it could not be fetched.
     content
-        SHA-256 of the media file; a text that says what is missing otherwise.
+        SHA-256 of the media file; `MISSING` when it is not there.
     transcript
-        SHA-256 of the transcript, or None without one.
+        SHA-256 of the transcript, `MISSING` when it is not there, or None without one.
     voices
         Whether that transcript names its voices; captions of the web do not.
     overlay
@@ -146,11 +149,11 @@ def local_source(
     captions
         As in `find_transcript`.
     """
-    content = hashes.of(media) if media is not None and media.is_file() else "missing"
+    content = hashes.of(media) if media is not None and media.is_file() else MISSING
     path = find_transcript(row, manifest, media, captions=captions)
     digest = None
     if path is not None:
-        digest = hashes.of(path) if path.is_file() else "missing"
+        digest = hashes.of(path) if path.is_file() else MISSING
     resolved = row.model_copy(update={"transcript": str(path) if path else None})
     overlay = overlays.get(row.id, NOTHING_SAID)
     return Source(resolved, media, content, digest, _names_voices(path), overlay)

@@ -106,6 +106,37 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(run_cli, study, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_tells_of_missing_files_and_ends_as_the_work_would(
+    run_cli, study, tmp_path, stand_ins
+):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").write_text(
+        "id,path,transcript\na,a.mp4,a.stm\nlost,lost.mp4,a.stm\nmute,b.mp4,gone.stm\n"
+    )
+    rest = ("--out", tmp_path / "run", "--preset", "lite", *options(stand_ins), "--json")
+    code, out, _ = run_cli("annotate", folder / "manifest.csv", *rest, "--dry-run")
+    assert code == 1
+    jobs = {(row["video"], row["stage"]): row for row in json.loads(out)}
+    status = {job: row["status"] for job, row in jobs.items()}
+    assert {s for (video, _), s in status.items() if video == "lost"} == {"missing file", "skipped"}
+    assert {s for (video, _), s in status.items() if video == "a"} == {"to do", "skipped"}
+    assert jobs["lost", "faces"]["reason"] == "no media file: lost.mp4"
+    assert status["mute", "faces"] == status["mute", "audio"] == "to do"
+    assert jobs["mute", "utterances"]["reason"] == "no transcript file: gone.stm"
+    # What the plan says is missing is what fails or is blocked.
+    code, _, _ = run_cli("annotate", folder / "manifest.csv", *rest, "--workers", "0")
+    assert code == 1
+    outcomes = emodiss.load(tmp_path / "run").outcomes
+    assert {job for job, o in outcomes.items() if o.status in ("failed", "blocked")} == {
+        job for job, s in status.items() if s == "missing file"
+    }
+    # A row that cannot be used is a fault too.
+    (folder / "manifest.csv").write_text("id,path\na,a.mp4\n.x,a.mp4\n")
+    code, _, err = run_cli("annotate", folder / "manifest.csv", *rest, "--dry-run")
+    assert code == 1 and "line 3, column id" in err
+
+
 def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_path, stand_ins):
     code, out, _ = run_cli("status", str(finished.root), "--json")
     assert code == 0
