@@ -306,6 +306,6 @@ def _given(path: Path, settings: Any) -> tuple[list[Utterance], str, tuple[str, 
     """Utterances of a file, what it is, and the rows that could not be read."""
     found, problems = transcripts.read_report(path)
     if problems and (settings.strict or not found):
-        raise transcripts.error_of(path, problems)
+        raise transcripts.error_of(path, problems, n_read=len(found))
     said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in problems)
     return found, f"given:{path.suffix.lstrip('.').lower()}", said

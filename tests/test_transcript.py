@@ -366,6 +366,18 @@ def test_srt_faults_carry_the_line(tmp_path: Path) -> None:
         read(path)
 
 
+def test_the_way_out_of_a_fault_is_one(tmp_path: Path) -> None:
+    half = write(tmp_path, "half.srt", srt("a", "b").replace("00:00:02,000 -->", "00:00:2,000 -->"))
+    with pytest.raises(TranscriptError, match="read without strict"):
+        read(half)
+    # Reading on needs something that can be read.
+    garbage = write(tmp_path, "garbage.srt", "1\nnever --> ever\nhi\n")
+    for strict in (True, False):
+        with pytest.raises(TranscriptError, match="Check that the file is a transcript") as error:
+            read(garbage, strict=strict)
+        assert "strict" not in str(error.value)
+
+
 # -- JSON ----------------------------------------------------------------------------------
 
 
@@ -473,7 +485,7 @@ def test_encodings(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(TranscriptError, match=r"none\.stm: cannot be opened"):
         read(tmp_path / "none.stm")
-    with pytest.raises(TranscriptError, match=r"suffix '\.docx'.*Known: \.stm"):
+    with pytest.raises(TranscriptError, match=r"suffix '\.docx'.*Save it as one of: \.stm"):
         read(write(tmp_path, "x.docx", "x"))
     with pytest.raises(TranscriptError, match="Unknown transcript format"):
         read(write(tmp_path, "x.stm", "x"), format="eaf")  # type: ignore[arg-type]

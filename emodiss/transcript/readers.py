@@ -77,7 +77,7 @@ def read(
     path = Path(path)
     utterances, problems = read_report(path, format=format, speaker_default=speaker_default)
     if problems and (strict or not utterances):
-        raise error_of(path, problems)
+        raise error_of(path, problems, n_read=len(utterances))
     if problems:
         _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
     return utterances
@@ -149,7 +149,7 @@ def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, 
         else:
             transcripts.setdefault(entry[0], []).append(_flagged(entry[1]))
     if problems and strict:
-        raise error_of(path, problems)
+        raise error_of(path, problems, n_read=len(transcripts))
     if problems:
         _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
     return {
@@ -162,7 +162,7 @@ def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Pr
     if kind is None:
         raise TranscriptError(
             f"{path.name}: the suffix '{path.suffix}' is no transcript format that emodiss reads.",
-            next_step=f"Known: {', '.join(FORMATS)}; or state the format.",
+            next_step=f"Save it as one of: {', '.join(FORMATS)}.",
         )
     readers: dict[str, Callable[[str], Iterable[Row | Problem]]] = {
         "stm": lambda text: read_stm(text, name=path.stem),
@@ -225,7 +225,7 @@ def _flagged(row: Row) -> Row:
     return row
 
 
-def error_of(path: Path, problems: list[Problem]) -> TranscriptError:
+def error_of(path: Path, problems: list[Problem], *, n_read: int) -> TranscriptError:
     """Put the faults of a file into one error.
 
     Parameters
@@ -234,11 +234,16 @@ def error_of(path: Path, problems: list[Problem]) -> TranscriptError:
         The file.
     problems
         At least one, in order of line.
+    n_read
+        How many utterances could be read all the same; without any, less strict helps nobody.
     """
     first = problems[0]
     where = f"{path.name}, line {first.line}" if first.line else path.name
-    more = f" ({len(problems) - 1} more faults in this file.)" if len(problems) > 1 else ""
+    n_more = len(problems) - 1
+    more = f" ({n_more} more fault{'s' * (n_more > 1)} in this file.)" if n_more else ""
     return TranscriptError(
         f"{where}: {first.message}.{more}",
-        next_step="Correct the row, or read without strict to go on without it.",
+        next_step="Correct the row, or read without strict to go on without it."
+        if n_read
+        else "Check that the file is a transcript, and what its suffix says.",
     )
