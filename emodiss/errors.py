@@ -147,7 +147,7 @@ class MissingExtra(EmodissError):
         )
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
+def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:
     """Name the choices, and the nearest match first when there is one.
 
     Parameters
@@ -156,6 +156,9 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         What the user wrote.
     choices
         What exists.
+    listed_by
+        Command that lists the choices, where they are too many for a message: then only the
+        nearest few are named.
 
     Returns
     -------
@@ -163,6 +166,10 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         A sentence for the end of an error message.
     """
     known = sorted(choices)
+    if listed_by:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(repr(one) for one in near)}? " if near else ""
+        return f"{hint}All are listed by: {listed_by}."
     match = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{match[0]}'? " if match else ""
     return f"{hint}Choices: {', '.join(known)}."

@@ -419,7 +419,8 @@ def resolve(
         group, _, name = dotted.partition(".")
         if dotted not in NAMES:
             raise SettingsError(
-                f"There is no setting '{dotted}'.", next_step=nearest(dotted, NAMES)
+                f"There is no setting '{dotted}'.",
+                next_step=nearest(dotted, NAMES, listed_by="emodiss settings"),
             )
         nested.setdefault(group, {})[name] = value
     try:

@@ -43,6 +43,16 @@ def test_wrong_settings_say_what_is_right(text, message):
         resolve({}, [text])
 
 
+def test_of_many_settings_only_the_nearest_are_named():
+    with pytest.raises(SettingsError) as error:
+        resolve({}, ["treshold=0.4"])
+    assert "'dissonance.threshold'" in error.value.next_step
+    assert error.value.next_step.endswith("All are listed by: emodiss settings.")
+    assert sum(name in error.value.next_step for name in NAMES) <= 3
+    with pytest.raises(SettingsError, match=r"There is no setting 'qqq'\. All are listed by"):
+        resolve({}, ["qqq=1"])
+
+
 def test_an_unknown_preset_is_met_with_the_known_ones():
     with pytest.raises(SettingsError, match="Did you mean 'lite'"):
         changes_of("light")
