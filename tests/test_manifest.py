@@ -47,6 +47,8 @@ def test_good_rows_are_read_and_bad_cells_named_by_line_and_column(tmp_path):
         (9, "row"),
         (11, "faces"),
     ]
+    assert str(found.problems[0]).startswith("line 3, column id: ")
+    assert str(found.problems[-2]).startswith("line 9: expected 7 cells")  # no column is called row
     assert "left, right, none, or track numbers" in found.problems[-1].message
     assert "already on line 2" in found.problems[0].message
     assert "Did you mean 'therapist'?" in found.problems[4].message

@@ -234,7 +234,8 @@ def _report(run: Any, *, as_json: bool) -> None:
     for video in run.videos:
         if "malformed_rows" in getattr(run.outcomes.get((video, "draft")), "notes", ()):
             problems = run.artifact(video, "draft").problems
-            output.say(f"{video}: {len(problems)} rows left out; first: {problems[0]}")
+            rows = f"{len(problems)} row{'s' * (len(problems) > 1)}"
+            output.say(f"{video}: {rows} left out; first: {problems[0]}")
     for row in run.manifest:
         named = set(row.get("roles") or {})
         voices = set(table.loc[table["video_id"] == row["id"], "speaker"])
@@ -270,6 +271,8 @@ def _report(run: Any, *, as_json: bool) -> None:
                 named = ", ".join(here[:_NAMED]) + (", ..." if len(here) > _NAMED else "")
                 output.say(f"{named}: {code}: {meaning(code)}")
         for failure in failures:
+            if failure.stage == "manifest":
+                continue  # said before work began
             error = failure.error or {}
             what = str(error.get("what", "")).rstrip(".")
             output.say(

@@ -40,7 +40,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, column {self.column}: {self.message}"
+        where = "" if self.column == "row" else f", column {self.column}"
+        return f"line {self.line}{where}: {self.message}"
 
     def listed_under(self, videos: Collection[str]) -> str:
         """Name of the row in lists of outcomes: its id, or its line where the id is not its own.

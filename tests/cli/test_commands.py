@@ -58,6 +58,21 @@ def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
     assert code == 2 and "1 problem(s) in the manifest" in err
 
 
+def test_annotate_tells_of_a_fault_of_the_manifest_once(run_cli, study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").write_text("id,path\na,a.mp4\n.x,a.mp4\n")
+    with (folder / "a.stm").open("a") as stm:
+        stm.write("a 1 Bo soon 9.0 words\n")
+    code, out, err = run_cli(
+        *("annotate", str(folder / "manifest.csv"), "--out", str(tmp_path / "run")),
+        *("--preset", "lite", "--workers", "0", *options(stand_ins)),
+    )
+    assert code == 1 and "1 of 2 videos complete" in out
+    assert err.count("line 3, column id") == 1
+    assert "a: 1 row left out; first: a.stm, line " in err
+
+
 def test_annotate_tells_of_a_role_that_no_voice_has(run_cli, study, tmp_path, stand_ins):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
