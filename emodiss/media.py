@@ -163,7 +163,7 @@ def _opened(path: Path) -> Generator[InputContainer]:
 
     if not path.is_file():
         raise MediaError(
-            "The media file does not exist.",
+            f"There is no media file at '{path}'.",
             next_step="Check the path in the manifest; it is relative to the manifest's folder.",
             code="missing_file",
         )

@@ -207,6 +207,7 @@ def test_a_missing_file_and_an_empty_stretch_have_their_own_codes(tmp_path):
     with pytest.raises(MediaError) as error:
         probe(tmp_path / "none.mp4")
     assert error.value.code == "missing_file"
+    assert str(tmp_path / "none.mp4") in error.value.what
     path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 25)
     with pytest.raises(MediaError) as error:
         probe(path, SimpleNamespace(start=5.0, end=None))

@@ -265,7 +265,7 @@ def import_file(
         session = Session(loaded, video or file.stem)
         if session.n_pending:
             raise ExportError(
-                f"{session.n_pending} reviews of '{session.video}' are newer than its table.",
+                f"{_reviews(session.n_pending)} of '{session.video}' newer than its table.",
                 next_step="Run emodiss annotate again, so that the file is compared with what "
                 "stands now.",
             )
@@ -305,12 +305,16 @@ def _append(run: Run, made: list[Review], *, quiet: bool = False) -> None:
     if made:
         file.append(made)
     if not quiet:
-        typer.echo(f"{file.path}: {len(made)} reviews added")
+        typer.echo(f"{file.path}: {_reviews(len(made))} added")
     if made:
         output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
 
 
 def _who(by: str | None) -> str:
+def _reviews(number: int) -> str:
+    return f"{number} review{'s' * (number != 1)}"
+
+
     return by or getpass.getuser()
 
 
@@ -336,6 +340,11 @@ def _read_sheet(path: Path) -> list[Judged]:
             delimiter = max(",;\t", key=first.count)  # spreadsheets save with their own
             rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (OSError, ValueError, csv.Error) as error:
+    except FileNotFoundError:
+        raise AuditError(
+            f"There is no sheet '{path}'.",
+            next_step="Name the file that 'emodiss review sample -o' wrote, with its folder.",
+        ) from None
         raise AuditError(
             f"The sheet {path.name} cannot be read: {type(error).__name__}.",
             next_step="Save it as CSV in UTF-8.",

@@ -178,6 +178,10 @@ def _read(path: Path) -> tuple[list[_Handed], list[str], str]:
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ExportError(
+            f"There is no file '{path}'.", next_step="Name the corrected file, with its folder."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ExportError(
             f"{path.name} cannot be read: {type(error).__name__}.",

@@ -34,7 +34,7 @@ def test_a_correction_is_set_listed_and_reaches_table_and_exports(run_cli, again
         *("review", "set", root, "--video", "a", "--voice", "Bo", "--role", "client"),
         *("--by", "Rita", "--note", "on the phone"),
     )
-    assert (code, out) == (0, f"{root / 'reviews.jsonl'}: 1 reviews added\n")
+    assert (code, out) == (0, f"{root / 'reviews.jsonl'}: 1 review added\n")
     assert "annotate" in err
     code, out, _ = run_cli(
         *("review", "set", root, "--video", "a", "--utterance", "u0002", "--by", "Rita"),
@@ -182,10 +182,10 @@ def test_a_corrected_file_is_taken_over(run_cli, again, tmp_path, suffix):
     assert code == 0 and json.loads(out)[0]["text"] == "I do not know. It was a bad week."
     assert not (root / "reviews.jsonl").exists()
     code, out, err = run_cli("review", "import", root, path, "--by", "Rita")
-    assert code == 0 and "1 reviews added" in out
+    assert code == 0 and "1 review added" in out
     # Compared with a table that does not know of it yet, the same file would say it twice.
     code, _, err = run_cli("review", "import", root, path)
-    assert code == 2 and "newer than its table" in err
+    assert code == 2 and "1 review of 'a' newer than its table" in err
     assert again().session("a")["text"][1] == "I do not know. It was a bad week."
     code, out, _ = run_cli("review", "import", root, path)
     assert code == 0 and "0 reviews added" in out
@@ -209,6 +209,13 @@ def test_an_older_export_undoes_no_later_review(run_cli, again, tmp_path, suffix
     assert again().session("a")["text"][1] == words
 
 
+@pytest.mark.parametrize("name", ["nosheet.csv", "none.eaf"])
+def test_a_file_that_is_not_there_is_said_to_be_none(run_cli, again, tmp_path, name):
+    code, _, err = run_cli("review", "import", again().root, tmp_path / name, "--video", "a")
+    assert code == 2 and "There is no " in err and name in err
+    assert "UTF-8" not in err and "FileNotFoundError" not in err
+
+
 def test_an_import_says_what_it_leaves_and_strict_takes_nothing(run_cli, again, tmp_path):
     root = again().root
     run_cli("export", root, "--format", "webvtt", "-o", tmp_path)
@@ -219,7 +226,7 @@ def test_an_import_says_what_it_leaves_and_strict_takes_nothing(run_cli, again, 
     assert code == 1 and "was added at 50.000 s" in err and "more" not in err
     assert not (root / "reviews.jsonl").exists()
     code, out, _ = run_cli("review", "import", root, path)
-    assert code == 1 and "1 reviews added" in out
+    assert code == 1 and "1 review added" in out
 
 
 def test_a_language_model_labels_roles_and_doubt_abstains(run_cli, again, tmp_path):
