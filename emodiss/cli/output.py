@@ -7,8 +7,10 @@ import csv
 import json
 import math
 import sys
+import threading
+import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -93,20 +95,33 @@ def _cell(value: Any) -> str:
 
 @contextlib.contextmanager
 def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
-    """Show one bar per stage on stderr, when stderr is a terminal; nothing in a pipe.
+    """Show on stderr how far each stage is: bars in a terminal, now and then a line in a pipe.
 
     Parameters
     ----------
     quiet
         Show nothing in any case.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         yield None
         return
+    if not sys.stderr.isatty():
+        with _lines() as told:
+            yield told
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     with Progress(
+        # One long video moves no bar for hours; what turns and counts shows that work goes on.
+        SpinnerColumn(finished_text=" "),
         TextColumn("{task.description:14}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -121,6 +136,74 @@ def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
             bars.update(tasks[stage], completed=done)
 
         yield report
+
+
+@contextlib.contextmanager
+def _lines() -> Generator[Progress]:
+    """Write a line when a stage that took long ends, and one every half minute until then."""
+    log = ProgressLog()
+    over = threading.Event()
+
+    def keep_telling() -> None:
+        while not over.wait(1.0):
+            if line := log.due(time.monotonic()):
+                say(line)
+
+    def report(stage: str, done: int, total: int) -> None:
+        if line := log.moved(stage, done, total, time.monotonic()):
+            say(line)
+
+    teller = threading.Thread(target=keep_telling, daemon=True)
+    teller.start()
+    try:
+        yield report
+    finally:
+        over.set()
+        teller.join()
+
+
+class ProgressLog:
+    """Decides when a pipe or a log file is told how far the work is, and in which words.
+
+    Parameters
+    ----------
+    now
+        Seconds on any clock that does not go back; as in the methods.
+    """
+
+    EVERY_S: Final = 30.0
+    """Seconds from one line to the next while a stage goes on."""
+    LONG_S: Final = 10.0
+    """A stage that took less than this ends without a line."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self._told = time.monotonic() if now is None else now
+        self._stage: tuple[str, int, int] | None = None
+        self._begun = self._told
+        # Two threads ask: the one that works and the one that keeps time.
+        self._lock = threading.Lock()
+
+    def moved(self, stage: str, done: int, total: int, now: float) -> str | None:
+        """Take in how far a stage is; return a line if it has ended after long work."""
+        with self._lock:
+            before, self._stage = self._stage, (stage, done, total)
+            if before is None or before[0] != stage:
+                self._begun = now
+            if done < total or before == self._stage or now - self._begun < self.LONG_S:
+                return None
+            self._told = now
+            return f"{stage}: {done} of {total} done, {now - self._begun:.0f} s"
+
+    def due(self, now: float) -> str | None:
+        """Return a line if a stage is under way and none was written for `EVERY_S`."""
+        with self._lock:
+            if self._stage is None or now - self._told < self.EVERY_S:
+                return None
+            stage, done, total = self._stage
+            if done >= total:
+                return None
+            self._told = now
+            return f"{stage}: {done} of {total} so far, {now - self._begun:.0f} s"
 
 
 def say(line: str) -> None:

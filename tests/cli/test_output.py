@@ -1,0 +1,48 @@
+"""Progress in a pipe: a line when long work ends, one every half minute, and none otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from emodiss.cli import output
+from emodiss.cli.output import ProgressLog
+
+
+def test_a_long_stage_is_told_of_every_half_minute_and_when_it_ends():
+    log = ProgressLog(now=0.0)
+    assert log.due(40.0) is None  # nothing is under way
+    assert log.moved("faces", 0, 2, 40.0) is None
+    assert log.due(41.0) == "faces: 0 of 2 so far, 1 s"
+    assert log.moved("faces", 1, 2, 60.0) is None
+    assert log.due(70.9) is None
+    assert log.due(71.0) == "faces: 1 of 2 so far, 31 s"
+    assert log.moved("faces", 2, 2, 94.0) == "faces: 2 of 2 done, 54 s"
+    assert log.moved("faces", 2, 2, 95.0) is None  # told once
+    assert log.due(1000.0) is None  # between stages there is nothing to tell
+
+
+def test_what_is_short_or_found_finished_is_not_told():
+    log = ProgressLog(now=0.0)
+    assert log.moved("media", 0, 2, 0.0) is None
+    assert log.moved("media", 2, 2, 9.9) is None
+    # Each stage has a clock of its own.
+    assert log.moved("audio", 2, 2, 50.0) is None
+    assert log.moved("faces", 0, 1, 50.0) is None
+    assert log.moved("faces", 1, 1, 60.0) == "faces: 1 of 1 done, 10 s"
+
+
+@pytest.mark.parametrize(("quiet", "told"), [(False, "faces: 0 of 1 so far"), (True, "")])
+def test_a_pipe_is_told_while_the_work_goes_on(monkeypatch, capsys, quiet, told):
+    monkeypatch.setattr(ProgressLog, "EVERY_S", 0.0)
+    # Time passes with the asking: the work ends when the line has come, or had time to.
+    said = output.threading.Event()
+    monkeypatch.setattr(output, "say", lambda line: (print(line), said.set()))
+    with output.progress_bars(quiet=quiet) as report:
+        assert (report is None) == quiet
+        if report is not None:
+            report("faces", 0, 1)
+            assert said.wait(30)
+            report("faces", 1, 1)
+    assert capsys.readouterr().out.startswith(told)
+    if quiet:
+        assert not said.is_set()
