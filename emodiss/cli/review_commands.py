@@ -145,6 +145,7 @@ def roles(
         evidence = classify_roles(utterances)
         for voice in found.voices:
             counted = evidence[voice.speaker].evidence
+            heard = counted["n_utterances"] > 0  # no words are no share of words
             rows.append(
                 {
                     "video_id": session.video,
@@ -156,9 +157,9 @@ def roles(
                     else voice.confidence,
                     "reason": voice.reason,
                     "utterances": int(counted["n_utterances"]),
-                    "opens": bool(counted["opens"]),
+                    "opens": bool(counted["opens"]) if heard else None,
                     **{
-                        name: round(counted[name], 3)
+                        name: round(counted[name], 3) if heard else None
                         for name in (
                             *("talk_share", "question_mark", "second_person"),
                             *("first_person", "reflection"),
@@ -310,11 +311,11 @@ def _append(run: Run, made: list[Review], *, quiet: bool = False) -> None:
         output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
 
 
-def _who(by: str | None) -> str:
 def _reviews(number: int) -> str:
     return f"{number} review{'s' * (number != 1)}"
 
 
+def _who(by: str | None) -> str:
     return by or getpass.getuser()
 
 
@@ -339,12 +340,12 @@ def _read_sheet(path: Path) -> list[Judged]:
             first = text.partition("\n")[0]
             delimiter = max(",;\t", key=first.count)  # spreadsheets save with their own
             rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except (OSError, ValueError, csv.Error) as error:
     except FileNotFoundError:
         raise AuditError(
             f"There is no sheet '{path}'.",
             next_step="Name the file that 'emodiss review sample -o' wrote, with its folder.",
         ) from None
+    except (OSError, ValueError, csv.Error) as error:
         raise AuditError(
             f"The sheet {path.name} cannot be read: {type(error).__name__}.",
             next_step="Save it as CSV in UTF-8.",
