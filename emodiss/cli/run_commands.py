@@ -29,7 +29,7 @@ AllowLocal = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Worker processes; 0 works in this process.", min=0)
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")]
 
 # Videos that a summary names before it leaves the rest to `status`.
 _NAMED = 5

@@ -152,7 +152,7 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
 
 def pull_models(
     names: Annotated[list[str], typer.Argument(help="Names, as in: emodiss models list.")],
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")] = False,
 ) -> None:
     """Fetch weights from their publishers, check them, and put them where runs look."""
     from emodiss.models import catalog
