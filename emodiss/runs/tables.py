@@ -26,7 +26,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
         lies on disk.
     """
     write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
-    tables: list[pd.DataFrame] = []
+    tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
     prompts: list[str] = []
     for video, keys in current.items():
@@ -36,39 +36,38 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
             store.read(video, name, result_type(name), key=keys[name])
             for name in ("utterances", "wording")
         )
-        tables.append(table)
+        tables[video] = table
         words.append(utterances.word_table(table, transcript))
         if "prompts" in keys:
             kind = result_type("prompts")
             for prompt in store.read(video, "prompts", kind, key=keys["prompts"]).prompts:
                 line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
                 prompts.append(line + "\n")
-    table = _joined(tables, utterances.SCHEMA)
+    table = _joined(list(tables.values()), utterances.SCHEMA)
     utterances.validate(table)
     write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
     write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
     write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
     write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
-    frame_table = _frames(store, current)
+    frame_table = _frames(store, current, tables)
     with replaced(store.root / "face_frames.parquet") as file:
         codecs.write_parquet(frame_table, file)
     del frame_table
     give_back_memory()
 
 
-def _frames(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """One row per measured face; by far the longest table, so nothing else is held beside it."""
+def _frames(
+    store: Store, current: Mapping[str, Mapping[str, str]], tables: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row per measured face; by far the longest table, so faces are read one by one for it."""
     parts: list[pd.DataFrame] = []
-    for video, keys in current.items():
-        if "utterances" in keys:
-            table, faces = (
-                store.read(video, name, result_type(name), key=keys[name])
-                for name in ("utterances", "face_affect")
-            )
-            parts.append(utterances.frame_table(table, faces))
-            del faces
-            give_back_memory()
+    name = "face_affect"
+    for video, table in tables.items():
+        faces = store.read(video, name, result_type(name), key=current[video][name])
+        parts.append(utterances.frame_table(table, faces))
+        del faces
+        give_back_memory()
     return _joined(parts, utterances.FRAME_SCHEMA)
 
 
