@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from emodiss.corpus import languages, pictures as motions
-from emodiss.corpus.duplicates import together
-from emodiss.corpus.fingerprints import Fingerprint, fingerprint, match
+from emodiss.corpus.duplicates import compare
+from emodiss.corpus.fingerprints import Fingerprint, fingerprint
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.errors import ManifestError, RunError, SettingsError, nearest
 
@@ -187,12 +187,7 @@ def curate(
 
     # A copy that is left out for something else must not take the good ones with it.
     order = sorted(prints, key=left_out)
-    pairs = together(
-        order,
-        match({video: prints[video] for video in order}),
-        motions.match({video: moving[video] for video in order if video in moving}),
-    )
-    for pair in pairs:
+    for pair in compare({video: prints[video] for video in order}, moving):
         # The first of a group is the one that is kept, so each later one names it.
         first = by_id[pair.a].get("duplicate_of") or pair.a
         if "duplicate_of" not in by_id[pair.b]:

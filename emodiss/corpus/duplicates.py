@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +47,22 @@ def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> li
         sounds[str(path)] = sound
         if media.has_video and (pictures or not sound.usable):
             moving[str(path)] = motions.motion(source, media)
-    return together(list(sounds), match(sounds), motions.match(moving))
+    return compare(sounds, moving)
 
 
-def together(
-    names: Sequence[str], by_sound: Sequence[DuplicatePair], by_picture: Sequence[DuplicatePair]
+def compare(
+    sounds: Mapping[str, Fingerprint], moving: Mapping[str, motions.Motion]
 ) -> list[DuplicatePair]:
-    """Merge pairs: each once, and sound, whose offset is the finer, before picture.
+    """Find pairs by both fingerprints: each once, by sound, whose offset is finer, before picture.
 
     Parameters
     ----------
-    names
-        All recordings, in the order that the pairs shall have.
-    by_sound, by_picture
-        Pairs as the two kinds of fingerprint find them.
+    sounds
+        Of all recordings, in the order that the pairs shall have.
+    moving
+        Of those whose pictures were looked at.
     """
-    position = {name: i for i, name in enumerate(names)}
-    pairs = {(position[p.a], position[p.b]): p for p in (*by_picture, *by_sound)}
+    position = {name: i for i, name in enumerate(sounds)}
+    seen = {name: moving[name] for name in sounds if name in moving}
+    pairs = {(position[p.a], position[p.b]): p for p in (*motions.match(seen), *match(sounds))}
     return [pairs[key] for key in sorted(pairs)]
