@@ -204,7 +204,7 @@ def _mtcnn(name: str, loader: str, what: str, options: _Options) -> Entry:
         loader=f"emodiss.models.{loader}",
         place="package",
         package="facenet_pytorch",
-        packaged=("data/pnet.pt", "data/rnet.pt", "data/onet.pt"),
+        packaged=weight_files.MTCNN,
         source="weights inside facenet-pytorch (Zhang et al. 2016)",
         revision="2.5.3",
         licence="MIT",
@@ -252,11 +252,19 @@ def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
     )
 
 
+def emonet_backend(backend: str, precision: str, device: str) -> str:
+    """Return what runs EmoNet: as named, or for `auto` the fastest that was measured."""
+    if backend != "auto":
+        return backend
+    if device != "cpu":
+        return "torch"
+    return "onnxruntime" if precision == "float32" else "openvino"
+
+
 def _emonet_runtime(settings: Settings, device: str) -> str | None:
     chosen = settings.emonet
-    # What EmoNetFace takes for `auto`, which cannot be asked without importing torch.
-    fastest = chosen.backend == "auto" and chosen.precision == "bfloat16" and device == "cpu"
-    return "openvino" if fastest or chosen.backend == "openvino" else None
+    backend = emonet_backend(chosen.backend, chosen.precision, device)
+    return backend if backend == "openvino" else None
 
 
 def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Entry:

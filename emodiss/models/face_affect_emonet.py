@@ -37,6 +37,7 @@ from torch import Tensor
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import ModelError, nearest
+from emodiss.models.catalog import emonet_backend
 from emodiss.models.emonet_network import SIDE, EmoNet
 from emodiss.models.emonet_runtimes import Run, in_onnxruntime, in_openvino, in_torch
 from emodiss.models.weight_files import EMONET_5, EMONET_8, require, sha256_of, verify
@@ -321,10 +322,7 @@ class EmoNetFace:
         self.device = device
         self.threads = threads
         self.batch_size = batch_size or (1 if device == "cpu" else 64)
-        if backend == "auto":
-            fastest = "onnxruntime" if precision == "float32" else "openvino"
-            backend = fastest if device == "cpu" else "torch"
-        self.backend: Backend = backend
+        self.backend = emonet_backend(backend, precision, device)
         self.precision: Precision = precision
         self.allow_unverified = allow_unverified
         self.n_clamped = 0

@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emodiss.models.mtcnn_frames import CHANNELS
-from emodiss.models.weight_files import packaged, packaged_digest
+from emodiss.models.weight_files import MTCNN, packaged, packaged_digest
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHT_FILES = ("data/pnet.pt", "data/rnet.pt", "data/onet.pt")
-"""Inside facenet-pytorch."""
-
 
 def weights_identity() -> str:
     """Version of facenet-pytorch and the first 12 hex digits of the SHA-256 of its weights."""
-    digest = packaged_digest("facenet_pytorch", WEIGHT_FILES)
+    digest = packaged_digest("facenet_pytorch", MTCNN)
     return f"facenet-pytorch-{importlib.metadata.version('facenet-pytorch')}-{digest}"
 
 
@@ -80,7 +77,7 @@ class MtcnnNets:
 
         states = [
             torch.load(path, map_location="cpu", weights_only=True)
-            for path in packaged("facenet_pytorch", WEIGHT_FILES)
+            for path in packaged("facenet_pytorch", MTCNN)
         ]
 
         def layer(state: dict[str, Any], name: str, slope: str, first: bool = False) -> Layer:

@@ -15,6 +15,10 @@ from emodiss.errors import MissingExtra, ModelError, ModelMissing
 _BLOCK = 1 << 20
 
 
+MTCNN: Final = ("data/pnet.pt", "data/rnet.pt", "data/onet.pt")
+"""Files of the three networks inside facenet-pytorch, in the order of the cascade."""
+
+
 @dataclass(frozen=True, slots=True)
 class WeightFile:
     r"""One published file, as its publisher names it and as it can be recognised.
