@@ -10,7 +10,6 @@ its prompt is not published, and this wording is our own.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
+from emodiss.answers import json_of, unwrapped
 from emodiss.manifest import ROLES, Role
 from emodiss.transcript import Utterance
 
@@ -314,12 +314,8 @@ def unredacted(
 
 def _answers(text: str) -> dict[str, Any] | None:
     """Entries by speaker, None when the answer is not what was asked for."""
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        data = json.loads(text[start : end + 1]) if start >= 0 else None
-        entries = data["speakers"] if isinstance(data, dict) else None
-    except (ValueError, KeyError, RecursionError):
-        return None
+    data = json_of(unwrapped(text))
+    entries = data.get("speakers") if isinstance(data, dict) else data
     if not isinstance(entries, list):
         return None
     found: dict[str, Any] = {}

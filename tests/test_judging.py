@@ -275,8 +275,9 @@ def test_steps_are_written_once_and_kept(tmp_path):
     table = judging.judge(items(1), asked, mode="single", **{**EMPATHY, "steps": steps})
     assert "1. Read.\n2. Rate." in asked.asked[0][0]
     assert table["steps_sha256"].iloc[0] == steps["empathy"].sha256
-    with pytest.raises(JudgeError, match="wrote no steps"):
-        judging.plan_steps(Scripted(lambda *_: " "), ["empathy"], params=PARAMS)
+    for nothing in (" ", "3", "<think>1. Read the context. 2. Rate it.</think>"):
+        with pytest.raises(JudgeError, match="wrote no steps"):
+            judging.plan_steps(Scripted(lambda *_, n=nothing: n), ["empathy"], params=PARAMS)
     path.write_text('{"a": 1}')
     with pytest.raises(JudgeError, match="holds no evaluation steps"):
         judging.read_steps(path)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from emodiss.answers import looks_like_json
+
 FAILURES = (
     "empty",
+    "malformed",
     "refusal",
     "explanation",
     "echoed_turns",
@@ -15,7 +18,8 @@ FAILURES = (
 )
 """Failure codes, the gravest first; `ParsedReply.failure` is the first one that applies.
 
-`empty`: no response. `refusal`: the model declines. `explanation`: it explains or describes
+`empty`: no response. `malformed`: meant as JSON, and no technique and response could be read from
+it. `refusal`: the model declines. `explanation`: it explains or describes
 instead of continuing the dialogue (appendix F). `echoed_turns`: it begins with a turn of the
 patient or repeats an utterance of the prompt. `several_turns`: it writes more than one turn.
 `trailing_explanation`: it continues the dialogue and then explains itself.
@@ -56,15 +60,32 @@ _I = re.compile(r"\b(?:I|me|my|we|us|our|let's)\b", re.IGNORECASE)
 
 _NOT_ABLE = (
     r"I(?: can't| cannot| can not| won't| will not| am unable to| am not able to|'m unable to"
-    r"|'m not able to)(?: directly| really)?"
+    r"|'m not able to|'m afraid I can't| must decline to| have to decline to| won't be able to"
+    r"|'m not comfortable| am not comfortable)(?: directly| really| continue to)?"
 )
-_MODEL = r"(?:ai|artificial intelligence|(?:large )?language model)"
+_MODEL = r"(?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)"
 _REFUSAL = re.compile(
     rf"\bas an? {_MODEL}\b|\bI(?:'m| am)(?: just| only)? an? {_MODEL}\b|\b{_NOT_ABLE} "
-    r"(?:assist|fulfill?|comply|engage in|participate|role-?play|generate|"
-    r"continue (?:this|the|with)|respond to (?:this|that)|help (?:you )?with|do that|"
-    r"answer (?:this|that)|(?:provide|offer|give) (?:\w+ ){0,3}(?:help|advice|therapy|treatment|"
-    r"assistance|response|diagnosis|counsell?ing|support))\b",
+    r"(?:assist(?:ing)?|fulfill?(?:ing)?|comply(?:ing)?|engag(?:e|ing) (?:in|with)|participat\w+|"
+    r"role-?play\w*|generat\w+|process|complete this|continu(?:e|ing) (?:this|the|with)|"
+    r"respond(?:ing)? to (?:this|that)|help(?:ing)? (?:you )?with|do that|"
+    r"answer(?:ing)? (?:this|that)|discuss (?:this|that)|"
+    r"(?:creat|writ|produc)(?:e|ing) (?:\w+ ){0,3}(?:content|respons\w+|dialogues?|repl\w+|"
+    r"intervention\w*|material)|"
+    r"(?:provid|offer|giv)(?:e|ing)? (?:\w+ ){0,3}(?:help|advice|therapy|treatment|"
+    r"assistance|responses?|diagnos[ei]s|counsell?ing|support|interventions?|content))\b"
+    r"|\b(?:I'm|I am) (?:really |very |so )?sorry,? but I (?:can't|cannot|can not|won't)"
+    r"(?: help| do)?\s*[.!]"
+    r"|\bI (?:must|have to|need to) (?:respectfully )?decline\b"
+    r"|\b(?:against|violat\w+) (?:\w+ ){0,3}(?:guidelines|polic(?:y|ies)|programming|terms)\b"
+    # The same in some other languages that a session may be held in.
+    r"|\bals (?:ein )?(?:KI|Sprachmodell|künstliche Intelligenz)\b"
+    r"|\b(?:dabei|damit|Ihnen|dir) (?:leider )?nicht (?:weiter)?helfen\b"
+    r"|\bcomo (?:una? )?(?:IA|inteligencia artificial|modelo de lengua\w*)\b"
+    r"|\bno puedo (?:ayudar(?:te|le)?|asistir(?:te|le)?) con\b"
+    r"|\ben tant qu(?:e |')(?:IA|modèle de langage|intelligence artificielle)\b"
+    r"|\bje ne peux pas (?:vous |t')?aider (?:avec|à)\b"
+    r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|我(?:无法|不能)(?:提供|协助|帮助)",
     re.IGNORECASE,
 )
 _REFUSAL_REACH = 400  # a refusal opens a reply; later, the same words may be the patient's
@@ -96,16 +117,19 @@ def find_failures(body: str, response: str, context: Sequence[str]) -> tuple[str
         From `FAILURES`, the gravest first.
     """
     body, response = body.replace("’", "'"), response.replace("’", "'")
+    refuses = bool(_REFUSAL.search(body[:_REFUSAL_REACH]))
+    if looks_like_json(response):  # other flags would speak of its keys and brackets
+        return ("malformed", "refusal") if refuses else ("malformed",)
     explains = _explains(_TURN_LABEL.sub(" ", response).strip())
     found = {
         "empty": not any(char.isalnum() for char in response),
-        "refusal": bool(_REFUSAL.search(body[:_REFUSAL_REACH])),
+        "refusal": refuses,
         "explanation": explains,
         "echoed_turns": _echoes(body, response, context),
         "several_turns": any(match.start() > 0 for match in _TURN_LABEL.finditer(response)),
         "trailing_explanation": not explains and _explains_later(response),
     }
-    return tuple(name for name in FAILURES if found[name])
+    return tuple(name for name in FAILURES if found.get(name))
 
 
 def speaker_of(label: str) -> str | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
+from emodiss.answers import json_of, looks_like_json, unwrapped
 from emodiss.interventions.failures import EXPLAINING_WORD, THERAPISTS, find_failures, speaker_of
 from emodiss.interventions.records import ParsedReply, ParseMode
 from emodiss.interventions.techniques import DECORATION, normalise_technique, tidy_name
 
 _MAX_NAME_WORDS = 15
-_FENCE = re.compile(r"\A```[\w-]*\n(.*?)\n?```\s*\Z", re.DOTALL)
-_THINKING = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_TAGS = re.compile(
+    r"<(?:therapeutic_|intervention_)?technique>(?P<technique>[^<]*)</(?:\w+_)?technique>\s*"
+    r"<(?:your_|therapist_)?response>(?P<response>.*?)</(?:\w+_)?response>",
+    re.IGNORECASE | re.DOTALL,
+)
+_TECHNIQUE_KEYS = re.compile(r"(?:\w+_)?(?:technique|techniques|intervention)(?:_name|_label)?")
+_RESPONSE_KEYS = re.compile(r"(?:\w+_)?(?:response|reply|continuation|utterance)|therapist|text")
 _PREAMBLE = re.compile(
     r"\A(?:sure|certainly|of course|okay|ok|absolutely|here(?:'s| is| are)|based on)\b[^\n]{0,200}:"
     r"\s*\n+(?=\S)",
@@ -24,17 +30,20 @@ _RESPONSE_LABEL = re.compile(
     re.IGNORECASE,
 )
 _RESPONSE_INLINE = re.compile(
-    r"\s*[*_]*(?:\[(?:your )?response\][*_]*\s*:?|\b(?:your )?response[*_]*\s*:)[\s*_]*",
+    r"[*_]{0,3}(?:\[(?:your )?response\][*_]{0,3}\s{0,9}:?|"
+    r"\b(?:your )?response[*_]{0,3}\s{0,9}:)[\s*_]*",
     re.IGNORECASE,
 )
 _TECHNIQUE_LABEL = (
-    r"(?:(?:suggested|applied|chosen|selected|recommended|specific|name of)[ \t]+)?(?:the[ \t]+)?"
-    r"(?:(?:(?:therapeutic|therapy|intervention|psychotherapeutic)[ \t]+)*technique|intervention)"
-    r"(?:[ \t]+(?:name|applied|used|chosen))?[ \t]*\d{0,2}"
+    r"(?:(?:suggested|applied|chosen|selected|recommended|specific|name of)[ \t]{1,9})?"
+    r"(?:the[ \t]{1,9})?"
+    r"(?:(?:(?:therapeutic|therapy|intervention|psychotherapeutic)[ \t]{1,9}){0,3}technique|"
+    r"intervention)"
+    r"(?:[ \t]{1,9}(?:name|applied|used|chosen))?[ \t]{0,9}\d{0,2}"
 )
 _TECHNIQUE_LINE = re.compile(
     rf"^[ \t>*_#(\[]{{0,8}}(?:\d{{1,2}}[.)][ \t*_]*)?{_TECHNIQUE_LABEL}"
-    r"[\])*_]{0,4}[ \t]*:[ \t*_]*(?P<line>[^\n]*)",
+    r"[\])*_]{0,4}[ \t]{0,9}:[ \t*_]*(?P<line>[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _GENERIC_BRACKET = re.compile(rf"\A{_TECHNIQUE_LABEL}\Z", re.IGNORECASE)
@@ -69,18 +78,20 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
     Returns
     -------
     ParsedReply
-        Never raises on any text. Met in this order: a JSON object with `technique` and
-        `response`; `[Technique] response`; a line `Technique: ...`; a bold or heading line; a
-        first line up to a colon; a first line alone that is a technique's name.
+        Never raises on any text. Met in this order: a JSON object with a technique and a
+        response; the same in tags; `[Technique] response`; a line `Technique: ...`; a bold or
+        heading line; a first line up to a colon; a first line alone that is a technique's name.
 
     Notes
     -----
-    Taken away before reading: a code fence around everything, a block of `<think>`, and an opening
-    line such as "Here is my response:". A leading `Therapist:` and quotation marks around the
-    whole response go too. Not changed: anything inside the response.
+    Taken away before reading: what `emodiss.answers.unwrapped` names (thinking aloud, control
+    tokens, code fences), and an opening line such as "Here is my response:". A leading
+    `Therapist:` and quotation marks around the whole response go too. Not changed: anything
+    inside the response.
     """
     raw = text if isinstance(text, str) else ""
-    body = _unwrapped(raw)
+    lines = raw.replace("\r\n", "\n").replace("\r", "\n")
+    body = _PREAMBLE.sub("", unwrapped(lines).strip(), count=1).strip()
     technique, response, mode = _split(body)
     if technique is not None:
         technique = tidy_name(technique) or None
@@ -110,21 +121,14 @@ def format_reply(technique: str, response: str) -> str:
     return f"[{technique}] {response}"
 
 
-def _unwrapped(text: str) -> str:
-    body = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    body = _THINKING.sub("", body).strip()
-    fence = _FENCE.match(body)
-    if fence:
-        body = fence.group(1).strip()
-    return _PREAMBLE.sub("", body, count=1).strip()
-
-
 def _split(body: str) -> tuple[str | None, str, ParseMode]:
     """Technique, response and mode of a reply without its wrapping."""
     found = _as_json(body)
     if found is not None:
         return found
-    for reader in (_as_bracket, _as_technique_line, _as_bold, _as_colon, _as_first_line):
+    if looks_like_json(body):
+        return None, body, "none"
+    for reader in (_as_tags, _as_bracket, _as_technique_line, _as_bold, _as_colon, _as_first_line):
         found = reader(body)
         if found is not None:
             return found
@@ -135,20 +139,35 @@ _Found = tuple[str | None, str, ParseMode]
 
 
 def _as_json(body: str) -> _Found | None:
-    if not (body.startswith("{") and body.endswith("}")):
-        return None
-    try:
-        record = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    record = json_of(body)
+    if isinstance(record, list) and len(record) == 1:
+        record = record[0]
+    if isinstance(record, dict) and len(record) == 1:  # {"intervention": {...}}
+        [inner] = record.values()
+        record = inner if isinstance(inner, dict) else record
     if not isinstance(record, dict):
         return None
-    lower = {str(key).lower(): value for key, value in record.items()}
-    technique = lower.get("technique")
-    response = lower.get("response", lower.get("your response"))
-    if not isinstance(technique, str) or not isinstance(response, str):
+    plain = {re.sub(r"\W+", "_", str(key).lower()).strip("_"): v for key, v in record.items()}
+    technique = _only(plain, "technique", _TECHNIQUE_KEYS)
+    response = _only(plain, "response", _RESPONSE_KEYS)
+    return (technique, response, "json") if technique is not None and response is not None else None
+
+
+def _only(record: dict[str, Any], name: str, keys: re.Pattern[str]) -> str | None:
+    """Text under a name, else under the only key that means the same; a list is joined."""
+    named = [name] if name in record else [key for key in record if keys.fullmatch(key)]
+    if len(named) != 1:
         return None
-    return technique, response, "json"
+    value = record[named[0]]
+    parts = value if isinstance(value, list) else [value]
+    if not parts or not all(isinstance(part, str) for part in parts):
+        return None
+    return (", " if name == "technique" else "\n").join(parts)
+
+
+def _as_tags(body: str) -> _Found | None:
+    match = _TAGS.search(body)
+    return (match["technique"], match["response"], "tags") if match else None
 
 
 def _as_bracket(body: str) -> _Found | None:

@@ -16,6 +16,7 @@ from emodiss.interventions.techniques import (
 
 PARSE_MODES = (
     "json",
+    "tags",
     "bracketed",
     "technique_line",
     "bold",
@@ -26,7 +27,7 @@ PARSE_MODES = (
 """How technique and response were told apart; `none` when no technique is named."""
 
 ParseMode = Literal[
-    "json", "bracketed", "technique_line", "bold", "first_line_colon", "first_line", "none"
+    "json", "tags", "bracketed", "technique_line", "bold", "first_line_colon", "first_line", "none"
 ]
 
 

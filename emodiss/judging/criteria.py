@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from emodiss.answers import unwrapped
 from emodiss.errors import EmodissError, nearest
 from emodiss.interventions.asking import Answer, Patience, ask
 from emodiss.prompts.wording import Template, render
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams
 
 _STEPS_TOKENS = 400
+
+_LEAST_STEPS_WORDS = 4
+"""Steps in fewer words, such as a bare number, are none."""
 
 
 class JudgeError(EmodissError, ValueError):
@@ -169,7 +173,7 @@ def plan_steps(
     ChatError
         If the model gives no answer.
     JudgeError
-        If it answers with nothing.
+        If it answers with fewer than four words.
     """
     calm = steps_params(params)
     chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
@@ -179,10 +183,10 @@ def plan_steps(
         [answer] = list(ask(cast("Any", [question]), model, params=calm, patience=patience))
         if not isinstance(answer, Answer):
             raise answer.error
-        steps = answer.completion.text.strip()
-        if not steps:
+        steps = unwrapped(answer.completion.text).strip()
+        if len(steps.split()) < _LEAST_STEPS_WORDS:
             raise JudgeError(
-                f"'{model.name}' wrote no steps for {each.name}.",
+                f"'{model.name}' wrote no steps for {each.name}: {len(steps.split())} words.",
                 next_step="Ask again, or take the steps of another model: read_steps(path).",
             )
         out[each.name] = Steps(each.name, steps, model.identity, question.sha256)

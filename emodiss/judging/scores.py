@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emodiss.answers import unwrapped
 from emodiss.ratings import LIKERT, RatingScale
 
 if TYPE_CHECKING:
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 _NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
 _NUMBERS = re.compile(_NUMBER)
 _OUT_OF = re.compile(r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?", re.IGNORECASE)
+_LABEL = r"(?:score|rating|applicability|empathy|comprehensiveness)"
 _LABELLED = re.compile(
-    r"(?:score|rating|applicability|empathy|comprehensiveness)\b[^\d\n:=]{0,20}"
-    r"(?:\([^()\n]*\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(]*(?P<number>" + _NUMBER + ")"
+    rf"(?:<{_LABEL}>\s{{0,20}}|{_LABEL}\b[^\d\n:=]{{0,20}}"
+    r"(?:\([^()\n]{0,80}\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(\"']{0,20})"
+    r"(?P<number>" + _NUMBER + ")"
     r"(?![ \t]*(?:-|–|—|to\b|or\b|and\b)[ \t]*\d)",  # "Score: 3 or 4" is no score
     re.IGNORECASE,
 )
-_ALONE = re.compile(r"[\s*_`\[(\"']*(?P<number>" + _NUMBER + r")[\s*_`\])\"'.]*(?:\n|$)")
+_MOST_LOGPROB = 0.01
+"""Rounding may push the logarithm of a probability of 1 over 0, and nothing else may."""
+
+_ALONE = re.compile(
+    r"[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"'.]{0,20}(?:\n|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,11 @@ class Found:
 def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
     """Find the one score that a judge's answer states.
 
-    Taken in this order: a number that stands alone on the first line (`4`, `[[4]]`, `4/5`), numbers
-    after a label (`Score: 4`, `Empathy (1-5): 4`), the only number in the text. Several different
-    candidates, a number off the scale or none at all mean that there is no score.
+    Thinking aloud, control tokens and wrapping count for nothing (`emodiss.answers.unwrapped`).
+    What remains states a score by a number that stands alone on the first line (`4`, `[[4]]`,
+    `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without either, by the
+    only number in it. Several different candidates, a number off the scale or none at all mean
+    that there is no score.
 
     Parameters
     ----------
@@ -59,14 +69,14 @@ def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
     -------
     Found or None
     """
-    stripped = _blank_denominators(text)
+    stripped = _blank_denominators(unwrapped(text))
     start = len(stripped) - len(stripped.lstrip())
+    spots = [(m["number"], m.start("number")) for m in _LABELLED.finditer(stripped)]
     alone = _ALONE.match(stripped, start)
-    if alone:
-        spots = [(alone["number"], alone.start("number"))]
-    else:
-        spots = [(m["number"], m.start("number")) for m in _LABELLED.finditer(stripped)]
-        spots = spots or [(m[0], m.start()) for m in _NUMBERS.finditer(stripped)]
+    # "1." before a label is the number of a list.
+    if alone and not (spots and alone[0].rstrip().endswith((".", ")"))):
+        spots = [(alone["number"], alone.start("number")), *spots]
+    spots = spots or [(m[0], m.start()) for m in _NUMBERS.finditer(stripped)]
     values = {float(number.replace(",", ".")) for number, _ in spots}
     if len(values) != 1:
         return None
@@ -137,6 +147,8 @@ def weigh(tokens: Sequence[TokenLogprob], *, scale: RatingScale = LIKERT) -> Wei
     listed.setdefault(token.token, token.logprob)
     mass: dict[float, float] = {}
     for text, logprob in listed.items():
+        if not logprob <= _MOST_LOGPROB:  # no logarithm of a probability
+            return None
         point = _point(text, scale)
         if point is not None:
             mass[point] = mass.get(point, 0.0) + math.exp(logprob)

@@ -1,0 +1,187 @@
+"""What a language model puts around its answer: thinking aloud, control tokens, code fences.
+
+One place takes it away, for interventions, judges and role labels alike.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any
+
+_THOUGHT = r"(?:think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad)"
+_THINKING = re.compile(
+    rf"(?P<open><(?:[a-z]{{1,12}}:)?{_THOUGHT}>|\[THINK\]|◁think▷|<\|channel>thought\b)"
+    rf"|</(?:[a-z]{{1,12}}:)?{_THOUGHT}>|\[/THINK\]|◁/think▷|<channel\|>",
+    re.IGNORECASE,
+)
+# Channels of OpenAI's open-weight models: the answer is on the one named `final`.
+_CHANNEL = re.compile(r"<\|channel\|>[ \t]{0,9}(?P<name>\w+)[^<\n]{0,80}<\|message\|>")
+_FINAL = "assistantfinal"  # the same with its control tokens taken out
+_TURN = re.compile(
+    r"<\|(?:im_start|start)\|>[ \t]{0,9}\w{0,20}\n?|<start_of_turn>[ \t]{0,9}\w{0,20}\n?"
+    r"|<\|start_header_id\|>\w{0,20}<\|end_header_id\|>|<\|(?:user|system|assistant)\|>"
+    r"|<[|｜](?:User|Assistant)[|｜]>|\[/?INST\]"
+)
+_END = re.compile(
+    r"<\|(?:im_end|eot_id|eom_id|end|endoftext|end_of_text|end_of_turn|return|eos)\|>"
+    r"|<end_of_turn>|<eos>|</s>|<[|｜]end▁of▁sentence[|｜]>"
+)
+_CONTROL = re.compile(r"<[|｜][^<>|｜\s]{1,60}[|｜]>|<(?:s|bos|pad|unk)>|<</?SYS>>")
+_INVISIBLE = "\ufeff\u200b\u2060"
+_MARGIN = re.compile(rf"^[ \t{_INVISIBLE}]+", re.MULTILINE)
+_QUOTE = re.compile(r"^[ \t]{0,20}>[> \t]{0,20}", re.MULTILINE)
+_FENCE_LINE = re.compile(r"^[ \t]{0,20}(?:```|~~~)[\w-]{0,20}[ \t]{0,20}$", re.MULTILINE)
+_FENCED = re.compile(r"(?:```|~~~)[\w-]{0,20}[ \t]*\n(?P<inside>[^`~]*)(?:```|~~~)")
+_OBJECT = re.compile(r"\{\s{0,200}[\"'“]")
+_LAST_COMMA = re.compile(r",\s{0,200}(?=[}\]])")
+_LONGEST_LITERAL = 20_000
+
+
+def unwrapped(text: str) -> str:
+    """Blank everything around a model's answer.
+
+    Parameters
+    ----------
+    text
+        What the model wrote.
+
+    Returns
+    -------
+    str
+        As long as `text`, so that a place in one is the same place in the other; blanks stand for
+        thinking aloud (in tags or channels, also where one end is missing), control tokens and
+        what follows the end of the turn, invisible characters and quotation marks of Markdown at
+        the start of lines, and the lines of code fences. The words of the answer are untouched.
+    """
+    text = _without_thinking(_last_channel(text))
+    text = _without_control(text)
+    text = _MARGIN.sub(_blanks, text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if lines and all(line.lstrip().startswith(">") for line in lines):
+        text = _QUOTE.sub(_blanks, text)
+    elif lines and lines[0].lstrip().startswith(">"):
+        text = _QUOTE.sub(_blanks, text, count=1)
+    return _FENCE_LINE.sub(_blanks, text)
+
+
+def json_of(text: str) -> Any | None:
+    """Read the JSON value that an answer holds.
+
+    Parameters
+    ----------
+    text
+        An answer; words and code fences around the value are passed over, and so are a comma
+        after the last element and quotation marks as Python writes them.
+
+    Returns
+    -------
+    object or list or None
+        The first object, or the list that begins the answer; None if there is none to be read.
+    """
+    candidates = [match["inside"] for match in _FENCED.finditer(text)]
+    candidates.append(text)
+    for candidate in candidates:
+        body = candidate.strip()
+        found = _OBJECT.search(body)
+        if found is None:
+            continue
+        listed = body.startswith("[") and not body[1 : found.start()].strip()
+        begin, close = (0, "]") if listed else (found.start(), "}")
+        for reader in (_strict, _lenient):
+            value = reader(body[begin:], close)
+            if value is not None:
+                return value
+    return None
+
+
+def looks_like_json(text: str) -> bool:
+    """Whether an answer is, or holds in a fence, what was meant as JSON."""
+    bodies = (text, *(match["inside"] for match in _FENCED.finditer(text)))
+    return any(re.match(r"\s*(?:\[\s{0,200})?\{\s{0,200}[\"'“]", body) for body in bodies)
+
+
+def _strict(body: str, _close: str) -> Any | None:
+    try:
+        value, _ = json.JSONDecoder().raw_decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _lenient(body: str, close: str) -> Any | None:
+    body = body[: body.rfind(close) + 1]
+    body = _LAST_COMMA.sub("", body)
+    value = _strict(body, close)
+    if value is not None or len(body) > _LONGEST_LITERAL:
+        return value
+    try:
+        value = ast.literal_eval(body)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _last_channel(text: str) -> str:
+    channels = list(_CHANNEL.finditer(text))
+    if channels:
+        final = [match for match in channels if match["name"] == "final"]
+        return _blank(text, 0, final[-1].end() if final else len(text))
+    if text.lstrip().startswith("analysis") and _FINAL in text:
+        return _blank(text, 0, text.rindex(_FINAL) + len(_FINAL))
+    return text
+
+
+def _without_thinking(text: str) -> str:
+    begins: int | None = None
+    spans: list[tuple[int, int]] = []
+    for tag in _THINKING.finditer(text):
+        if tag["open"]:
+            begins = tag.start() if begins is None else begins
+        else:  # an end without a start: all that stands before was thought
+            spans.append((0 if begins is None else begins, tag.end()))
+            begins = None
+    if begins is not None:
+        spans.append((begins, len(text)))
+    if not spans:
+        return text
+    # Where an end had no start, what came before counts for nothing.
+    first = max((end for start, end in spans if start == 0), default=0)
+    kept: list[str] = [_blanked(text[:first])]
+    place = first
+    for start, end in spans:
+        if start >= first:
+            kept += [text[place:start], _blanked(text[start:end])]
+            place = end
+    return "".join([*kept, text[place:]])
+
+
+def _without_control(text: str) -> str:
+    """Blank control tokens, and what comes after the first turn that holds anything."""
+    place, pieces = 0, list[str]()
+    marks = sorted((*_TURN.finditer(text), *_END.finditer(text)), key=lambda m: m.start())
+    for mark in marks:
+        if mark.start() < place:
+            continue
+        said = text[place : mark.start()]
+        pieces.append(said)
+        if _CONTROL.sub("", said).strip():
+            pieces.append(_blanked(text[mark.start() :]))
+            place = len(text)
+            break
+        pieces.append(_blanked(mark[0]))
+        place = mark.end()
+    return _CONTROL.sub(_blanks, "".join([*pieces, text[place:]]))
+
+
+def _blank(text: str, start: int, end: int) -> str:
+    return text[:start] + _blanked(text[start:end]) + text[end:]
+
+
+def _blanks(match: re.Match[str]) -> str:
+    return _blanked(match[0])
+
+
+def _blanked(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
