@@ -1,8 +1,8 @@
 """Media: what a file holds, its sound at 16 kHz and its frames with their true times.
 
 Nothing is transcoded. Time zero is the container's own start, the same for sound and picture,
-and frame times are presentation timestamps. Pictures are turned upright. Fetching from the web
-is in `emodiss.fetch`.
+and frame times are presentation timestamps. Pictures are as a player shows them
+(`emodiss.display`). Fetching from the web is in `emodiss.fetch`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.display import Display, display_of
 from emodiss.errors import MediaError
 from emodiss.timebase import FrameClock, Seconds
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -33,6 +35,16 @@ _LISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp"})
 
 # Of decoded sound, read at a time.
 _PIPE_BYTES = 1 << 20
+
+# Nothing that a person could hear, of 16-bit samples.
+_SILENT_PEAK = 4
+
+# Two channels cancel in a second whose mean has less than this share of the louder one's energy.
+# Talk on one channel alone keeps a quarter, two different voices a half.
+_CANCELLED_SHARE = 0.05
+_LOUD_RMS = 32.768  # -60 dB of full scale; quieter seconds say nothing
+
+Heard = Literal["mean", "left", "right"]
 
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
@@ -55,13 +67,19 @@ class Media:
     video_codec
         As stored in the file; None without pictures.
     width, height
-        Of the upright picture in pixels; 0 without pictures.
+        Of the picture as it is shown, in square pixels; 0 without pictures.
     rotation
         Degrees the stored picture is turned counter-clockwise to stand upright.
     frame_times
         (n,) float64, presentation times of all frames in seconds, increasing.
     video_end
         Seconds at which the last frame leaves the display.
+    mirrored
+        Whether the stored picture is flipped left to right before it is turned.
+    n_sound_tracks
+        Sound tracks in the file; one is heard.
+    sound_track
+        Which: the one that the file marks as its default, else the first.
     """
 
     sha256: str
@@ -77,6 +95,9 @@ class Media:
     rotation: int
     frame_times: NDArray[np.float64]
     video_end: Seconds
+    mirrored: bool = False
+    n_sound_tracks: int = 1
+    sound_track: int = 0
 
     @property
     def has_audio(self) -> bool:
@@ -92,7 +113,13 @@ class Media:
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         missing = (("no_audio", self.has_audio), ("no_video", self.has_video))
-        return tuple(name for name, there in missing if not there)
+        found = tuple(name for name, there in missing if not there)
+        return (*found, "several_sound_tracks") if self.n_sound_tracks > 1 else found
+
+    @property
+    def display(self) -> Display:
+        """How a stored frame is shown."""
+        return Display(self.width, self.height, self.rotation, self.mirrored)
 
     def clock(self) -> FrameClock:
         """Return the 30 FPS clock over the frames of the whole file."""
@@ -118,11 +145,24 @@ class Audio:
         Hertz.
     offset
         Seconds from media start to the first sample.
+    heard
+        What of a recording with two channels: their mean, or the louder one where they cancel.
+    other_track
+        Number of the sound track that was decoded in place of the file's default one, because that
+        is silent; None as a rule.
     """
 
     signal: NDArray[np.int16]
     sample_rate: int
     offset: Seconds
+    heard: Heard = "mean"
+    other_track: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        found = () if self.other_track is None else ("other_sound_track",)
+        return found if self.heard == "mean" else (*found, "channels_cancel")
 
     def as_float(self) -> NDArray[np.float32]:
         """Return the whole signal as float32 in [-1, 1)."""
@@ -206,6 +246,17 @@ def _moving_pictures(container: InputContainer) -> VideoStream | None:
     return None
 
 
+def _default_sound(container: InputContainer) -> tuple[AudioStream | None, int]:
+    """Return the sound track that players play, and its number among the sound tracks."""
+    from av.stream import Disposition
+
+    tracks = container.streams.audio
+    for number, stream in enumerate(tracks):
+        if stream.disposition & Disposition.default:
+            return stream, number
+    return (tracks[0], 0) if tracks else (None, 0)
+
+
 def probe(*, source: Path, row: Any, settings: Any) -> Media:
     """Find out what a file holds, without decoding it.
 
@@ -227,7 +278,7 @@ def probe(*, source: Path, row: Any, settings: Any) -> Media:
         zero = (container.start_time or 0) / 1e6
         stated = (container.duration or 0) / 1e6
         video = _moving_pictures(container)
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio, track = _default_sound(container)
         if video is None and audio is None:
             raise MediaError(
                 "The file holds neither sound nor moving pictures.",
@@ -247,12 +298,12 @@ def probe(*, source: Path, row: Any, settings: Any) -> Media:
             else:
                 last_audio = max(last_audio, end)
         times = np.zeros(0)
-        width = height = rotation = 0
+        shown = Display(0, 0, 0, False)
         if video is not None and pts:
             assert video.time_base is not None
             times = np.array(sorted(pts), dtype=np.float64) * float(video.time_base) - zero
             times = times[times >= 0]
-            width, height, rotation = _upright_size(source)
+            shown = _display(source)
             step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
             last_video = max(
                 last_video, float(times[-1]) + (step if last_video <= times[-1] else 0)
@@ -292,24 +343,24 @@ def probe(*, source: Path, row: Any, settings: Any) -> Media:
             sample_rate=int(audio.codec_context.sample_rate or 0) if audio and codec else 0,
             channels=int(audio.codec_context.channels or 0) if audio and codec else 0,
             video_codec=video.codec_context.name if video is not None and len(times) else None,
-            width=width,
-            height=height,
-            rotation=rotation,
+            width=shown.width,
+            height=shown.height,
+            rotation=shown.rotation,
             frame_times=times,
             video_end=last_video if len(times) else 0.0,
+            mirrored=shown.mirrored,
+            n_sound_tracks=len(container.streams.audio),
+            sound_track=track,
         )
 
 
-def _upright_size(source: Path) -> tuple[int, int, int]:
-    """Width, height and rotation of the upright picture, from the first frame."""
+def _display(source: Path) -> Display:
+    """How the pictures of a file are shown, from the first frame."""
     with _opened(source) as container:
         video = _moving_pictures(container)
         assert video is not None
         for frame in container.decode(video):
-            rotation = int(frame.rotation) % 360
-            sideways = rotation in (90, 270)
-            width, height = int(frame.width), int(frame.height)
-            return (height, width, rotation) if sideways else (width, height, rotation)
+            return display_of(frame, video.sample_aspect_ratio)
     raise MediaError(
         "The file states a picture, but not one frame can be decoded.",
         next_step="Its end is missing or its codec is not supported; convert it to H.264 in MP4.",
@@ -340,33 +391,92 @@ def decode_audio(*, source: Path, media: Media) -> Audio:
     """
     if not media.has_audio:
         return Audio(np.zeros(0, np.int16), SAMPLE_RATE, media.start)
+    pcm, other_track = _decoded(source, media, media.sound_track), None
+    others = [number for number in range(media.n_sound_tracks) if number != media.sound_track]
+    for other in others if _is_silent(pcm) else ():
+        found = _decoded(source, media, other)
+        if not _is_silent(found):
+            pcm, other_track = found, other
+            break
+    heard: Heard = "mean"
+    if media.channels == 2 and other_track is None:
+        louder = _louder_of_cancelling(source, media)
+        if louder is not None:
+            pcm = _decoded(source, media, media.sound_track, channel=louder)
+            heard = "right" if louder else "left"
+    return Audio(pcm, SAMPLE_RATE, media.start, heard, other_track)
+
+
+def _is_silent(pcm: NDArray[np.int16]) -> bool:
+    return not len(pcm) or max(int(pcm.max()), -int(pcm.min())) <= _SILENT_PEAK
+
+
+def _decoded(
+    source: Path, media: Media, track: int, *, channel: int | None = None
+) -> NDArray[np.int16]:
+    """Decode a sound track, or one of its channels, at 16 kHz."""
+    # Read piece by piece into one block: what collects a program's output holds it twice.
+    pcm = bytearray()
+    for piece in _pieces(source, media, track, channel=channel, n_channels=1):
+        pcm += piece
+    return np.frombuffer(pcm, dtype="<i2")
+
+
+def _louder_of_cancelling(source: Path, media: Media) -> int | None:
+    """Find the louder of two channels that cancel, 0 or 1; None where they do not.
+
+    Microphones and cables with turned polarity make such files: each channel is clear, and their
+    mean is silent.
+    """
+    n_loud = n_cancelled = 0
+    energy = np.zeros(2)
+    rest = b""
+    for piece in _pieces(source, media, media.sound_track, n_channels=2):
+        rest += piece
+        whole = len(rest) // (4 * SAMPLE_RATE)
+        seconds = np.frombuffer(rest, dtype="<i2", count=whole * 2 * SAMPLE_RATE)
+        rest = rest[whole * 4 * SAMPLE_RATE :]
+        both = seconds.reshape(whole, SAMPLE_RATE, 2).astype(np.float32)
+        each = np.square(both).mean(axis=1)
+        mean = np.square(both.mean(axis=2)).mean(axis=1)
+        loud = each.max(axis=1) > _LOUD_RMS**2
+        n_loud += int(loud.sum())
+        n_cancelled += int((mean < _CANCELLED_SHARE * each.max(axis=1))[loud].sum())
+        energy += each.sum(axis=0)
+    return int(energy.argmax()) if n_cancelled and n_cancelled >= n_loud / 2 else None
+
+
+def _pieces(
+    source: Path, media: Media, track: int, *, n_channels: int, channel: int | None = None
+) -> Iterator[bytes]:
+    """Decode a sound track to 16-bit samples, a piece at a time."""
     import ffmpeg
     import imageio_ffmpeg
 
-    stream = ffmpeg.input(str(source.absolute()))
+    sound = ffmpeg.input(str(source.absolute()))[f"a:{track}"]
+    if channel is not None:
+        sound = sound.filter("channelmap", map=channel, channel_layout="mono")
     # first_pts=0 keeps sound that starts late in its place; async fills gaps and never stretches.
     sound = (
-        stream["a:0"]
-        .filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0})
+        sound.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0})
         .filter("atrim", start=media.start, end=media.end)
         .filter("asetpts", "PTS-STARTPTS")
     )
-    command = sound.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, ar=SAMPLE_RATE)
+    command = sound.output(
+        "pipe:", format="s16le", acodec="pcm_s16le", ac=n_channels, ar=SAMPLE_RATE
+    )
     decoder = command.global_args("-nostdin", "-v", "quiet").run_async(
         cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True
     )
-    # Read piece by piece into one block: what collects a program's output holds it twice.
-    pcm = bytearray()
     with decoder:
         while piece := decoder.stdout.read(_PIPE_BYTES):
-            pcm += piece
+            yield piece
     if decoder.returncode:
         raise MediaError(
             "The sound cannot be decoded.",
             next_step="Play the file; if it plays, convert its sound to AAC or WAV.",
             code="unreadable",
         )
-    return Audio(np.frombuffer(pcm, dtype="<i2"), SAMPLE_RATE, media.start)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -380,7 +490,7 @@ class Frame:
     time
         Seconds at which it comes on display.
     image
-        (height, width, 3) uint8 RGB, upright.
+        (height, width, 3) uint8 RGB, as a player shows it.
     """
 
     index: int
@@ -418,7 +528,7 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     n_waiting = len(wanted)
     last = float(media.frame_times[indices[-1]])
     first = float(media.frame_times[indices[0]])
-    turns = media.rotation // 90
+    display = media.display
     with _opened(source) as container:
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
@@ -435,10 +545,7 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
             if k < len(wanted) and wanted[k] == at and waiting[k]:
                 waiting[k] = False
                 n_waiting -= 1
-                image = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
-                if turns:
-                    image = np.ascontiguousarray(np.rot90(image, turns))
-                yield Frame(int(indices[k]), time, image)
+                yield Frame(int(indices[k]), time, display.picture(frame))
                 _quiet()  # a model may have imported torchvision meanwhile
             if time >= last or not n_waiting:
                 return

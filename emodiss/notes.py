@@ -13,6 +13,12 @@ MEANINGS: Final[dict[str, str]] = {
     "if there is one.",
     "no_video": "The file has no moving picture, so nothing is known of faces; give a file with "
     "picture if there is one.",
+    "several_sound_tracks": "The file has several sound tracks; the one that it marks as its "
+    "default, or else the first, is heard; give a file with the right one alone if it is not.",
+    "other_sound_track": "The sound track that players play is silent, so the next one that is "
+    "not was heard; listen to the file if you doubt it.",
+    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the louder one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "outside_stretch": "Utterances of the given transcript lie outside the stretch that was "

@@ -69,8 +69,15 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("media", "emodiss.media:probe", settings=("media",), row=("start", "end"), source=True),
-    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True),
+    Stage(
+        "media",
+        "emodiss.media:probe",
+        settings=("media",),
+        row=("start", "end"),
+        source=True,
+        version=2,
+    ),
+    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=2),
     Stage(
         "recognition",
         "emodiss.speech:recognise",

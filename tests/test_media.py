@@ -270,3 +270,188 @@ def test_a_list_of_other_files_is_not_followed_to_them(tmp_path, name, text):
     with pytest.raises(MediaError) as error:
         probe(path)
     assert error.value.code == "unreadable"
+
+
+def quadrants():
+    """Return a picture whose four corners differ, so that every turn and flip shows."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:32, :48], picture[:32, 48:], picture[32:, :48], picture[32:, 48:] = 30, 90, 160, 230
+    return picture
+
+
+def corners(image):
+    half, middle = image.shape[0] // 2, image.shape[1] // 2
+    parts = (image[:half, :middle], image[:half, middle:], image[half:, :middle])
+    return [int(np.median(part)) for part in (*parts, image[half:, middle:])]
+
+
+def as_ffmpeg_shows(path, size):
+    """First frame through ffmpeg's own turning and flipping, scaled to square pixels."""
+    import subprocess
+
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-i", str(path), "-frames:v", "1"]
+    command += ["-vf", f"scale={size[0]}:{size[1]},setsar=1", "-f", "rawvideo"]
+    raw = subprocess.run([*command, "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
+    return np.frombuffer(raw.stdout, np.uint8).reshape(size[1], size[0], 3)
+
+
+MATRICES = {
+    # right x, right y, down x, down y of the stored picture, rows going down
+    "mirrored": (-1, 0, 0, 1),
+    "upside down": (1, 0, 0, -1),
+    "half a turn": (-1, 0, 0, -1),
+    "to the right": (0, 1, -1, 0),
+    "to the left": (0, -1, 1, 0),
+    "mirrored and to the right": (0, -1, -1, 0),
+    "mirrored and to the left": (0, 1, 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_display_matrix_is_followed_as_players_do(tmp_path, name):
+    a, b, c, d = (value * 65536 for value in MATRICES[name])
+    flat = make.write_media(tmp_path / "flat.mp4", frames=[quadrants()] * 5)
+    path = tmp_path / "shown.mp4"
+    # A track header holds the matrix as nine numbers in big-endian order.
+    data = flat.read_bytes()
+    plain = np.array([65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    at = data.index(plain, data.index(b"tkhd"))
+    matrix = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    path.write_bytes(data[:at] + matrix + data[at + 36 :])
+    found = probe(path)
+    frame = next(media.iterate_frames(path, found, np.array([0])))
+    assert frame.image.shape == (found.height, found.width, 3)
+    shown = as_ffmpeg_shows(path, (found.width, found.height))
+    assert corners(frame.image) == pytest.approx(corners(shown), abs=3)
+    assert corners(frame.image) != pytest.approx(corners(quadrants()), abs=3)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "width"), [("16/15", 102), ("12/11", 105), ("64/45", 137), ("8/9", 85), ("1/1", 96)]
+)
+def test_pixels_that_are_not_square_are_made_so(tmp_path, aspect, width):
+    import ffmpeg
+    import imageio_ffmpeg
+
+    flat = make.write_media(tmp_path / "flat.mp4", frames=[quadrants()] * 5)
+    path = tmp_path / "dv.mp4"
+    ffmpeg.input(str(flat)).output(str(path), vf=f"setsar={aspect}", **{"c:v": "libx264"}).run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
+    )
+    found = probe(path)
+    assert (found.width, found.height) == (width, 64)
+    frame = next(media.iterate_frames(path, found, np.array([0])))
+    assert frame.image.shape == (64, width, 3)
+    assert corners(frame.image) == pytest.approx([30, 90, 160, 230], abs=4)
+
+
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path):
+    frames = [quadrants()] * 5
+    small = make.write_media(tmp_path / "a.webm", frames=frames, codec="libvpx")
+    large = make.write_media(
+        tmp_path / "b.webm",
+        frames=[np.kron(quadrants(), np.ones((2, 2, 1), np.uint8))] * 5,
+        codec="libvpx",
+    )
+    path = tmp_path / "both.webm"
+    import av
+
+    # Packets of both, one after the other, in one track: what some call recorders write.
+    with av.open(str(path), "w") as out, av.open(str(small)) as a, av.open(str(large)) as b:
+        stream = out.add_stream_from_template(a.streams.video[0])
+        for later, source in ((0, a), (200, b)):
+            for packet in source.demux(video=0):
+                if packet.pts is not None:
+                    packet.pts, packet.dts = packet.pts + later, packet.dts + later
+                    packet.stream = stream
+                    out.mux(packet)
+    found = probe(path)
+    shapes = {f.image.shape for f in media.iterate_frames(path, found, np.arange(10))}
+    assert shapes == {(64, 96, 3)}
+
+
+def stereo(tmp_path, left, right, name="s.mkv"):
+    return make.write_media(tmp_path / name, sound=np.stack([left, right], axis=1), rate=16_000)
+
+
+def test_channels_that_cancel_leave_the_louder_one(tmp_path):
+    voice = make.tone(3.0)
+    for name, left, right, heard in (
+        ("turned", voice, -0.9 * voice, "left"),
+        ("turned louder", 0.5 * voice, -0.55 * voice, "right"),
+    ):
+        path = stereo(tmp_path, left, right, f"{name}.mkv")
+        sound = media.decode_audio(source=path, media=probe(path))
+        assert (sound.heard, sound.notes) == (heard, ("channels_cancel",)), name
+        assert np.abs(sound.as_float()).max() > 0.1, name
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (make.tone(3.0), make.tone(3.0)),
+        (make.tone(3.0), 0 * make.tone(3.0)),
+        (make.tone(3.0), make.tone(3.0, hertz=330)),
+        (0 * make.tone(3.0), 0 * make.tone(3.0)),
+        # Cancelled for a short while only: both channels may hold a voice of their own.
+        (make.tone(3.0), np.where(np.arange(48_000) < 16_000, -1, 1) * make.tone(3.0)),
+    ],
+)
+def test_channels_that_do_not_cancel_are_mixed(tmp_path, left, right):
+    path = stereo(tmp_path, left.astype(np.float32), right.astype(np.float32))
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert (sound.heard, sound.notes) == ("mean", ())
+    assert len(sound.signal) == pytest.approx(48_000, abs=2_000)
+
+
+def two_tracks(tmp_path, levels, default):
+    import ffmpeg
+    import imageio_ffmpeg
+
+    paths = [
+        make.write_media(tmp_path / f"{i}.mkv", sound=make.tone(1.0, level=level))
+        for i, level in enumerate(levels)
+    ]
+    path = tmp_path / "tracks.mkv"
+    marks = {f"disposition:a:{i}": "default" if i == default else 0 for i in range(len(paths))}
+    inputs = [ffmpeg.input(str(p))["a:0"] for p in paths]
+    ffmpeg.output(*inputs, str(path), c="copy", **marks).run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("levels", "default", "track", "notes"),
+    [
+        ((0.1, 0.4), 1, 1, ()),
+        ((0.1, 0.4), 0, 0, ()),
+        ((0.1, 0.4), None, 0, ()),
+        ((0.0, 0.4), 0, 1, ("other_sound_track",)),
+        ((0.0, 0.0), 0, 0, ()),
+    ],
+)
+def test_of_several_sound_tracks_the_one_that_players_play_is_heard(
+    tmp_path, levels, default, track, notes
+):
+    path = two_tracks(tmp_path, levels, default)
+    found = probe(path)
+    assert found.notes == ("no_video", "several_sound_tracks")
+    sound = media.decode_audio(source=path, media=found)
+    assert sound.notes == notes
+    assert sound.other_track == (track if notes else None)
+    assert np.abs(sound.as_float()).max() == pytest.approx(levels[track], abs=0.05)
+
+
+def test_what_was_heard_is_kept(tmp_path):
+    from emodiss.runs import codecs
+
+    path = stereo(tmp_path, make.tone(2.0), -0.8 * make.tone(2.0))
+    sound = media.decode_audio(source=path, media=probe(path))
+    for name, pieces in codecs.encode(sound).items():
+        (tmp_path / name).write_bytes(b"".join(pieces))
+    again = codecs.decode(media.Audio, tmp_path)
+    assert (again.heard, again.other_track, again.notes) == ("left", None, ("channels_cancel",))
+    assert np.array_equal(again.signal, sound.signal)

@@ -29,6 +29,9 @@ from emodiss.media import Audio
 Files = dict[str, tuple[bytes | memoryview, ...]]
 """File names to contents, in pieces to be written one after the other."""
 
+_SAID_OF_SOUND = ("offset", "heard", "other_track")
+"""What of `Audio` is neither samples nor in the header of a WAV file."""
+
 
 def encode(value: Any) -> Files:
     """Turn a stage's result into files.
@@ -45,7 +48,8 @@ def encode(value: Any) -> Files:
         The same bytes for the same value, on every call. Sound is not copied.
     """
     if isinstance(value, Audio):
-        return {"data.wav": _to_wav(value), "data.json": (to_json({"offset": value.offset}),)}
+        said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
+        return {"data.wav": _to_wav(value), "data.json": (to_json(said),)}
     if isinstance(value, pd.DataFrame):
         return {"data.parquet": (to_parquet(value),)}
     arrays: list[NDArray[Any]] = []
@@ -131,10 +135,10 @@ def _to_wav(audio: Audio) -> tuple[bytes | memoryview, ...]:
 
 
 def _from_wav(folder: Path) -> Audio:
-    offset = float(json.loads((folder / "data.json").read_text())["offset"])
+    said = json.loads((folder / "data.json").read_text())
     with wave.open(str(folder / "data.wav"), "rb") as file:
         signal = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-        return Audio(signal, file.getframerate(), offset)
+        return Audio(signal, file.getframerate(), **said)
 
 
 def _to_tree(value: Any, arrays: list[NDArray[Any]]) -> Any:
