@@ -1,49 +1,36 @@
-"""Readers for captions: WebVTT and SRT, with the ways in which they name voices."""
+"""Readers for captions: WebVTT and SRT, as players show them."""
 
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from emodiss.timebase import parse_time
+from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
 _ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
-_CLOCK_VTT = re.compile(r"(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}")
+_CLOCK_VTT = re.compile(r"(?:\d+:)?\d{2}:\d{2}[.,]\d{1,3}")
 _CLOCK_SRT = re.compile(r"\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}")
-VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s>]*)?(?:[ \t]+(?P<name>[^>]*))?>")
+VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t]+(?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
 
-_INNER_TIME = re.compile(r"<((?:\d{2,}:)?\d{2}:\d{2}\.\d{3})>")
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}>")
+_INNER_TIME = re.compile(r"<((?:\d+:)?[0-5]\d:[0-5]\d\.\d{3})>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
 
-_BRACKETED = re.compile(r"[-\u2013]?\s*\[(?P<name>[^\[\]]{1,40})\](?P<colon>\s*:)?\s*")
-_PREFIXED = re.compile(
-    r"[-\u2013]?\s*(?P<name>[^\W\d_][\w.'\u2019-]*(?: [\w.'\u2019()-]+){0,3})\s*:(?=\s|$)\s*"
-)
-_KNOWNVOICE_TAGS = re.compile(
-    r"(?:speaker|spk|voice)[ _]?\w{1,3}|therapist|patient|client|counsell?or|clinician|doctor"
-    r"|psychologist|psychiatrist|interviewer|interviewee|coach|moderator|mother|father|[tcp]",
-    re.IGNORECASE,
-)
-_SOUNDS = frozenset(
-    {
-        *("music", "laughter", "laughing", "laughs", "applause", "chuckle", "chuckles", "sigh"),
-        *("chuckling", "sighs", "sighing", "crying", "cries", "sobbing", "sniffs", "coughs"),
-        *("coughing", "inaudible", "unintelligible", "crosstalk", "silence", "pause", "noise"),
-        *("foreign", "blank_audio"),
-    }
-)
+_CHAT_NAME = re.compile(r"^(?P<lead>\s{0,9}(?:[-–]\s?)?)<(?P<name>[^<>/\n]{1,40})>(?=\s*\S)")
+_MARKUP = re.compile(r"(?:[biusvc]|rt|ruby|font|lang|span|em|strong|p|br|00)\b", re.IGNORECASE)
+_DIRECTION = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
-
-NAMED_SHARE = 0.1
-"""Share of cues that must begin with a recurring head before unusual heads count as names: a
-file that names its speakers does so at every change of voice, a phrase recurs now and then."""
+# Of a file that rolls: pairs of captions that touch, in which the second repeats the first.
+_ROLLING_SHARE, _ROLLING_PAIRS = 0.2, 2
+_TOUCHING_S = 0.25
+_BLINK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +76,8 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
             yield cue
         else:
             cues.append(cue)
-    if any(_INNER_TIME.search(line) for cue in cues for line in cue.lines):
-        cues = _unroll(cues)
-    rows = [row for cue in cues for row in _voices(cue)]
-    yield from name_voices(rows)
+    rows = [row for cue in _unrolled(cues) for row in _voices(cue)]
+    yield from _on_one_line(name_voices(rows))
 
 
 def read_cues(text: str) -> Iterator[Cue | Problem]:
@@ -111,12 +96,14 @@ def read_cues(text: str) -> Iterator[Cue | Problem]:
     lines = text.split("\n")
     if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
         yield Problem(1, "does not begin with 'WEBVTT'; expected that word on the first line")
-    for line, block in _blocks(["", *lines[1:]]):
-        if "-->" not in "".join(block[:2]) and (
-            re.match(r"(NOTE|STYLE|REGION)(\s|$)", block[0]) or line == 2
-        ):
-            continue  # a comment, a style sheet, or header lines below WEBVTT
-        yield _cue(line, block, clock=_CLOCK_VTT, example="00:01:02.500 --> 00:01:04.000")
+    yield from _cues(
+        ["", *lines[1:]],
+        clock=_CLOCK_VTT,
+        example="00:01:02.500 --> 00:01:04.000",
+        passed_over=lambda line, block: (
+            bool(re.match(r"(NOTE|STYLE|REGION)(\s|$)", block[0])) or line == 2
+        ),
+    )
 
 
 def read_srt(text: str) -> Iterator[Row | Problem]:
@@ -132,77 +119,82 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
     Row or Problem
     """
     cues: list[Cue] = []
-    for line, block in _blocks(text.split("\n")):
-        cue = _cue(line, block, clock=_CLOCK_SRT, example="00:01:02,500 --> 00:01:04,000")
+    for cue in _cues(text.split("\n"), clock=_CLOCK_SRT, example="00:01:02,500 --> 00:01:04,000"):
         if isinstance(cue, Problem):
             yield cue
         else:
             cues.append(cue)
     rows = [
-        Row(cue.line, cue.start, cue.end, None, plain_text(" ".join(cue.lines))) for cue in cues
+        Row(cue.line, cue.start, cue.end, None, "\n".join(plain_text(_chat(s)) for s in cue.lines))
+        for cue in _unrolled(cues)
     ]
-    yield from name_voices(rows)
+    yield from _on_one_line(name_voices(rows))
 
 
-def name_voices(rows: Sequence[Row]) -> list[Row]:
-    """Take speaker names that stand at the head of the text into the speaker column.
-
-    `Remember: ...` looks like a name and `[Music]` like a speaker. A head counts as a name when
-    it is a usual one (`SPEAKER_00`, `Therapist`), is written in brackets with a colon, or
-    comes back in a file where at least `NAMED_SHARE` of the cues begin with heads that come
-    back; where every cue begins with a head, one that comes once counts too, as nobody names
-    the voice of all others and leaves out one. Sound descriptions never count.
-
-    Parameters
-    ----------
-    rows
-        All rows of a file, in order.
-
-    Returns
-    -------
-    list of Row
-        If no row names a voice: the rows as they are. Else rows without a name go on with the
-        last one named, as subtitles mean it, flagged `speaker_carried`.
-    """
-    heads = [_head(row.text) if row.speaker is None else None for row in rows]
-    counts = Counter(head.name for head in heads if head)
-    recurring = sum(count for count in counts.values() if count > 1)
-    habitual = recurring >= NAMED_SHARE * len(rows)
-    always = recurring > 0 and all(heads)
-    named: list[Row] = []
-    last: str | None = None
-    for row, head in zip(rows, heads, strict=True):
-        if head and (head.certain or always or (habitual and counts[head.name] > 1)):
-            last = head.name
-            row = replace(row, speaker=last, text=row.text[head.length :].strip())
-        elif row.speaker is not None:
-            last = None  # a voice tag is explicit: nothing is carried past it
-        elif last is not None:
-            row = replace(row, speaker=last, flags=(*row.flags, "speaker_carried"))
-        named.append(row)
-    return named
+def _on_one_line(rows: Iterable[Row | Problem]) -> Iterator[Row | Problem]:
+    for row in rows:
+        yield row if isinstance(row, Problem) else replace(row, text=" ".join(row.text.split()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    name: str
-    length: int
-    certain: bool
+def _chat(line: str) -> str:
+    """Write the name that chats put before a line, `<Ana> Hello`, in the brackets of captions."""
+    found = _CHAT_NAME.match(line)
+    if not found or _MARKUP.match(found["name"]) or f"</{found['name']}>" in line:
+        return line
+    return f"{found['lead']}[{found['name']}] {line[found.end() :]}"
 
 
-def _head(text: str) -> _Head | None:
-    match = _BRACKETED.match(text) or _PREFIXED.match(text)
-    if not match:
-        return None
-    name = " ".join(match["name"].split())
-    words = name.lower().split()
-    in_brackets = match.re is _BRACKETED
-    if not words or words[0] in _SOUNDS or words[-1] in _SOUNDS:
-        return None
-    certain = bool(_KNOWNVOICE_TAGS.fullmatch(name)) or (in_brackets and bool(match["colon"]))
-    if not certain and not name[0].isupper():
-        return None  # "[sniffing]", "and then he said: ..."
-    return _Head(name, match.end(), certain)
+def _cues(
+    lines: Sequence[str],
+    *,
+    clock: re.Pattern[str],
+    example: str,
+    passed_over: Callable[[int, list[str]], bool] = lambda _line, _block: False,
+) -> Iterator[Cue | Problem]:
+    """Read the cues of a file, also where blank lines are missing or stand inside a cue."""
+    last: Cue | None = None
+    faulty = False
+    for line, block in _blocks(lines):
+        for at, part in _divided(line, block, clock):
+            timed = any("-->" in content for content in part[:2])
+            if not timed and passed_over(at, part):
+                continue
+            if not timed and (last is not None or faulty) and not _meant_as_times(part):
+                # A blank line inside a cue: players show what follows.
+                if last is not None and not (len(part) == 1 and part[0].strip().isdecimal()):
+                    last = replace(last, lines=(*last.lines, *part))
+                continue
+            if last is not None:
+                yield last
+            found = _cue(at, part, clock=clock, example=example)
+            faulty = isinstance(found, Problem)
+            if isinstance(found, Problem):
+                yield found
+            last = None if isinstance(found, Problem) else found
+    if last is not None:
+        yield last
+
+
+def _divided(
+    line: int, block: list[str], clock: re.Pattern[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Divide a block in which further times follow, as where blank lines are missing."""
+    begins = [0]
+    has_times = False
+    for place, content in enumerate(block):
+        match = _ARROW.fullmatch(content) if "-->" in content else None
+        if not match or not (clock.fullmatch(match["start"]) and clock.fullmatch(match["end"])):
+            continue
+        if has_times:
+            numbered = block[place - 1].strip().isdecimal() and place - 1 > begins[-1]
+            begins.append(place - numbered)
+        has_times = True
+    for begin, end in zip(begins, [*begins[1:], len(block)], strict=True):
+        yield line + begin, block[begin:end]
+
+
+def _meant_as_times(block: Sequence[str]) -> bool:
+    return any(re.match(r"\s*\d{1,3}:\d{1,2}\S*\s*-{1,2}>", content) for content in block[:2])
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -240,12 +232,12 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
 def plain_text(text: str) -> str:
     """Take tags, entities and runs of white space out of the text of a cue."""
     text = html.unescape(_TAG.sub("", _OVERRIDE.sub("", text)))
-    return " ".join(text.replace("\u200b", "").replace("\u200e", "").split())
+    return " ".join(_DIRECTION.sub("", text).split())
 
 
 def _voices(cue: Cue) -> list[Row]:
     """One row per voice tag of a cue, or one row for all of it."""
-    text = " ".join(cue.lines)
+    text = "\n".join(_chat(line) for line in cue.lines)
     tags = list(VOICE_TAG.finditer(text))
     edges = [0, *(tag.start() for tag in tags), len(text)]
     names = [None, *(plain_text(tag["name"] or "") or None for tag in tags)]
@@ -257,7 +249,8 @@ def _voices(cue: Cue) -> list[Row]:
     if len(parts) <= 1:
         # A voice may be named where nobody transcribed what it says.
         name, part = parts[0] if parts else (names[-1], "")
-        return [Row(cue.line, cue.start, cue.end, name, plain_text(part), _words(part, cue))]
+        lines = "\n".join(plain_text(line) for line in part.split("\n"))
+        return [Row(cue.line, cue.start, cue.end, name, lines, _words(part, cue))]
     if cue.end <= cue.start:
         return [Row(cue.line, cue.start, cue.end, name, plain_text(part)) for name, part in parts]
     spans = share_out(cue.start, cue.end, [plain_text(part) for _, part in parts])
@@ -284,23 +277,68 @@ def _words(text: str, cue: Cue) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def _unroll(cues: Sequence[Cue]) -> list[Cue]:
-    """Drop from each cue the leading lines that the cue before it showed already."""
+def _unrolled(cues: Sequence[Cue]) -> list[Cue]:
+    """Give each line once of captions that roll: that show a line again below or above the next.
+
+    A file rolls when captions that touch repeat each other again and again, a line moving up or
+    growing. In any other file, and after a pause, a line that stands twice was said twice.
+    """
+    shown = [tuple(text for line in cue.lines if (text := plain_text(line))) for cue in cues]
+    pairs = [
+        (earlier, later)
+        for earlier, later in zip(range(len(cues)), range(1, len(cues)), strict=False)
+        if cues[later].start - cues[earlier].end <= _TOUCHING_S and shown[earlier] and shown[later]
+    ]
+    rolled = [
+        (earlier, later)
+        for earlier, later in pairs
+        if any(_repeated(shown[earlier], shown[later]))
+        and (
+            shown[later] != shown[earlier]
+            or min(map(_length, (cues[earlier], cues[later]))) <= _BLINK_S
+        )
+    ]
+    inner = any(_INNER_TIME.search(line) for cue in cues for line in cue.lines)
+    if not inner and (len(rolled) < _ROLLING_PAIRS or len(rolled) < _ROLLING_SHARE * len(pairs)):
+        return list(cues)
     unrolled: list[Cue] = []
-    shown: tuple[str, ...] = ()
-    for cue in cues:
-        plain = tuple(plain_text(line) for line in cue.lines)
-        fresh = [
-            line
-            for line, content in zip(cue.lines, plain, strict=True)
-            if content and content not in shown
-        ]
-        if any(plain):
-            shown = plain
-        if fresh:
+    before: tuple[str, ...] = ()
+    until = -math.inf
+    for cue, plain in zip(cues, shown, strict=True):
+        if not plain:
+            continue
+        touching = cue.start - until <= _TOUCHING_S
+        n_lines, n_characters = _repeated(before, plain) if touching else (0, 0)
+        lines = [line for line in cue.lines if plain_text(line)]
+        fresh = lines[n_lines:]
+        if n_characters and fresh:  # the line that was growing
+            fresh[0] = plain[n_lines][n_characters:].strip()
+        before, until = plain, max(until, cue.end)
+        if any(plain_text(line) for line in fresh):
             unrolled.append(replace(cue, lines=tuple(fresh)))
     # Display goes on after the voice has moved to the next line.
     return [
-        replace(cue, end=min(cue.end, following.start)) if following else cue
+        replace(cue, end=min(cue.end, following.start))
+        if following and following.start > cue.start
+        else cue
         for cue, following in zip(unrolled, [*unrolled[1:], None], strict=True)
     ]
+
+
+def _length(cue: Cue) -> float:
+    return cue.end - cue.start
+
+
+def _repeated(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
+    """Lines at the top of a caption that the one before ended with, and how far the next grew."""
+    for n in range(min(len(before), len(after)), 0, -1):
+        if tuple(before[-n:]) == tuple(after[:n]):
+            return n, 0
+        grown = after[n - 1]
+        if (
+            tuple(before[-n:-1]) == tuple(after[: n - 1])
+            and grown.startswith(before[-1])
+            and not grown[len(before[-1]) : len(before[-1]) + 1].isalnum()
+        ):
+            return n - 1, len(before[-1])
+    return 0, 0

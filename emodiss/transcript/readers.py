@@ -53,9 +53,9 @@ def read(
         A file whose suffix tells its format: `.stm`, `.vtt`, `.srt`, `.csv` (or `.tsv`),
         `.json` (WhisperX or YouTube json3).
     strict
-        Stop at the first fault. Otherwise the rows that can be read are returned and the number
-        of faults is logged; `read_report` gives them. A file of which nothing can be read stops
-        in any case.
+        Stop at the first fault; a doubt about whose words a row holds is none. Otherwise the rows
+        that can be read are returned and the number of faults is logged; `read_report` gives
+        them. A file of which nothing can be read stops in any case.
     format
         Overrides the suffix.
     speaker_default
@@ -76,8 +76,9 @@ def read(
     """
     path = Path(path)
     utterances, problems = read_report(path, format=format, speaker_default=speaker_default)
-    if problems and (strict or not utterances):
-        raise error_of(path, problems, n_read=len(utterances))
+    faults = [problem for problem in problems if not problem.doubt]
+    if faults and (strict or not utterances):
+        raise error_of(path, faults, n_read=len(utterances))
     if problems:
         _LOG.warning("%s: %d faults, first: %s", path.name, len(problems), problems[0].message)
     return utterances

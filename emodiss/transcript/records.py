@@ -86,6 +86,8 @@ class Utterance:
         - `out_of_order`: the start given contradicts its neighbours and was not used;
         - `speaker_carried`: the source named no voice here; the last one named goes on;
         - `not_aligned`: the sound was searched for its words, and they were not found;
+        - `speaker_unread`: the line begins with what may be the name of a voice and cannot be
+          told for one; its voice is unknown;
         - `speaker_change`: captions mark that another, unnamed voice begins here;
         - `no_speech`, `low_probability`, `repetition`: a recogniser's text that may be invented,
           because it heard nobody, doubted its words, or repeated itself;
@@ -139,10 +141,13 @@ class Problem:
         Line of the file, counted from 1; 0 when the fault is of the whole file.
     message
         What is wrong, what was seen and what was expected; never the words spoken.
+    doubt
+        Whether the row is sound and kept, and only whose words it holds is in doubt.
     """
 
     line: int
     message: str
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

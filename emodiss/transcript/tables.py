@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from emodiss.timebase import parse_time
+from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
+from emodiss.transcript.timing import SECONDS_PER_CHARACTER
 
 _STM_SKIPPED = "ignore_time_segment_in_scoring"
 _STM_LABEL = re.compile(r"<[^<>]*>\s*")
@@ -120,7 +122,9 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
     ----------
     text
         The file's text. Comma, semicolon, tab or bar between columns; columns in any order and
-        under the usual names; others are ignored. The end may be absent, as may the speaker.
+        under the usual names; others are ignored. The end may be absent, as may the speaker, who
+        may stand at the head of the text then. Whole numbers are milliseconds where they cannot
+        be seconds (Whisper's `.tsv`).
 
     Yields
     ------
@@ -141,6 +145,8 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             "as 'Speaker, Start Time, End Time, Utterance'",
         )
         return
+    rows: list[Row] = []
+    in_integers = True
     for entry in table:
         if isinstance(entry, Problem):
             yield entry
@@ -151,7 +157,25 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         if isinstance(span, Problem):
             yield span
             continue
-        yield Row(line, *span, cell.get("speaker") or None, cell["text"])
+        in_integers &= cell["start"].isdecimal() and cell.get("end", "").isdecimal()
+        rows.append(Row(line, *span, cell.get("speaker") or None, cell["text"]))
+    if in_integers and _in_milliseconds(rows):
+        rows = [replace(row, start=row.start / 1000, end=row.end / 1000) for row in rows]
+    yield from rows if "speaker" in columns else name_voices(rows)
+
+
+def _in_milliseconds(rows: Sequence[Row]) -> bool:
+    """Whether whole numbers are milliseconds, as in Whisper's own table, and not seconds.
+
+    Told by the pace of speech: one reading is about a thousand times slower than people talk, the
+    other about a thousand times faster.
+    """
+    seconds = sum(row.end - row.start for row in rows)
+    characters = sum(len(row.text) for row in rows)
+    if seconds <= 0 or not characters:
+        return False
+    pace = characters * SECONDS_PER_CHARACTER / seconds  # 1 is the usual pace
+    return abs(math.log(pace * 1000)) < abs(math.log(pace))
 
 
 _ANNOMI_COLUMNS = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")

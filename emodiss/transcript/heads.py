@@ -1,0 +1,539 @@
+"""Who speaks, read off the head of a caption's line: `Dr. Ruiz:`, `[Ana]`, `>> BO (she/her):`.
+
+A line that begins like a name may as well begin a sentence ("Remember: breathe."). What decides is
+the line's own form and whether such heads come back in the file. A head that cannot be told stops
+the voice before it from being carried on: words of an unknown voice are no harm, words of the
+wrong voice are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+from typing import Literal
+
+from emodiss.transcript.records import Problem, Row, Word
+from emodiss.transcript.timing import share_out
+
+NAMED_SHARE = 0.1
+"""Share of rows that must begin with a recurring head before unusual heads count as names: a
+file that names its speakers does so at every change of voice, a phrase recurs now and then."""
+
+_OFTEN_SHARE = 0.2
+"""Share of rows from which on even words that open sentences, come back, may be a name."""
+
+_MOST_CHARACTERS = 80
+_MOST_WORDS = 7
+_MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
+
+_COLON = "[:：﹕︰]"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
+_LEAD = re.compile(
+    r"[\s*_#@•·]{0,9}(?:\d{1,4}[.)]\s{1,9})?(?:[-–—]\s{0,9})?(?P<change>(?:>{2,3}|»)\s{0,9})?[*_@]{0,3}"
+    rf"(?P<stamp>[\[(]?{_CLOCK}[\])]?[\s\-–]{{1,9}})?[*_@]{{0,3}}"
+)
+_BRACKETED = re.compile(
+    r"(?P<open>[\[【〔\(（])(?P<name>[^\[\]【】〔〕()（）]{1,60})[\]】〕\)）][*_]{0,3}"
+    rf"(?P<colon>\s{{0,9}}{_COLON})?[*_]{{0,3}}\s*"
+)
+_BEFORE_COLON = re.compile(
+    rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
+)
+_BEFORE_CLOCK = re.compile(
+    rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
+    rf"(?P<colon>{_COLON})(?=\s)"
+)
+_ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
+_ARTICLE = re.compile(r"(?:the|der|die|el|la|le|il|o|a)\s|l'", re.IGNORECASE)
+_FROM = re.compile(r"From (?P<name>.{1,60}?) [Tt]o .{1,60}", re.IGNORECASE)
+_ASIDE = re.compile(r"\s{0,9}[\[(（【](?P<said>[^\[\]()（）【】]{0,40})[\])）】]\s{0,9}\Z")
+_STAGE = re.compile(  # of a name, but no part of it
+    r"(?:she|he|they|ze|xe|her|his|him|them|theirs|hers)(?:\s?[/,]\s?\w{2,6}){0,3}"
+    r"|v\.?\s?o\.?|o\.?\s?s\.?|o\.?\s?c\.?|cont'?d\.?|continued|[\d:.,\s]+(?:[ap]\.?m\.?)?",
+    re.IGNORECASE,
+)
+_CREDENTIAL = re.compile(
+    r"\s{0,9},\s{0,9}(?:[A-Z][A-Za-z]{0,2}\.?\s?[A-Z][A-Za-z]{0,3}\.?(?:[A-Z]\.?){0,4}"
+    r"|[A-Z]{2,6}(?:-[A-Z]{1,3})?|Jr\.?|Sr\.?|M\.?Ed\.?|Esq\.?)\Z"
+)
+
+
+@cache
+def _words_of(kind: str) -> frozenset[str]:
+    """Words of `data/caption_heads.json`, in the languages that were tried.
+
+    `titles` and `particles` belong to names; `parts` name a part rather than a person and need
+    not come back to count; `openers` begin a sentence before a colon; words `in_sentences` stand
+    in no name, but for those that are `names_too`; `sounds` are descriptions of sound.
+    """
+    text = resources.files("emodiss.data").joinpath("caption_heads.json").read_text("utf-8")
+    return frozenset(json.loads(text)[kind])
+
+
+_NUMBERED = re.compile(r"[\s_#-]{0,3}(?:\d{1,3}|[A-Za-z])\Z")
+
+
+_SAYING = re.compile(  # endings that make a sentence in scripts where no capital would tell
+    r"(?:说|說|道|问|問|想|觉得|是|的是|就是|言った|言う|思う|は|が|말했다|말했어|다|요|는|은|ว่า|คือ|कहा|बोला|बोली|है|था|थी"
+    r"|אמר|אמרה|אומר|אומרת|קאל|قال|قالت|يقول|هو|هي|هذا|זה|הוא|היא)\Z"
+)
+
+
+Kind = Literal["certain", "strong", "likely", "weak"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What may be the name of a voice at the head of a line.
+
+    Parameters
+    ----------
+    name
+        Label of the voice, without titles in brackets, pronouns, credentials and decoration.
+    length
+        Characters of the line that it takes up, decoration and colon included.
+    kind
+        `certain`: by its form alone; `strong`: reads like a person's name and little else;
+        `likely`: has the form of a name; `weak`: only where it comes back.
+    """
+
+    name: str
+    length: int
+    kind: Kind
+
+
+def find_head(line: str) -> Head | None:
+    """Look for the name of a voice at the head of a line.
+
+    Parameters
+    ----------
+    line
+        Plain text.
+
+    Returns
+    -------
+    Head or None
+        None where the line begins with words.
+    """
+    lead = _LEAD.match(line)
+    assert lead is not None  # each part of it may be absent
+    start = lead.end()
+    bracketed = _BRACKETED.match(line, start)
+    if bracketed:
+        return _in_brackets(bracketed, named=bool(lead["change"]))
+    if lead["stamp"] is None and _clock_ends_at(line, start):
+        return None
+    found = _BEFORE_CLOCK.match(line, start) or _BEFORE_COLON.match(line, start)
+    if not found or not _may_end_a_head(line, found):
+        return None
+    form = _form(found["name"].strip(' \t*_"“”'))
+    if form is None:
+        return None
+    name, kind = form
+    end = found.end()
+    while end < len(line) and (line[end].isspace() or line[end] in "*_"):
+        end += 1
+    if lead["change"] and kind != "weak":
+        kind = "certain"
+    return Head(name, end, kind)
+
+
+def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
+    """Take names of voices that stand at the heads of lines into the speaker column.
+
+    Parameters
+    ----------
+    rows
+        All rows of a file, in order; lines of a caption are divided by a line feed.
+
+    Yields
+    ------
+    Row or Problem
+        If nothing names a voice: the rows as they are. Else a caption with several heads gives
+        one row per voice, its time shared by text length (or by its words' times). Lines without
+        a head go on with the last voice named, as subtitles mean it, flagged `speaker_carried`;
+        after a mark of change (`>>`) or a head that cannot be told (flag `speaker_unread`, with a
+        problem) the voice is unknown.
+
+    Notes
+    -----
+    A head counts as a name when its form is certain (`SPEAKER_00`, `Therapist`, `[Ana]:`,
+    `Bo (she/her):`), or when it comes back in a file where at least `NAMED_SHARE` of the rows
+    begin with heads that come back; there one that reads like a person's name and little else
+    (`Dr. Ruiz`) counts too, and where every row begins with a head, each one does, as nobody names
+    the voice of all others and leaves out one.
+    """
+    lines = [_lines(row) for row in rows]
+    heads = [[find_head(line) for line in each] for each in lines]
+    inside = [_inside(line) for each in lines for line in each]
+    everything = [head for each in (*heads, *inside) for head in each if head]
+    counts = Counter(head.name.casefold() for head in everything)
+    first = [each[0] if each else None for each in heads]
+    recurring = sum(head is not None and counts[head.name.casefold()] > 1 for head in first)
+    habitual = recurring > 0 and recurring >= NAMED_SHARE * len(rows)
+    always = recurring > 0 and all(head is not None and head.kind != "weak" for head in first)
+    names: dict[str, str] = {}  # by what is compared: as first written
+    for head in everything:
+        folded = head.name.casefold()
+        again = habitual and counts[folded] > 1
+        strong = habitual and head.kind == "strong"
+        if head.kind == "certain" or again or strong or (always and head.kind != "weak"):
+            names.setdefault(folded, head.name)
+    if not names:
+        yield from rows
+        return
+    prefixes = Counter(_prefix(line) for each in lines for line in each)
+    riddles = {
+        prefix
+        for prefix, n in prefixes.items()
+        if prefix and n > 1 and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
+    }
+    last: str | None = None
+    for row, each in zip(rows, lines, strict=True):
+        if row.speaker is not None:
+            last = None  # a voice tag is explicit: nothing is carried past it
+            yield row
+            continue
+        parts = _parts(each, names, riddles)
+        if any(part.unread for part in parts):
+            yield Problem(
+                row.line,
+                "begins with what may be the name of a voice, but cannot be told for one; its "
+                "voice is left unknown (expected a name that comes back, or [Name]:)",
+                doubt=True,
+            )
+        for made in _shared(row, parts):
+            part, placed = made
+            if part.name is not None:
+                last = part.name
+                yield replace(placed, speaker=last)
+            elif part.unread:
+                last = None
+                yield replace(placed, flags=(*placed.flags, "speaker_unread"))
+            elif part.changed:
+                last = None
+                yield replace(placed, flags=(*placed.flags, "speaker_change"))
+            elif last is not None:
+                yield replace(placed, speaker=last, flags=(*placed.flags, "speaker_carried"))
+            else:
+                yield placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of a caption by one voice, with the words of the row that it holds."""
+
+    name: str | None
+    text: str
+    first_word: int
+    changed: bool = False
+    unread: bool = False
+
+    @property
+    def n_words(self) -> int:
+        return len(self.text.split())
+
+
+def _lines(row: Row) -> list[str]:
+    return [line for line in row.text.split("\n") if line.strip()]
+
+
+def _inside(line: str) -> list[Head | None]:
+    """Heads that follow the end of a sentence inside a line."""
+    if not re.search(_COLON, line):
+        return []
+    first = find_head(line)
+    done = first.length if first else _abbreviated(line)
+    found: list[Head | None] = []
+    for match in _SENTENCE.finditer(line):
+        if match.end() < done:
+            continue  # "Dr. Ruiz": the end of no sentence
+        head = find_head(line[match.end() : match.end() + 2 * _MOST_CHARACTERS])
+        done = match.end() + head.length if head else done
+        found.append(head)
+    return found
+
+
+def _abbreviated(line: str) -> int:
+    """Return the length of a line whose colon follows titles or a number; 0 for others."""
+    found = _BEFORE_COLON.match(line)
+    written = found["name"].split() if found else []
+    n = max(1, sum(word.endswith(".") for word in written))
+    known = _words_of("titles") | _words_of("particles")
+    opening = _plain_words(" ".join(written[:n]))
+    return len(line) if opening and all(w in known or w.isdecimal() for w in opening) else 0
+
+
+def _prefix(line: str) -> str:
+    """Return what stands before the first colon, if it is short and words follow it."""
+    found = _BEFORE_COLON.match(line)
+    if not found or not line[found.end() : found.end() + 1].isspace():
+        return ""
+    return found["name"].strip().casefold()
+
+
+def _opens(prefix: str) -> bool:
+    """Whether words before a colon begin a sentence, as far as single words tell."""
+    words = _plain_words(prefix)
+    return bool({words[0], words[-1]} & _words_of("openers")) if words else True
+
+
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\s\"'”»)\]]{1,9}|(?<=[…。！？؟।])[\s\"'”»)\]]{0,9}|\s(?=>{2,3}\s?)|\s[-–]\s"
+)
+_CHANGE = re.compile(r"[\s*_]{0,9}(?:>{2,3}|»)\s{0,9}")
+
+
+def _parts(lines: Sequence[str], names: Mapping[str, str], riddles: Collection[str]) -> list[_Part]:
+    """Divide a caption at the heads of voices, between its lines and inside them."""
+    parts: list[_Part] = []
+    done = 0  # words before this place
+
+    def add(text: str, name: str | None, taken: int, *, changed: bool, unread: bool) -> None:
+        nonlocal done
+        done += taken
+        text = " ".join(text.split())
+        if not parts or name is not None or changed or unread:
+            parts.append(_Part(name, text, done, changed, unread))
+        elif text:
+            joined = f"{parts[-1].text} {text}".strip()
+            parts[-1] = replace(parts[-1], text=joined)
+        done += len(text.split())
+
+    dashed = sum(bool(re.match(r"\s{0,9}[-–]\s?\w", line)) for line in lines) > 1
+    for line in lines:
+        places = [0, *(match.end() for match in _SENTENCE.finditer(line)), len(line)]
+        begun = 0
+        head, changed, unread = _head_at(line, 0, names, dashed=dashed)
+        unread = unread or (head is None and _prefix(line) in riddles)
+        for place in places[1:]:
+            if place < begun + (head.length if head else 0 if begun else _abbreviated(line)):
+                continue  # "Dr. Ruiz": the end of no sentence
+            if place < len(line):
+                inner, inner_changed, _ = _head_at(line, place, names, dashed=False)
+                if inner is None and not inner_changed:
+                    continue
+            else:
+                inner, inner_changed = None, False
+            text = line[begun:place]
+            length = head.length if head else _mark(text) if changed else 0
+            taken = len(text[:length].split())
+            name = head.name if head else None
+            add(text[length:], name, taken, changed=changed, unread=unread)
+            begun, head, changed, unread = place, inner, inner_changed, False
+    return [part for part in parts if part.text or part.name] or [_Part(None, "", 0)]
+
+
+def _head_at(
+    line: str, place: int, names: Mapping[str, str], *, dashed: bool
+) -> tuple[Head | None, bool, bool]:
+    """Read the head at a place: a known name, whether the voice changes, whether it is unread."""
+    rest = line[place : place + 2 * _MOST_CHARACTERS] if place else line
+    head = find_head(rest)
+    if head and head.name.casefold() in names:
+        return replace(head, name=names[head.name.casefold()]), False, False
+    changed = bool(_CHANGE.match(rest)) or (dashed and bool(re.match(r"\s{0,9}[-–]", rest)))
+    # Only a line of its own is in doubt; inside a line, names that come back decide.
+    unread = not place and head is not None and head.kind != "weak"
+    return None, changed, unread
+
+
+def _mark(text: str) -> int:
+    found = _CHANGE.match(text) or re.match(r"\s{0,9}[-–]\s{0,9}", text)
+    return found.end() if found else 0
+
+
+def _shared(row: Row, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Row]]:
+    """Give each part its share of the row's time and words."""
+    n_words = sum(len(line.split()) for line in _lines(row))
+    words = [
+        row.words[part.first_word : part.first_word + part.n_words]
+        if len(row.words) == n_words
+        else ()
+        for part in parts
+    ]
+    if len(parts) == 1:
+        kept = words[0] if len(row.words) == n_words else row.words
+        yield parts[0], replace(row, text=parts[0].text, words=tuple(kept))
+        return
+    for part, own, (start, end) in zip(parts, words, _spans(row, parts, words), strict=True):
+        yield (
+            part,
+            replace(
+                row, start=start, end=end, text=part.text, words=tuple(own), timing="interpolated"
+            ),
+        )
+
+
+def _spans(
+    row: Row, parts: Sequence[_Part], words: Sequence[Sequence[Word]]
+) -> list[tuple[float, float]]:
+    if not row.end > row.start or math.isnan(row.end):
+        return [(row.start, row.end)] * len(parts)
+    if all(words):
+        starts = [row.start, *(own[0].start for own in words[1:])]
+        spans = list(pairwise([*starts, row.end]))
+        if all(start < end for start, end in spans):
+            return spans
+    return share_out(row.start, row.end, [part.text for part in parts])
+
+
+def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
+    inside = match["name"].strip()
+    words = _plain_words(inside)
+    if not words or any(word in _words_of("sounds") or word.endswith("ing") for word in words):
+        return None
+    form = _form(inside)
+    with_colon = bool(match["colon"])
+    if form is None:
+        return None
+    name, kind = form
+    if with_colon or named:
+        return Head(name, match.end(), "certain" if kind != "weak" else "likely")
+    if match["open"] in "(（" and kind != "certain":
+        return None  # "(Sighing)" and "(To Ana)" stand in round brackets
+    return None if kind == "weak" else Head(name, match.end(), kind)
+
+
+def _clock_ends_at(line: str, start: int) -> bool:
+    return bool(re.match(r"\d{1,2}\s?[:：]\s?\d", line[start : start + 6]))
+
+
+def _may_end_a_head(line: str, found: re.Match[str]) -> bool:
+    """Whether what follows the colon may be the first word that is said."""
+    after = line[found.end() : found.end() + 3]
+    spaced = line[found.end("name")] != found["colon"]
+    if spaced and line[found.end("name") - 1].isdecimal() and after.strip()[:1].isdecimal():
+        return False  # "2 : 1"
+    if not after or after[0].isspace() or found["colon"] != ":":
+        return True
+    if after[0] in "*_\"“«'¿¡「『":
+        return True
+    if not after[0].isalpha() or spaced or after.startswith("//"):
+        return False
+    # "Ana:Hello", "李医生:你好"; neither ":D" nor "a:b".
+    return not after[0].islower() and (
+        (len(after) > 1 and after[1].isalpha()) or not _cased(after[0])
+    )
+
+
+def _form(written: str) -> tuple[str, Kind] | None:
+    """Label and form of what stands before a colon or in brackets; None where it is no name."""
+    sent = _FROM.fullmatch(written)
+    if sent:
+        inner = _form(sent["name"].strip())
+        return (inner[0], "certain") if inner and inner[1] != "weak" else None
+    base, role, sure = _without_asides(written)
+    base, n_credentials = _without_credentials(base)
+    base = _without_symbols(base)
+    if not base or not any(char.isalpha() for char in base):
+        return None
+    folded = base.casefold().strip(".")
+    bare = _ARTICLE.sub("", folded, count=1)
+    if {folded, bare, _NUMBERED.sub("", bare)} & _words_of("parts"):
+        return base, "certain"
+    if _ADDRESS.fullmatch(base):
+        return base, "likely"
+    chunks = [chunk for chunk in re.split(r"\s[/|@–—-]\s|[/|,]\s{0,9}", base) if chunk.strip()]
+    if len(chunks) > 1 and chunks[-1].strip().casefold() in _words_of("parts"):
+        role, sure = chunks.pop().strip(), True
+    kinds = [_kind(chunk.split(), n_chunks=len(chunks)) for chunk in chunks]
+    if not kinds or len(kinds) > 3 or any(kind is None for kind in kinds):
+        return None
+    # Two people of one name are told apart by their part.
+    name = f"{base} ({role})" if role else base
+    if sure:
+        return name, "certain"
+    if n_credentials:
+        return name, "strong"
+    order: tuple[Kind, ...] = ("weak", "likely", "strong")
+    return name, next(kind for kind in order if kind in kinds)
+
+
+def _without_asides(written: str) -> tuple[str, str, bool]:
+    """Take off what follows a name in brackets: the name, a part, whether it makes it certain."""
+    base, role, sure = written, "", False
+    for _ in range(3):
+        aside = _ASIDE.search(base)
+        if not aside:
+            break
+        inside = aside["said"].strip()
+        if inside.casefold() in _words_of("parts"):
+            role, sure = inside, True
+        sure = sure or bool(_STAGE.fullmatch(inside))
+        base = base[: aside.start()]
+    return base.strip(), role, sure
+
+
+def _without_credentials(base: str) -> tuple[str, int]:
+    n = 0
+    while n < 4 and (found := _CREDENTIAL.search(base)):
+        base, n = base[: found.start()], n + 1
+    return base, n
+
+
+def _without_symbols(base: str) -> str:
+    kept = [c for c in base if unicodedata.category(c) not in ("So", "Sk", "Cf", "Cs", "Co")]
+    plain = unicodedata.normalize("NFC", "".join(kept))
+    return " ".join(plain.strip(" \t\"“”'*_.-–").split())
+
+
+def _plain_words(text: str) -> list[str]:
+    return [word.strip(",'\"()!?").replace(".", "").casefold() or "." for word in text.split()]
+
+
+def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
+    plain = _plain_words(" ".join(words))
+    if not words or len(words) > _MOST_WORDS or not any(c.isalpha() for c in plain[0]):
+        return None
+    titled = plain[0] in _words_of("titles") and len(words) > 1
+    if len(words) == 1 and len(plain[0]) == 1 and words[0][0].isupper():
+        return "likely"  # "Q:" and "A:"
+    if words[-1][-1] in "!?;" or any(map(_of_sentences, words, plain)):
+        return None
+    if {plain[0], plain[-1]} & _words_of("openers") and not (
+        words[0][0].isupper() and plain[0] in _words_of("names_too")
+    ):
+        return None
+    if any(not _wordlike(word) for word in words):
+        return None
+    cased = [word for word in words if any(_cased(char) for char in word)]
+    if not cased:
+        joined = "".join(words)
+        if len(joined) > _MOST_CASELESS + 6 * (len(words) - 1) or _SAYING.search(joined):
+            return None
+        return "strong" if titled else "likely"
+    main = [word for word in cased if word.strip(".,'").casefold() not in _words_of("particles")]
+    if main and all(any(char.isupper() for char in word) for word in main):
+        return "strong" if titled else "likely"
+    lower = len(words) <= 2 and n_chunks == 1
+    return "weak" if lower and not any(char.isupper() for char in "".join(words)) else None
+
+
+def _of_sentences(word: str, plain: str) -> bool:
+    if plain in _words_of("particles") or plain not in _words_of("in_sentences"):
+        return False
+    return not (word[0].isupper() and plain in _words_of("names_too"))
+
+
+def _wordlike(word: str) -> bool:
+    """Whether a word holds letters, marks, digits and what stands inside names only."""
+    inner = word[1:-1]
+    return all(
+        unicodedata.category(char)[0] in "LMN"
+        or char in ".'’‘-_&·・׳״"
+        or (char == '"' and char in inner)
+        for char in word
+    )
+
+
+def _cased(char: str) -> bool:
+    return char.lower() != char.upper()
