@@ -30,7 +30,7 @@ def captions(cues, *, vtt: bool) -> str:
 
 
 ROLLING = {
-    # As yt-dlp's conversion to SRT leaves YouTube's captions: each line twice, between them a blink.
+    # What a conversion to SRT leaves of YouTube's captions: each line twice, a blink between.
     "blinks": (
         [(1, 2, "a b"), (2, 2.01, "a b"), (2.01, 3, "a b\nthree"), (3, 3.01, "three")],
         ["a b", "three"],
