@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
@@ -126,12 +127,14 @@ class VideoRow(BaseModel):
     def _pairs(cls, value: object) -> dict[str, Role] | None:
         if value is None or isinstance(value, dict):
             return value
-        return parse_roles(str(value))
+        return parse_roles(unicodedata.normalize("NFC", str(value)))
 
     @field_validator("faces", mode="before")
     @classmethod
     def _choices(cls, value: object) -> object:
-        return parse_faces(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return parse_faces(unicodedata.normalize("NFC", value))
 
     @model_validator(mode="after")
     def _one_source_and_a_stretch(self) -> VideoRow:

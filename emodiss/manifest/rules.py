@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path, PureWindowsPath
 from urllib.parse import urlsplit
 
@@ -122,7 +123,7 @@ def resolve_file(path: str, folder: Path, *, anywhere: bool = False) -> Path:
     try:
         # A path would take `./~`, a file of that name, for the home.
         written = Path(path).expanduser() if path.startswith("~") else Path(path)
-        found = (folder / written).resolve()
+        found = _as_on_disk(folder, written).resolve()
         if not anywhere and not found.is_relative_to(folder.resolve()):
             raise outside
         readable = os.access(found, os.R_OK) or _is_missing(found)
@@ -137,6 +138,28 @@ def resolve_file(path: str, folder: Path, *, anywhere: bool = False) -> Path:
             f"'{path}' may not be read by this user.", next_step="Change the file's permissions."
         )
     return found
+
+
+def _as_on_disk(folder: Path, written: Path) -> Path:
+    """Return the path as the disk spells it, if that is another way than the manifest does.
+
+    macOS takes accents apart (NFD) and most editors put them together (NFC); Windows writes backslashes
+    between folders. What is there as written is taken so.
+    """
+    direct = folder / written
+    if direct.exists():
+        return direct
+    turned = folder / str(written).replace("\\", "/")
+    place = Path(turned.anchor)
+    for part in turned.parts[len(place.parts) :]:
+        if part != ".." and not (place / part).exists() and place.is_dir():
+            same = unicodedata.normalize("NFC", part)
+            found = [
+                p.name for p in place.iterdir() if unicodedata.normalize("NFC", p.name) == same
+            ]
+            part = found[0] if len(found) == 1 else part
+        place = place / part
+    return place if place.exists() else direct
 
 
 def _is_missing(path: Path) -> bool:

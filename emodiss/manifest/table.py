@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from emodiss import tabular
 from emodiss.errors import ManifestError, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
@@ -171,7 +171,7 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
     Parameters
     ----------
     path
-        CSV in UTF-8 with a header; comma, semicolon or tab between the cells.
+        CSV with a header, as `emodiss.tabular.parse` reads it.
     allow_local
         Whether rows may name files (media, transcripts) outside the manifest's folder, links
         followed. By default such a row is a problem, since a manifest from somebody else must not
@@ -181,43 +181,33 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
     Raises
     ------
     ManifestError
-        If the file as a whole cannot be read: it does not exist, is not UTF-8, has no header, no
+        If the file as a whole cannot be read: it does not exist, is no text, has no header, no
         `id`, neither `url` nor `path`, or a column that is not known. Faults of single rows are
         returned as `Manifest.problems`.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         raise ManifestError(
             f"There is no manifest at '{path}'.",
             next_step="Write a CSV with the columns id and path (or url), or try: emodiss demo.",
-        ) from None
-    except IsADirectoryError:
+        )
+    if path.is_dir():
         raise ManifestError(
             f"'{path}' is a folder, not a manifest.",
             next_step="Name the CSV in it that lists the videos.",
-        ) from None
-    except (UnicodeDecodeError, PermissionError) as error:
-        raise ManifestError(
-            f"The manifest '{path.name}' cannot be read as UTF-8 text ({type(error).__name__}).",
-            next_step="Give a CSV in UTF-8 that lists the videos: id,path.",
-        ) from error
-    header_line = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header_line.count)
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    try:
-        header = [cell.strip() for cell in next(lines, [])]
-        _check_header(header, path.name)
-        path = path.resolve()
-        return _check_rows(
-            header, lines, Manifest(path.parent, (), (), {}, path, allow_local=allow_local)
         )
-    except csv.Error as error:
+    known = (*VideoRow.model_fields, *METADATA_COLUMNS)
+    text = tabular.decoded(path, error=ManifestError, what="manifest")
+    table = tabular.parse(text, path.name, known=known, short_rows=False)
+    unquoted = next((fault for fault in table.faults if fault.quotation), None)
+    if unquoted:
         raise ManifestError(
-            f"The manifest '{path.name}' is not CSV at line {lines.line_num}: {error}.",
+            f"The manifest '{path.name}' is not CSV at line {unquoted.line}: {unquoted.message}.",
             next_step="Look for a quotation mark that is not closed.",
-        ) from error
+        )
+    _check_header(list(table.header), path.name)
+    path = path.resolve()
+    return _check_rows(table, Manifest(path.parent, (), (), {}, path, allow_local=allow_local))
 
 
 def _check_header(header: list[str], name: str) -> None:
@@ -242,22 +232,23 @@ def _check_header(header: list[str], name: str) -> None:
             )
 
 
-def _check_rows(header: list[str], lines: Iterable[list[str]], empty: Manifest) -> Manifest:
+def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
     rows: list[VideoRow] = []
     problems: list[Problem] = []
     metadata: dict[str, dict[str, str]] = {}
     first_line: dict[str, int] = {}
-    for cells in lines:
-        line: int = lines.line_num  # pyright: ignore[reportAttributeAccessIssue]
-        if not any(cell.strip() for cell in cells):
+    for entry in table.lines():
+        line = entry.line
+        if isinstance(entry, tabular.Fault):
+            # Roles hold semicolons, which spreadsheets in half of Europe put between cells.
+            message = entry.message
+            if entry.n_cells:
+                message = f"expected {table.width} cells, got {entry.n_cells}"
+                message += "; a text that holds the mark between cells needs quotes, as in "
+                message += '"A=therapist;B=patient"'
+            problems.append(Problem(line, "row", entry.cells.get("id", ""), message))
             continue
-        if len(cells) != len(header):
-            given = cells[header.index("id")] if header.index("id") < len(cells) else ""
-            problems.append(
-                Problem(line, "row", given, f"expected {len(header)} cells, got {len(cells)}")
-            )
-            continue
-        values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell}
+        values = {name: cell for name, cell in entry.cells.items() if cell}
         row_id = values.get("id", "")
         typed: dict[str, Any] = {k: v for k, v in values.items() if k in VideoRow.model_fields}
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from emodiss.errors import TranscriptError, nearest
+from emodiss.tabular import decoded
 from emodiss.transcript.captions import read_srt, read_vtt
 from emodiss.transcript.json_files import read_json
 from emodiss.transcript.records import Problem, Row, Utterance
@@ -180,29 +181,7 @@ def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Pr
 
 
 def _decoded(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise TranscriptError(
-            f"{path.name}: cannot be opened ({error.strerror or type(error).__name__}).",
-            next_step="Check the path in the manifest and that the file may be read.",
-        ) from error
-    # UTF-16 announces itself; Excel writes it as "Unicode text".
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise TranscriptError(
-            f"{path.name}, line {line}: byte 0x{raw[error.start]:02x} is not valid in "
-            f"{encoding.removesuffix('-sig')}; expected UTF-8 text.",
-            next_step="If it was written on Windows (Windows-1252, 'ANSI'), save it as UTF-8.",
-        ) from error
-    if "\0" in text:
-        raise TranscriptError(
-            f"{path.name}: holds zero bytes, so it is not text; expected UTF-8 text.",
-            next_step="Check that the file is a transcript and not media.",
-        )
+    text = decoded(path, error=TranscriptError, what="transcript")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from emodiss.tabular import Fault, Table, parse
 from emodiss.timebase import parse_time
 from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
@@ -24,7 +23,6 @@ _COLUMNS = {
     "end": ("end time", "end", "stop", "offset", "to", "end s"),
     "text": ("utterance", "text", "transcript", "utterance text", "sentence", "content"),
 }
-_DELIMITERS = (",", ";", "\t", "|")
 
 
 def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float] | Problem:
@@ -131,28 +129,26 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
     Row or Problem
     """
     table = _table(text)
-    header = next(table, None)
-    if header is None or isinstance(header, Problem):
-        yield from () if header is None else (header,)
+    if not table.header:
+        yield from (Problem(fault.line, fault.message) for fault in table.faults)
         return
-    line, names = header
-    columns = _columns(names)
+    columns = _columns(table.header)
     missing = [kind for kind in ("start", "text") if kind not in columns]
     if missing:
         yield Problem(
-            line,
-            f"{len(names)} columns, without one for: {', '.join(missing)}; expected a header such "
-            "as 'Speaker, Start Time, End Time, Utterance'",
+            table.line,
+            f"{len(table.header)} columns, without one for: {', '.join(missing)}; expected a "
+            "header such as 'Speaker, Start Time, End Time, Utterance'",
         )
         return
     rows: list[Row] = []
     in_integers = True
-    for entry in table:
-        if isinstance(entry, Problem):
-            yield entry
+    for entry in table.lines():
+        line = entry.line
+        if isinstance(entry, Fault):
+            yield Problem(line, entry.message)
             continue
-        line, cells = entry
-        cell = {kind: cells[place].strip() for kind, place in columns.items()}
+        cell = {kind: entry.cells[name] for kind, name in columns.items()}
         span = span_of_cells(cell["start"], cell.get("end"), line)
         if isinstance(span, Problem):
             yield span
@@ -195,19 +191,16 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
         Starts only. The full table has one row per annotator: an utterance is given once.
     """
     table = _table(text)
-    header = next(table, None)
-    names = [] if header is None or isinstance(header, Problem) else header[1]
-    if any(column not in names for column in _ANNOMI_COLUMNS):
+    if any(column not in table.header for column in _ANNOMI_COLUMNS):
         yield Problem(1, f"expected AnnoMI's columns: {', '.join(_ANNOMI_COLUMNS)}")
         return
-    places = [names.index(column) for column in _ANNOMI_COLUMNS]
     seen: set[tuple[str, str]] = set()
-    for entry in table:
-        if isinstance(entry, Problem):
-            yield entry
+    for entry in table.lines():
+        line = entry.line
+        if isinstance(entry, Fault):
+            yield Problem(line, entry.message)
             continue
-        line, cells = entry
-        transcript, utterance, speaker, start, said = (cells[place].strip() for place in places)
+        transcript, utterance, speaker, start, said = (entry.cells[c] for c in _ANNOMI_COLUMNS)
         if (transcript, utterance) in seen:
             continue
         seen.add((transcript, utterance))
@@ -218,52 +211,16 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
             yield transcript, Row(line, *span, speaker or None, said)
 
 
-def _table(text: str) -> Iterator[tuple[int, list[str]] | Problem]:
-    """Cells of each row, as many as in the header, with the line on which the row starts."""
-    first = next((line for line in text.split("\n") if line.strip()), "")
-
-    # The delimiter is the one under which the header names most columns that we know; counting
-    # characters would be fooled by a comma inside a title.
-    def known(delimiter: str) -> int:
-        return len(_columns(first.replace('"', "").split(delimiter)))
-
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=max(_DELIMITERS, key=known),
-        skipinitialspace=True,
-        strict=True,
-    )
-    width = 0
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield Problem(
-                line,
-                "a quote that is not closed or not doubled; expected quotes around whole cells",
-            )
-            continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        width = width or len(cells)
-        if len(cells) == width:
-            yield line, cells
-        else:
-            yield Problem(
-                line,
-                f"{len(cells)} cells; expected {width}, as in the header (text that holds the "
-                "delimiter needs quotes)",
-            )
+def _table(text: str) -> Table:
+    names = [choice for choices in _COLUMNS.values() for choice in choices]
+    return parse(text, "", known=(*names, *(n.replace(" ", "_") for n in names), *_ANNOMI_COLUMNS))
 
 
-def _columns(names: Sequence[str]) -> dict[str, int]:
-    """Place of each known column; of several names for one thing the most usual wins."""
-    plain = [re.sub(r"[\W_]+", " ", name).strip().lower() for name in names]
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    """Name of each known column; of several names for one thing the most usual wins."""
+    plain = {re.sub(r"[\W_]+", " ", name).strip().lower(): name for name in reversed(names)}
     return {
-        kind: next(plain.index(choice) for choice in choices if choice in plain)
+        kind: next(plain[choice] for choice in choices if choice in plain)
         for kind, choices in _COLUMNS.items()
         if any(choice in plain for choice in choices)
     }

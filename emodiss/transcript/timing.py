@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -112,7 +113,11 @@ def settle(rows: Sequence[Row], *, speaker_default: str) -> list[Utterance]:
     if not rows:
         return []
     spans = _spans_from_starts if all(math.isnan(row.end) for row in rows) else _spans_as_given
-    return [_utterance(row, row.speaker or speaker_default) for row in spans(rows)]
+    # One spelling of accents, so that a manifest written elsewhere names the same voice.
+    return [
+        _utterance(row, unicodedata.normalize("NFC", row.speaker or speaker_default))
+        for row in spans(rows)
+    ]
 
 
 def _utterance(row: Row, speaker: str) -> Utterance:

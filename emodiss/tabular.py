@@ -1,0 +1,403 @@
+"""One reader for every table that a person hands in, and one writer for sheets that people open.
+
+Manifests, transcripts, ratings, filled sheets, scores and decisions come from spreadsheets, R,
+editors and other tools. What these do to a CSV is dealt with here, once: encodings, `sep=`,
+delimiters, decimal commas, blank rows and columns, cells left out or added at the end of a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emodiss.errors import EmodissError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DELIMITERS = (",", ";", "\t", "|")
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", ".", "#n/a", "<na>"})
+"""What programs and people write into a cell of numbers that holds none, in lower case."""
+
+_SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_RESTORED = re.compile(r"\A'(?='*[=+\-@\t\r])")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Parameters
+    ----------
+    line
+        Line of the file on which it begins, counted from 1.
+    cells
+        Text by column, without blanks around it; empty where the row ends early.
+    """
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A row that cannot be read.
+
+    Parameters
+    ----------
+    line
+        Line of the file on which it begins, counted from 1.
+    message
+        What is wrong and what was expected; none of its words.
+    cells
+        Text by column, as far as it could be told.
+    quotation
+        Whether a quotation mark is at fault, so that further rows may have been swallowed.
+    n_cells
+        How many cells the row has, where their number is at fault.
+    """
+
+    line: int
+    message: str
+    cells: dict[str, str]
+    quotation: bool = False
+    n_cells: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as it stands in a file.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+    header
+        Names of the columns, in order; empty when the file is.
+    width
+        Columns of the header, those without a name included.
+    line
+        Line of the header.
+    rows
+        Those that fit the header.
+    faults
+        Those that do not, in order.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    width: int
+    line: int
+    rows: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+
+    def lines(self) -> Iterator[Row | Fault]:
+        """Give rows and faults in the order of the file."""
+        yield from sorted((*self.rows, *self.faults), key=lambda each: each.line)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a data frame of texts, indexed by their lines."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [row.cells for row in self.rows],
+            columns=pd.Index(self.header),
+            index=pd.Index([row.line for row in self.rows], name="line"),
+            dtype="str",
+        )
+
+
+def read(
+    path: str | Path,
+    *,
+    error: type[EmodissError],
+    what: str,
+    known: Collection[str] = (),
+    restore: bool = False,
+) -> Table:
+    """Read a table of which every row must fit.
+
+    Parameters
+    ----------
+    path
+        CSV in UTF-8 or UTF-16, with a header.
+    error
+        Raised when it cannot be read.
+    what
+        What the file is, for messages, such as "ratings table".
+    known, restore
+        As in `parse`.
+
+    Returns
+    -------
+    Table
+        Without faults, and with a header.
+
+    Raises
+    ------
+    EmodissError
+        Of the kind asked for, with file and line: the file is missing, no text, empty, or a row
+        does not fit.
+    """
+    path = Path(path)
+    table = parse(decoded(path, error=error, what=what), path.name, known=known, restore=restore)
+    require_header(table, error=error, what=what)
+    if table.faults:
+        first = table.faults[0]
+        more = f" ({len(table.faults) - 1} more)" if len(table.faults) > 1 else ""
+        raise error(
+            f"'{path.name}', line {first.line}: {first.message}.{more}",
+            next_step="Correct the line and read the file again; nothing was dropped or guessed.",
+        )
+    return table
+
+
+def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
+    """Read the text of a file.
+
+    Parameters
+    ----------
+    path
+        UTF-8, with or without a byte order mark, or UTF-16 with one.
+    error, what
+        As in `read`.
+
+    Raises
+    ------
+    EmodissError
+        Of the kind asked for; it names the line and the byte that is not text.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as fault:
+        raise error(
+            f"{path.name}: cannot be opened ({fault.strerror or type(fault).__name__}).",
+            next_step=f"Check the path of the {what} and that the file may be read.",
+        ) from fault
+    # UTF-16 announces itself; spreadsheets write it as "Unicode text".
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as fault:
+        line = raw.count(b"\n", 0, fault.start) + 1
+        raise error(
+            f"{path.name}, line {line}: byte 0x{raw[fault.start]:02x} is not valid in "
+            f"{encoding.removesuffix('-sig')}; expected UTF-8 text.",
+            next_step="If it was written on Windows (Windows-1252, 'ANSI'), save it as UTF-8.",
+        ) from fault
+    if "\0" in text:
+        raise error(
+            f"{path.name}: holds zero bytes, so it is not text; expected UTF-8 text.",
+            next_step=f"Check that the file is a {what} and not media.",
+        )
+    return text
+
+
+def parse(
+    text: str,
+    name: str,
+    *,
+    known: Collection[str] = (),
+    restore: bool = False,
+    short_rows: bool = True,
+) -> Table:
+    """Read a table from text.
+
+    Parameters
+    ----------
+    text
+        Comma, semicolon, tab or bar between the cells, or what a first line `sep=` names. Rows
+        end with a line feed, a carriage return or both, and with nothing else.
+    name
+        Of the file, for messages.
+    known
+        Names of columns that may be expected; the delimiter is the one that shows most of them.
+    restore
+        Take off what `for_spreadsheets` put before formulas.
+    short_rows
+        Whether a row may end before its last columns, which are empty then.
+
+    Returns
+    -------
+    Table
+        Rows without any text are passed over, and so are columns without a name and any text.
+        Empty cells beyond the last column, as programs leave them, are no fault.
+    """
+    first = text.split("\n", 1)[0].rstrip("\r")
+    stated = _SEP_LINE.fullmatch(first)
+    skipped = 0
+    if stated:
+        text = text[len(first) :].removeprefix("\r").removeprefix("\n")
+        skipped = 1
+    delimiter = stated["delimiter"] if stated else _delimiter(text, known)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    header: list[str] = []
+    header_line = 1
+    found: list[tuple[int, list[str]]] = []
+    faults: list[Fault] = []
+    while True:
+        line = reader.line_num + 1 + skipped
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as fault:
+            message = (
+                "a cell of more characters than any text has; expected a closing quotation mark"
+                if "field larger" in str(fault)
+                else "a quote that is not closed or not doubled; expected quotes around whole cells"
+            )
+            faults.append(Fault(line, message, {}, quotation=True))
+            continue
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            continue
+        if not header:
+            header, header_line = cells, line
+        else:
+            found.append((line, cells))
+    named = [place for place, column in enumerate(header) if column]
+    rows: list[Row] = []
+    for line, cells in found:
+        if restore:
+            cells = [_RESTORED.sub("", cell, count=1) for cell in cells]
+        by_name = {header[place]: cells[place] if place < len(cells) else "" for place in named}
+        if len(cells) < len(header) and not short_rows:
+            message = f"{len(cells)} cells; expected {len(header)}, as in the header"
+            faults.append(Fault(line, message, by_name, n_cells=len(cells)))
+            continue
+        stray = next((p for p, cell in enumerate(cells) if cell and p not in set(named)), None)
+        if stray is None:
+            rows.append(Row(line, by_name))
+        elif stray < len(header):
+            message = f"text in column {stray + 1}, which has no name in the header"
+            faults.append(Fault(line, message, by_name))
+        else:
+            message = (
+                f"{len(cells)} cells; expected {len(header)}, as in the header (a text that "
+                f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
+            )
+            faults.append(Fault(line, message, by_name, n_cells=len(cells)))
+    return Table(
+        name,
+        tuple(header[place] for place in named),
+        len(header),
+        header_line,
+        tuple(rows),
+        tuple(sorted(faults, key=lambda fault: fault.line)),
+    )
+
+
+_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+
+
+def require_header(table: Table, *, error: type[EmodissError], what: str) -> None:
+    """Refuse a table without a header, or in which two columns bear one name.
+
+    Raises
+    ------
+    EmodissError
+        Of the kind asked for.
+    """
+    if not table.header:
+        raise error(
+            f"The {what} '{table.name}' is empty.",
+            next_step="Give it a header line with the names of its columns.",
+        )
+    twice = sorted({name for name in table.header if table.header.count(name) > 1})
+    if twice:
+        raise error(
+            f"The {what} '{table.name}', line {table.line}, has the column '{twice[0]}' twice.",
+            next_step="Rename or remove one of them.",
+        )
+
+
+def require_columns(
+    table: Table, columns: Sequence[str], *, error: type[EmodissError], what: str
+) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises
+    ------
+    EmodissError
+        Of the kind asked for; it names what is there and what is not.
+    """
+    lacking = [column for column in columns if column not in table.header]
+    if lacking:
+        raise error(
+            f"The {what} '{table.name}', line {table.line}, lacks the column(s) "
+            f"{', '.join(lacking)}; it has {', '.join(table.header)}.",
+            next_step=f"Its first line must name: {', '.join(columns)}.",
+        )
+
+
+def number(text: str) -> float:
+    """Read a number as people and spreadsheets write it.
+
+    Parameters
+    ----------
+    text
+        With a decimal point or comma, without marks between thousands; or what stands for none.
+
+    Returns
+    -------
+    float
+        NaN where the cell holds no number (`MISSING`).
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    text = text.strip()
+    if text.casefold() in MISSING:
+        return math.nan
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("expected a number")
+    return float(text.replace(",", "."))
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as formulas.
+
+    Speakers, models and file names are texts of others. `parse(restore=True)` takes it off again.
+
+    Parameters
+    ----------
+    table
+        Any; columns of numbers stay as they are.
+    """
+    out = table.copy()
+    for name in out.columns:
+        if out[name].dtype.kind in "biufM":
+            continue
+        text = out[name].astype("str")
+        formula = out[name].notna() & text.str.match(_FORMULA.pattern, na=False)
+        if formula.any():
+            out[name] = out[name].where(~formula, "'" + text)
+    return out
+
+
+def _delimiter(text: str, known: Collection[str]) -> str:
+    """Tell the delimiter by the first line that holds text."""
+    first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
+    outside = re.sub(r'"[^"]*"', "", first)  # a comma inside a title counts for nothing
+    plain = {name.casefold() for name in known}
+
+    def shown(delimiter: str) -> tuple[int, int, int]:
+        names = [name.strip().strip('"').casefold() for name in first.split(delimiter)]
+        n_known = len(plain & set(names))
+        return n_known, outside.count(delimiter), -DELIMITERS.index(delimiter)
+
+    return max(DELIMITERS, key=shown)
