@@ -143,8 +143,8 @@ def resolve_file(path: str, folder: Path, *, anywhere: bool = False) -> Path:
 def _as_on_disk(folder: Path, written: Path) -> Path:
     """Return the path as the disk spells it, if that is another way than the manifest does.
 
-    macOS takes accents apart (NFD) and most editors put them together (NFC); Windows writes backslashes
-    between folders. What is there as written is taken so.
+    macOS takes accents apart (NFD) and most editors put them together (NFC); Windows writes
+    backslashes between folders. What is there as written is taken so.
     """
     direct = folder / written
     if direct.exists():
