@@ -49,7 +49,7 @@ say() { printf '\n==== %s\n' "$1" >&2; }
 
 # The same path inside: a file is copied, a folder mounted read-only.
 share() {
-    [ -e "$1" ] || return 0
+    if [ ! -e "$1" ] || [ "$1" -ef "$ROOT$1" ]; then return; fi
     if [ -d "$1" ]; then
         mkdir -p "$ROOT$1"
         mount --bind "$1" "$ROOT$1"

@@ -1,7 +1,7 @@
 """Any endpoint that speaks OpenAI's chat protocol: vendors, vLLM, llama.cpp, Ollama.
 
 Nothing goes to another machine unless `allow_remote` says so. A machine counts as this one by its
-address alone: `localhost`, 127.0.0.0/8 or ::1. Any other name counts as remote, wherever it points
+address alone: 127.0.0.0/8, ::1, or `localhost`. Any other name counts as remote, wherever it points
 today, because a name can point elsewhere a moment later. What a local server or a tunnel does with
 a request cannot be seen from here.
 
