@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import MediaError
+from emodiss.errors import MediaError, MissingExtra
 from emodiss.timebase import FrameClock, Seconds
 
 if TYPE_CHECKING:
@@ -159,8 +159,10 @@ def _opened(path: Path) -> Generator[InputContainer]:
 
     A list of other files, such as an HLS playlist, is no container.
     """
-    import av
-
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingExtra.of("av", "media") from error
     if not path.is_file():
         raise MediaError(
             f"There is no media file at '{path}'.",

@@ -127,14 +127,14 @@ def _as_typed(value: Any) -> str:
 
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
-    """List the models: task, whether they are here, size, terms and native scale."""
+    """List the models: task, whether they can run here, size, terms and native scale."""
     from emodiss.models.catalog import CATALOG
 
     rows = [
         {
             "name": e.name,
             "task": e.task,
-            "here": not e.missing(),
+            "here": e.installed and not e.missing(),
             "place": e.place,
             "size_mb": e.size_mb,
             "scale": e.scale or "",

@@ -161,12 +161,21 @@ class Entry:
             said.append(weight_files.fingerprint(Path(chosen["local_folder"])))
         return f"{self.identity}({','.join(said)})"
 
+    @property
+    def installed(self) -> bool:
+        """Whether the package that runs it is installed; nothing is imported."""
+        return _installed(self.package)
+
     def missing(self) -> list[str]:
-        """Names of weight files that are not on this machine; empty when it can be loaded."""
+        """Names of weight files that are not on this machine."""
         if self.place not in ("fetched", "wheel"):
             return []
         folder = self.folder
         return [file.name for file in self.files if not (folder / file.name).exists()]
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package.partition(".")[0]) is not None
 
 
 def home() -> Path:
@@ -594,7 +603,7 @@ def require_packages(entries: Iterable[Entry], settings: Settings, device: str) 
         if runtime := entry.runtime(settings, device):
             wanted[runtime] = runtime
         for package, extra in wanted.items():
-            if importlib.util.find_spec(package.partition(".")[0]) is None:
+            if not _installed(package):
                 raise MissingExtra.of(package, extra)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import json
 import subprocess
 import sys
 import zipfile
@@ -225,6 +226,31 @@ def test_a_preset_is_fetched_whole_and_what_is_here_is_left_out(entry, index, mo
     assert str(entry.fetched_folder / FILE) in done.stdout.splitlines()
     again = CliRunner().invoke(app, ["models", "pull", "--preset", "lite", "--quiet"])
     assert again.exit_code == 0 and NAME not in again.output
+
+
+def test_doctor_and_list_know_absent_and_damaged_weights(entry, installed, monkeypatch):
+    from emodiss import presets
+    from emodiss.cli import checks
+
+    def told() -> tuple[str, str, bool]:
+        listed = json.loads(CliRunner().invoke(app, ["models", "list", "--json"]).stdout)
+        (card,) = [row for row in listed if row["name"] == NAME]
+        # Only this part of what doctor does: the others import torch.
+        (found,) = [f for f in checks._weights("lite") if f.what == f"diarizer: {NAME}"]
+        return found.state, found.next_step, card["here"]
+
+    monkeypatch.setitem(presets.PRESETS["lite"], "models.diarizer", NAME)
+    state, step, here = told()
+    assert (state, here) == ("missing", False) and f"models pull {NAME}" in step
+    assert "pyannote-segmentation" in step
+    site = installed()
+    assert told() == ("ok", "", True)
+    (site / FILE).write_bytes(WEIGHTS[::-1])
+    state, step, _ = told()
+    assert state == "missing" and f"emodiss models pull {NAME}" in step
+    without = dataclasses.replace(entry, package="a_package_nobody_wrote")
+    monkeypatch.setitem(catalog.CATALOG, NAME, without)
+    assert told()[2] is False
 
 
 def test_a_pull_of_nothing_is_wrong_use():
