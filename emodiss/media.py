@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.display import Display, display_of
-from emodiss.errors import MediaError
+from emodiss.errors import MediaError, MissingExtra
 from emodiss.timebase import FrameClock, Seconds
 
 if TYPE_CHECKING:
@@ -199,8 +199,10 @@ def _opened(path: Path) -> Generator[InputContainer]:
 
     A list of other files, such as an HLS playlist, is no container.
     """
-    import av
-
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingExtra.of("av", "media") from error
     if not path.is_file():
         raise MediaError(
             f"There is no media file at '{path}'.",

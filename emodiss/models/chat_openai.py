@@ -1,7 +1,7 @@
 """Any endpoint that speaks OpenAI's chat protocol: vendors, vLLM, llama.cpp, Ollama.
 
 Nothing goes to another machine unless `allow_remote` says so. A machine counts as this one by its
-address alone: `localhost`, 127.0.0.0/8 or ::1. Any other name counts as remote, wherever it points
+address alone: 127.0.0.0/8, ::1, or `localhost`. Any other name counts as remote, wherever it points
 today, because a name can point elsewhere a moment later. What a local server or a tunnel does with
 a request cannot be seen from here.
 
@@ -60,14 +60,15 @@ def is_loopback(base_url: str) -> bool:
     Returns
     -------
     bool
-        True for `localhost` (if it resolves to loopback addresses only), 127.0.0.0/8 and ::1.
+        True for 127.0.0.0/8, ::1, and for `localhost` and names below it, which are loopback by
+        definition (RFC 6761, section 6.3); not where this machine resolves them to another one.
     """
     host = urlsplit(base_url).hostname or ""
-    if host == "localhost":
+    if host == "localhost" or host.endswith(".localhost"):
         try:
             found = socket.getaddrinfo(host, None)
-        except OSError:
-            return False
+        except OSError:  # no hosts file: a name that leads nowhere leads to no other machine
+            return True
         return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in found)
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final
 
 PACKAGES: Final = (
-    *("emodiss", "av", "numpy", "scipy", "opencv-python-headless", "scenedetect"),
+    *("emodiss", "av", "numpy", "scipy", "opencv-python-headless", "scenedetect-headless"),
     *("torch", "facenet-pytorch", "filterpy", "onnxruntime", "openvino", "audonnx"),
     *("transformers", "whisperx", "faster-whisper", "pyannote.audio", "vaderSentiment"),
 )

@@ -98,11 +98,13 @@ def test_text_that_looks_like_control_characters_arrives_as_it_is(server):
         ("http://[::1]:80/v1", True),
         ("http://localhost:11434/v1", True),
         ("http://LOCALHOST/v1", True),
+        ("http://model.localhost/v1", True),
         ("https://api.example.org/v1", False),
         ("http://192.168.0.4/v1", False),
         ("http://0.0.0.0/v1", False),
         ("http://[::]/v1", False),
         ("http://localhost.example.org/v1", False),
+        ("http://notlocalhost/v1", False),
         ("http://127.0.0.1.example.org/v1", False),
         ("http://127.0.0.1@example.org/v1", False),
         ("http://2130706433/v1", False),  # 127.0.0.1 as one number: read differently by programs
@@ -112,10 +114,16 @@ def test_only_loopback_addresses_are_this_machine(url, local):
     assert is_loopback(url) is local
 
 
-def test_localhost_counts_by_what_it_resolves_to(monkeypatch):
+@pytest.mark.parametrize("host", ["localhost", "model.localhost"])
+def test_localhost_counts_unless_it_resolves_to_another_machine(host, monkeypatch):
+    def no_resolver(*_args, **_kwargs):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_resolver)
+    assert is_loopback(f"http://{host}:80/v1")
     elsewhere = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: elsewhere)
-    assert not is_loopback("http://localhost:80/v1")
+    assert not is_loopback(f"http://{host}:80/v1")
 
 
 def test_another_machine_is_refused_before_anything_is_sent(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ def write(folder: Path, *, seed: int = 0) -> Path:
     from pyannote.audio.models.embedding import WeSpeakerResNet34
     from pyannote.audio.models.segmentation import PyanNet
 
+    for kind in (Problem, Resolution):
+        # By value, as the published files hold them. Some releases of Python, such as 3.11.2, write
+        # a call of getattr instead, which reading with weights_only rightly refuses.
+        copyreg.pickle(kind, lambda member: (type(member), (member.value,)))
     torch.manual_seed(seed)
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG)
