@@ -248,9 +248,6 @@ class DissonanceSettings(_Group):
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="least share of an utterance with the speaker's face in view"
     )
-    neutral_radius: float = Field(
-        0.2, ge=0, lt=1, description="speech nearer to the origin than this is labelled neutral"
-    )
 
     @model_validator(mode="after")
     def _go_together(self) -> DissonanceSettings:

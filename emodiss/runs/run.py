@@ -59,8 +59,10 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """Settings of the run."""
-        return Settings.model_validate(self.facts["settings"])
+        """Settings of the run; one that exists no longer is left out."""
+        stored = self.facts["settings"]
+        known = {k: v for k, v in stored["dissonance"].items() if k != "neutral_radius"}
+        return Settings.model_validate({**stored, "dissonance": known})
 
     @property
     def videos(self) -> list[str]:
