@@ -61,8 +61,8 @@ class Run:
     def settings(self) -> Settings:
         """Settings of the run; one that exists no longer is left out."""
         stored = self.facts["settings"]
-        known = {k: v for k, v in stored["dissonance"].items() if k != "neutral_radius"}
-        return Settings.model_validate({**stored, "dissonance": known})
+        stored.get("dissonance", {}).pop("neutral_radius", None)
+        return Settings.model_validate(stored)
 
     @property
     def videos(self) -> list[str]:
