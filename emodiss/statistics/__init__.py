@@ -26,7 +26,7 @@ from emodiss.statistics.reliability import (
     severity,
 )
 from emodiss.statistics.replies import Proportion, failure_rates, proportion, technique_shares
-from emodiss.statistics.report import Evaluation, evaluate
+from emodiss.statistics.report import Evaluation, evaluate, flagged_part
 from emodiss.statistics.variance import (
     Anova,
     Tukey,
@@ -61,6 +61,7 @@ __all__ = [
     "correlation",
     "evaluate",
     "failure_rates",
+    "flagged_part",
     "friedman",
     "gains",
     "holm",
