@@ -131,9 +131,10 @@ def prototypes() -> tuple[tuple[str, ...], NDArray[np.float64]]:
     Returns
     -------
     names : tuple of str
-        Subset of `EXPRESSIONS`, without neutral and contempt.
+        `EXPRESSIONS` without contempt.
     places : ndarray
-        (k, 2), valence and arousal in [-1, 1]; Russell and Mehrabian (1977).
+        (k, 2), valence and arousal in [-1, 1]; Russell and Mehrabian (1977), neutral at the
+        origin, where their semantic differentials have their middle.
     """
     text = importlib.resources.files("emodiss.data").joinpath("affect_prototypes.json").read_text()
     table = json.loads(text)["prototypes"]
@@ -141,19 +142,19 @@ def prototypes() -> tuple[tuple[str, ...], NDArray[np.float64]]:
     return names, np.array([[table[n]["valence"], table[n]["arousal"]] for n in names])
 
 
-def nearest_label(valence: float, arousal: float, *, neutral_radius: float = 0.2) -> str | None:
+def nearest_label(valence: float, arousal: float) -> str | None:
     """Name a point of the valence-arousal plane.
 
     The speech models measure dimensions and know no classes, yet the discrete prompt wants a word
-    (research decision A10): the nearest prototype gives it.
+    (research decision A10): the nearest prototype gives it, neutral being one of them. The table
+    has no word for calm pleasure, so distance alone would call a very calm voice sad however
+    pleasant it is. Hence a word of unpleasant feeling (its prototype's valence is negative) is
+    given to negative valence only.
 
     Parameters
     ----------
     valence, arousal
         House scale; NaN gives None.
-    neutral_radius
-        Points nearer to the origin than this are neutral. 0.2: a fifth of the scale, under half
-        the way to the nearest prototype.
 
     Returns
     -------
@@ -162,10 +163,11 @@ def nearest_label(valence: float, arousal: float, *, neutral_radius: float = 0.2
     """
     if not (np.isfinite(valence) and np.isfinite(arousal)):
         return None
-    if np.hypot(valence, arousal) < neutral_radius:
-        return "neutral"
     names, places = prototypes()
-    return names[int(np.argmin(np.hypot(*(places - [valence, arousal]).T)))]
+    distances = np.hypot(*(places - [valence, arousal]).T)
+    if valence >= 0:
+        distances[places[:, 0] < 0] = np.inf
+    return names[int(np.argmin(distances))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.manifest import FaceChoice, parse_faces
@@ -248,9 +256,6 @@ class DissonanceSettings(_Group):
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="least share of an utterance with the speaker's face in view"
     )
-    neutral_radius: float = Field(
-        0.2, ge=0, lt=1, description="speech nearer to the origin than this is labelled neutral"
-    )
 
     @model_validator(mode="after")
     def _go_together(self) -> DissonanceSettings:
@@ -271,6 +276,11 @@ class PromptsSettings(_Group):
     a changed text is a changed setting.
     """
 
+    literal: bool = Field(
+        False,
+        description="the paper's wording to the letter (--literal): scale_line=false, "
+        "no_flag=keep, same_role=merge, context_marker=true, each unless it is set itself",
+    )
     window: int | None = Field(
         6,
         ge=1,
@@ -296,10 +306,10 @@ class PromptsSettings(_Group):
     missing: Literal["words", "omit", "error"] = Field(
         "words", description="a channel not measured: say so in words, omit it, or error"
     )
-    no_flag: Literal["drop", "base", "keep", "error"] = Field(
-        "drop",
-        description="dissonance prompt without a flag: drop its sentence, give the base prompt, "
-        "keep the sentence, or error (A12)",
+    no_flag: Literal["base", "drop", "keep", "error"] = Field(
+        "base",
+        description="dissonance prompt without a flag: give the base prompt, drop the sentence on "
+        "dissonance, keep it, or error (A12)",
     )
     flag_as: Literal["tag", "prefix"] = Field(
         "tag", description="mark of dissonance: tag beside the name or prefix of the words (A13)"
@@ -347,6 +357,19 @@ class PromptsSettings(_Group):
             return read_templates(value)
         except PromptError as fault:
             raise SettingsError(fault.what, next_step=fault.next_step) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _to_the_letter(cls, data: Any) -> Any:
+        try:
+            literal = TypeAdapter(bool).validate_python(data.get("literal", False))
+        except ValidationError:
+            return data  # the field itself says what is wrong
+        if not literal:
+            return data
+        from emodiss.prompts.records import LITERALLY
+
+        return {**LITERALLY, **data}
 
     @field_validator("channels", mode="before")
     @classmethod

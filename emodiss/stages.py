@@ -181,10 +181,14 @@ STAGES: tuple[Stage, ...] = (
         reads=("wording", "roles", "people", "speech_affect", "face_affect"),
         settings=("dissonance", "face_affect"),
         row=("id",),
-        version=2,
+        version=3,
     ),
     Stage(
-        "prompts", "emodiss.prompts.of_session:write", reads=("utterances",), settings=("prompts",)
+        "prompts",
+        "emodiss.prompts.of_session:write",
+        reads=("utterances",),
+        settings=("prompts",),
+        version=2,
     ),
 )
 

@@ -39,10 +39,32 @@ def test_prototypes_name_themselves_and_know_their_source():
     assert "Russell" in json.loads(text.read_text())["source"]
 
 
-def test_the_middle_is_neutral_and_missing_has_no_name():
-    assert nearest_label(0.1, -0.1) == "neutral"
-    assert nearest_label(0.1, -0.1, neutral_radius=0.05) != "neutral"
+UNPLEASANT = {"sad", "fear", "anger", "disgust"}
+
+
+def test_no_voice_of_pleasant_or_even_valence_gets_an_unpleasant_word():
+    grid = np.linspace(-1, 1, 81)
+    for valence in grid[grid >= 0]:
+        named = {nearest_label(valence, arousal) for arousal in grid}
+        assert not named & UNPLEASANT
+        calm = {nearest_label(valence, arousal) for arousal in grid[grid <= 0]}
+        assert calm <= {"neutral", "happy"}
+
+
+def test_calm_and_mildly_pleasant_is_neutral_and_low_and_unpleasant_stays_sad():
+    for point in ((0.2, -0.3), (0.3, -0.5), (0, -0.3), (0.05, 0.25), (0, -1), (0.1, -0.1)):
+        assert nearest_label(*point) == "neutral"
+    assert nearest_label(-0.25, -0.86) == "sad"
     assert nearest_label(math.nan, 0.5) is None
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_a_word_is_that_of_the_nearest_prototype_it_may_have(valence, arousal):
+    names, places = affect.prototypes()
+    far = [math.dist(place, (valence, arousal)) for place in places]
+    allowed = [d for d, place in zip(far, places, strict=True) if valence < 0 or place[0] >= 0]
+    found = nearest_label(valence, arousal)
+    assert far[names.index(found)] == pytest.approx(min(allowed))
 
 
 def test_independent_frames_give_the_textbook_error():

@@ -25,6 +25,7 @@ from emodiss.interventions.asking import Answer, Patience, Unanswered, ask, requ
 from emodiss.interventions.redaction import read_names, redact
 from emodiss.models.chat import ChatParams, Completion, Usage
 from emodiss.prompts import Prompt, build_all
+from emodiss.runs import answer_times
 from emodiss.runs.interventions import InterventionFile, totals
 from tests.models import chat_server as s
 
@@ -350,6 +351,79 @@ def test_the_command_asks_keeps_and_asks_nothing_twice(run, server):
     assert len(server.bodies) == 10, "recorded first, then cached"
     assert all(x["from_cache"] for x in InterventionFile(run).read())
     assert len(before.splitlines()) == len(InterventionFile(run).read())
+
+
+def without_flags(run, *videos):
+    """Let nothing be dissonant in these videos: their dissonance prompt is their base prompt."""
+    path = run / "utterances.parquet"
+    frame = pd.read_parquet(path)
+    frame["dissonant"] &= ~frame["video_id"].isin(videos)
+    frame.to_parquet(path)
+
+
+def kinds(lines, video="v2"):
+    return {x["condition"]: x for x in lines if x["video_id"] == video}
+
+
+def test_a_window_without_a_flag_is_asked_once_and_its_answer_stands_for_both(run, server):
+    without_flags(run, "v2")
+    done = intervene(run, *remote(server, "--no-cache", "--json"))
+    assert done.exit_code == 0, done.output
+    assert len(server.bodies) == 7 and len(InterventionFile(run).read()) == 8
+    base, marked = (kinds(InterventionFile(run).read())[k] for k in ("base", "dissonance"))
+    assert marked["same_answer_as"] == base["request_sha256"] != marked["request_sha256"]
+    assert base["same_answer_as"] is None and marked["raw"] == base["raw"]
+    assert kinds(InterventionFile(run).read(), "v1")["dissonance"]["same_answer_as"] is None
+    record = json.loads(done.stdout)
+    last, (total,) = record["last_command"], record["models"].values()
+    assert (last["requests"], last["answered_now"], last["shared_now"]) == (7, 7, 1)
+    assert last["not_asked"] == 0
+    assert (total["answers"], total["shared"]) == (7, 1)
+    assert total["prompt_tokens"] == last["prompt_tokens"]
+    assert len(answer_times.read(run)) == 7
+    text = intervene(run, *remote(server, "--no-cache")).stdout
+    assert "0 answers new, 8 there before" in text and len(server.bodies) == 7
+
+
+def test_an_answer_is_taken_over_whenever_the_other_condition_is_asked(run, server):
+    without_flags(run, "v1", "v2")
+    once = remote(server, "--no-cache")
+    for k, kind in enumerate(("dissonance", "base", "all")):
+        # After the dissonance prompts, base costs nothing; then discrete and continuous are left.
+        assert intervene(run, *once, "--kind", kind, "--samples", 2).exit_code == 0
+        assert len(server.bodies) == (4, 4, 12)[k]
+    for video in ("v1", "v2"):
+        found = [x for x in InterventionFile(run).read() if x["video_id"] == video]
+        assert len(found) == 8
+        own = {x["sample"]: x for x in found if x["condition"] == "dissonance"}
+        for line in (x for x in found if x["condition"] == "base"):
+            assert line["same_answer_as"] == own[line["sample"]]["request_sha256"]
+
+
+def test_after_a_kill_between_an_answer_and_its_twin_nothing_is_asked_again(run, server):
+    without_flags(run, "v2")
+    intervene(run, *remote(server, "--no-cache"))
+    file = InterventionFile(run)
+    whole = file.path.read_bytes()
+    file.path.write_bytes(
+        b"".join(x for x in whole.splitlines(keepends=True) if not json.loads(x)["same_answer_as"])
+    )
+    done = intervene(run, *remote(server, "--no-cache"))
+    assert "0 answers new, 1 taken from the same prompt, 7 there before" in done.stdout
+    assert len(server.bodies) == 7 and file.path.read_bytes() == whole
+
+
+def test_a_replay_takes_answers_over_too_and_a_preview_shows_each_question_once(
+    run, server, tmp_path
+):
+    without_flags(run, "v2")
+    intervene(run, *remote(server))
+    recorded = tmp_path / "recorded.jsonl"
+    (run / "interventions.jsonl").rename(recorded)
+    assert intervene(run, "--replay", recorded).exit_code == 0
+    assert sum(bool(x["same_answer_as"]) for x in InterventionFile(run).read()) == 1
+    shown = intervene(run, *remote(server, "--preview")).stdout
+    assert len(shown.splitlines()) == 7
 
 
 def _lines(path):

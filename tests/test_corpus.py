@@ -12,7 +12,17 @@ import pandas as pd
 import pytest
 
 import emodiss
-from emodiss.corpus import table1, table2, table4, turn_counts, vocabulary
+from emodiss import fetch
+from emodiss.corpus import (
+    count_licences,
+    licences,
+    table1,
+    table2,
+    table4,
+    turn_counts,
+    vocabulary,
+)
+from emodiss.corpus.licences import summary
 from emodiss.judging import COLUMNS
 from emodiss.runs.store import Outcome
 
@@ -123,6 +133,30 @@ def test_table_1_of_two_sessions(run):
     # The paper's own figures agree with each other: 163.57 h over 1,441 videos is 6.8 min.
     paper = table["paper"]
     assert paper["hours"] * 60 / paper["videos"] == pytest.approx(paper["mean_minutes"], abs=0.05)
+
+
+def test_licences_are_counted_as_stated(run):
+    said = ["Creative Commons Attribution licence (reuse allowed)", "", None, "CC BY-SA 4.0"]
+    said += ["Standard YouTube Licence", "Standard  YouTube Licence", "cc0", "CBC, all rights"]
+    table = count_licences(said).set_index("licence")
+    assert list(table.index[:2]) == ["Standard YouTube Licence", "not stated"]
+    assert table["videos"].sum() == 8 and table["share"].sum() == pytest.approx(1)
+    assert set(table.index[table["creative_commons"]]) == {said[0], "CC BY-SA 4.0", "cc0"}
+    assert "3 of 8 videos under Creative Commons (the paper: 2 of 1,441)" in summary(
+        table.reset_index()
+    )
+    assert licences(run)["videos"].sum() == 2
+
+
+def test_a_fetched_page_says_the_licence_and_else_the_manifest(run):
+    rows = [json.loads(line) for line in (run.root / "manifest.jsonl").read_text().splitlines()]
+    rows[0] |= {"url": "https://example.org/v", "license": "not this one"}
+    rows[1] |= {"url": None, "license": "own recording"}
+    (run.root / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = fetch.folder_of(rows[0]["url"], run.root / "downloads")
+    folder.mkdir(parents=True)
+    (folder / "about.json").write_text('{"license": "CC BY"}')
+    assert set(licences(run)["licence"]) == {"CC BY", "own recording"}
 
 
 def test_a_video_that_failed_is_in_no_figure(study, tmp_path, stand_ins):

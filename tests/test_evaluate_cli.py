@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import typer
 from typer.testing import CliRunner
 
@@ -94,6 +95,83 @@ def test_odd_designs_have_a_stated_outcome(tmp_path, study, change, note):
     done = run("--ratings", path, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert note in (tmp_path / "out" / "notes.txt").read_text()
+
+
+def test_the_test_that_fits_the_design_comes_first_and_the_papers_is_marked(tmp_path, file):
+    args = ["--ratings", file, "--resamples", 100, "--out", tmp_path / "out"]
+    done = CliRunner().invoke(app, [*map(str, args)])
+    assert done.exit_code == 0, done.output
+    tests = pd.read_csv(tmp_path / "out" / "tests.csv")
+    assert tests["test"].tolist() == ["mixed model", "Friedman", "one-way ANOVA"]
+    assert tests["remark"].iloc[-1] == "as in the paper; ignores that raters and videos repeat"
+    table = ratings.read(file)
+    fit = statistics.mixed_model(table, "empathy")
+    assert tests["p_value"].iloc[0] == pytest.approx(fit.p_value)
+    groups = [x.dropna() for _, x in table.groupby("condition")["value"]]
+    assert tests["statistic"].iloc[2] == pytest.approx(scipy.stats.f_oneway(*groups).statistic)
+    means = statistics.block_means(table, "empathy").dropna()
+    ranks = scipy.stats.friedmanchisquare(*means.to_numpy().T)
+    assert tests["statistic"].iloc[1] == pytest.approx(ranks.statistic)
+    printed = done.stdout.splitlines()
+    place = [next(i for i, x in enumerate(printed) if word in x) for word in ("mixed", "ANOVA")]
+    assert place[0] < place[1] < next(i for i, x in enumerate(printed) if "gain" in x)
+    fast = run("--ratings", file, "--out", tmp_path / "fast")
+    assert fast.stdout.index("Friedman") < fast.stdout.index("ANOVA")
+    assert "mixed model" not in fast.stdout
+
+
+def test_gains_are_also_given_among_flagged_windows(tmp_path, study):
+    flagged = study.table["video"] < "v00003"
+    table = study.table.assign(flagged=flagged)
+    path = tmp_path / "flagged.csv"
+    ratings.write(ratings.check(table), path)
+    done = run("--ratings", path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(tmp_path / "out" / "gains_pooled_flagged.csv").set_index("condition")
+    means = table[flagged].groupby("condition")["value"].mean()
+    for condition in ("discrete", "dissonance"):
+        expected = means[condition] - means["base"]
+        assert found.loc[condition, "gain"] == pytest.approx(expected)
+    assert set(found["n_videos"]) == {3}
+    assert "3 of 8 rated windows are flagged" in done.stderr
+    assert "3 of 8" not in run("--ratings", path, "--base", "none", "--out", tmp_path / "o").stderr
+
+
+def test_severity_is_taken_out_where_asked_for(tmp_path, file, study):
+    done = run("--ratings", file, "--adjust-severity", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(tmp_path / "out" / "gains_pooled_adjusted.csv")
+    expected = statistics.gains(statistics.adjust_severity(study.table), by=(), resamples=100)
+    np.testing.assert_allclose(found["gain"], expected["gain"])
+    assert not (tmp_path / "out" / "judge_adjusted.csv").exists()
+    table = pd.read_csv(file)
+    apart = table[(table["rater"] == "r1") == (table["video"] < "v00004")]
+    apart.to_csv(tmp_path / "apart.csv", index=False)
+    done = run("--ratings", tmp_path / "apart.csv", "--adjust-severity", "--out", tmp_path / "two")
+    assert done.exit_code == 0 and "Nothing was adjusted for severity" in done.stderr
+
+
+def test_agreement_and_table_3_by_rater_group_are_written(tmp_path, file, study):
+    study.judge.to_csv(tmp_path / "judge.csv", index=False)
+    done = run("--ratings", file, "--judge", tmp_path / "judge.csv", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    kappa = pd.read_csv(tmp_path / "out" / "kappa_groups.csv")
+    assert set(kappa["pairs"]) == {"within", "across"}
+    groups = pd.read_csv(tmp_path / "out" / "table3_groups.csv")
+    assert groups["rater_group"].tolist() == ["group1", "group2"]
+
+
+def test_judgements_of_a_run_are_used_if_they_fit_and_named_ones_must(tmp_path, file, study):
+    root = tmp_path / "run"
+    root.mkdir()
+    judged = study.judge.assign(score=9.0)  # off the scale
+    judged.to_csv(root / "judgements.csv", index=False)
+    done = run(root, "--ratings", file)
+    assert done.exit_code == 0, done.output
+    assert "judgements do not fit these ratings and are left out" in done.stderr
+    assert not (root / "evaluation" / "table3.csv").exists()
+    done = run(root, "--ratings", file, "--judge", root / "judgements.csv")
+    assert isinstance(done.exception, EmodissError)
 
 
 def test_wrong_use_is_named(tmp_path, study, file):

@@ -189,6 +189,30 @@ def test_background_counts_answers():
         ratings.background(answers, questions=["age"])
 
 
+def test_answers_that_have_an_order_keep_it():
+    said = {
+        "cbt_training": ["Extensive", "None", "Moderate", "Extensive", "Extensive"],
+        "degree": ["PhD", "Bachelor's degree", "PhD", "Bachelor's degree", "Master’s"],
+        "years": ["15-20", "4", "15-20", "9", "> 20"],
+        "orientation": ["ACT", "CBT", "CBT", "CBT; ACT", "Humanistic"],
+    }
+    found = ratings.background(pd.DataFrame(said), questions=list(said))
+    listed = found.groupby("question", sort=False)["answer"].agg(list)
+    assert listed["cbt_training"] == ["None", "Moderate", "Extensive"]
+    assert listed["degree"] == ["Bachelor's degree", "Master’s", "PhD"]
+    assert listed["years"] == ["4", "9", "15-20", "> 20"]
+    assert listed["orientation"] == ["CBT", "ACT", "Humanistic"], (
+        "no order: the most frequent first"
+    )
+    own = {"cbt_training": ["None", "Little", "Moderate", "Extensive"]}
+    found = ratings.background(pd.DataFrame(said), questions=["cbt_training"], orders=own)
+    assert dict(zip(found["answer"], found["n"], strict=True)) == {
+        "None": 1, "Little": 0, "Moderate": 1, "Extensive": 3,
+    }  # fmt: skip
+    with pytest.raises(RatingsError, match="'Extensive' to 'cbt_training' is not among"):
+        ratings.background(pd.DataFrame(said), orders={"cbt_training": ["None", "Moderate"]})
+
+
 # --- studies -----------------------------------------------------------------------------------
 
 MODELS = ["gpt", "llama"]

@@ -8,7 +8,7 @@ import pytest
 
 from emodiss.errors import SettingsError
 from emodiss.presets import PRESETS, changes_of
-from emodiss.prompts import DEFAULTS, PromptOptions
+from emodiss.prompts import DEFAULTS, LITERAL, PromptOptions
 from emodiss.settings import NAMES, Settings, resolve
 
 
@@ -86,3 +86,14 @@ def test_a_folder_of_templates_becomes_its_texts(tmp_path):
         resolve({}, [f"prompts.templates={tmp_path}"])
     with pytest.raises(SettingsError, match="holds no template"):
         resolve({}, [f"prompts.templates={tmp_path / 'nothing'}"])
+
+
+def test_one_switch_gives_the_papers_wording_and_single_options_still_win():
+    literal = resolve({}, ["prompts.literal=true"])
+    assert PromptOptions.of(literal.prompts) == LITERAL
+    assert Settings.model_validate(literal.model_dump(mode="json")) == literal
+    assert PromptOptions.of(resolve({}, ["prompts.literal=false"]).prompts) == DEFAULTS
+    kept = resolve({}, ["prompts.literal=true", "prompts.same_role=number"]).prompts
+    assert (kept.no_flag, kept.same_role) == ("keep", "number")
+    with pytest.raises(SettingsError, match=r"prompts\.literal"):
+        resolve({}, ["prompts.literal=perhaps"])

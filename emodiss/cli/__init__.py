@@ -92,6 +92,7 @@ review.command("import")(review_commands.import_file)
 manifest.command("from-annomi")(corpus_commands.from_annomi)
 manifest.command("from-hope")(corpus_commands.from_hope)
 manifest.command("share")(corpus_commands.share)
+manifest.command("licences")(corpus_commands.licences)
 
 
 @app.callback(invoke_without_command=True)

@@ -34,7 +34,7 @@ def intervene(
 ) -> None:
     """Ask a language model what a therapist might say; answers go to RUN/interventions.jsonl."""
     from emodiss.errors import SettingsError
-    from emodiss.interventions import Unanswered, ask, request_hash
+    from emodiss.interventions import Unanswered, ask, plan, questions, request_hash
     from emodiss.prompts import PromptError
     from emodiss.runs.interventions import InterventionFile, totals
     from emodiss.runs.run import load
@@ -51,7 +51,7 @@ def intervene(
             f"The run '{loaded.root.name}' has no videos.", next_step="See emodiss status."
         )
     if preview:
-        texts = (prompt.text for prompt in prompts)
+        texts = (same[0].text for same in questions(prompts))
         place.say_previewed(place.preview(texts, model or "", params, samples=samples))
         return
     if samples > 1 and not params.temperature and place.replay is None:
@@ -71,24 +71,33 @@ def intervene(
     ):
         ((name, asked),) = ready.models.items()
         file.mend()
-        done = {line["request_sha256"] for line in file.read()}
+        done = {line["request_sha256"]: line for line in file.read()}
         wanted = {
             request_hash(prompt, asked, params, sample)
             for prompt in prompts
             for sample in range(samples)
         }
-        n_before = len(wanted & done)
+        n_before = len(wanted & done.keys())
         file.keep_prompts(prompt.to_dict() for prompt in prompts)
+        asking = plan(prompts, asked, params=params, samples=samples, done=done.keys())
+        shared = [
+            twin.line(done[key])
+            for key, twins in asking.twins.items()
+            for twin in twins
+            if key in done
+        ]
+        for line in shared:
+            file.append(line)
         answers = ask(
-            prompts,
+            asking.prompts,
             asked,
             params=params,
             samples=samples,
             concurrency=place.concurrency,
             patience=place.patience,
-            done=done,
+            done=asking.done,
         )
-        n_new = 0
+        n_new, n_shared = 0, len(shared)
         try:
             for answer in answers:
                 if isinstance(answer, Unanswered):
@@ -99,8 +108,12 @@ def intervene(
                     line["redaction"] = redaction.to_dict() if redaction else None
                     file.append(line)
                     n_new += 1
+                    for twin in asking.twins.get(answer.request_sha256, ()):
+                        file.append(twin.line(line))
+                        n_shared += 1
                 if progress is not None:
-                    progress("answers", n_before + n_new + len(unanswered), n_jobs)
+                    n_done = n_before + n_new + n_shared + len(unanswered)
+                    progress("answers", n_done, n_jobs)
         finally:
             file.sort(loaded.videos)
             record = {
@@ -112,7 +125,8 @@ def intervene(
                     "samples": samples,
                     "answered_before": n_before,
                     "answered_now": n_new,
-                    "not_asked": n_jobs - n_before - n_new - len(unanswered),
+                    "shared_now": n_shared,
+                    "not_asked": n_jobs - n_before - n_new - n_shared - len(unanswered),
                     "unanswered": [one.to_dict() for one in unanswered],
                     "price": ready.prices[name],
                     "without_prompts": {v: e.code for v, e in rendered.refused.items()},
@@ -137,9 +151,10 @@ def _report(
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True))
     else:
         n_not = last["not_asked"] + len(unanswered)
+        shared = f"{last['shared_now']} taken from the same prompt, " if last["shared_now"] else ""
         typer.echo(
-            f"{path}: {last['answered_now']} answers new, {last['answered_before']} there before, "
-            f"{n_not} without; {last['requests']} requests, {chats.cost_of(last)}"
+            f"{path}: {last['answered_now']} answers new, {shared}{last['answered_before']} there "
+            f"before, {n_not} without; {last['requests']} requests, {chats.cost_of(last)}"
         )
     if unanswered or last["not_asked"]:
         raise typer.Exit(1)

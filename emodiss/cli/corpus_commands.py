@@ -284,6 +284,23 @@ def share(
     typer.echo(str(out))
 
 
+def licences(
+    manifest: Annotated[Path, typer.Argument(help="A manifest with the column license.")],
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Count the terms under which the videos of a manifest were published."""
+    from emodiss import manifest as manifests
+    from emodiss.corpus.licences import count_licences, summary
+
+    read = manifests.read(manifest, allow_local=True)  # no file that it names is opened
+    for problem in read.problems:
+        output.say(f"{manifest.name}: {problem}")
+    table = count_licences(row.license for row in read.rows)
+    output.show(output.records(table), as_json=as_json, as_csv=as_csv)
+    output.say(summary(table))
+
+
 def licenses(
     run: Annotated[Path | None, typer.Argument(help="Run folder; all models if none.")] = None,
     as_json: AsJson = False,

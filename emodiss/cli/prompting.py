@@ -89,6 +89,9 @@ class Choice:
     every: Annotated[
         bool, typer.Option("--every", help="One window per patient utterance, not only the last.")
     ] = False
+    literal: Annotated[
+        bool, typer.Option("--literal", help="The paper's wording to the letter.")
+    ] = False
     templates: Annotated[
         Path | None, typer.Option(help="Folder of further conditions, one template file each.")
     ] = None
@@ -138,6 +141,7 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
         If `--set` names another group, or a value is out of range.
     """
     from emodiss.errors import SettingsError, nearest
+    from emodiss.prompts.records import LITERALLY
     from emodiss.settings import NAMES, resolve
 
     known = [name for name in NAMES if name.startswith("prompts.")]
@@ -147,8 +151,11 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
             raise SettingsError(
                 f"'--set {name}' does not apply here.", next_step=nearest(name, known)
             )
-    chosen = resolve({}, choice.assign or ()).prompts
+    wording = ["prompts.literal=true"] if choice.literal else []
+    chosen = resolve({}, [*wording, *(choice.assign or ())]).prompts
     named = chosen.model_fields_set
+    if "literal" in named:  # switched off, it takes its parts with it
+        named = {*named, *LITERALLY}
     changes = {name: getattr(chosen, name) for name in named}
     if choice.window is not None:
         changes["window"] = choice.window

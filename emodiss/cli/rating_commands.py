@@ -141,7 +141,7 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             help="CSV of a judge's scores: item, criterion, score, judge; repeatable. "
-            "RUN/judgements.csv if not given."
+            "RUN/judgements.csv if not given and if it fits the ratings."
         ),
     ] = None,
     background: Annotated[
@@ -167,7 +167,13 @@ def evaluate(
     confidence: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples.", min=100)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    mixed: Annotated[bool, typer.Option(help="Fit the mixed model too.")] = True,
+    mixed: Annotated[bool, typer.Option(help="Fit the mixed model.")] = True,
+    adjust_severity: Annotated[
+        bool,
+        typer.Option(
+            "--adjust-severity", help="Means and gains also with the raters' severity taken out."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Analyse ratings: tables as CSV, and the paper's Figures 5, 6, 7, 11 and Table 3."""
@@ -196,24 +202,36 @@ def evaluate(
             next_step="Check that the sheets were filled in before they were exported.",
         )
     boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
-    scores, checks, said = _judges(_stored(judge, run), table, scale, families(own), boot)
+    scores, checks, said = _judges(judge, run, table, scale, families(own), boot)
+    answers, unread = _answers(run)
+    table = _with_flags(table, answers)
     result = statistics.evaluate(
         table,
         judge=scores,
         base=base,
         mixed=mixed,
+        adjust=adjust_severity,
         **boot,
     )
     tables = dict(result.tables) | checks
-    notes = [*result.notes, *said]
+    notes = [*result.notes, *said, *unread]
+    flagged = statistics.flagged_part(table)
     figures: dict[str, Figure] = {
-        "figure5": drawings.figure5(tables["means"], scale=scale),
+        "figure5": drawings.figure5(
+            tables["means"], scale=scale, note=flagged.note if flagged else ""
+        ),
         "figure6": drawings.figure6(tables["kappa"]),
     }
+    if answers is not None:
+        tables["failures"] = statistics.failure_rates(answers, confidence=confidence)
+        tables["techniques"] = statistics.technique_shares(answers, confidence=confidence)
+        figures["answers"] = drawings.figure_answers(tables["failures"], tables["techniques"])
     texts: dict[str, str] = {}
     if "judge" in tables:
         tables["table3"] = drawings.table3(tables["judge"])
         figures["table3"] = _figure_of(drawings.plot_correlations(tables["judge"]))
+    if "judge_groups" in tables:
+        tables["table3_groups"] = drawings.table3(tables["judge_groups"])
     if background is not None:
         tables["background"] = count_answers(_plain_csv(background))
         figures["figure11"] = drawings.figure11(tables["background"])
@@ -294,17 +312,61 @@ def _plain_csv(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def _stored(judge: list[Path] | None, run: Path | None) -> list[Path]:
-    """Files of judgements: those named, else those that 'emodiss judge' kept in the run."""
-    from emodiss.runs.judgements import JudgementFile
+def _answers(run: Path | None) -> tuple[pd.DataFrame | None, list[str]]:
+    """Read the run's responses, if it has any, or say why they cannot be counted."""
+    from emodiss.interventions import InterventionError
+    from emodiss.runs.interventions import InterventionFile
+    from emodiss.runs.judgements import responses
 
-    if judge or run is None:
-        return list(judge or ())
-    path = JudgementFile(run).path
-    return [path] if path.is_file() else []
+    if run is None or not InterventionFile(run).path.is_file():
+        return None, []
+    try:
+        return responses(run), []
+    except InterventionError as fault:
+        return None, [f"Failures and techniques are not counted. {fault}"]
+
+
+def _with_flags(table: pd.DataFrame, answers: pd.DataFrame | None) -> pd.DataFrame:
+    """Say of rated items whether their window is flagged, where only the run knows it."""
+    from emodiss import judging
+
+    if "flagged" in table.columns or answers is None:
+        return table
+    try:
+        matched, _ = judging.match_items(answers, table)
+    except judging.JudgeError:
+        return table
+    flags = matched.drop_duplicates("item").set_index("item")["flagged"]
+    if not set(table["item"]) <= set(flags.index):
+        return table
+    return table.assign(flagged=table["item"].map(flags))
 
 
 def _judges(
+    named: list[Path] | None,
+    run: Path | None,
+    table: pd.DataFrame,
+    scale: RatingScale,
+    own: Mapping[str, list[str]],
+    boot: Mapping[str, Any],
+) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame], list[str]]:
+    """Use the judgements that are named, or those of the run if they fit the ratings."""
+    from emodiss.errors import EmodissError
+    from emodiss.runs.judgements import JudgementFile
+
+    if named:
+        return _checked(named, table, scale, own, boot)
+    path = None if run is None else JudgementFile(run).path
+    if path is None or not path.is_file():
+        return None, {}, []
+    try:
+        return _checked([path], table, scale, own, boot)
+    except EmodissError as fault:
+        said = f"The run's judgements do not fit these ratings and are left out. {fault}"
+        return None, {}, [said]
+
+
+def _checked(
     paths: list[Path],
     table: pd.DataFrame,
     scale: RatingScale,
@@ -316,8 +378,6 @@ def _judges(
 
     from emodiss import judging
 
-    if not paths:
-        return None, {}, []
     read = pd.concat([judging.read_scores(path, scale=scale) for path in paths], ignore_index=True)
     scores, said = judging.match_items(read, table)
     if scores.empty:
@@ -415,25 +475,53 @@ def _csv(frame: pd.DataFrame) -> str:
 
 
 def _show(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Print what a reader asks first: gains, the test over conditions, and the judge."""
+    """Print what a reader asks first: whether conditions differ, by how much, and the judge."""
+    gained = ("criterion", "condition", "gain", "low", "high", "n_base", "n_condition")
     shown = {
-        "gains_pooled": ("criterion", "condition", "gain", "low", "high", "n_base", "n_condition"),
-        "anova": ("criterion", "df", "f", "p_value", "eta_squared"),
+        "tests": ("criterion", "test", "name", "statistic", "df", "p_value", "remark"),
+        "gains_pooled": gained,
+        "gains_pooled_flagged": gained,
+        "gains_pooled_adjusted": gained,
+        "kappa_groups": ("criterion", "weights", "pairs", "kappa", "low", "high", "n_pairs"),
+        "failures": ("windows", "model", "condition", "n_failed", "n", "share", "low", "high"),
+        "techniques": ("model", "condition", "technique_group", "n", "share", "low", "high"),
         "table3": ("judge", "criterion", "n", "r", "rho", "tau", "mean_difference"),
+        "table3_groups": ("rater_group", "judge", "criterion", "n", "r", "rho", "tau"),
     }
     for name, columns in shown.items():
         frame = tables.get(name)
         if frame is None or frame.empty:
             continue
-        if name == "anova":
-            within = frame.loc[frame["source"] == "within", "df"].to_numpy()
-            frame = frame[frame["source"] == "between"]
-            frame = frame.assign(
-                df=[f"{a:.0f}, {b:.0f}" for a, b in zip(frame["df"], within, strict=True)],
-                p_value=[_shown(p, least=0.001) for p in frame["p_value"]],
-                eta_squared=[_shown(eta) for eta in frame["eta_squared"]],
-            )
+        frame = _first_answer(name, frame)
+        output.say(f"{_TITLES[name]}:")
         output.show(output.records(frame), columns=columns)
+
+
+_TITLES = {
+    "tests": "Do conditions differ",
+    "gains_pooled": "Gains over the base condition, all windows",
+    "gains_pooled_flagged": "Gains among flagged windows",
+    "gains_pooled_adjusted": "Gains with the raters' severity taken out",
+    "kappa_groups": "Agreement within and across rater groups",
+    "failures": "Answers with any failure",
+    "techniques": "The most frequent school of techniques (all are in techniques.csv)",
+    "table3": "Judges beside experts",
+    "table3_groups": "Judges beside each group of raters",
+}
+
+
+def _first_answer(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Cut a table to what fits on a screen."""
+    if name == "tests":
+        return frame.assign(p_value=[_shown(p, least=0.001) for p in frame["p_value"]])
+    if name == "kappa_groups":
+        return frame[frame["group_a"] == "all"]
+    if name == "failures":
+        return frame[frame["failure"] == "any"]
+    if name == "techniques":
+        frame = frame[frame["windows"] == "all"].sort_values("share", kind="stable")
+        return frame.drop_duplicates(["model", "condition"], keep="last").sort_index()
+    return frame
 
 
 def _shown(value: float, *, least: float = 0.0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emodiss.corpus.curation import Limits, curate, overlap, read_overrules, waterfall
 from emodiss.corpus.duplicates import find_duplicates
 from emodiss.corpus.fingerprints import DuplicatePair
+from emodiss.corpus.licences import count_licences, licences
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.corpus.tables import table1, table2, table4, vocabulary
 from emodiss.corpus.turns import turn_counts
@@ -13,8 +14,10 @@ __all__ = [
     "AudioQuality",
     "DuplicatePair",
     "Limits",
+    "count_licences",
     "curate",
     "find_duplicates",
+    "licences",
     "measure",
     "overlap",
     "read_overrules",

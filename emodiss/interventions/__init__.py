@@ -29,6 +29,7 @@ from emodiss.interventions.records import (
 )
 from emodiss.interventions.redaction import Redaction, read_names, redact
 from emodiss.interventions.responses import one_window, responses
+from emodiss.interventions.sharing import Plan, Twin, plan, questions
 from emodiss.interventions.techniques import (
     Technique,
     Vocabulary,
@@ -48,8 +49,10 @@ __all__ = [
     "ParseMode",
     "ParsedReply",
     "Patience",
+    "Plan",
     "Redaction",
     "Technique",
+    "Twin",
     "Unanswered",
     "Vocabulary",
     "ask",
@@ -59,6 +62,8 @@ __all__ = [
     "normalise_technique",
     "one_window",
     "parse",
+    "plan",
+    "questions",
     "read_names",
     "redact",
     "request_hash",

@@ -99,6 +99,7 @@ class Answer:
             "from_cache": self.completion.from_cache,
             "cost_usd": self.completion.cost_usd,
             "requests": self.requests,
+            "same_answer_as": None,
         }
 
 

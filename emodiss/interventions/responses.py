@@ -26,6 +26,7 @@ COLUMNS = {
     "technique_group": "technique in the vocabulary's grouping; missing if unknown",
     "response": "what the therapist would say",
     "failure": "gravest failure flag; missing if none was raised",
+    "failures": "all failure flags, the gravest first, separated by semicolons; empty if none",
     "n_words": "words of the response",
 }
 """Columns of a table of responses and their meaning."""
@@ -77,6 +78,7 @@ def responses(
                 "flagged": prompt["n_flagged"] > 0,
                 **{name: line[name] for name in ("model", "condition", "sample", "technique")},
                 **{name: line[name] for name in ("technique_group", "response", "failure")},
+                "failures": ";".join(line["failures"]),
                 "n_words": line["n_words"],
             }
         )

@@ -215,6 +215,12 @@ def full_name(name: str) -> str:
             f"There is no figure '{name}' of a run alone.",
             next_step="Figures 5, 6, 7 and 11 show ratings; they come with: emodiss evaluate.",
         )
+    if name == "figure8":
+        raise SettingsError(
+            "There is no figure 'figure8': it is a map of the countries that the raters come from, "
+            "and no file of a run or a study states them.",
+            next_step="Who the raters are otherwise is Figure 11: emodiss evaluate --background.",
+        )
     if name not in known:
         raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, known))
     return name

@@ -39,9 +39,9 @@ class PromptOptions:
         A channel that was not measured: `words` says so (`face: not visible`), `omit` leaves it
         out, `error` refuses. It is never shown as 0 or neutral.
     no_flag
-        Dissonance prompt for a window without a flag: `drop` leaves out the sentence on
-        dissonance; `base` gives exactly the base prompt; `keep` prints the sentence all the same;
-        `error` refuses.
+        Dissonance prompt for a window without a flag: `base` gives exactly the base prompt, so
+        that nothing but a flag can tell the two conditions apart; `drop` leaves out the sentence
+        on dissonance; `keep` prints it all the same; `error` refuses.
     flag_as
         `tag`: `Patient (emotional dissonance): ...` (appendix A); `prefix`: the phrase in brackets
         before the words (section 4.1).
@@ -87,7 +87,7 @@ class PromptOptions:
     decimals: int = 2
     scale_line: bool = True
     missing: Literal["words", "omit", "error"] = "words"
-    no_flag: Literal["drop", "base", "keep", "error"] = "drop"
+    no_flag: Literal["base", "drop", "keep", "error"] = "base"
     flag_as: Literal["tag", "prefix"] = "tag"
     flag_which: Literal["each", "last"] = "each"
     flag_values: bool = False
@@ -131,7 +131,7 @@ class PromptOptions:
 _CHOICES = {
     "cue_format": ("words", "fused", "json"),
     "missing": ("words", "omit", "error"),
-    "no_flag": ("drop", "base", "keep", "error"),
+    "no_flag": ("base", "drop", "keep", "error"),
     "flag_as": ("tag", "prefix"),
     "flag_which": ("each", "last"),
     "unknown_roles": ("error", "speaker", "drop"),
@@ -146,7 +146,14 @@ DEFAULTS = PromptOptions()
 """The decisions; see `PromptOptions`."""
 
 LITERAL = PromptOptions(scale_line=False, no_flag="keep", same_role="merge", context_marker=True)
-"""As close to the printed templates as a filled template can be."""
+"""As close to the printed templates as a filled template can be; the setting `prompts.literal`."""
+
+LITERALLY: Mapping[str, Any] = {
+    field.name: getattr(LITERAL, field.name)
+    for field in fields(PromptOptions)
+    if getattr(LITERAL, field.name) != getattr(DEFAULTS, field.name)
+}
+"""What `LITERAL` changes, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class Study:
         technique, response that the source had. Sorted by code, which is random.
     key
         What must stay hidden, one row per code: item (the code), repeat_of (the
-        code of the first showing), repeat (0 or 1), video, window, model, condition.
+        code of the first showing), repeat (0 or 1), video, window, model, condition, and flagged
+        where the source had it.
     sheets
         Per rater, in that rater's order: study, rater, rater_group, position, what may be
         shown, and one empty column per criterion.
@@ -265,6 +266,17 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
                 named |= own & texts.str.contains(str(value).lower(), regex=False, na=False)
         if named.any():
             said.append(f"{int(named.sum())} responses name their own model or condition.")
+        alike = (
+            crossed.duplicated(["window", "model", "technique", "response"]).sum()
+            if ("technique" in crossed.columns)
+            else 0
+        )
+        if alike:
+            said.append(
+                f"{int(alike)} responses are those of another condition word for word, as in "
+                "windows without a flag; raters see them twice. A study of flagged windows only "
+                "(flagged share 1) has none."
+            )
 
 
 def _codes(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -309,6 +321,7 @@ def _order(
 
 def _key(crossed: pd.DataFrame, codes: np.ndarray, repeated: list[int]) -> pd.DataFrame:
     columns = ["item", "video", "window", *HIDDEN]
+    columns += [name for name in ("flagged",) if name in crossed.columns]
     first = crossed[columns].assign(repeat_of=crossed["item"], repeat=0)
     second = crossed.iloc[repeated][columns].assign(
         repeat_of=crossed["item"].iloc[repeated], repeat=1

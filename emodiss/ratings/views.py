@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -17,6 +18,32 @@ QUESTIONS: Mapping[str, str] = {
     "cbt_training": "CBT training",
 }
 """The six background questions of the paper's Figure 11: column to title."""
+
+
+_SCALES = (
+    ("none", "no", "little", "limited", "basic", "some", "moderate", "advanced", "extensive"),
+    ("never", "rarely", "seldom", "sometimes", "often", "very often", "always"),
+    (
+        "not at all important",
+        "not important",
+        "slightly important",
+        "somewhat important",
+        "moderately important",
+        "important",
+        "very important",
+        "extremely important",
+    ),
+    (
+        "strongly disagree",
+        "disagree",
+        "neutral",
+        "neither agree nor disagree",
+        "agree",
+        "strongly agree",
+    ),
+    ("bachelor", "bsc", "ba", "master", "msc", "ma", "phd", "doctorate", "professor"),
+)
+"""Answers that have an order, from little to much, in the words that questionnaires use."""
 
 
 def usable(
@@ -172,7 +199,10 @@ def notes(table: pd.DataFrame) -> list[str]:
 
 
 def background(
-    answers: pd.DataFrame, *, questions: Mapping[str, str] | Sequence[str] | None = None
+    answers: pd.DataFrame,
+    *,
+    questions: Mapping[str, str] | Sequence[str] | None = None,
+    orders: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Count the raters' answers to the background questionnaire (the paper's Figure 11).
 
@@ -183,6 +213,10 @@ def background(
         semicolons.
     questions
         Columns to count, optionally with titles. By default those of `QUESTIONS` that exist.
+    orders
+        Column to its possible answers in order; those that nobody gave are listed with n 0. By
+        default answers on a usual scale (never to always, none to extensive, degrees, ...) and
+        numbers stand in their order, and all others by how frequent they are.
 
     Returns
     -------
@@ -217,6 +251,7 @@ def background(
         text = answers[name].dropna().astype("str").str.strip()
         text = text[text != ""]
         counts = text.str.split(r"\s*;\s*", regex=True).explode().value_counts(sort=True)
+        counts = _ordered(counts, (orders or {}).get(name), name)
         n_raters = len(text)
         parts.append(
             pd.DataFrame(
@@ -231,3 +266,23 @@ def background(
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _ordered(counts: pd.Series, order: Sequence[str] | None, question: str) -> pd.Series:
+    """Bring answers into their order, if they have one."""
+    given = list(counts.index)
+    if order is not None:
+        if strange := [answer for answer in given if answer not in order]:
+            raise RatingsError(
+                f"The answer '{strange[0]}' to '{question}' is not among those in its order.",
+                next_step=f"The order holds: {', '.join(order)}.",
+            )
+        return counts.reindex(list(order), fill_value=0)
+    plain = {a: re.sub(r"['’]s\b|\bdegrees?\b|\.", "", a.casefold()).strip() for a in given}
+    for scale in _SCALES:
+        if set(plain.values()) <= set(scale):
+            return counts.loc[sorted(given, key=lambda answer: scale.index(plain[answer]))]
+    numbers = {a: re.match(r"[<>≤≥\s]*(\d+(?:\.\d+)?)", a) for a in given}
+    if all(numbers.values()):
+        return counts.loc[sorted(given, key=lambda a: float(numbers[a][1]))]  # type: ignore[index]
+    return counts

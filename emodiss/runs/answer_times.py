@@ -44,6 +44,8 @@ def _answers(root: Path) -> Iterator[tuple[str, str, float]]:
         yield "role_labels", str(line.get("identity")), _seconds(line)
     timed: set[tuple[object, ...]] = set()
     for line in InterventionFile(root).read():
+        if line.get("same_answer_as"):
+            continue
         # Prompts that read alike share one kept answer, and its time.
         answer = (line["identity"], line["answered_at"], line["latency_s"])
         if not (line["from_cache"] and answer in timed):

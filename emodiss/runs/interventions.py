@@ -125,8 +125,9 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        Identity to counts. Answers from the cache are counted and cost nothing again; `cost_usd`
-        is None when the cost of any other answer is unknown.
+        Identity to counts. An answer that several conditions share counts once, and as `shared`
+        for each further one. Answers from the cache are counted and cost nothing again;
+        `cost_usd` is None when the cost of any other answer is unknown.
     """
     found: dict[str, dict[str, Any]] = {}
     for line in lines:
@@ -135,6 +136,7 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             {
                 "model": line["model"],
                 "answers": 0,
+                "shared": 0,
                 "from_cache": 0,
                 "truncated": 0,
                 "failures": {},
@@ -145,6 +147,9 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
                 "cost_usd": 0.0,
             },
         )
+        if line.get("same_answer_as"):
+            total["shared"] += 1
+            continue
         total["answers"] += 1
         total["truncated"] += line["finish_reason"] in ("length", "max_tokens", "MAX_TOKENS")
         for failure in line["failures"]:

@@ -59,8 +59,10 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """Settings of the run."""
-        return Settings.model_validate(self.facts["settings"])
+        """Settings of the run; one that exists no longer is left out."""
+        stored = self.facts["settings"]
+        stored.get("dissonance", {}).pop("neutral_radius", None)
+        return Settings.model_validate(stored)
 
     @property
     def videos(self) -> list[str]:

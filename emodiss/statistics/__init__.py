@@ -2,9 +2,9 @@
 
 `variance` and `ranks` compare groups, `gains` gives the paper's Figure 5, `mixed` the linear
 mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure 6), `judges`,
-`correlation` and `bland_altman` put a judge beside them (Table 3), `report` runs everything on one
-table. Intervals over videos come
-from the cluster bootstrap in `bootstrap`.
+`correlation` and `bland_altman` put a judge beside them (Table 3), `rater_groups` does both by
+group, `replies` counts failures and techniques, `report` runs everything on one table. Intervals
+over videos come from the cluster bootstrap in `bootstrap`.
 """
 
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
@@ -16,8 +16,17 @@ from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
 from emodiss.statistics.mixed import MixedModel, mixed_model
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
-from emodiss.statistics.reliability import ICC_FORMS, Icc, icc, icc_forms, severity
-from emodiss.statistics.report import Evaluation, evaluate
+from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
+from emodiss.statistics.reliability import (
+    ICC_FORMS,
+    Icc,
+    adjust_severity,
+    icc,
+    icc_forms,
+    severity,
+)
+from emodiss.statistics.replies import Proportion, failure_rates, proportion, technique_shares
+from emodiss.statistics.report import Evaluation, evaluate, flagged_part
 from emodiss.statistics.variance import (
     Anova,
     Tukey,
@@ -39,8 +48,10 @@ __all__ = [
     "Icc",
     "Kappa",
     "MixedModel",
+    "Proportion",
     "StatisticsError",
     "Tukey",
+    "adjust_severity",
     "anova_from_summary",
     "anova_oneway",
     "bland_altman",
@@ -49,18 +60,24 @@ __all__ = [
     "condition_means",
     "correlation",
     "evaluate",
+    "failure_rates",
+    "flagged_part",
     "friedman",
     "gains",
     "holm",
     "icc",
     "icc_forms",
     "intra_rater",
+    "judge_by_group",
     "judge_correlations",
     "judge_pairs",
+    "kappa_by_group",
     "krippendorff_alpha",
     "mixed_model",
     "pairwise_kappa",
+    "proportion",
     "severity",
+    "technique_shares",
     "tukey_from_summary",
     "tukey_hsd",
     "wilcoxon",

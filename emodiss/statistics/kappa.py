@@ -238,9 +238,22 @@ def _kappa_limits(
     resamples: int,
     seed: int,
 ) -> tuple[float, float]:
-    k, n_clusters = len(similarity), int(codes.max()) + 1
+    n_clusters = int(codes.max()) + 1
     if n_clusters < 2:
         return _NAN, _NAN
+    boot = _resampled(pair, codes, similarity, n_clusters, resamples, seed)
+    return limits(boot, confidence=confidence)
+
+
+def _resampled(
+    pair: NDArray[np.intp],
+    codes: NDArray[np.intp],
+    similarity: NDArray[np.float64],
+    n_clusters: int,
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    k = len(similarity)
     per_cluster = np.bincount(codes * k * k + pair, minlength=n_clusters * k * k)
     per_cluster = per_cluster.reshape(n_clusters, k * k).astype(np.float64)
     weights = draw(n_clusters, resamples=resamples, seed=seed)
@@ -248,7 +261,41 @@ def _kappa_limits(
         _kappas((part @ per_cluster).reshape(-1, k, k), similarity)[0]
         for part in blocks(weights, k * k)
     ]
-    return limits(np.concatenate(boot), confidence=confidence)
+    return np.concatenate(boot)
+
+
+def bootstrap_kappa(
+    a: pd.Series,
+    b: pd.Series,
+    weights: Weights,
+    categories: Sequence[Any],
+    codes: NDArray[np.intp],
+    n_clusters: int,
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Kappa of two raters in every resample of clusters, NaN where it does not exist.
+
+    Pairs that are given the same clusters and seed see the same resamples, so that their kappas
+    can be averaged resample by resample.
+
+    Parameters
+    ----------
+    a, b, weights, categories
+        As for `cohen_kappa`.
+    codes, n_clusters
+        (n,) number of each item's cluster, and how many clusters there are.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    (resamples,) array
+    """
+    keep = (a.notna() & b.notna()).to_numpy()
+    row, column, similarity = _categorised(a[keep], b[keep], weights, categories)
+    pair = row * len(similarity) + column
+    return _resampled(pair, codes[keep], similarity, n_clusters, resamples, seed)
 
 
 def pairwise_kappa(

@@ -296,6 +296,44 @@ def severity(
     return pd.DataFrame(out)
 
 
+def adjust_severity(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the raters' severity out of their ratings.
+
+    Where raters saw different items, a mean over raters also says who rated. Each rating loses
+    its rater's effect (see `severity`), criterion by criterion, so that means compare items and
+    not raters. Where everybody rated everything, no mean over raters changes.
+
+    Parameters
+    ----------
+    table
+        Long table of ratings. Effects are estimated without repeats, and taken off them too.
+
+    Returns
+    -------
+    DataFrame
+        A copy with changed values, which may leave the scale. Intervals computed from it take
+        the effects as known.
+
+    Raises
+    ------
+    StatisticsError
+        If raters share too few items to be compared.
+    """
+    rows = usable(table, needs=("rater", "item", "video", "criterion", "value"))
+    out = table.copy()
+    for criterion, part in rows.groupby("criterion", sort=True):
+        effects, _, names = _rater_effects(part, 0, 0)
+        if np.isnan(effects).any():
+            raise StatisticsError(
+                f"The raters share too few items of {criterion} to compare their severity.",
+                next_step="Do without the adjustment, or have some items rated by everybody.",
+            )
+        mine = out["criterion"] == criterion
+        effect = out.loc[mine, "rater"].map(dict(zip(names, effects, strict=True)))
+        out.loc[mine, "value"] -= effect.fillna(0.0)
+    return out
+
+
 def _rater_effects(
     rows: pd.DataFrame, resamples: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Any]]:

@@ -65,7 +65,7 @@ def tabulate(
                 "binding_confidence": person.binding_confidence,
                 "binding_source": person.binding_source,
                 "face_coverage": face_affect.coverage[i],
-                **_voice_of(i, speech_affect, rule),
+                **_voice_of(i, speech_affect),
                 **_face_of(i, face_affect, counting),
             }
         )
@@ -74,13 +74,13 @@ def tabulate(
     return conform(dissonance.reflag(table, dissonance.Rule.of(rule)), SCHEMA)
 
 
-def _voice_of(i: int, measures: SpeechMeasures, rule: Any) -> dict[str, Any]:
+def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
     valence, arousal = float(measures.valence[i]), float(measures.arousal[i])
     names = ("valence", "arousal", "dominance")
     return {
         **{f"speech_{n}": float(getattr(measures, n)[i]) for n in names},
         **{f"speech_{n}_raw": float(getattr(measures, f"{n}_raw")[i]) for n in names},
-        "speech_label": affect.nearest_label(valence, arousal, neutral_radius=rule.neutral_radius),
+        "speech_label": affect.nearest_label(valence, arousal),
         "speech_status": measures.status[i],
     }
 

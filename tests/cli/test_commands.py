@@ -217,8 +217,28 @@ def test_the_tables_of_the_study(run_cli, finished):
     assert code == 0 and out.splitlines()[-1].startswith("Mine,")
     code, out, _ = run_cli("table", str(finished.root), "4", "--all-work")
     assert code == 0 and "Bounding box extraction" in out
+    for name in ("licences", "licenses"):
+        code, out, err = run_cli("table", str(finished.root), name, "--json")
+        assert code == 0 and sum(row["videos"] for row in json.loads(out)) == len(finished.videos)
+        assert "under Creative Commons (the paper: 2 of 1,441)" in err
+    code, _, err = run_cli("table", str(finished.root), "licence")
+    assert code == 2 and "Did you mean 'licences'" in err
+    code, _, err = run_cli("table", str(finished.root), "failures")
+    assert code == 2 and "emodiss intervene" in err
     code, _, err = run_cli("table", str(finished.root), "3")
     assert code == 2 and "no table '3'; 1, 2, 4" in err and "emodiss evaluate" in err
+
+
+def test_the_licences_of_a_manifest_are_counted(run_cli, tmp_path):
+    rows = "id,url,license\na,https://example.org/1,CC BY\nb,https://example.org/2,\n"
+    (tmp_path / "m.csv").write_text(rows)
+    code, out, err = run_cli("manifest", "licences", str(tmp_path / "m.csv"), "--csv")
+    assert code == 0 and "1 of 2 videos under Creative Commons" in err
+    assert out.splitlines() == [
+        "licence,creative_commons,videos,share",
+        "CC BY,True,1,0.5",
+        "not stated,False,1,0.5",
+    ]
 
 
 @pytest.mark.parametrize("figure", ["figure3", "fig10", "session"])

@@ -397,3 +397,26 @@ def test_judgements_of_what_nobody_rated_are_left_out_and_counted(run, server):
     ratings.write(some.assign(model=some["model"] + "x"), run / "ratings.csv")
     done = call("evaluate", run, "--resamples", 100, "--no-mixed")
     assert done.exit_code == 0 and "there is no Table 3" in done.stderr
+
+
+def test_failures_techniques_and_flags_of_the_run_stand_beside_the_ratings(run, server):
+    some = rated(run)
+    ratings.write(some, run / "ratings.csv")
+    done = call("evaluate", run, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0, done.output
+    failures = pd.read_csv(run / "evaluation" / "failures.csv")
+    assert set(failures["failure"]) >= {"any", "refusal"} and set(failures["n"]) == {2}
+    techniques = pd.read_csv(run / "evaluation" / "techniques.csv")
+    assert techniques.groupby(["model", "condition"])["share"].sum().to_numpy() == pytest.approx(1)
+    assert (run / "evaluation" / "figures" / "answers.png").is_file()
+    assert "Answers with any failure" in done.stderr
+    assert not (run / "evaluation" / "gains_flagged.csv").exists(), "all windows are flagged"
+    assert some["flagged"].all(), "the study's key says so"
+    ratings.write(some.drop(columns="flagged"), run / "ratings.csv")
+    prompts = [json.loads(x) for x in (run / "asked_prompts.jsonl").read_text().splitlines()]
+    for prompt in prompts:
+        prompt["n_flagged"] *= prompt["video_id"] == "v1"
+    (run / "asked_prompts.jsonl").write_text("".join(json.dumps(x) + "\n" for x in prompts))
+    done = call("evaluate", run, "--resamples", 100, "--no-mixed")
+    assert done.exit_code == 0 and "1 of 2 rated windows are flagged" in done.stderr
+    assert set(pd.read_csv(run / "evaluation" / "gains_flagged.csv")["n_videos"]) == {1}

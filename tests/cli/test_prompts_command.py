@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from emodiss.cli import app
 from emodiss.errors import EmodissError
+from emodiss.settings import resolve
 from tests.test_prompts import NOTICED, SCALE, session
 
 
@@ -88,12 +89,28 @@ def test_the_runs_settings_hold_until_the_command_changes_them(run):
         ),
         (("--kind", "dissonance", "--set", "prompts.flag_which=last"), "a3", NOTICED),
         (("--kind", "base", "--set", "prompts.context_marker=true"), "[Context]", NOTICED),
+        (("--kind", "continuous", "--literal"), "Dialogue: [Context]", SCALE),
+        (("--kind", "continuous", "--set", "prompts.literal=true"), "Dialogue: [Context]", SCALE),
+        (
+            ("--kind", "continuous", "--literal", "--set", "prompts.scale_line=true"),
+            SCALE,
+            NOTICED,
+        ),
     ],
 )
 def test_each_alternative_can_be_asked_for(run, arguments, inside, outside):
     done = prompts(run, *arguments, "--video", "plain", "--window", 6, "--show")
     assert done.exit_code == 0, done.output
     assert inside in done.stdout and outside not in done.stdout
+
+
+def test_a_run_in_the_papers_wording_can_be_asked_in_ours(run):
+    facts = json.loads((run / "run.json").read_text())
+    literal = resolve({}, ["prompts.literal=true"]).model_dump(mode="json")
+    (run / "run.json").write_text(json.dumps({**facts, "settings": literal}))
+    one = ("--video", "calm", "--kind", "dissonance", "--show")
+    assert NOTICED in prompts(run, *one).stdout
+    assert NOTICED not in prompts(run, *one, "--set", "prompts.literal=false").stdout
 
 
 def test_a_window_may_be_named_by_its_end_or_by_times(run):

@@ -273,6 +273,8 @@ def test_figures_have_short_names_and_strangers_are_refused(run):
     with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'") as error:
         draw(run, "fig5")
     assert "emodiss evaluate" in error.value.next_step
+    with pytest.raises(emodiss.EmodissError, match="countries that the raters come from"):
+        draw(run, "fig8")
     with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure9'"):
         draw(run, "fig9")
 

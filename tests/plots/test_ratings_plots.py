@@ -172,8 +172,8 @@ def test_background_charts_count_answers():
     )
     figure = drawings.figure11(ratings.background(answers))
     degree, orientation = figure.axes[:2]
-    assert [bar.get_width() for bar in degree.patches] == [2, 1]
-    assert [t.get_text() for t in degree.get_yticklabels()] == ["PhD", "Master"]
+    assert [bar.get_width() for bar in degree.patches] == [1, 2], "in the order of degrees"
+    assert [t.get_text() for t in degree.get_yticklabels()] == ["Master", "PhD"]
     assert [bar.get_width() for bar in orientation.patches] == [2, 1]
     assert orientation.get_xlabel() == "raters (of 2, several answers each)"
     # A full axis is all who answered: 3 and 2, with room for the number at the end.

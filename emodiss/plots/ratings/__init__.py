@@ -3,6 +3,7 @@
 Cells without ratings have no bar and no colour and say so; every cell shows its n.
 """
 
+from emodiss.plots.ratings.answers import figure_answers, plot_shares
 from emodiss.plots.ratings.judges import plot_correlations, table3
 from emodiss.plots.ratings.kappa import figure6, plot_kappa
 from emodiss.plots.ratings.means import CONDITION_COLOURS, figure5, plot_means
@@ -15,10 +16,12 @@ __all__ = [
     "figure6",
     "figure7",
     "figure11",
+    "figure_answers",
     "plot_answers",
     "plot_correlations",
     "plot_kappa",
     "plot_means",
+    "plot_shares",
     "replies_html",
     "side_by_side",
     "table3",

@@ -25,18 +25,25 @@ def table3(correlations: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     correlations
-        From `statistics.judge_correlations`.
+        From `statistics.judge_correlations` or `judge_by_group`.
 
     Returns
     -------
     DataFrame
-        One row per judge and criterion: judge, criterion, n, n_videos, n_dropped,
+        One row per (rater group,) judge and criterion: judge, criterion, n, n_videos, n_dropped,
         mean_difference (judge minus experts), then r, rho and tau, each with _low and _high,
         and reason. A coefficient that does not exist is NaN with a reason.
     """
     needed = ["judge", "criterion", "method", "statistic", "low", "high", "n", "n_videos"]
     needed += ["n_dropped", "mean_difference", "reason"]
     require(correlations, needed, "judge_correlations")
+    if "rater_group" in correlations.columns:
+        parts = []
+        for group, rows in correlations.groupby("rater_group", sort=True):
+            part = table3(rows.drop(columns="rater_group"))
+            part.insert(0, "rater_group", group)
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
     out: list[dict[str, Any]] = []
     for judge in sorted(correlations["judge"].unique()):
         of_judge = correlations[correlations["judge"] == judge]

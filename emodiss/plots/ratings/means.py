@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,7 +103,7 @@ def plot_means(
     return ax
 
 
-def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT) -> Figure:
+def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT, note: str = "") -> Figure:
     """Draw paper A's Figure 5: mean ratings per model and condition, one panel per criterion.
 
     Parameters
@@ -112,6 +113,8 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT) -> Figure:
         videos (research decision A16).
     scale
         Ends of the axis.
+    note
+        What a reader must know about the windows; stands below.
     """
     import matplotlib.pyplot as plt
 
@@ -139,7 +142,8 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT) -> Figure:
             list(known),
             loc="outside lower center",
             ncols=min(len(known), 2 * len(criteria)),
-            title=f"lines: intervals over {_videos(means)} (cluster bootstrap)",
+            title=f"lines: intervals over {_videos(means)} (cluster bootstrap)"
+            + (f"\n{textwrap.fill(note, 42 * len(criteria))}" if note else ""),
             title_fontsize=7,
         )
     return figure
