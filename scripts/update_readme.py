@@ -62,7 +62,12 @@ def models() -> str:
     from emodiss.models.catalog import CATALOG
 
     lines = ["| model | task | weights | terms of the weights |", "| --- | --- | --- | --- |"]
-    places = {"shipped": "shipped", "package": "inside a dependency", "fetched": "fetched by you"}
+    places = {
+        "shipped": "shipped",
+        "package": "inside a dependency",
+        "wheel": "files of a package",
+        "fetched": "fetched by you",
+    }
     for e in CATALOG.values():
         lines.append(f"| `{e.name}` | {e.task} | {places[e.place]} | {e.licence} |")
     return "\n".join(lines)

