@@ -24,7 +24,8 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.weight_files import WeightFile
+from emodiss.models.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
+from emodiss.models.weight_files import SEGMENTATION_2021
 
 __all__ = [
     "FRAME_S",
@@ -34,39 +35,21 @@ __all__ = [
     "SegmentationNetwork",
     "frame_start",
     "load",
+    "renamed_tensors",
     "weights_path",
 ]
 
-SAMPLE_RATE: Final = 16_000
 WINDOW_S: Final = 5.0
 """Length of a window, seconds: what the network was trained on."""
-N_VOICES: Final = 3
-"""Voices the network tells apart inside a window."""
 
 _WINDOW: Final = round(WINDOW_S * SAMPLE_RATE)
-_HOP: Final = 270  # samples from frame to frame: stride 10 of the filters, three poolings by 3
-_FIELD: Final = 991  # samples that one frame sees
 _FILTER: Final = 251
-FRAME_S: Final = _HOP / SAMPLE_RATE
-"""Time from frame to frame, 16.875 ms."""
-
-PUBLISHED: Final = WeightFile(
-    "pytorch_model.bin",
-    size=17_719_103,
-    sha256="0b5b3216d60a2d32fc086b47ea8c67589aaeb26b7e07fcbe620d6d0b83e209ea",
-)
-"""The file as whisperx 3.3 to 3.8 ships it."""
-
-
-def frame_start(frame: NDArray[np.integer] | int) -> NDArray[np.float64]:
-    """Seconds at which the stretch that a frame stands for begins: half a hop before its centre."""
-    return np.asarray((np.asarray(frame) * _HOP + (_FIELD - _HOP) / 2) / SAMPLE_RATE, np.float64)
 
 
 class SegmentationNetwork(nn.Module):
     """Waveforms (batch, samples) to voice activities (batch, frames, 3) in [0, 1]."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_classes: int = N_VOICES) -> None:
         super().__init__()
         self.norm = nn.InstanceNorm1d(1, affine=True)
         self.convolutions = nn.ModuleList(
@@ -79,10 +62,14 @@ class SegmentationNetwork(nn.Module):
         self.norms = nn.ModuleList([nn.InstanceNorm1d(n, affine=True) for n in (80, 60, 60)])
         self.lstm = nn.LSTM(60, 128, num_layers=4, bidirectional=True, batch_first=True)
         self.linear = nn.ModuleList([nn.Linear(256, 128), nn.Linear(128, 128)])
-        self.classifier = nn.Linear(128, N_VOICES)
+        self.classifier = nn.Linear(128, n_classes)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return the activity of each voice in each frame."""
+        return torch.sigmoid(self.logits(waveforms))
+
+    def logits(self, waveforms: Tensor) -> Tensor:
+        """Return what the last layer says, (batch, frames, classes)."""
         x = self.norm(waveforms.unsqueeze(1))
         for number, (convolution, norm) in enumerate(
             zip(self.convolutions, self.norms, strict=True)
@@ -94,7 +81,7 @@ class SegmentationNetwork(nn.Module):
         x, _ = self.lstm(x.transpose(1, 2))
         for layer in self.linear:
             x = F.leaky_relu(layer(x))
-        return torch.sigmoid(self.classifier(x))
+        return self.classifier(x)
 
     def windows(
         self, signal: NDArray[np.floating], step_s: float, *, batch: int = 32
@@ -147,7 +134,7 @@ def weights_path() -> Path:
     MissingExtra
         If whisperx is not installed.
     """
-    return weight_files.packaged("whisperx", [f"assets/{PUBLISHED.name}"])[0]
+    return weight_files.packaged("whisperx", [f"assets/{SEGMENTATION_2021.name}"])[0]
 
 
 def load(path: Path | None = None) -> SegmentationNetwork:
@@ -166,13 +153,13 @@ def load(path: Path | None = None) -> SegmentationNetwork:
         If the file is another one, or its tensors do not fit the network.
     """
     path = path or weights_path()
-    weight_files.verify(path, PUBLISHED, model="pyannote-segmentation")
+    weight_files.verify(path, SEGMENTATION_2021, model="pyannote-segmentation")
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     with torch.serialization.safe_globals([(_Ignored, name) for name in names]):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     network = SegmentationNetwork()
     try:
-        network.load_state_dict(_renamed(checkpoint["state_dict"]), strict=True)
+        network.load_state_dict(renamed_tensors(checkpoint["state_dict"]), strict=True)
     except (KeyError, RuntimeError) as error:
         raise ModelError(
             f"{path.name} does not hold the tensors of the segmentation network.",
@@ -181,8 +168,8 @@ def load(path: Path | None = None) -> SegmentationNetwork:
     return network.eval()
 
 
-def _renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under the names used here; the first layer's filters are computed once."""
+def renamed_tensors(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return published tensors as named here; the first layer's filters are computed once."""
     from asteroid_filterbanks import ParamSincFB
 
     sinc = "sincnet.conv1d.0.filterbank."
