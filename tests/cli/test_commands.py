@@ -304,7 +304,7 @@ def test_the_readme_is_up_to_date():
 
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, str(repository / "scripts" / "update_readme.py"), "--check"],
+        [sys.executable, str(repository / "scripts" / "update_guides.py"), "--check"],
         capture_output=True,
         text=True,
     )

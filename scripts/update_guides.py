@@ -1,7 +1,7 @@
-"""Write the generated parts of the README: command reference, table dictionary, models.
+"""Write the generated parts of the guides: command reference, table dictionary, models.
 
-    python scripts/update_readme.py            # write them
-    python scripts/update_readme.py --check    # exit 1 when they are out of date
+    python scripts/update_guides.py            # write them
+    python scripts/update_guides.py --check    # exit 1 when they are out of date
 
 Each part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+GUIDES = Path(__file__).resolve().parents[1] / "emodiss" / "guides"
 
 
 def commands() -> str:
@@ -73,19 +73,18 @@ def models() -> str:
     return "\n".join(lines)
 
 
-PARTS = {"commands": commands, "dictionary": dictionary, "models": models}
+PARTS = {"commands": commands, "table": dictionary, "models": models}
+"""Guide to the function that makes its generated part."""
 
 
-def updated(text: str) -> str:
-    """Return the README with all generated parts made anew."""
-    for name, make in PARTS.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise SystemExit(f"README.md lacks the part '{name}'.")
-        found = pattern.search(text)
-        assert found is not None
-        text = text[: found.start()] + f"{found[1]}{make()}\n{found[2]}" + text[found.end() :]
-    return text
+def updated(text: str, name: str, make: Callable[[], str]) -> str:
+    """Return a guide with its generated part made anew."""
+    part = make.__name__
+    pattern = re.compile(rf"(<!-- begin {part} -->\n).*?(<!-- end {part} -->)", re.DOTALL)
+    found = pattern.search(text)
+    if found is None:
+        raise SystemExit(f"{name}.md lacks the part '{part}'.")
+    return text[: found.start()] + f"{found[1]}{make()}\n{found[2]}" + text[found.end() :]
 
 
 def main() -> None:
@@ -93,13 +92,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
-    before = README.read_text(encoding="utf-8")
-    after = updated(before)
-    if check:
-        sys.exit(
-            "README.md is out of date; run scripts/update_readme.py." if before != after else 0
-        )
-    README.write_text(after, encoding="utf-8")
+    for name, make in PARTS.items():
+        path = GUIDES / f"{name}.md"
+        before = path.read_text(encoding="utf-8")
+        after = updated(before, name, make)
+        if check and before != after:
+            sys.exit(f"{name}.md is out of date; run scripts/update_guides.py.")
+        path.write_text(after, encoding="utf-8")
 
 
 if __name__ == "__main__":
