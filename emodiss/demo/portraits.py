@@ -98,7 +98,7 @@ def find_sample(package: str, path: str) -> Path:
     except ModuleNotFoundError:
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra.of(package, "all")
+        raise MissingExtra.of(package, "demo")
     found = Path(next(iter(spec.submodule_search_locations))) / path
     if not found.is_file():
         raise MediaError(

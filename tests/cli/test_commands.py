@@ -289,3 +289,32 @@ def test_the_readme_is_up_to_date():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("av", "media"),
+        ("cv2", "media"),
+        ("imageio_ffmpeg", "media"),
+        ("ray", "ray"),
+        ("a_package_nobody_wrote", "all"),
+    ],
+)
+def test_a_package_that_is_missing_ends_in_a_message_that_names_its_extra(
+    module, extra, run_cli, monkeypatch
+):
+    def needs() -> None:
+        __import__(module)
+
+    monkeypatch.setitem(sys.modules, module, None)  # as Python marks what cannot be imported
+    monkeypatch.setattr("emodiss.cli.app", needs)
+    code, _, said = run_cli()
+    assert code == 2 and f"'{module}'" in said and f'pip install "emodiss[{extra}]"' in said
+
+
+def test_a_file_where_a_folder_should_be_ends_in_a_message(tmp_path, run_cli):
+    (tmp_path / "m.csv").write_text("id,url\na,https://example.org/a.mp4\n")
+    (tmp_path / "taken").write_text("")
+    code, _, said = run_cli("fetch", tmp_path / "m.csv", "--out", tmp_path / "taken")
+    assert code == 1 and str(tmp_path / "taken") in said and "permissions" in said
