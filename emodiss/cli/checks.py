@@ -53,6 +53,7 @@ def examine(*, preset: str, folder: Path) -> list[Finding]:
     return [
         _ffmpeg(),
         _decoder(),
+        _opencv(),
         _memory(),
         _graphics(),
         _disk(folder),
@@ -80,6 +81,25 @@ def _decoder() -> Finding:
     if importlib.util.find_spec("av") is None:
         return Finding("PyAV", "missing", "", 'Install it: pip install "emodiss[media]".')
     return Finding("PyAV", "ok", importlib.metadata.version("av"))
+
+
+def _opencv() -> Finding:
+    found = importlib.metadata.distributions()
+    names = {str(one.metadata["Name"]).lower(): one.version for one in found}
+    builds = sorted(name for name in names if name.startswith("opencv-"))
+    if not builds:
+        return Finding("OpenCV", "missing", "", 'Install it: pip install "emodiss[media]".')
+    shown = ", ".join(f"{name} {names[name]}" for name in builds)
+    # Builds write the same files, so removing one breaks the other; those with windows need
+    # libraries of a desktop.
+    step = f"Keep one: pip uninstall -y {' '.join(builds)}; pip install opencv-python-headless."
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        return Finding("OpenCV", "missing", f"{shown}: {error}", step)
+    if len(builds) > 1:
+        return Finding("OpenCV", "note", shown, step)
+    return Finding("OpenCV", "ok", shown)
 
 
 def _memory() -> Finding:

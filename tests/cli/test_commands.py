@@ -280,6 +280,24 @@ def test_doctor_looks_at_everything_and_says_what_is_missing(run_cli, monkeypatc
     assert "emodiss models pull emonet-8" in step and "--preset lite" in step
 
 
+def test_doctor_knows_two_builds_of_opencv_and_one_that_cannot_be_loaded(monkeypatch, tmp_path):
+    from importlib import metadata
+
+    from emodiss.cli import checks
+
+    assert checks._opencv().state == "ok"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    other = tmp_path / "opencv_python-9.0.dist-info" / "METADATA"
+    other.parent.mkdir()
+    other.write_text("Metadata-Version: 2.1\nName: opencv-python\nVersion: 9.0\n")
+    found = checks._opencv()
+    assert found.state == "note" and "opencv-python 9.0" in found.found
+    assert found.found.endswith(metadata.version("opencv-python-headless"))
+    assert "pip uninstall -y opencv-python opencv-python-headless" in found.next_step
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert checks._opencv().state == "missing"
+
+
 def test_every_command_has_help():
     runner = CliRunner()
     for name in ("annotate", "demo", "status", "doctor", "prompts", "plot", "settings", "models"):
