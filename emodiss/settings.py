@@ -373,6 +373,8 @@ class PromptsSettings(_Group):
     @model_validator(mode="before")
     @classmethod
     def _to_the_letter(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
         try:
             literal = TypeAdapter(bool).validate_python(data.get("literal", False))
         except ValidationError:

@@ -43,7 +43,7 @@ def main() -> None:
     from emodiss.plots import style
     from emodiss.plots.figures import save
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=PICTURE)
     out = parser.parse_args().out
     names, places = prototypes()
@@ -58,7 +58,9 @@ def main() -> None:
         ax.plot(*places.T, "o", ms=4, color=style.INK)
         for name, place in zip(names, places, strict=True):
             # Fear and anger lie close together, and happy near the edge.
-            side = dict.fromkeys(("fear", "disgust", "happy"), (-6, 4, "right"))
+            side: dict[str, tuple[int, int, str]] = dict.fromkeys(
+                ("fear", "disgust", "happy"), (-6, 4, "right")
+            )
             dx, dy, ha = side.get(name, (6, 4, "left"))
             ax.annotate(name, place, xytext=(dx, dy), textcoords="offset points", ha=ha)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")

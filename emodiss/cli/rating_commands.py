@@ -186,7 +186,7 @@ def evaluate(
     from emodiss.interventions import InterventionError
     from emodiss.plots import ratings as drawings
     from emodiss.plots.figures import save
-    from emodiss.ratings import RatingScale, background as count_answers
+    from emodiss.ratings import RatingScale, background as count_answers, usable
 
     if not ratings and run is not None and (run / "ratings.csv").is_file():
         ratings = [run / "ratings.csv"]
@@ -215,7 +215,7 @@ def evaluate(
     )
     tables = dict(result.tables) | checks
     notes = [*result.notes, *said, *unread]
-    flagged = statistics.flagged_part(table)
+    flagged = statistics.flagged_part(usable(table))
     figures: dict[str, Figure] = {
         "figure5": drawings.figure5(
             tables["means"], scale=scale, note=flagged.note if flagged else ""

@@ -266,11 +266,8 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
                 named |= own & texts.str.contains(str(value).lower(), regex=False, na=False)
         if named.any():
             said.append(f"{int(named.sum())} responses name their own model or condition.")
-        alike = (
-            crossed.duplicated(["window", "model", "technique", "response"]).sum()
-            if ("technique" in crossed.columns)
-            else 0
-        )
+        said_what = [name for name in ("technique", "response") if name in crossed.columns]
+        alike = crossed.duplicated(["window", "model", *said_what]).sum()
         if alike:
             said.append(
                 f"{int(alike)} responses are those of another condition word for word, as in "

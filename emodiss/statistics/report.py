@@ -198,8 +198,8 @@ def flagged_part(rows: pd.DataFrame) -> FlaggedPart | None:
     return FlaggedPart(
         rows[flagged],
         f"{window[flagged].nunique()} of {window.nunique()} rated windows are flagged. In the "
-        "others the default dissonance prompt is the base prompt, so that gains over all windows "
-        "are smaller than those among flagged ones.",
+        "others the default dissonance prompt is the base prompt, which dilutes its gain over all "
+        "windows.",
     )
 
 

@@ -202,3 +202,33 @@ def test_a_wrong_table_is_named(study):
         drawings.figure5(study.table.drop(columns="criterion"))
     with pytest.raises(SettingsError, match="no criterion 'warmth'"):
         drawings.plot_means(statistics.condition_means(study.table, resamples=100), "warmth")
+
+
+def test_failures_and_techniques_are_drawn_where_they_are():
+    rows = [
+        (f"v{k}", k < 2, "m", condition, "Reflective listening", "listening", flag)
+        for condition, flag in (("base", ""), ("dissonance", "refusal"))
+        for k in range(4)
+    ]
+    names = ["video", "flagged", "model", "condition", "technique", "technique_group", "failures"]
+    answers = pd.DataFrame(rows, columns=names)
+    failures = statistics.failure_rates(answers)
+    figure = drawings.figure_answers(failures, statistics.technique_shares(answers))
+    above, below = figure.axes
+    places = [t.get_text() for t in above.get_yticklabels()]
+    drawn = {line.get_label(): line for line in above.lines}
+    for condition, share in (("base", 0.0), ("dissonance", 1.0)):
+        line = drawn[condition]
+        assert line.get_xdata()[places.index("any failure")] == share
+        assert line.get_xdata()[places.index("refusal")] == share
+        assert line.get_xdata()[places.index("empty")] == 0
+    assert [t.get_text() for t in below.get_yticklabels()] == ["Listening and exploration\nskills"]
+    assert "n = 4" in below.get_xlabel()
+    empty = drawings.figure_answers(failures.iloc[:0], statistics.technique_shares(answers))
+    assert "no answers" in [t.get_text() for t in empty.axes[0].texts]
+
+
+def test_figure_5_says_what_windows_it_is_of():
+    means = statistics.condition_means(ratings.simulate(n_videos=3, seed=1).table)
+    figure = drawings.figure5(means, note="1 of 3 rated windows are flagged.")
+    assert "1 of 3 rated windows" in figure.legends[0].get_title().get_text()

@@ -38,7 +38,7 @@ def plot_shares(
     ax
         Where to draw; a new figure by default.
     """
-    rows = list(dict.fromkeys(shares[what]))
+    rows = [str(name) for name in dict.fromkeys(shares[what])]
     place = {name: k for k, name in enumerate(rows)}
     spare = iter(_MORE_COLOURS * len(conditions))
     with style.house_style():
@@ -53,7 +53,7 @@ def plot_shares(
             ax.hlines(at, low, high, color=colour, lw=1.3)
             marker = _MARKERS[k % len(_MARKERS)]
             ax.plot(share, at, marker, color=colour, ms=4, label=condition)
-        spoken = {**vocabulary().groups, **_SPOKEN}
+        spoken: dict[str, str] = {**vocabulary().groups, **_SPOKEN}
         names = [style.wrap(spoken.get(name, name.replace("_", " ")), 26) for name in rows]
         ax.set_yticks(range(len(rows)), names, fontsize=8)
         ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(-0.02, 1.02))

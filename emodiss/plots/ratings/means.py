@@ -143,7 +143,7 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT, note: str = "")
             loc="outside lower center",
             ncols=min(len(known), 2 * len(criteria)),
             title=f"lines: intervals over {_videos(means)} (cluster bootstrap)"
-            + (f"\n{textwrap.fill(note, 42 * len(criteria))}" if note else ""),
+            + (f"\n{textwrap.fill(note, 60 * len(criteria))}" if note else ""),
             title_fontsize=7,
         )
     return figure
