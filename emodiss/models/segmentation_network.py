@@ -34,6 +34,7 @@ __all__ = [
     "SegmentationNetwork",
     "frame_start",
     "load",
+    "renamed_tensors",
     "weights_path",
 ]
 
@@ -66,7 +67,7 @@ def frame_start(frame: NDArray[np.integer] | int) -> NDArray[np.float64]:
 class SegmentationNetwork(nn.Module):
     """Waveforms (batch, samples) to voice activities (batch, frames, 3) in [0, 1]."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_classes: int = N_VOICES) -> None:
         super().__init__()
         self.norm = nn.InstanceNorm1d(1, affine=True)
         self.convolutions = nn.ModuleList(
@@ -79,10 +80,14 @@ class SegmentationNetwork(nn.Module):
         self.norms = nn.ModuleList([nn.InstanceNorm1d(n, affine=True) for n in (80, 60, 60)])
         self.lstm = nn.LSTM(60, 128, num_layers=4, bidirectional=True, batch_first=True)
         self.linear = nn.ModuleList([nn.Linear(256, 128), nn.Linear(128, 128)])
-        self.classifier = nn.Linear(128, N_VOICES)
+        self.classifier = nn.Linear(128, n_classes)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return the activity of each voice in each frame."""
+        return torch.sigmoid(self.logits(waveforms))
+
+    def logits(self, waveforms: Tensor) -> Tensor:
+        """Return what the last layer says, (batch, frames, classes)."""
         x = self.norm(waveforms.unsqueeze(1))
         for number, (convolution, norm) in enumerate(
             zip(self.convolutions, self.norms, strict=True)
@@ -94,7 +99,7 @@ class SegmentationNetwork(nn.Module):
         x, _ = self.lstm(x.transpose(1, 2))
         for layer in self.linear:
             x = F.leaky_relu(layer(x))
-        return torch.sigmoid(self.classifier(x))
+        return self.classifier(x)
 
     def windows(
         self, signal: NDArray[np.floating], step_s: float, *, batch: int = 32
@@ -172,7 +177,7 @@ def load(path: Path | None = None) -> SegmentationNetwork:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     network = SegmentationNetwork()
     try:
-        network.load_state_dict(_renamed(checkpoint["state_dict"]), strict=True)
+        network.load_state_dict(renamed_tensors(checkpoint["state_dict"]), strict=True)
     except (KeyError, RuntimeError) as error:
         raise ModelError(
             f"{path.name} does not hold the tensors of the segmentation network.",
@@ -181,8 +186,8 @@ def load(path: Path | None = None) -> SegmentationNetwork:
     return network.eval()
 
 
-def _renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under the names used here; the first layer's filters are computed once."""
+def renamed_tensors(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return published tensors under the names used here; the first layer's filters are computed once."""
     from asteroid_filterbanks import ParamSincFB
 
     sinc = "sincnet.conv1d.0.filterbank."
