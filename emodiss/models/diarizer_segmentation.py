@@ -14,7 +14,6 @@ changes a great deal (acted rage and whispers come out as two voices). Figures s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise, permutations
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,14 @@ from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
+from emodiss.models.speaker_frames import (
+    FRAME_S,
+    N_VOICES,
+    SAMPLE_RATE,
+    frame_start,
+    levelled,
+    turns_of,
+)
 from emodiss.models.torch_threads import torch_threads
 from emodiss.transcript import Turn
 
@@ -46,10 +53,6 @@ LINK_S: Final = 4.0
 # says next to nothing, and the stretch only follows others.
 _LONGEST_S: Final = 1.0
 _SHORTEST_SEED_S: Final = 0.3
-_LOUD_DB: Final = -28.0
-_MOST_GAIN_DB: Final = 40.0
-_SHORTEST_TURN_S: Final = 0.1
-_SHORTEST_PAUSE_S: Final = 0.1
 # A second voice needs this much solo speech and this distance from the first. One person's
 # sentences differ too: below 3 s or 0.5 nats per frame two voices were wrong more often than right.
 _SECOND_VOICE_S: Final = 3.0
@@ -68,8 +71,6 @@ class _Stretch:
 
     @property
     def seconds(self) -> float:
-        from emodiss.models.segmentation_network import FRAME_S
-
         return (self.stop - self.first) * FRAME_S
 
 
@@ -119,7 +120,7 @@ class SegmentationDiarizer(Catalogued):
         """
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples = _levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
+        samples = levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
         duration = len(samples) / speech_signal.SAMPLE_RATE
         activity = self._activity(samples)
         speaking = activity > ACTIVE
@@ -127,48 +128,26 @@ class SegmentationDiarizer(Catalogued):
         if not stretches:
             return []
         labels = _voices(samples, speaking, stretches, num_speakers)
-        return _turns(_painted(speaking, stretches, labels), duration)
+        return turns_of(_painted(speaking, stretches, labels), duration)
 
     def _activity(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Activity of the network's outputs over the whole recording, (frames, 3)."""
         from emodiss.models import segmentation_network
 
         if not len(samples):
-            return np.zeros((0, segmentation_network.N_VOICES), np.float32)
+            return np.zeros((0, N_VOICES), np.float32)
         with torch_threads(self._threads):
             if self._network is None:
                 self._network = segmentation_network.load()
             windows = self._network.windows(samples, STEP_S)
-        n_frames = int(len(samples) / segmentation_network.SAMPLE_RATE / _frame_s())
+        n_frames = int(len(samples) / SAMPLE_RATE / FRAME_S)
         return stitched(windows)[:n_frames]
-
-
-def _frame_s() -> float:
-    from emodiss.models.segmentation_network import FRAME_S
-
-    return FRAME_S
-
-
-def _levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring loud speech to one level; the network's first layer does so only for loud input.
-
-    Noise alone is not blown up to that level: the gain is bounded.
-    """
-    frames = samples[: len(samples) // 400 * 400].reshape(-1, 400)
-    if not frames.size or not frames.any():
-        return samples
-    with np.errstate(divide="ignore"):
-        level = 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / 400)
-    # The loud frames of the talk, however much silence surrounds it.
-    level = level[level > np.percentile(level, 99.9) - 30.0]
-    gain_db = min(_LOUD_DB - float(np.percentile(level, 95)), _MOST_GAIN_DB)
-    return samples * np.float32(10 ** (gain_db / 20))
 
 
 def stitched(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average windows after giving each the order of outputs that fits the ones before best."""
     n_windows, length, n_outputs = windows.shape
-    starts = np.round(np.arange(n_windows) * STEP_S / _frame_s()).astype(int)
+    starts = np.round(np.arange(n_windows) * STEP_S / FRAME_S).astype(int)
     total = np.zeros((starts[-1] + length, n_outputs), np.float32)
     count = np.zeros((len(total), 1), np.float32)
     orders = [list(order) for order in permutations(range(n_outputs))]
@@ -192,7 +171,7 @@ def _solo_stretches(speaking: NDArray[np.bool_]) -> list[_Stretch]:
     for output, run in groupby(solo.tolist()):
         stop = first + len(list(run))
         if output >= 0:
-            n = max(1, round((stop - first) * _frame_s() / _LONGEST_S))
+            n = max(1, round((stop - first) * FRAME_S / _LONGEST_S))
             cuts = np.linspace(first, stop, n + 1).astype(int).tolist()
             found += [_Stretch(int(output), a, b) for a, b in pairwise(cuts) if b > a]
         first = stop
@@ -245,12 +224,12 @@ def _heard_apart(speaking: NDArray[np.bool_]) -> int:
     """How many voices the network tells apart inside one window, each for a second or more."""
     from emodiss.models.segmentation_network import WINDOW_S
 
-    window = round(WINDOW_S / _frame_s())
+    window = round(WINDOW_S / FRAME_S)
     if not len(speaking):
         return 0
     running = np.cumsum(np.vstack([np.zeros((1, speaking.shape[1])), speaking]), axis=0)
     inside = running[window:] - running[:-window] if len(running) > window else running[-1:]
-    return int((inside >= _HEARD_APART_S / _frame_s()).sum(axis=1).max())
+    return int((inside >= _HEARD_APART_S / FRAME_S).sum(axis=1).max())
 
 
 def _links(stretches: list[_Stretch]) -> list[dict[int, float]]:
@@ -259,7 +238,7 @@ def _links(stretches: list[_Stretch]) -> list[dict[int, float]]:
     last: dict[int, int] = {}
     for j, late in enumerate(stretches):
         for output, i in last.items():
-            if (late.first - stretches[i].stop) * _frame_s() <= LINK_S:
+            if (late.first - stretches[i].stop) * FRAME_S <= LINK_S:
                 links[i][j] = links[j][i] = LINK_ODDS if output == late.output else -LINK_ODDS
         last[late.output] = j
     return links
@@ -273,8 +252,6 @@ def _cepstra(samples: NDArray[np.float32], stretch: _Stretch) -> NDArray[np.floa
     """
     import torch
     import torchaudio.compliance.kaldi as kaldi
-
-    from emodiss.models.segmentation_network import SAMPLE_RATE, frame_start
 
     first, stop = (
         round(float(frame_start(f)) * SAMPLE_RATE) for f in (stretch.first, stretch.stop)
@@ -313,32 +290,3 @@ def _painted(
         nearest = np.where(np.abs(after - frames) < np.abs(frames - before), after, before)
         painted[frames, owner[nearest, output]] = True
     return painted
-
-
-def _turns(painted: NDArray[np.bool_], duration: float) -> list[Turn]:
-    """Make turns of each voice's runs; short pauses are filled, shorter turns dropped."""
-    found = [
-        (start, end, voice)
-        for voice in range(painted.shape[1])
-        for start, end in _runs(painted[:, voice], duration)
-        if end - start >= _SHORTEST_TURN_S
-    ]
-    found.sort()
-    names = {
-        voice: f"SPEAKER_{n:02d}" for n, voice in enumerate(dict.fromkeys(v for *_, v in found))
-    }
-    return [Turn(start, end, names[voice]) for start, end, voice in found]
-
-
-def _runs(active: NDArray[np.bool_], duration: float) -> Iterator[tuple[float, float]]:
-    from emodiss.models.segmentation_network import frame_start
-
-    edges = np.flatnonzero(np.diff(active, prepend=False, append=False)).reshape(-1, 2)
-    times = np.clip(frame_start(edges), 0.0, duration)
-    merged: list[list[float]] = []
-    for start, end in times.tolist():
-        if merged and start - merged[-1][1] < _SHORTEST_PAUSE_S:
-            merged[-1][1] = end
-        else:
-            merged.append([start, end])
-    return ((start, end) for start, end in merged)

