@@ -134,26 +134,19 @@ def compositions(folder: Path) -> Iterator[Recording]:
     archive = folder / "speech_16k_flac.tar"
     actors = sorted(name for name in clips if name.startswith("ravdess"))
     germans = sorted(name for name in clips if name.startswith("emodb"))
-    # Development heard the actors before; the second half of both was kept back.
-    for half, n, few in (
-        ("heard", slice(0, 12), slice(0, 5)),
-        ("kept back", slice(12, 24), slice(5, 10)),
-    ):
-        for seed, actor in enumerate(actors[n] + germans[few]):
+    # The constants were chosen on the first half of the actors; the second was kept back.
+    halves = {"heard": actors[:12] + germans[:5], "kept back": actors[12:] + germans[5:]}
+    for half, everybody in halves.items():
+        for seed, actor in enumerate(everybody):
             yield Recording(
                 f"one, {half}", actor, lambda a=actor, s=seed: compose(archive, clips, [a], 30.0, s)
             )
-        women, men = actors[n][1::2], actors[n][0::2]
-        pairs = [
-            *zip(women[::2], women[1::2]),
-            *zip(men[::2], men[1::2]),
-            *zip(women[:2], men[4:6]),
-        ]
-        for seed, pair in enumerate(pairs):
-            name = " ".join(actor[-2:] for actor in pair)
+        men, women = everybody[0:12:2], everybody[1:12:2]  # odd numbers are men
+        pairs = [(sex[i], sex[i + 1]) for sex in (women, men) for i in (0, 2, 4)]
+        for seed, pair in enumerate([*pairs, (women[0], men[4]), (women[1], men[5])]):
             yield Recording(
                 f"two, {half}",
-                name,
+                " ".join(actor[-2:] for actor in pair),
                 lambda p=pair, s=seed: compose(archive, clips, list(p), 40.0, 100 + s),
             )
 
@@ -161,7 +154,7 @@ def compositions(folder: Path) -> Iterator[Recording]:
 def compose(
     archive: Path, clips: dict[str, list[str]], actors: list[str], seconds: float, seed: int
 ) -> tuple[Sound, Reference]:
-    """String clips of actors together, one to three at a time."""
+    """Join clips of actors, one to three of an actor at a time."""
     import soundfile
 
     rng = np.random.default_rng(seed)
@@ -219,7 +212,7 @@ def score(reference: Reference, turns: list, cpu_s: float, duration: float) -> S
 
 
 HEADER = (
-    "| diarizer | what | n | counts right | DER | missed | false | confused | worst | CPU s per s |\n"
+    "| diarizer | what | n | counts right | DER | missed | false | confused | worst | CPU s/s |\n"
     "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 

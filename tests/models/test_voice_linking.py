@@ -91,7 +91,7 @@ def test_windows_decide_where_voices_are_much_alike():
 def test_a_word_is_nearer_to_a_voice_than_its_noisy_vector_says():
     # The cosine of one piece to a long cluster is bounded by its own noise.
     one, other = between(0.5)
-    assert 0.5 < voice_linking.SAME
+    assert voice_linking.SAME > 0.5
     long = pieces_of([one], [0] * 20, noise=0.0)
     for n_pieces, expected in ((1, 1), (20, 2)):
         second = pieces_of([other], [0] * n_pieces, noise=0.0)
