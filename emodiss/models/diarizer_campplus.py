@@ -38,6 +38,10 @@ _WINDOW_3_S: Final = 10.0
 _WINDOW_2021_S: Final = 5.0
 _BANDS: Final = 80
 _DIMENSIONS: Final = 192
+_AT_ONCE: Final = (0.6, 1.4, 2.5)
+"""Mean number of voices, over windows and both networks, from which one, two and three speak. One
+network's word alone is not enough: each prolongs turns where the other does not."""
+_ROUNDED: Final = (0.5, 1.5, 2.5)
 # Less than this of one person alone says nothing about the voice.
 _LEAST_FRAMES: Final = 20
 
@@ -114,9 +118,11 @@ class CampplusDiarizer(Catalogued):
             return []
         duration = len(samples) / SAMPLE_RATE
         heard = self._listen(samples)
-        mean = speaker_windows.mean_voices(heard, int(duration / FRAME_S))
-        n_voices = np.floor(mean + 0.5).astype(np.int64)
-        pieces = self._described(samples, n_voices)
+        n_frames = int(duration / FRAME_S)
+        n_voices = np.digitize(speaker_windows.mean_voices(heard, n_frames), _AT_ONCE)
+        # For the pieces the newer network alone: it tells better where one person speaks alone.
+        alone = np.digitize(speaker_windows.mean_voices(heard[:1], n_frames), _ROUNDED)
+        pieces = self._described(samples, alone)
         if not len(pieces):
             # Too little for a voice to be described: it is one voice.
             return turns_of((n_voices > 0)[:, None], duration)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE
+from emodiss.models.speaker_frames import FRAME_S, SAMPLE_RATE
 
 __all__ = ["STEP_S", "Windows", "listen", "mean_voices", "of_activities", "of_sets"]
 
@@ -94,7 +94,15 @@ def listen(
 
 
 def mean_voices(heard: Sequence[Windows], n_frames: int) -> NDArray[np.float64]:
-    """Count voices at once: mean over the windows of a network, then over networks, (n_frames,)."""
+    """Count the voices that speak at once in each frame, (n_frames,).
+
+    Parameters
+    ----------
+    heard
+        Windows of each network: the mean is taken over them first, and then over the networks.
+    n_frames
+        Of the recording.
+    """
     means: list[NDArray[np.float64]] = []
     for windows in heard:
         length = windows.active.shape[1]
@@ -105,6 +113,3 @@ def mean_voices(heard: Sequence[Windows], n_frames: int) -> NDArray[np.float64]:
             seen[first : first + length] += 1
         means.append((total / np.maximum(seen, 1))[:n_frames])
     return np.mean(means, axis=0)
-
-
-assert SETS.shape[1] == N_VOICES
