@@ -14,8 +14,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-raw": {"dissonance.scale": "raw"},
     # Embedded models, nothing to download; strided so that a laptop keeps up.
     "lite": {
-        "models.asr": None,
-        "models.aligner": None,
+        "models.asr": "whisper-tiny-en",
+        "models.aligner": "whisper-tiny-en-attention",
         "models.diarizer": "pyannote-segmentation",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",

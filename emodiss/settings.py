@@ -33,7 +33,11 @@ class MediaSettings(_Group):
 class TranscriptSettings(_Group):
     """Words and turns to utterances."""
 
-    language: str | None = Field(None, description="language code for recognition; None detects it")
+    language: str | None = Field(
+        None,
+        description="language code for recognition, where the manifest states none; None detects "
+        "it, or assumes that of a model which knows one alone",
+    )
     num_speakers: int | None = Field(None, ge=1, description="number of voices, when known")
     max_pause_s: float = Field(
         1.0, gt=0, description="a longer pause inside one speaker's talk starts a new utterance, s"
@@ -47,8 +51,14 @@ class TranscriptSettings(_Group):
     )
     align: bool = Field(
         False,
-        description="find in the sound when the words of a given transcript are said, where it "
-        "states no end (needs models.aligner)",
+        description="find in the sound when the words of a given transcript are said; they set "
+        "the times of utterances of which it states no end (needs models.aligner)",
+    )
+    max_utterance_s: float | None = Field(
+        None,
+        gt=0,
+        description="longer utterances are cut at their best pause or sentence end, s; none is 30 "
+        "for recognised words and voice activity, and leaves given transcripts as they are",
     )
 
 
@@ -184,15 +194,17 @@ class AudeeringSettings(_Group):
 
 
 class WhisperSettings(_Group):
-    """How WhisperX recognises speech; the size is chosen by models.asr."""
+    """How Whisper recognises speech; the size is chosen by models.asr."""
 
     local_folder: str | None = Field(
         None, description="CTranslate2 Whisper of one's own (with models.asr=whisperx-local)"
     )
     compute_type: Literal["default", "float16", "float32", "int8"] = Field(
-        "default", description="precision; default is float16 on a GPU and float32 on a CPU"
+        "default",
+        description="precision; default is float16 on a GPU, and on a CPU float32, or int8 for "
+        "whisper-tiny-en",
     )
-    batch_size: int = Field(8, ge=1, description="segments recognised at once")
+    batch_size: int = Field(8, ge=1, description="segments that WhisperX recognises at once")
     beam_size: int = Field(5, ge=1, description="beams of the search; WhisperX's own default")
     chunk_s: float = Field(30.0, gt=0, le=30, description="longest segment, s; Whisper hears 30")
     vad_onset: float = Field(

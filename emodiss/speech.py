@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import transcript as transcripts
+from emodiss.manifest import language_code
 from emodiss.media import Audio, Media
 from emodiss.timebase import Span
 from emodiss.transcript import Recognition, Turn, Utterance, Word
-from emodiss.transcript.timing import share_out
+from emodiss.transcript.timing import shared_out
 
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts
-in whole seconds. More would let words slip into what somebody else says."""
+in whole seconds. More would let words slip into what somebody else says. An aligner that looks at
+attention begins at the stated start: whatever comes before the first word it gives to that word."""
+
+MIN_JUDGED_WORDS = 4
+"""A shorter text is too short to say that something else is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class Transcript:
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 
-def recognise(*, audio: Audio, model: Any, settings: Any) -> Recognition:
-    """Recognise what is said in a recording.
+def recognise(*, audio: Audio, model: Any, settings: Any, row: Any = None) -> Recognition:
+    """Recognise what is said in a recording, as a whole.
 
     Parameters
     ----------
@@ -64,17 +69,33 @@ def recognise(*, audio: Audio, model: Any, settings: Any) -> Recognition:
     model
         A `Transcriber`.
     settings
-        Group `transcript`.
+        Group `transcript`; its language holds where the row states none.
+    row
+        Manifest row.
 
     Returns
     -------
     Recognition
         Times in seconds from media start; empty without sound.
+
+    Raises
+    ------
+    ModelError
+        If the model does not know the language that is stated.
     """
     if not len(audio.signal):
         return Recognition(())
-    heard = model.transcribe(audio.as_float(), audio.sample_rate, language=settings.language)
-    return replace(heard, segments=_moved(heard.segments, audio.offset))
+    language = _stated_language(row, settings)
+    heard = model.transcribe(audio.as_float(), audio.sample_rate, language=language)
+    words = tuple(
+        replace(w, start=w.start + audio.offset, end=w.end + audio.offset) for w in heard.words
+    )
+    return replace(heard, segments=_moved(heard.segments, audio.offset), words=words)
+
+
+def _stated_language(row: Any, settings: Any) -> str | None:
+    """Language that a person states: for this video, else for the run."""
+    return language_code(getattr(row, "language", None)) or settings.language
 
 
 def time_words(
@@ -96,7 +117,8 @@ def time_words(
     Returns
     -------
     tuple of Word
-        In spoken order; times in seconds from media start, or NaN where a word was not found.
+        In spoken order; times in seconds from media start, or NaN where a word was not found. Where
+        the aligner looks at attention and the recogniser has done so, its times are taken.
 
     Raises
     ------
@@ -105,32 +127,29 @@ def time_words(
     """
     if recognition is None or not recognition.segments:
         return ()
+    if recognition.words and _by_attention(model):
+        return recognition.words
     heard = model.align(
         audio.as_float(),
         audio.sample_rate,
         _moved(recognition.segments, -audio.offset),
-        language=settings.language or recognition.language,
+        language=recognition.language or settings.language,
     )
     found: list[Word] = []
     for segment, words in zip(recognition.segments, heard, strict=True):
         timed = [replace(w, start=w.start + audio.offset, end=w.end + audio.offset) for w in words]
+        usable = "repetition" not in segment.flags and any(math.isfinite(w.start) for w in timed)
         # A segment that could not be aligned keeps its place: its words share it.
-        found += timed if any(math.isfinite(w.start) for w in timed) else _shared_out(segment)
+        found += timed if usable else shared_out(segment)
     return tuple(found)
+
+
+def _by_attention(model: Any) -> bool:
+    return getattr(model, "timing", "aligned") == "attention"
 
 
 def _moved(utterances: Sequence[Utterance], by: float) -> tuple[Utterance, ...]:
     return tuple(replace(u, start=u.start + by, end=u.end + by) for u in utterances)
-
-
-def _shared_out(segment: Utterance) -> list[Word]:
-    """Words of a segment, placed in it by the length of their text."""
-    texts = segment.text.split()
-    spans = share_out(segment.start, segment.end, texts)
-    return [
-        Word(text, start, end, timing="interpolated")
-        for text, (start, end) in zip(texts, spans, strict=True)
-    ]
 
 
 def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
@@ -178,12 +197,15 @@ def align(*, media: Media, audio: Audio, model: Any, row: Any, settings: Any) ->
     -------
     Transcript
         In the order given. Utterances of which the file states no end are sought around the
-        start that it states, and get the times of their words (`timing="aligned"`); the others
-        stay as stated. One whose words were not found stays interpolated, flagged
-        `not_aligned`.
+        start that it states, and get the times of their words (`timing="aligned"`, or
+        `"attention"`); one whose words were not found stays interpolated, flagged `not_aligned`.
+        The others keep the times stated, and their words get times inside. One whose words are
+        too improbable to be what is said there is flagged `text_mismatch` and gets no times.
 
     Raises
     ------
+    ModelError
+        If the aligner is for another language than the one stated.
     TranscriptError
         If the given transcript cannot be read.
     """
@@ -193,30 +215,43 @@ def align(*, media: Media, audio: Audio, model: Any, row: Any, settings: Any) ->
     sought: list[int] = []
     windows: list[Utterance] = []
     for index, u in enumerate(utterances):
-        start = max(audio.offset, media.start, u.start - ALIGNMENT_MARGIN_S)
-        end = min(last, media.end, u.end + ALIGNMENT_MARGIN_S)
-        if u.timing == "interpolated" and u.text.strip() and start < end:
+        guessed = u.timing == "interpolated"
+        lead = ALIGNMENT_MARGIN_S if guessed and not _by_attention(model) else 0.0
+        start = max(audio.offset, media.start, u.start - lead)
+        end = min(last, media.end, u.end + (ALIGNMENT_MARGIN_S if guessed else 0.0))
+        if (guessed or not u.words) and u.text.strip() and start < end:
             sought.append(index)
             windows.append(replace(u, start=start - audio.offset, end=end - audio.offset))
     if windows:
         heard = model.align(
-            audio.as_float(), audio.sample_rate, windows, language=settings.language
+            audio.as_float(),
+            audio.sample_rate,
+            windows,
+            language=_stated_language(row, settings),
         )
+        least = getattr(model, "mismatch_below", 0.0)
         for index, words in zip(sought, heard, strict=True):
-            utterances[index] = _aligned(utterances[index], words, audio.offset)
+            utterances[index] = _aligned(utterances[index], words, audio.offset, least)
     return Transcript(tuple(utterances), f"{source}+aligned", problems=problems)
 
 
-def _aligned(utterance: Utterance, words: Sequence[Word], offset: float) -> Utterance:
+def _aligned(utterance: Utterance, words: Sequence[Word], offset: float, least: float) -> Utterance:
     """Give an utterance the times of its words, as far as they were found."""
+    guessed = utterance.timing == "interpolated"
+    scores = [word.score for word in words if math.isfinite(word.score)]
+    if len(scores) >= MIN_JUDGED_WORDS and sum(scores) < least * len(scores):
+        return replace(utterance, flags=(*utterance.flags, "text_mismatch"))
     if not any(math.isfinite(word.start) and word.end > word.start for word in words):
-        return replace(utterance, flags=(*utterance.flags, "not_aligned"))
+        flags = (*utterance.flags, "not_aligned") if guessed else utterance.flags
+        return replace(utterance, flags=flags)
     own = [
         replace(word, start=word.start + offset, end=word.end + offset, speaker=utterance.speaker)
         for word in words
     ]
     # One voice and no limit to pauses make one utterance; words not found get times in between.
     (joined,) = transcripts.join(own, [], keep_sentences=False, max_pause_s=math.inf)
+    if not guessed:
+        return replace(utterance, words=joined.words)
     doubts = ("no_length", "out_of_order")  # of the start that is not used any more
     return replace(
         utterance,
@@ -246,8 +281,9 @@ def assemble(
         For the stretch to work on.
     recognition, words, turns
         Of the stages before; None when the stage was skipped. Recognised words without an aligner
-        share their segment by length. With a given transcript, turns
-        are here only when it names no voices, as captions do; they tell them apart then.
+        have the times that the recogniser gave them, or share their segment by length. With a
+        given transcript, turns are here only when it names no voices, as captions do; they tell
+        them apart then.
     alignment
         The given transcript with the times of its words, if that was wanted.
     row
@@ -266,6 +302,7 @@ def assemble(
         If the given transcript cannot be read.
     """
     problems: tuple[str, ...] = ()
+    longest = settings.max_utterance_s
     if row.transcript:
         if alignment is not None:
             found, source = list(alignment.utterances), alignment.source
@@ -276,17 +313,25 @@ def assemble(
             found = transcripts.tell_apart(found, list(turns), max_pause_s=settings.max_pause_s)
             source += "+diarized"
     else:
-        segments = recognition.segments if recognition is not None else ()
-        said = list(words) if words is not None else [w for s in segments for w in _shared_out(s)]
-        found = transcripts.join(said, list(turns or ()), max_pause_s=settings.max_pause_s)
-        found = _doubted(found, segments)
+        heard = recognition if recognition is not None else Recognition(())
+        said = _words_of(heard) if words is None else words
+        found = transcripts.join(said, turns or (), max_pause_s=settings.max_pause_s)
+        found = _doubted(found, heard.segments)
         source = "recognised" if recognition is not None else "voice activity"
+        longest = longest or transcripts.LONGEST_S
+    if longest is not None:
+        found = transcripts.cut(found, longest, turns=turns or ())
     stretch = Span(media.start, media.end)
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.
     inside = [u for u in found if stretch.contains((u.start + u.end) / 2)]
     ordered = sorted(transcripts.with_overlap(inside), key=lambda u: (u.start, u.end, u.speaker))
     n_outside = len(found) - len(inside)
     return Transcript(tuple(ordered), source, n_outside=n_outside, problems=problems)
+
+
+def _words_of(heard: Recognition) -> tuple[Word, ...]:
+    """Words of a recogniser, with its own times where it gave any."""
+    return heard.words or tuple(w for segment in heard.segments for w in shared_out(segment))
 
 
 def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utterance]:

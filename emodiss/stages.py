@@ -84,7 +84,9 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio",),
         model="asr",
         settings=("transcript",),
+        row=("language",),
         unless="transcript",
+        version=2,
     ),
     Stage(
         "words",
@@ -93,6 +95,7 @@ STAGES: tuple[Stage, ...] = (
         model="aligner",
         settings=("transcript",),
         unless="transcript",
+        version=2,
     ),
     Stage(
         "turns",
@@ -108,9 +111,9 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "audio"),
         model="aligner",
         settings=("transcript",),
-        row=("transcript",),
+        row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=2,
+        version=3,
     ),
     Stage(
         "draft",
@@ -118,7 +121,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings=("transcript",),
         row=("transcript",),
-        version=2,
+        version=3,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.

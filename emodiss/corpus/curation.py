@@ -205,12 +205,15 @@ def _stated_languages(
 
     url = row["url"]
     heard = None
-    # A recogniser that was told the language has not found it out.
+    stated = row.get("language") or (row.get("metadata") or {}).get("language")  # older runs
+    # A recogniser that was told the language, or knows one alone, has not found it out.
     if run.settings.transcript.language is None:
         with contextlib.suppress(RunError):
-            heard = run.artifact(video, "recognition").language
+            recognition = run.artifact(video, "recognition")
+            assumed = getattr(recognition, "language_assumed", False)
+            heard = None if assumed else recognition.language
     return {
-        "manifest": (row.get("metadata") or {}).get("language"),
+        "manifest": stated,
         "recogniser": heard,
         "page": fetch.about(url, run.root / "downloads").get("language") if url else None,
         # Beside a file that was not fetched lie other people's files.

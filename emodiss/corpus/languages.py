@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from emodiss.manifest import language_code as code_of
+
 Source = Literal["manifest", "recogniser", "page", "captions", "words", "undetermined"]
 """Who says it, most trusted first: a person or a search in the manifest; a recogniser that was left
 to find out (Whisper listens to the first half minute); the video's page; captions marked as those
@@ -46,12 +48,6 @@ class Language:
 
     code: str
     by: Source
-
-
-def code_of(text: str | None) -> str:
-    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
-    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
-    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
 
 
 def spoken(

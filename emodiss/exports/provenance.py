@@ -192,7 +192,7 @@ def _holds_something(name: str, run: Run, video: str, said: pd.DataFrame, facts:
     if name == "turns":
         return bool(run.artifact(video, name))
     if name in ("words", "alignment"):
-        return bool((said["timing"] == "aligned").any())
+        return bool(said["timing"].isin(("aligned", "attention")).any())
     if name == "faces":
         return bool(facts["has_video"])
     if name == "speech_affect":

@@ -43,7 +43,6 @@ METADATA_COLUMNS = (
     "duration_s",
     "uploader",
     "upload_date",
-    "language",
     "captions",
     "query",
     "rank",
@@ -71,6 +70,8 @@ class VideoRow(BaseModel):
         Whose face is whose: `Diane=left;Sheila=2+5`. It stands against whatever is measured.
     start, end
         Stretch of the video to work on, in seconds or as `HH:MM:SS`; default is all of it.
+    language
+        What is spoken, as an ISO 639 code or tag (`en`, `en-US`); other text counts for nothing.
     license, notes
         Carried along.
     """
@@ -92,6 +93,7 @@ class VideoRow(BaseModel):
     faces: dict[str, FaceChoice] | None = None
     start: float | None = None
     end: float | None = None
+    language: str | None = None
     license: str | None = None
     notes: str | None = None
 
@@ -176,6 +178,12 @@ def parse_role(text: str) -> Role:
     return _ROLE_SYNONYMS[name]
 
 
+def language_code(text: str | None) -> str:
+    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
+    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
+    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
+
+
 def parse_faces(text: str) -> dict[str, FaceChoice]:
     """Read `speaker=face;speaker=face`.
 
@@ -226,6 +234,8 @@ COLUMN_HELP = {
     "the picture), none (never shown) or numbers of face tracks such as 2+5",
     "start": "begin of the stretch to work on, seconds or HH:MM:SS",
     "end": "end of the stretch to work on, seconds or HH:MM:SS",
+    "language": "what is spoken, such as en or en-US; a recogniser that does not know it refuses "
+    "the video",
     "license": "terms of the video, carried along",
     "notes": "free text, carried along",
 }

@@ -146,8 +146,9 @@ class Wav2Vec2Aligner(Catalogued):
         if language is not None and language != self._language:
             raise ModelError(
                 f"The aligner '{self.name}' is for '{self._language}', the text is '{language}'.",
-                next_step="Give a wav2vec2 of that language with --set alignment.folder=..., or do "
-                "without word times: --set models.aligner=none.",
+                next_step="Give a wav2vec2 of that language: --set models.aligner=wav2vec2-local "
+                "--set alignment.local_folder=...; or do without word times: --set "
+                "models.aligner=none.",
                 code="language",
             )
         audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)

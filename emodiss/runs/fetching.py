@@ -163,7 +163,8 @@ def shareable(rows: Iterable[Mapping[str, Any]]) -> str:
     found: list[dict[str, str]] = []
     for row in rows:
         if row["url"]:
-            own: Mapping[str, str] = row.get("metadata") or {}
+            own: dict[str, str] = {**(row.get("metadata") or {})}
+            own |= {"language": row.get("language") or own.get("language", "")}
             found.append(
                 {
                     "id": row["id"],

@@ -2,11 +2,13 @@
 
 `read` takes a transcript that somebody gives (STM, WebVTT, SRT, CSV, WhisperX JSON, YouTube
 json3); `join` makes one from recognised words and diarized turns, `tell_apart` gives voices to
-one that names none; `with_overlap` measures how much of each utterance somebody else talks over.
+one that names none; `cut` shortens what is too long; `with_overlap` measures how much of each
+utterance somebody else talks over.
 """
 
 from __future__ import annotations
 
+from emodiss.transcript.cutting import LONGEST_S, cut
 from emodiss.transcript.join import join, tell_apart, with_overlap
 from emodiss.transcript.readers import (
     FORMATS,
@@ -20,6 +22,7 @@ from emodiss.transcript.records import Problem, Recognition, Timing, Turn, Utter
 
 __all__ = [
     "FORMATS",
+    "LONGEST_S",
     "SPEAKER_DEFAULT",
     "Problem",
     "Recognition",
@@ -27,6 +30,7 @@ __all__ = [
     "Turn",
     "Utterance",
     "Word",
+    "cut",
     "error_of",
     "join",
     "read",

@@ -7,9 +7,10 @@ from typing import Literal
 
 from emodiss.timebase import Seconds, Span
 
-Timing = Literal["aligned", "interpolated", "given", "detected"]
-"""How times were obtained: by forced alignment, by interpolation between neighbours, stated in a
-transcript that was given, or detected as voice activity."""
+Timing = Literal["aligned", "attention", "interpolated", "given", "detected"]
+"""How times were obtained: by forced alignment, by a recogniser's cross-attention (coarser), by
+interpolation between neighbours, stated in a transcript that was given, or detected as voice
+activity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,12 @@ class Utterance:
         - `not_aligned`: the sound was searched for its words, and they were not found;
         - `speaker_unread`: the line begins with what may be the name of a voice and cannot be
           told for one; its voice is unknown;
+        - `text_mismatch`: what is said there seems to be something else than the text;
         - `speaker_change`: captions mark that another, unnamed voice begins here;
         - `no_speech`, `low_probability`, `repetition`: a recogniser's text that may be invented,
           because it heard nobody, doubted its words, or repeated itself;
+        - `language_or_noise_doubtful`: most of what was recognised in this recording is doubted;
+        - `cut`: part of a longer utterance, cut by `transcript.max_utterance_s`;
         - `no_words`: only a description in brackets or a music sign.
     """
 
@@ -125,10 +129,23 @@ class Recognition:
         what speaks against the text, as in `Utterance`.
     language
         ISO 639-1 code of what is spoken; None when nobody speaks.
+    words
+        All words with their times, where the recogniser tells them; its probabilities as scores.
+    language_assumed
+        Whether nobody stated the language to a model that knows one alone.
     """
 
     segments: tuple[Utterance, ...]
     language: str | None = None
+    words: tuple[Word, ...] = ()
+    language_assumed: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        found = ("language_assumed",) if self.language_assumed else ()
+        doubt = "language_or_noise_doubtful"
+        return (*found, doubt) if any(doubt in s.flags for s in self.segments) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from emodiss.transcript.records import Row, Utterance
+from emodiss.transcript.records import Row, Utterance, Word
 
 SECONDS_PER_CHARACTER = 0.065
 """Pace assumed where only text is known: English conversation runs at about 210 words a minute
@@ -56,6 +56,20 @@ def share_out(start: float, end: float, texts: Sequence[str]) -> list[tuple[floa
         edges.append(start + (on_grid(offset) if coarse else offset))
     edges.append(end)
     return list(pairwise(edges))
+
+
+def shared_out(segment: Utterance) -> list[Word]:
+    """Words of a recognised segment, placed in it by the length of their text.
+
+    Text that repeats itself is one word: no part of a loop has a time of its own, and nothing
+    may cut it into rows.
+    """
+    texts = [segment.text] if "repetition" in segment.flags else segment.text.split()
+    spans = share_out(segment.start, segment.end, texts)
+    return [
+        Word(text, start, end, timing="interpolated")
+        for text, (start, end) in zip(texts, spans, strict=True)
+    ]
 
 
 def longest_rising(values: Sequence[float]) -> list[int]:

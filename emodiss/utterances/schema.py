@@ -40,7 +40,7 @@ class Column:
 SPEECH_STATUSES = ("ok", "no_audio", "too_short", "silent", "overlap")
 FACE_STATUSES = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
 ROLE_CHOICES = ("therapist", "patient", "other")
-TIMINGS = ("aligned", "interpolated", "given", "detected")
+TIMINGS = ("aligned", "attention", "interpolated", "given", "detected")
 
 _ID, _TEXT, _NUMBER, _COUNT, _FLAG = "str", "str", "float64", "Int64", "boolean"
 

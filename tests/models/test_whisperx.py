@@ -12,7 +12,7 @@ import pytest
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models.align_whisperx import Wav2Vec2Aligner
-from emodiss.models.asr_whisperx import WhisperX, doubts
+from emodiss.models.asr_whisperx import WhisperX
 from emodiss.transcript import Utterance
 from tests import make
 from tests.models import tiny_speech
@@ -89,25 +89,8 @@ def test_random_weights_are_doubted(recogniser):
     assert all("low_probability" in s.flags for s in segments)
 
 
-@pytest.mark.parametrize(
-    ("text", "log_probability", "no_speech", "level", "flags"),
-    [
-        ("How have you been since last week?", -0.2, 0.01, -25.0, ()),
-        ("Thank you for watching.", -0.4, 0.93, -45.0, ("no_speech",)),
-        ("Thank you.", -0.4, 0.1, -75.0, ("no_speech",)),
-        ("perhaps something else", -1.4, 0.1, -25.0, ("low_probability",)),
-        ("no no no no", -0.3, 0.0, -25.0, ("repetition",)),
-        ("no no no", -0.3, 0.0, -25.0, ()),
-        ("I see what you mean. " * 4, -0.3, 0.0, -25.0, ("repetition",)),
-        ("abc" * 40, -0.3, 0.0, -25.0, ("repetition",)),
-    ],
-)
-def test_doubts(text, log_probability, no_speech, level, flags):
-    assert doubts(text, log_probability, no_speech, level) == flags
-
-
 def test_the_probability_of_no_speech_is_whispers_own(recogniser, monkeypatch):
-    monkeypatch.setattr("emodiss.models.asr_whisperx.NO_SPEECH_PROBABILITY", -1.0)
+    monkeypatch.setattr("emodiss.models.text_doubts.NO_SPEECH_PROBABILITY", -1.0)
     segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en").segments
     assert all("no_speech" in s.flags for s in segments)
     assert len(recogniser._pipeline.model.model.no_speech) == len(segments)

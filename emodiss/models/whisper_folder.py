@@ -1,0 +1,107 @@
+"""A CTranslate2 Whisper in a folder: loading it, and the language it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from emodiss.errors import ModelError, ModelMissing
+
+FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+
+
+def require_files(folder: Path, *, name: str) -> None:
+    """Insist that a folder holds a Whisper.
+
+    Raises
+    ------
+    ModelMissing
+        Naming the files that it lacks.
+    """
+    absent = [file for file in FILES if not (folder / file).is_file()]
+    if absent:
+        raise ModelMissing(
+            f"The Whisper folder {folder} lacks {', '.join(absent)}.",
+            next_step=f"Fetch it with: emodiss models pull {name}, or give a folder that "
+            "ctranslate2 converted; or give transcripts and use --preset lite.",
+        )
+
+
+def load(make: Any, folder: Path, *, device: str, threads: int, compute_type: str) -> Any:
+    """Load the weights.
+
+    Parameters
+    ----------
+    make
+        `WhisperModel` of faster-whisper or of WhisperX.
+    folder
+        Holds `FILES` and a vocabulary.
+    device, threads, compute_type
+        As CTranslate2 takes them.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no Whisper, or this device cannot compute so.
+    """
+    try:
+        return make(
+            str(folder),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=threads,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"The folder {folder} cannot be loaded as a CTranslate2 Whisper with compute type "
+            f"'{compute_type}' on {device}.",
+            next_step="Convert the model with ct2-transformers-converter, or set another "
+            "whisper.compute_type.",
+        ) from error
+
+
+def language_for(
+    language: str | None, known: Sequence[str], *, name: str
+) -> tuple[str | None, bool]:
+    """Settle in which language a model listens.
+
+    Parameters
+    ----------
+    language
+        ISO 639-1 code that a person states, or None.
+    known
+        Languages of the model.
+    name
+        Catalog name of the model, for the message.
+
+    Returns
+    -------
+    language : str or None
+        None where the model must find it out.
+    assumed : bool
+        Whether nobody stated it: a model of one language cannot find out another.
+
+    Raises
+    ------
+    ModelError
+        If the model does not know the stated language.
+    """
+    alone = len(known) == 1
+    if language is None:
+        return (known[0], True) if alone else (None, False)
+    if language in known:
+        return language, False
+    raise ModelError(
+        f"The model '{name}' does not know the language '{language}'.",
+        next_step=(
+            f"It knows {known[0]} alone. Choose a model of many languages, and do without an "
+            "aligner of English: emodiss models pull whisperx-small, then --set "
+            "models.asr=whisperx-small --set models.aligner=none (whisperx-large-v3 is better and "
+            "slower); or give this video a transcript."
+            if alone
+            else f"Set transcript.language to one of: {', '.join(sorted(known))}."
+        ),
+        code="language",
+    )
