@@ -32,6 +32,9 @@ MEANINGS: Final[dict[str, str]] = {
     "worked on and are left out; check the manifest's start and end if they should count.",
     "malformed_rows": "Rows of the given transcript could not be read and are left out; correct "
     "them and run again, or fail such videos with annotate --strict.",
+    "text_mismatch": "Some utterances of the given transcript do not seem to be what is said at "
+    "their times (flag text_mismatch); check that it belongs to this video, its times, and that "
+    "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known; state it in "

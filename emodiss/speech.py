@@ -56,6 +56,8 @@ class Transcript:
         found = () if self.utterances else ("no_speech",)
         found = (*found, "outside_stretch") if self.n_outside else found
         found = (*found, "malformed_rows") if self.problems else found
+        mismatch = any("text_mismatch" in u.flags for u in self.utterances)
+        found = (*found, "text_mismatch") if mismatch else found
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 

@@ -239,6 +239,6 @@ def check_aligner(aligner: Aligner) -> None:
             assert type(word.start) is float and type(word.end) is float
             assert utterance.start <= word.start <= word.end <= utterance.end + 1e-6
             assert math.isnan(word.score) or 0 <= word.score <= 1
-            assert word.timing in ("aligned", "interpolated")
+            assert word.timing in ("aligned", "attention", "interpolated")
     assert aligner.align(signal, 16_000, given, language="en") == found, "the same every time"
     assert aligner.align(signal, 16_000, [], language="en") == []

