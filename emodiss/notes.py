@@ -21,13 +21,14 @@ MEANINGS: Final[dict[str, str]] = {
     "turned polarity, so only the louder one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
-    "language_assumed": "Nobody states which language is spoken, and the recogniser knows English "
-    "alone, so English is assumed; state it in the manifest's column language or with --set "
-    "transcript.language=en. For another language see: --set models.asr=whisperx-small.",
-    "language_or_noise_doubtful": "Most of the recognised words are doubtful: another language, "
-    "noise, music or several people at once. Trust none of them unheard; try a larger model "
-    "(--set models.asr=whisperx-small or whisperx-large-v3, after emodiss models pull), or give "
-    "a transcript.",
+    "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
+    "alone, which is assumed; state it in the manifest's column language or with --set "
+    "transcript.language=en, or choose a recogniser of many languages: --set "
+    "models.asr=whisperx-small.",
+    "language_or_noise_doubtful": "Most of the recognised words are doubtful (another language, "
+    "noise, music, or several people at once), so trust none of them unheard; try a larger model, "
+    "--set models.asr=whisperx-small or whisperx-large-v3 after emodiss models pull, or give a "
+    "transcript.",
     "outside_stretch": "Utterances of the given transcript lie outside the stretch that was "
     "worked on and are left out; check the manifest's start and end if they should count.",
     "malformed_rows": "Rows of the given transcript could not be read and are left out; correct "

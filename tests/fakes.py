@@ -175,6 +175,8 @@ ENTRIES = {
 }
 
 SETTINGS = {
+    "models.asr": None,
+    "models.aligner": None,
     "models.faces": "fake-faces",
     "models.face_affect": "fake-face",
     "models.speech_affect": "fake-speech",

@@ -144,8 +144,8 @@ class Recognition:
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = ("language_assumed",) if self.language_assumed else ()
-        doubt = "language_or_noise_doubtful"
-        return (*found, doubt) if any(doubt in s.flags for s in self.segments) else found
+        doubtful = any("language_or_noise_doubtful" in s.flags for s in self.segments)
+        return (*found, "language_or_noise_doubtful") if doubtful else found
 
 
 @dataclass(frozen=True, slots=True)
