@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,11 +29,14 @@ from emodiss.models.attention_times import STEP_S, drawn_in
 from emodiss.models.catalog import Catalogued
 from emodiss.models.text_doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance, Word
+from emodiss.transcript.join import ends_sentence
 from emodiss.transcript.timing import shared_out
 
 __all__ = ["FasterWhisper"]
 
 _RATE: Final = 16_000
+_JUDGED_WORDS: Final = 3
+"""The mean probability of fewer words says little about them."""
 _BLOCK_S: Final = 600
 """Speech is looked for in so many seconds at once; the memory of it is a hundred megabytes."""
 
@@ -125,8 +127,8 @@ class FasterWhisper(Catalogued):
         Returns
         -------
         Recognition
-            Segments as Whisper cuts them, at most `chunk_s`, and their words with times; flags
-            name doubts: `no_speech`, `low_probability`, `repetition`, and
+            Sentences, as far as punctuation shows them, and their words with times; flags name
+            doubts: `no_speech`, `low_probability`, `repetition`, and
             `language_or_noise_doubtful` where most of the recording is doubted. Empty when there
             is no speech.
 
@@ -160,9 +162,7 @@ class FasterWhisper(Catalogued):
             )
             spoken = about.language
             for segment in restore_speech_timestamps(found, window, _RATE):
-                # Marks alone ("...") are Whisper's way to write a sound that is no speech.
-                if any(character.isalnum() for character in segment.text):
-                    one, its_words = self._segment(segment, audio)
+                for one, its_words in self._judged(segment, audio):
                     segments.append(one)
                     words.append(its_words)
         return Recognition(
@@ -205,40 +205,60 @@ class FasterWhisper(Catalogued):
                 yield {"start": start + stretch["start"], "end": start + stretch["end"]}
             start = following
 
-    def _segment(
+    def _judged(
         self, segment: Any, audio: NDArray[np.float32]
-    ) -> tuple[Utterance, tuple[Word, ...]]:
-        """Judge a segment of Whisper's; its words get the probabilities as scores."""
-        text = segment.text.strip()
+    ) -> Iterator[tuple[Utterance, tuple[Word, ...]]]:
+        """Judge what Whisper says sentence by sentence; a loop stays in one piece."""
         last = len(audio) / _RATE
-        start = min(max(float(segment.start), 0.0), last - STEP_S)
-        end = min(max(float(segment.end), start + STEP_S), last)
-        said = [word for word in segment.words or () if word.word.strip()]
-        flags = doubts(
-            text,
-            float(segment.avg_logprob),
-            float(segment.no_speech_prob),
-            level_db(audio[round(start * _RATE) : round(end * _RATE)]),
-            word_probability=float(np.mean([w.probability for w in said])) if said else math.nan,
-            belief=self._belief,
+        timed = drawn_in(
+            [
+                Word(
+                    word.word.strip(),
+                    min(max(float(word.start), 0.0), last),
+                    min(max(float(word.end), 0.0), last),
+                    timing="attention",
+                    score=min(max(float(word.probability), 0.0), 1.0),
+                )
+                for word in segment.words or ()
+                if word.word.strip()
+            ],
+            audio,
         )
-        one = Utterance(start, end, "", text, timing="detected", flags=flags)
-        if "repetition" in flags or not said:
-            return one, tuple(shared_out(one))
-        words = [
-            Word(
-                word.word.strip(),
-                min(float(word.start), last),
-                min(float(word.end), last),
-                timing="attention",
-                score=min(max(float(word.probability), 0.0), 1.0),
+        whole = doubts(segment.text.strip(), 0.0, 0.0)
+        for words in [timed] if whole else _sentences(timed):
+            text = " ".join(word.text for word in words)
+            # Marks alone ("...") are Whisper's way to write a sound that is no speech.
+            if not any(character.isalnum() for character in text):
+                continue
+            start, end = min(words[0].start, last - STEP_S), words[-1].end
+            end = max(end, start + STEP_S)
+            scores = [word.score for word in words]
+            flags = doubts(
+                text,
+                float(segment.avg_logprob),
+                float(segment.no_speech_prob),
+                level_db(audio[round(start * _RATE) : round(end * _RATE)]),
+                word_probability=float(np.mean(scores))
+                if len(words) >= _JUDGED_WORDS
+                else math.nan,
+                belief=self._belief,
             )
-            for word in said
-        ]
-        timed = tuple(drawn_in(words, audio))
-        return replace(one, start=timed[0].start, end=timed[-1].end), timed
+            one = Utterance(start, end, "", text, timing="detected", flags=flags)
+            yield one, tuple(shared_out(one) if "repetition" in flags else words)
 
     def close(self) -> None:
         """Give the memory back."""
         self._model = None
         gc.collect()
+
+
+def _sentences(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
+    """Words up to each sentence end; too few to be judged stay with those beside them."""
+    first = 0
+    for place in range(1, len(words)):
+        enough = place - first >= _JUDGED_WORDS and len(words) - place >= _JUDGED_WORDS
+        if enough and ends_sentence(words[place - 1].text):
+            yield words[first:place]
+            first = place
+    if words:
+        yield words[first:]
