@@ -147,7 +147,7 @@ def annotate(
                 current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
             finally:
                 pool.close()
-            tables.gather(store, current)
+            tables.gather(store, current, stride=chosen.face_affect.stride)
             if figures:
                 from emodiss.plots import figures as paper_figures
 
