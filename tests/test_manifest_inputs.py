@@ -59,9 +59,8 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 def test_a_folder_gives_its_media_in_order_with_the_transcripts_beside(tmp_path):
-    folder = touch(
-        tmp_path / "study", "b.mp4", "a 1.MOV", "a 1.stm", "b.srt", "notes.txt", ".hidden.mp4", "c.wav"
-    )  # fmt: skip
+    media = ("b.mp4", "a 1.MOV", ".hidden.mp4", "c.wav")
+    folder = touch(tmp_path / "study", *media, "a 1.stm", "b.srt", "notes.txt")
     touch(folder / "inside", "d.mp4")
     found = opened(folder)
     assert [row.id for row in found.rows] == ["a-1", "b", "c"] and found.problems == ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests, presets
-from emodiss.errors import EmodissError, RunError, SettingsError
+from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
@@ -195,9 +195,10 @@ def _sources(run: Run) -> list[Path] | None:
         return None
     found: list[Path] = []
     for source in inputs["sources"]:
-        near = source["beside_run"] and run.root.absolute() / source["beside_run"]
-        path = Path(os.path.normpath(near)) if near else Path(source["path"])
-        found.append(path if path.exists() else Path(source["path"]))
+        path, near = Path(source["path"]), source["beside_run"]
+        if not path.exists() and near:
+            path = Path(os.path.normpath(run.root.absolute() / near))
+        found.append(path)
     return found
 
 
@@ -235,10 +236,13 @@ def reopened(root: Path, *, allow_local: bool = False) -> Manifest:
         )
     if not sources:
         return _from_memory(run, allow_local=allow_local)
-    missing = next((path for path in sources if not path.exists()), None)
-    if missing is not None and len(sources) == 1:
-        raise RunError(f"'{missing}', which this run was made from, is not there.", next_step=again)
-    return manifests.opened(sources, allow_local=allow_local)
+    try:
+        return manifests.opened(sources, allow_local=allow_local)
+    except ManifestError as error:
+        raise RunError(
+            f"What the run '{root.name}' was made from cannot be read: {error.what}",
+            next_step=again,
+        ) from error
 
 
 def _from_memory(run: Run, *, allow_local: bool) -> Manifest:

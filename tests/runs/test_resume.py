@@ -87,7 +87,7 @@ def test_videos_that_leave_a_run_are_named(clips, stand_ins, tmp_path):
 def test_a_default_folder_is_not_taken_over_by_a_namesake(clips, stand_ins):
     annotate(clips / "a.mp4", stand_ins)
     shutil.copy(clips / "b.mp4", clips / "a.mkv")
-    with pytest.raises(RunError, match="holds the run of 'a.mp4'"):
+    with pytest.raises(RunError, match=r"holds the run of 'a\.mp4'"):
         annotate(clips / "a.mkv", stand_ins)
 
 
