@@ -222,11 +222,11 @@ def status(
     found = _noted(loaded)
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     rows: list[dict[str, Any]] = []
-    outcomes = loaded.outcomes
+    outcomes, next_stages = loaded.outcomes, _next_stages(loaded)
     for video in dict.fromkeys([*loaded.videos, *failures]):
         mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
         failure = failures.get(video)
-        waiting = "" if failure else _next_stage(mine)
+        waiting = "" if failure else next_stages.get(video, "")
         notes = [code for code, videos in found.items() if video in videos]
         rows.append(
             {
@@ -263,12 +263,27 @@ def _noted(run: Run) -> dict[str, set[str]]:
     return dict(sorted(found.items()))
 
 
-def _next_stage(outcomes: dict[str, Any]) -> str:
-    """Name the stage at which work goes on; empty when all is done."""
+def _next_stages(run: Run) -> dict[str, str]:
+    """Name the stage at which work on each video goes on; empty when all is done.
+
+    A run puts its stages into the journal in their order, so a stage that was last told of before
+    the one ahead of it has not been reached since.
+    """
     from emodiss.stages import STAGES
 
-    settled = {name for name, o in outcomes.items() if o.status in ("done", "cached", "skipped")}
-    return next((stage.name for stage in STAGES if stage.name not in settled), "")
+    told: dict[tuple[str, str], tuple[int, str]] = {}
+    for place, outcome in enumerate(run.store.outcomes()):
+        told[outcome.video, outcome.stage] = place, outcome.status
+    found: dict[str, str] = {}
+    for video in run.videos:
+        found[video], last = "", -1
+        for stage in STAGES:
+            place, state = told.get((video, stage.name), (-1, ""))
+            if place < last or state not in ("done", "cached", "skipped"):
+                found[video] = stage.name
+                break
+            last = place
+    return found
 
 
 def doctor(
