@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         utterances as utterances,
     )
     from emodiss.errors import EmodissError as EmodissError
-    from emodiss.runs.annotate import annotate as annotate, plan as plan
+    from emodiss.runs.annotate import annotate as annotate, plan as plan, resume as resume
     from emodiss.runs.run import Run as Run, load as load
 
 _MODULES = (
@@ -77,6 +77,7 @@ _NAMES = {
     "annotate": "emodiss.runs.annotate",
     "load": "emodiss.runs.run",
     "plan": "emodiss.runs.annotate",
+    "resume": "emodiss.runs.annotate",
 }
 
 __all__ = ["__version__", *_MODULES, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

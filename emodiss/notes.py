@@ -53,6 +53,42 @@ MEANINGS: Final[dict[str, str]] = {
 }
 """One sentence per code: what is so, and what to do about it."""
 
+REASONS: Final[dict[str, str]] = {
+    "speech:no_audio": "the video has no sound",
+    "speech:too_short": "too short to judge the voice",
+    "speech:silent": "the voice is not audible",
+    "speech:overlap": "others speak at the same time",
+    "face:no_video": "the video has no picture",
+    "face:off_screen": "the face is out of the picture",
+    "face:too_small": "the face is too small",
+    "face:too_few_frames": "the face is in view too briefly",
+    "face:unbound": "nobody knows whose face it is",
+    "face:low_coverage": "the face is in view for too little of it",
+    "listener:not_measured": "only speakers' faces are measured (face_affect.who=speaker)",
+    "listener:no_video": "the video has no picture",
+    "listener:off_screen": "nobody but the speaker is in the picture",
+    "listener:unbound": "the other face in the picture may be the speaker's",
+    "listener:talking": "the others in the picture speak too",
+    "listener:too_small": "the listener's face is too small",
+    "listener:too_few_frames": "the listener's face is in view too briefly",
+    "words:no_recogniser": "no transcript is given and no model recognises speech",
+    "words:none": "nothing was recognised",
+    "role:unknown": "the part in the conversation is not known",
+}
+"""Why a measure is missing, `channel:status` as in the tables, in words."""
+
+
+def reason_words(reason: str) -> str:
+    """Put reason codes into words.
+
+    Parameters
+    ----------
+    reason
+        Codes as in the column `dissonance_reason`, `;` between.
+    """
+    parts = [part for part in reason.split(";") if part]
+    return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
+
 
 def meaning(code: str) -> str:
     """Return what a note means.

@@ -25,7 +25,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-DEFAULT = "paper"
+DEFAULT = "lite"
+"""Of a new run for which nobody names another: it needs nothing but the package itself."""
+
+DEFAULT_SAID = (
+    "preset lite, the models that come with emodiss; for those of the paper: --preset paper"
+)
+"""The line that says so before work begins."""
 
 
 def changes_of(preset: str) -> dict[str, Any]:

@@ -139,11 +139,41 @@ class SpeechAffectSettings(_Group):
         0.5, ge=0, le=1, description="largest share of an utterance that others talk over"
     )
     silence_dbfs: float = Field(-60.0, le=0, description="quieter utterances are silent, dB")
+    window_s: float | None = Field(
+        3.0,
+        gt=0,
+        description="length of the windows in which the voice is measured over time inside longer "
+        "utterances, s; none measures no windows; changes no utterance's value",
+    )
+    hop_s: float = Field(
+        1.5, gt=0, description="largest distance from one window's start to the next, s"
+    )
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> SpeechAffectSettings:
+        if self.window_s is None:
+            return self
+        if self.window_s < self.min_duration_s:
+            raise ValueError(
+                f"windows of {self.window_s:g} s are shorter than min_duration_s "
+                f"({self.min_duration_s:g} s), and none could be measured"
+            )
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"hop_s ({self.hop_s:g}) is longer than window_s ({self.window_s:g}), which would "
+                "leave speech between windows"
+            )
+        return self
 
 
 class FaceAffectSettings(_Group):
-    """Which frames of the speaker's face are measured, and when there are enough."""
+    """Which frames of whose faces are measured, and when there are enough."""
 
+    who: Literal["speaker", "all"] = Field(
+        "speaker",
+        description="speaker measures the speaker's face; all measures the other faces too, while "
+        "they listen and while nobody speaks, in columns of their own",
+    )
     stride: int = Field(1, ge=1, description="measure every n-th tick of the 30 FPS clock")
     min_frames: int = Field(5, ge=1, description="fewest measured face frames")
     min_size: float = Field(20, ge=1, description="smallest face side that is measured, pixels")

@@ -45,6 +45,10 @@ class Stage:
         transcript that names them.
     only_if
         Manifest column without which there is nothing to do, and a setting that must be true.
+    off
+        Setting and the value of it that makes the stage needless.
+    apart
+        Settings of its groups that cannot change its result; they stay out of its key.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -60,6 +64,8 @@ class Stage:
     role_labels: bool = False
     unless: str | None = None
     only_if: tuple[str, str] | None = None
+    off: tuple[str, Any] | None = None
+    apart: tuple[str, ...] = ()
     version: int = 1
 
     def load(self) -> Callable[..., Any]:
@@ -168,6 +174,15 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio", "transcript"),
         model="speech_affect",
         settings=("speech_affect",),
+        apart=("speech_affect.window_s", "speech_affect.hop_s"),
+    ),
+    Stage(
+        "voice_windows",
+        "emodiss.utterances:measure_windows",
+        reads=("audio", "transcript", "speech_affect"),
+        model="speech_affect",
+        settings=("speech_affect",),
+        off=("speech_affect.window_s", None),
     ),
     Stage(
         "face_affect",
@@ -175,14 +190,25 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "people"),
         model="face_affect",
         settings=("face_affect",),
+        apart=("face_affect.who",),
         source=True,
         version=2,
     ),
     Stage(
+        "listener_affect",
+        "emodiss.utterances:measure_listeners",
+        reads=("media", "transcript", "tracks", "people"),
+        model="face_affect",
+        settings=("face_affect",),
+        off=("face_affect.who", "speaker"),
+        source=True,
+    ),
+    Stage(
         "utterances",
         "emodiss.utterances:tabulate",
-        reads=("wording", "roles", "people", "speech_affect", "face_affect"),
+        reads=("wording", "roles", "people", "speech_affect", "face_affect", "listener_affect"),
         settings=("dissonance", "face_affect"),
+        apart=("face_affect.who",),  # said by whether there are listeners
         row=("id",),
         version=3,
     ),

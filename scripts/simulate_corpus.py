@@ -94,8 +94,15 @@ def simulate(folder: Path, *, sessions: int, n: int, seed: int = 0) -> None:
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
-    frames = utterances.conform(pd.DataFrame(), utterances.FRAME_SCHEMA)
-    tables = {"utterances": table, "videos": videos, "face_frames": frames}
+    empty = {
+        name: utterances.conform(pd.DataFrame(), schema)
+        for name, schema in {
+            "face_frames": utterances.FRAME_SCHEMA,
+            "face_summary": utterances.FACE_SUMMARY_SCHEMA,
+            "voice_windows": utterances.WINDOW_SCHEMA,
+        }.items()
+    }
+    tables = {"utterances": table, "videos": videos, **empty}
     for name, content in tables.items():
         (folder / f"{name}.parquet").write_bytes(codecs.to_parquet(content))
     facts = {"settings": Settings().model_dump(mode="json"), "problems": []}

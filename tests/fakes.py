@@ -39,6 +39,22 @@ class Faces:
         return found
 
 
+class TwoFaces(Faces):
+    """Finds a face in the left half and one in the right half of every picture."""
+
+    identity = "fake-two-faces"
+
+    def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
+        h, w = frames[0].shape[:2]
+        box = np.array([[0.05, 0.2, 0.45, 0.8], [0.55, 0.2, 0.95, 0.8]]) * [w, h, w, h]
+        points = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.65], [0.58, 0.65]])
+        points = np.stack([points * [0.5 * w, h], points * [0.5 * w, h] + [0.5 * w, 0]])
+        both = FaceBoxes(
+            box.astype(np.float32), np.full(2, 0.99, np.float32), points.astype(np.float32)
+        )
+        return [both] * len(frames)
+
+
 class Face:
     """Valence is brightness; arousal is 0."""
 
@@ -165,6 +181,7 @@ ENTRIES = {
     e.name: e
     for e in (
         _entry("fake-faces", "faces", "Faces"),
+        _entry("fake-two-faces", "faces", "TwoFaces"),
         _entry("fake-face", "face_affect", "Face", "signed"),
         _entry("fake-speech", "speech_affect", "Speech", "unit"),
         _entry("fake-broken", "speech_affect", "Broken", "signed"),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from emodiss.errors import SettingsError
-from emodiss.presets import PRESETS, changes_of
+from emodiss.presets import DEFAULT, PRESETS, changes_of
 from emodiss.prompts import DEFAULTS, LITERAL, PromptOptions
 from emodiss.settings import NAMES, Settings, resolve
 
@@ -17,8 +17,9 @@ def test_presets_change_only_settings_that_exist():
         resolve(changes_of(name))
 
 
-def test_the_paper_is_the_default_and_its_threshold_is_the_papers():
-    assert resolve({}) == Settings()
+def test_settings_are_the_papers_and_a_run_takes_the_embedded_models():
+    assert resolve({}) == Settings() == resolve(changes_of("paper"))
+    assert DEFAULT == "lite"
     assert Settings().dissonance.threshold == 0.5
     assert resolve(changes_of("paper-raw")).dissonance.scale == "raw"
 

@@ -61,6 +61,7 @@ review = typer.Typer(
 app.add_typer(review, name="review")
 
 app.command("annotate")(run_commands.annotate)
+app.command("resume")(run_commands.resume)
 app.command("demo")(run_commands.demo)
 app.command("status")(run_commands.status)
 app.command("doctor")(run_commands.doctor)

@@ -1,19 +1,38 @@
-"""Commands that make or inspect a run: annotate, demo, status, doctor."""
+"""Commands that make or inspect a run: annotate, resume, demo, status, doctor."""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emodiss import presets
 from emodiss.cli import output
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
+    from emodiss.runs.summary import Determined
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder; continued when it exists.")]
-Preset = Annotated[str, typer.Option(help="paper, paper-raw or lite (embedded models).")]
+OutOrBeside = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Run folder; continued when it exists. By default NAME-run beside what is named.",
+    ),
+]
+Preset = Annotated[str, typer.Option(help="lite (embedded models), paper or paper-raw.")]
+PresetOrOwn = Annotated[
+    str | None,
+    typer.Option(
+        help="lite (embedded models; for a new run the default), paper or paper-raw. Without it "
+        "a run that exists goes on with its own preset and settings."
+    ),
+]
 Assign = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: group.name=value; repeatable.")
 ]
@@ -33,21 +52,36 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")
 
 # Videos that a summary names before it leaves the rest to `status`.
 _NAMED = 5
+# Reasons that a summary gives for what is missing; the table has them all.
+_REASONS_SHOWN = 3
+
+
+Engine = Annotated[str, typer.Option(help="local or ray.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int, typer.Option(help="CPU threads per model.", min=1)]
+Figures = Annotated[bool, typer.Option(help="Draw the figures at the end.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Fetch no video; those never fetched fail.")
+]
 
 
 def annotate(
-    manifest: Annotated[Path, typer.Argument(help="CSV with the columns id and path or url.")],
-    out: Out = Path("run"),
-    preset: Preset = "paper",
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="A CSV with the columns id and path or url; or media files; or a folder of them. "
+            "A transcript beside a file, of the same name, is used."
+        ),
+    ],
+    out: OutOrBeside = None,
+    preset: PresetOrOwn = None,
     assign: Assign = None,
     workers: Workers = None,
-    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads per model.", min=1)] = 1,
-    figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Fetch no video; those never fetched fail.")
-    ] = False,
+    engine: Engine = "local",
+    device: Device = "cpu",
+    threads: Threads = 1,
+    figures: Figures = True,
+    offline: Offline = False,
     allow_local: AllowLocal = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[
@@ -61,24 +95,26 @@ def annotate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Annotate every video of a manifest: words, faces, affect, dissonance, prompts, figures."""
+    """Annotate videos: words, faces, affect, dissonance, prompts, figures."""
     from emodiss import manifest as manifests
     from emodiss.runs.annotate import annotate as run_annotate, plan
 
     changes = list(assign or [])
-    read = manifests.read(manifest, allow_local=allow_local)
+    read = manifests.opened(inputs, allow_local=allow_local)
+    name = Path(inputs[0]).name if len(inputs) == 1 else "emodiss"
     if strict:
         read.raise_problems()
         changes.append("transcript.strict=true")
     if dry_run:
         for problem in read.problems:
-            output.say(f"{manifest.name}: {problem}")
+            output.say(f"{name}: {problem}")
         planned = plan(read, out=out, preset=preset, settings=changes)
         output.show([_fields(job) for job in planned], as_json=as_json)
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
         return
-    with output.progress_bars(quiet=quiet) as progress:
+    root = out if out is not None else manifests.run_folder(read)
+    with _going_on(root), output.progress_bars(quiet=quiet) as progress:
         run = run_annotate(
             read,
             out=out,
@@ -91,9 +127,53 @@ def annotate(
             figures=figures,
             offline=offline,
             progress=progress,
-            announce=lambda line: output.say(f"{manifest.name}: {line}"),
+            announce=lambda line: output.say(f"{name}: {line}"),
         )
     _report(run, as_json=as_json)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    assign: Assign = None,
+    workers: Workers = None,
+    engine: Engine = "local",
+    device: Device = "cpu",
+    threads: Threads = 1,
+    figures: Figures = True,
+    offline: Offline = False,
+    allow_local: AllowLocal = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run: its videos, preset and settings, as far as none is given anew."""
+    from emodiss.runs.annotate import resume as run_resume
+
+    with _going_on(run), output.progress_bars(quiet=quiet) as progress:
+        found = run_resume(
+            run,
+            settings=list(assign or []),
+            workers=workers,
+            engine=engine,
+            device=device,
+            threads=threads,
+            figures=figures,
+            offline=offline,
+            allow_local=allow_local,
+            progress=progress,
+            announce=lambda line: output.say(f"{run.name}: {line}"),
+        )
+    _report(found, as_json=as_json)
+
+
+def _going_on(root: Path) -> contextlib.AbstractContextManager[None]:
+    """Let a stop end with the command that goes on with a run."""
+    from emodiss.cli.stopping import stoppable
+
+    return stoppable(_resume_command(root))
+
+
+def _resume_command(root: Path) -> str:
+    return f"emodiss resume {shlex.quote(str(root))}"
 
 
 def demo(
@@ -107,7 +187,7 @@ def demo(
     from emodiss import demo as demos
     from emodiss.runs.annotate import annotate as run_annotate
 
-    with output.progress_bars(quiet=quiet) as progress:
+    with _going_on(out / "run"), output.progress_bars(quiet=quiet) as progress:
         step = (
             None if progress is None else (lambda done, total: progress("demo video", done, total))
         )
@@ -142,19 +222,24 @@ def status(
     found = _noted(loaded)
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     rows: list[dict[str, Any]] = []
-    outcomes = loaded.outcomes
+    outcomes, next_stages = loaded.outcomes, _next_stages(loaded)
     for video in dict.fromkeys([*loaded.videos, *failures]):
         mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
         failure = failures.get(video)
+        waiting = "" if failure else next_stages.get(video, "")
         notes = [code for code, videos in found.items() if video in videos]
         rows.append(
             {
                 "video": video,
-                "state": "failed" if failure else _state(mine),
-                "stage": failure.stage if failure else "",
+                "state": "failed" if failure else "unfinished" if waiting else "complete",
+                "stage": failure.stage if failure else waiting,
                 "error": failure.error["code"] if failure and failure.error else "",
                 "what": failure.error["what"] if failure and failure.error else "",
-                "next_step": failure.error["next_step"] if failure and failure.error else "",
+                "next_step": failure.error["next_step"]
+                if failure and failure.error
+                else _resume_command(run)
+                if waiting
+                else "",
                 "notes": ", ".join(notes),
                 # A table for people has them below, once for all videos.
                 **({"meanings": {code: meaning(code) for code in notes}} if as_json else {}),
@@ -178,15 +263,31 @@ def _noted(run: Run) -> dict[str, set[str]]:
     return dict(sorted(found.items()))
 
 
-def _state(outcomes: dict[str, Any]) -> str:
+def _next_stages(run: Run) -> dict[str, str]:
+    """Name the stage at which work on each video goes on; empty when all is done.
+
+    A run puts its stages into the journal in their order, so a stage that was last told of before
+    the one ahead of it has not been reached since.
+    """
     from emodiss.stages import STAGES
 
-    last = outcomes.get(STAGES[-1].name)
-    return "complete" if last is not None and last.status in ("done", "cached") else "unfinished"
+    told: dict[tuple[str, str], tuple[int, str]] = {}
+    for place, outcome in enumerate(run.store.outcomes()):
+        told[outcome.video, outcome.stage] = place, outcome.status
+    found: dict[str, str] = {}
+    for video in run.videos:
+        found[video], last = "", -1
+        for stage in STAGES:
+            place, state = told.get((video, stage.name), (-1, ""))
+            if place < last or state not in ("done", "cached", "skipped"):
+                found[video] = stage.name
+                break
+            last = place
+    return found
 
 
 def doctor(
-    preset: Preset = "paper",
+    preset: Preset = presets.DEFAULT,
     out: Annotated[Path, typer.Option(help="Where runs will be written.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -226,8 +327,11 @@ def _show_utterances(run: Any) -> None:
 
 def _report(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
+    from dataclasses import asdict
+
     from emodiss.dissonance import Rule
     from emodiss.notes import meaning
+    from emodiss.runs.summary import determined
 
     table = run.utterances
     failures = run.failures
@@ -249,6 +353,7 @@ def _report(run: Any, *, as_json: bool) -> None:
     n_unknown = int(table["dissonant"].isna().sum())
     failed = {f.video for f in failures}
     rule = Rule.of(run.settings.dissonance)
+    known = determined(run)
     n_videos = len(set(run.videos) | failed)
     summary = {
         "run": str(run.root),
@@ -259,6 +364,7 @@ def _report(run: Any, *, as_json: bool) -> None:
         "undetermined": n_unknown,
         "threshold": rule.threshold if rule.quantile is None else None,
         "quantile": rule.quantile,
+        "determined": [asdict(part) for part in known],
         "failures": [{"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures],
     }
     if as_json:
@@ -285,5 +391,21 @@ def _report(run: Any, *, as_json: bool) -> None:
             f"{len(table)} utterances, {n_flagged} of {determined} dissonant "
             f"(T = {rule.threshold_words}), {n_unknown} undetermined"
         )
+        _show_determined(run, known)
     if failures:
         raise typer.Exit(1)
+
+
+def _show_determined(run: Run, known: list[Determined]) -> None:
+    """Print how much is known of what, and the main reasons and next steps where it is not."""
+    voices = run.utterances.drop_duplicates(["video_id", "speaker"])
+    for part in known if len(voices) else ():
+        line = f"{part.what:10} in {part.n} of {part.of}"
+        for reason in part.reasons[:_REASONS_SHOWN]:
+            n: Any = reason.n
+            if reason.code == "role:unknown":
+                n_voices = int(voices["role"].isna().sum())
+                n = f"{n} by {n_voices} voice{'s' * (n_voices != 1)}"
+            step = f" ({reason.next_step})" if reason.next_step else ""
+            line += f"; {n}: {reason.what}{step}"
+        output.say(line)

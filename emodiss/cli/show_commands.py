@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emodiss import presets
 from emodiss.cli import output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.run_commands import AsCsv, AsJson, Preset
@@ -120,9 +121,10 @@ def table(
         output.say(summary(made))
 
 
-def settings(preset: Preset = "paper", as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+def settings(
+    preset: Preset = presets.DEFAULT, as_json: AsJson = False, as_csv: AsCsv = False
+) -> None:
     """List every setting with its value in a preset and what it means."""
-    from emodiss import presets
     from emodiss.settings import NAMES, resolve
 
     chosen = resolve(presets.changes_of(preset)).model_dump()

@@ -19,6 +19,8 @@ VALUES = {
     "speech arousal": "speech_arousal",
     "face valence": "face_valence",
     "face arousal": "face_arousal",
+    "listener valence": "listener_valence",
+    "listener arousal": "listener_arousal",
     "dissonance": "dissonant",
 }
 """Names of the tiers with measurements, and the column of the utterance table behind each."""

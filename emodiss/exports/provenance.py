@@ -120,8 +120,8 @@ def trace(run: Run) -> Provenance:
         a diarizer that found no turn do not; a face detector that looked and found no face does,
         because that is why faces are missing.
     """
-    columns = ["video_id", "timing", "text", "role_source", "speech_status", "n_face_frames"]
-    table = run.columns("utterances", columns)
+    columns = ["video_id", "timing", "text", "role_source", "speech_status"]
+    table = run.columns("utterances", [*columns, "n_face_frames", "n_listener_frames"])
     said = {str(video): part for video, part in table.groupby("video_id")}
     facts = run.videos_table.set_index("video_id")
     labels = _LabelModels(run)
@@ -197,7 +197,8 @@ def _holds_something(name: str, run: Run, video: str, said: pd.DataFrame, facts:
         return bool(facts["has_video"])
     if name == "speech_affect":
         return bool((said["speech_status"] == "ok").any())
-    return bool((said["n_face_frames"] > 0).any())
+    frames = "n_listener_frames" if name == "listener_affect" else "n_face_frames"
+    return bool((said[frames] > 0).any())
 
 
 def _of_roles(

@@ -19,7 +19,7 @@ from emodiss.utterances import SCHEMA
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
 
-_WORDS = ("text", "speaker")
+_WORDS = ("text", "speaker", "listener")
 """Columns that hold what people said and what they are called."""
 
 
@@ -104,9 +104,15 @@ def audformat_index(run: Run, folder: Path, *, words: bool = False) -> str:
     table = run.utterances
     found = table.drop(columns=["video_id", "start", "end"])
     if not words:
-        numbers = table.groupby("video_id")["speaker"].transform(lambda s: pd.factorize(s)[0] + 1)
-        known = numbers.astype("Int64").mask(table["speaker"].isna())
-        found = found.drop(columns="text").assign(speaker=known)
+        numbers = {
+            (video, name): number
+            for video, names in table.groupby("video_id")["speaker"]
+            for number, name in enumerate(dict.fromkeys(names.dropna()), start=1)
+        }
+        found = found.drop(columns="text")
+        for name in ("speaker", "listener"):
+            said = zip(table["video_id"], table[name], strict=True)
+            found[name] = pd.array([numbers.get(pair) for pair in said], dtype="Int64")
     found.insert(0, "file", table["video_id"].map(names))
     for k, name in enumerate(("start", "end"), start=1):
         found.insert(k, name, pd.to_timedelta(table[name], unit="s").astype("str"))

@@ -1,5 +1,7 @@
 """The manifest: which videos a run works on, checked line by line before anything runs.
 
+Media files and folders of them make one too (`of_media`).
+
 A manifest is a CSV file with a header. Every row needs an `id` and either a `url` or a `path`;
 the other columns are optional. Rows that cannot be used are reported with line and column, all
 at once, and the rows that can be used are not held up by them.
@@ -9,6 +11,7 @@ allows others, its addresses must be http or https and carry no password,
 and its ids can name a folder of the run and nothing else.
 """
 
+from emodiss.manifest.inputs import MEDIA_SUFFIXES, Inputs, media_id, of_media, opened, run_folder
 from emodiss.manifest.rows import (
     COLUMN_HELP,
     METADATA_COLUMNS,
@@ -23,14 +26,16 @@ from emodiss.manifest.rows import (
     parse_roles,
 )
 from emodiss.manifest.rules import check_id, check_url
-from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, from_rows, opened, read
+from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, from_rows, read
 
 __all__ = [
     "COLUMN_HELP",
+    "MEDIA_SUFFIXES",
     "METADATA_COLUMNS",
     "ROLES",
     "TRANSCRIPT_SUFFIXES",
     "FaceChoice",
+    "Inputs",
     "Manifest",
     "Problem",
     "Role",
@@ -40,9 +45,12 @@ __all__ = [
     "check_url",
     "from_rows",
     "language_code",
+    "media_id",
+    "of_media",
     "opened",
     "parse_faces",
     "parse_role",
     "parse_roles",
     "read",
+    "run_folder",
 ]

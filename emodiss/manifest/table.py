@@ -25,7 +25,7 @@ class Problem:
     Parameters
     ----------
     line
-        Line in the file, counted from 1; the header is line 1.
+        Line in the file, counted from 1; the header is line 1. 0 where there is no such file.
     column
         Name of the column, or `row` when the fault lies between columns.
     id
@@ -40,6 +40,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        if not self.line:
+            return self.message
         where = "" if self.column == "row" else f", column {self.column}"
         return f"line {self.line}{where}: {self.message}"
 
@@ -72,6 +74,9 @@ class Manifest:
         The file it was read from; None for rows from memory.
     allow_local
         Whether files outside the folder may be opened.
+    sources
+        Absolute paths that were handed in: the CSV, or media files and folders; none for rows from
+        memory.
     """
 
     folder: Path
@@ -80,6 +85,7 @@ class Manifest:
     metadata: dict[str, dict[str, str]]
     path: Path | None = None
     allow_local: bool = False
+    sources: tuple[Path, ...] = ()
 
     def resolve(self, path: str) -> Path:
         """Turn a path as written into one that can be opened.
@@ -139,32 +145,6 @@ class Manifest:
             )
 
 
-def opened(manifest: str | Path | Manifest, *, allow_local: bool = False) -> Manifest:
-    """Return a manifest, read if it is not yet.
-
-    Parameters
-    ----------
-    manifest
-        Path of a CSV, or a manifest already read.
-    allow_local
-        As in `read`.
-
-    Raises
-    ------
-    ManifestError
-        As in `read`; or if files outside the folder are to be allowed in a manifest that was read
-        without allowing them, so that its rows are gone already.
-    """
-    if not isinstance(manifest, Manifest):
-        return read(manifest, allow_local=allow_local)
-    if allow_local and not manifest.allow_local:
-        raise ManifestError(
-            "This manifest was read without allow_local.",
-            next_step="Say it there: emodiss.manifest.read(..., allow_local=True).",
-        )
-    return manifest
-
-
 def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
     """Read and check a manifest.
 
@@ -207,7 +187,8 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
         )
     _check_header(list(table.header), path.name)
     path = path.resolve()
-    return _check_rows(table, Manifest(path.parent, (), (), {}, path, allow_local=allow_local))
+    empty = Manifest(path.parent, (), (), {}, path, allow_local=allow_local, sources=(path,))
+    return _check_rows(table, empty)
 
 
 def _check_header(header: list[str], name: str) -> None:

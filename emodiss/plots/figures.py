@@ -191,7 +191,12 @@ def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -
     name = full_name(name)
     if name == "session":
         video = video or run.videos[0]
-        figure = plot_session(run.session(video), frames=run.session_frames(video), title=video)
+        figure = plot_session(
+            run.session(video),
+            frames=run.session_frames(video),
+            windows=run.session_windows(video),
+            title=video,
+        )
         return cast("Figure", figure)
     if name == "contact-sheet":
         return contact_sheet(run, video=video, blur=blur)
@@ -262,13 +267,15 @@ def draw_all(run: Run) -> None:
 
     import matplotlib as mpl
 
-    tables = ("utterances.parquet", "videos.parquet", "face_frames.parquet")
-    content = b"".join((run.root / name).read_bytes() for name in tables)
+    tables = ("utterances", "videos", "face_frames", "voice_windows")
+    content = b"".join((run.root / f"{name}.parquet").read_bytes() for name in tables)
     content += run.settings.model_dump_json().encode()
     state = hashlib.sha256(content + mpl.__version__.encode()).hexdigest()
     marker = run.root / "figures" / ".drawn"
-    spoken = set(run.columns("utterances", ["video_id"])["video_id"])
-    sessions = [video for video in run.videos if video in spoken]
+    # A session without speech has curves where all faces are measured.
+    shown = set(run.columns("utterances", ["video_id"])["video_id"])
+    shown |= set(run.columns("face_summary", ["video_id"])["video_id"])
+    sessions = [video for video in run.videos if video in shown]
     sessions = sessions if len(sessions) <= _MAX_TIMELINES else []
     names = [*FIGURES, *(f"session_{video}" for video in sessions)]
     paths = [run.root / "figures" / f"{name}.png" for name in names]

@@ -298,8 +298,10 @@ def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
 
     table = choose(run, video=video, n=n)
     name = str(table["video_id"].iloc[0])
-    frames = run.session_frames(name)
-    frames = frames[frames["utterance_id"].isin(table["utterance_id"])]
+    frames, windows = (
+        found[found["utterance_id"].isin(table["utterance_id"])]
+        for found in (run.session_frames(name), run.session_windows(name))
+    )
     lines = [
         textwrap.wrap(f"{k}  {row.role if isinstance(row.role, str) else row.speaker}: "
                       f"{_text_of(row)}", 150, subsequent_indent="    ")
@@ -309,8 +311,8 @@ def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
     with style.house_style():
         figure = plt.figure(figsize=(11, 6.2 + 0.19 * depth))
         top, bottom = _halves(figure, [6.2, 0.19 * depth])
-        plot_session(table, frames=frames, title=f"{name}, from {clock_time(table['start'].min())}",
-                     figure=top)  # fmt: skip
+        plot_session(table, frames=frames, windows=windows, figure=top,
+                     title=f"{name}, from {clock_time(table['start'].min())}")  # fmt: skip
         for k, row in enumerate(table.itertuples(), start=1):
             middle = (row.start + row.end) / 2
             top.axes[0].annotate(

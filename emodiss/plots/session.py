@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emodiss.plots import style
 
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
 
 
 _CHANNELS = {"face": style.FACE, "speech": style.SPEECH}
+_AXES = ("valence", "arousal")
 _SHADE = 0.22
+_DASHES = (0, (3, 2))
+_LOOKS: dict[bool, dict[str, Any]] = {
+    False: {"lw": 0.6, "alpha": 0.45},
+    True: {"lw": 0.6, "alpha": 0.6, "ls": _DASHES},
+}
+"""How face frames are drawn: of speakers, and of others."""
+_VOICE_LOOK: dict[str, Any] = {"lw": 0.9, "alpha": 0.6}
 # A bar or a mark narrower than this cannot be told from its neighbour.
 _INCHES_PER_UTTERANCE = 0.04
 _WIDTH_IN = (11.0, 24.0)
@@ -26,6 +35,7 @@ def plot_session(
     table: pd.DataFrame,
     *,
     frames: pd.DataFrame | None = None,
+    windows: pd.DataFrame | None = None,
     title: str = "",
     figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
@@ -36,7 +46,10 @@ def plot_session(
     table
         Utterance table of one video.
     frames
-        Face frames of the same video; drawn as a fine line behind the means.
+        Face frames of the same video; the speaker's are drawn as a fine line behind the means,
+        those of listeners and of faces while nobody speaks as a dashed one.
+    windows
+        Voice windows of the same video; drawn as a fine line through their middles.
     title
         Heading of the figure.
     figure
@@ -55,14 +68,14 @@ def plot_session(
         figure = figure if figure is not None else plt.figure(figsize=(width, lanes + 5.0))
         axes = figure.subplots(3, 1, sharex=True, height_ratios=[lanes, 2.2, 2.2])
         _draw_speakers(axes[0], table)
-        for ax, axis in zip(axes[1:], ("valence", "arousal"), strict=True):
-            _draw_axis(ax, table, frames, axis)
+        for ax, axis in zip(axes[1:], _AXES, strict=True):
+            _draw_axis(ax, table, frames, windows, axis)
         axes[1].legend(
-            handles=_legend(frames), loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), fontsize=8,
-            borderaxespad=0.2,
+            handles=_legend(table, frames, windows), loc="lower left", ncols=6, fontsize=8,
+            bbox_to_anchor=(0, 1.0), borderaxespad=0.2,
         )  # fmt: skip
-        if len(table):
-            axes[2].set_xlim(max(0.0, table["start"].min() - 1), table["end"].max() + 1)
+        if len(shown := _shown_times(table, frames)):
+            axes[2].set_xlim(max(0.0, shown.min() - 1), shown.max() + 1)
         style.time_axis(axes[2])
         if title:
             heading = style.short(title, 90)
@@ -70,8 +83,16 @@ def plot_session(
     return figure
 
 
+def _shown_times(table: pd.DataFrame, frames: pd.DataFrame | None) -> NDArray[np.float64]:
+    """Return every time that something is drawn at."""
+    times = [table["start"], table["end"]] + ([frames["time"]] if frames is not None else [])
+    return np.concatenate([np.asarray(some, np.float64) for some in times])
+
+
 def _draw_speakers(ax: Axes, table: pd.DataFrame) -> None:
     speakers = list(dict.fromkeys(table["speaker"]))
+    if not speakers:
+        style.empty_note(ax, "no speech was found")
     unknown = table["dissonant"].isna().to_numpy()
     dissonant = table["dissonant"].fillna(False).to_numpy(bool)
     names: list[str] = []
@@ -101,22 +122,65 @@ def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
     return [(float(a), float(b - a)) for a, b in zip(table["start"], table["end"], strict=True)]
 
 
-def _draw_axis(ax: Axes, table: pd.DataFrame, frames: pd.DataFrame | None, axis: str) -> None:
+def _draw_axis(
+    ax: Axes,
+    table: pd.DataFrame,
+    frames: pd.DataFrame | None,
+    windows: pd.DataFrame | None,
+    axis: str,
+) -> None:
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
     for start, end in _merged(table[fired]):
         ax.axvspan(start, end, color=style.FLAG, alpha=_SHADE, lw=0)
-    if frames is not None and len(frames):
+    for others, look in _LOOKS.items():
+        chosen = _frames_of(frames, others=others)
         # A gap between frames, or a change to the other face, must stay a gap in the line.
-        time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
-        whose = frames["utterance_id"].to_numpy()
-        breaks = np.flatnonzero((np.diff(time) > 0.25) | (whose[1:] != whose[:-1])) + 1
-        time, value = np.insert(time, breaks, np.nan), np.insert(value, breaks, np.nan)
-        ax.plot(time, value, color=style.FACE, lw=0.6, alpha=0.45)
+        for _, own in chosen.groupby("track_id", sort=False) if others else [(None, chosen)]:
+            _draw_line(ax, own["time"], own[axis], own["utterance_id"], 0.25, style.FACE, look)
+    if windows is not None and len(windows):
+        middle = (windows["start"] + windows["end"]) / 2
+        whose = windows["utterance_id"]
+        _draw_line(ax, middle, windows[axis], whose, np.inf, style.SPEECH, _VOICE_LOOK)
+    if "listener_valence" in table:
+        heard = table.dropna(subset=[f"listener_{axis}"])
+        ax.hlines(
+            heard[f"listener_{axis}"], heard["start"], heard["end"], color=style.FACE, lw=1.2,
+            linestyles=_DASHES,
+        )  # fmt: skip
     for channel, colour in _CHANNELS.items():
         _draw_means(ax, table, channel, axis, colour)
     ax.axhline(0, color=style.QUIET, lw=0.7)
     ax.set_ylim(-1.05, 1.05)
     ax.set_ylabel(axis)
+
+
+def _frames_of(frames: pd.DataFrame | None, *, others: bool) -> pd.DataFrame:
+    """Frames of speakers, or of everybody else, in order of time."""
+    if frames is None:
+        return pd.DataFrame({n: [] for n in ("time", "track_id", "utterance_id", *_AXES)})
+    if "part" not in frames:
+        return frames.iloc[:0] if others else frames
+    chosen = frames[(frames["part"] != "speaker") == others]
+    return chosen.sort_values("time", kind="stable") if others else chosen
+
+
+def _draw_line(
+    ax: Axes,
+    time: pd.Series,
+    value: pd.Series,
+    whose: pd.Series,
+    gap_s: float,
+    colour: str,
+    look: dict[str, Any],
+) -> None:
+    """Draw a curve that is broken at gaps in time and where the utterance changes."""
+    at, values = time.to_numpy(np.float64), value.to_numpy(np.float64)
+    owner = whose.astype(object).where(whose.notna(), None).to_numpy()
+    breaks = np.flatnonzero((np.diff(at) > gap_s) | (owner[1:] != owner[:-1])) + 1
+    if len(at):
+        ax.plot(
+            np.insert(at, breaks, np.nan), np.insert(values, breaks, np.nan), color=colour, **look
+        )
 
 
 def _merged(table: pd.DataFrame) -> list[tuple[float, float]]:
@@ -148,7 +212,9 @@ def _draw_means(ax: Axes, table: pd.DataFrame, channel: str, axis: str, colour: 
         )
 
 
-def _legend(frames: pd.DataFrame | None) -> list[Any]:
+def _legend(
+    table: pd.DataFrame, frames: pd.DataFrame | None, windows: pd.DataFrame | None
+) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -158,8 +224,11 @@ def _legend(frames: pd.DataFrame | None) -> list[Any]:
         Line2D([], [], color=colour, marker=style.MARKERS[c], label=words[c], **line)
         for c, colour in _CHANNELS.items()
     ]
-    if frames is not None and len(frames):
-        label = "face, each frame"
-        keys.append(Line2D([], [], color=style.FACE, lw=0.6, alpha=0.45, label=label))
+    if windows is not None and len(windows) > len(table):
+        keys.append(Line2D([], [], color=style.SPEECH, label="voice over time", **_VOICE_LOOK))
+    labels = {False: "face, each frame", True: "listener's face, and faces in silence"}
+    for others, look in _LOOKS.items():
+        if len(_frames_of(frames, others=others)):
+            keys.append(Line2D([], [], color=style.FACE, label=labels[others], **look))
     keys.append(Patch(color=style.FLAG, alpha=_SHADE, lw=0, label="dissonant on this axis"))
     return keys

@@ -17,18 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emodiss import manifest as manifests, presets
+from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.models import catalog
-from emodiss.runs import engines, keys, sources, tables
+from emodiss.runs import engines, keys, memory, sources, tables
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
-from emodiss.settings import Settings, resolve
+from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -59,10 +59,10 @@ class PlannedJob:
 
 
 def annotate(
-    manifest: str | Path | Manifest,
+    manifest: manifests.Inputs,
     *,
-    out: str | Path,
-    preset: str = presets.DEFAULT,
+    out: str | Path | None = None,
+    preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     workers: int | None = None,
     engine: str = "local",
@@ -74,18 +74,21 @@ def annotate(
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
-    """Annotate every usable row of a manifest.
+    """Annotate every usable row of a manifest, or media files.
 
     Parameters
     ----------
     manifest
-        Path of a CSV, or a manifest already read.
+        Path of a CSV, or a manifest already read; a media file, a folder of them, or several.
     out
-        Run folder; made when it does not exist, continued when it does.
+        Run folder; made when it does not exist, continued when it does. By default it lies beside
+        what is handed in (`emodiss.manifest.run_folder`).
     preset
-        `paper`, `paper-raw` or `lite`.
+        `lite`, `paper` or `paper-raw`. By default a run that exists goes on with its own preset
+        and settings, and a new one takes `lite`.
     settings
-        Changes on top of the preset: `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
+        Changes on top of the preset, or on top of the settings of the run that goes on:
+        `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
         Worker processes; default is one per video up to the number of cores. 0 works in this
         process.
@@ -122,9 +125,10 @@ def annotate(
         If another process works on the folder, or the disk is full.
     """
     say = announce or (lambda _line: None)
-    chosen = resolve(presets.changes_of(preset), settings)
-    entries = catalog.chosen(chosen)
     read = manifests.opened(manifest, allow_local=allow_local)
+    choice = memory.choose(read, out, preset, settings)
+    store, chosen = Store(choice.root), choice.settings
+    entries = catalog.chosen(chosen)
     for problem in read.problems:
         say(str(problem))
     if not read.rows:
@@ -132,22 +136,26 @@ def annotate(
         raise ManifestError(
             "The manifest has no rows.", next_step="Add one line per video: id,path."
         )
-    store = Store(Path(out))
     _check_folder(store.root)
+    for line in choice.said:
+        say(line)
     try:
         with store.lock():
             job_threads = max(1, threads)
             # One for both: no media file is read twice to know its content.
             hashes = sources.Hashes(store)
             _require_models(read, store, chosen, entries, hashes, device)
-            _record(store, read, chosen, preset)
+            _record(store, read, chosen, choice.preset)
             found = _find_sources(read, store, chosen, hashes, offline=offline)
             pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
             try:
                 current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
+            except KeyboardInterrupt:
+                pool.stop()
+                raise
             finally:
                 pool.close()
-            tables.gather(store, current)
+            tables.gather(store, current, stride=chosen.face_affect.stride)
             if figures:
                 from emodiss.plots import figures as paper_figures
 
@@ -164,10 +172,10 @@ def annotate(
 
 
 def plan(
-    manifest: str | Path | Manifest,
+    manifest: manifests.Inputs,
     *,
-    out: str | Path,
-    preset: str = presets.DEFAULT,
+    out: str | Path | None = None,
+    preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
 ) -> list[PlannedJob]:
@@ -188,10 +196,10 @@ def plan(
     ManifestError, SettingsError
         If the manifest cannot be read, or a setting is wrong.
     """
-    chosen = resolve(presets.changes_of(preset), settings)
-    entries = catalog.chosen(chosen)
     read = manifests.opened(manifest, allow_local=allow_local)
-    store = Store(Path(out))
+    choice = memory.choose(read, out, preset, settings)
+    store, chosen = Store(choice.root), choice.settings
+    entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
     for source in _known_sources(read, store, chosen, sources.Hashes(store)):
         missing: dict[str, str] = {}
@@ -206,6 +214,43 @@ def plan(
             else:
                 planned.append(PlannedJob(source.row.id, name, "to do"))
     return planned
+
+
+def resume(
+    run: str | Path,
+    *,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    allow_local: bool = False,
+    announce: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Run:
+    """Go on with a run: its manifest or media, preset and settings.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    settings
+        Changes on top of the run's own settings, as in `annotate`.
+    allow_local
+        As in `annotate`; a run does not remember it.
+    announce, options
+        As in `annotate`: workers, engine, device, threads, figures, offline, progress.
+
+    Returns
+    -------
+    Run
+        The run folder, ready to read.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder, or what it was made from is not where it was.
+    """
+    read = memory.reopened(Path(run), allow_local=allow_local)
+    return annotate(
+        read, out=run, settings=settings, allow_local=allow_local, announce=announce, **options
+    )
 
 
 def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> str:
@@ -416,6 +461,7 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
     """Write what this run was asked to do and with which versions."""
     described = {
         "preset": preset,
+        "inputs": memory.inputs_of(read, store.root),
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
         "models": {

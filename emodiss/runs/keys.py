@@ -90,12 +90,14 @@ def recipes(
             skipped = f"no {stage.only_if[0]} given"
         elif stage.only_if and not _setting(dumped, stage.only_if[1]):
             skipped = f"{stage.only_if[1]} is off"
+        elif stage.off and _setting(dumped, stage.off[0]) == stage.off[1]:
+            skipped = f"{stage.off[0]} is {'none' if stage.off[1] is None else stage.off[1]}"
         elif stage.model and model is None:
             skipped = f"no model for {stage.model} in this preset"
         facts: dict[str, Any] = {
             "version": stage.version,
             "inputs": {name: found[name].key for name in stage.reads},
-            "settings": {group: dumped[group] for group in stage.settings},
+            "settings": {group: _counting(dumped, group, stage) for group in stage.settings},
         }
         if stage.row:
             facts["row"] = {column: stated[column] for column in stage.row}
@@ -116,6 +118,11 @@ def recipes(
 def _setting(dumped: Mapping[str, Any], dotted: str) -> Any:
     group, _, name = dotted.partition(".")
     return dumped[group][name]
+
+
+def _counting(dumped: Mapping[str, Any], group: str, stage: Stage) -> dict[str, Any]:
+    """Return the settings of a group that can change a stage's result."""
+    return {n: v for n, v in dumped[group].items() if f"{group}.{n}" not in stage.apart}
 
 
 def digest(value: Any) -> str:

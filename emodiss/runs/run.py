@@ -95,8 +95,24 @@ class Run:
 
     @property
     def face_frames(self) -> pd.DataFrame:
-        """Every measured face frame: video_id, utterance_id, time, box and affect."""
+        """Every measured face frame; columns in `emodiss.utterances.FRAME_SCHEMA`.
+
+        The column `part` tells speakers from listeners and from faces while nobody speaks.
+        """
         return self._table("face_frames")
+
+    @property
+    def face_summary(self) -> pd.DataFrame:
+        """How each face looks while speaking, listening and in silence, per session.
+
+        Columns in `emodiss.utterances.FACE_SUMMARY_SCHEMA`.
+        """
+        return self._table("face_summary")
+
+    @property
+    def voice_windows(self) -> pd.DataFrame:
+        """The voice over time; columns in `emodiss.utterances.WINDOW_SCHEMA`."""
+        return self._table("voice_windows")
 
     @property
     def videos_table(self) -> pd.DataFrame:
@@ -147,9 +163,34 @@ class Run:
             raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
         return self._table("utterances", video=video)
 
-    def session_frames(self, video: str) -> pd.DataFrame:
-        """Return the measured face frames of one video, as in `face_frames`."""
-        return self._table("face_frames", video=video)
+    def session_frames(self, video: str, *, part: str | None = None) -> pd.DataFrame:
+        """Return the measured face frames of one video, as in `face_frames`.
+
+        Parameters
+        ----------
+        video
+            Id.
+        part
+            Only those of a part (`emodiss.utterances.PARTS`): `listener` gives the reactions of
+            those who listen, with the utterance they listen to.
+
+        Raises
+        ------
+        RunError
+            If there is no such part.
+        """
+        frames = self._table("face_frames", video=video)
+        if part is None:
+            return frames
+        from emodiss.utterances import PARTS
+
+        if part not in PARTS:
+            raise RunError(f"There is no part '{part}'.", next_step=nearest(part, PARTS))
+        return frames[frames["part"] == part].reset_index(drop=True)
+
+    def session_windows(self, video: str) -> pd.DataFrame:
+        """Return the voice windows of one video, as in `voice_windows`."""
+        return self._table("voice_windows", video=video)
 
     def artifact(self, video: str, name: str) -> Any:
         """Return the record a stage made for one video.
@@ -210,7 +251,7 @@ class Run:
         Parameters
         ----------
         name
-            `utterances`, `face_frames`, `words` or `videos`.
+            `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
         columns
             Which, in this order.
         """

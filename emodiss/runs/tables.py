@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, replaced, write_atomically
 
 
-def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
+def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:
     """Write the tables of the run from those of its videos.
 
     Parameters
@@ -24,23 +25,25 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
         By video id, in manifest order, the keys of the artifacts that this run stands behind, by
         stage. A video without a current utterance table is left out, even when an older table
         lies on disk.
+    stride
+        Ticks from one measured face frame to the next.
     """
     write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
+    windows: list[pd.DataFrame] = []
     prompts: list[str] = []
     for video, keys in current.items():
         if "utterances" not in keys:
             continue
-        table, transcript = (
-            store.read(video, name, result_type(name), key=keys[name])
-            for name in ("utterances", "wording")
-        )
+        table, transcript = (_read(store, video, n, keys) for n in ("utterances", "wording"))
         tables[video] = table
         words.append(utterances.word_table(table, transcript))
+        if "voice_windows" in keys:
+            measured = _read(store, video, "voice_windows", keys)
+            windows.append(utterances.window_table(table, measured))
         if "prompts" in keys:
-            kind = result_type("prompts")
-            for prompt in store.read(video, "prompts", kind, key=keys["prompts"]).prompts:
+            for prompt in _read(store, video, "prompts", keys).prompts:
                 line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
                 prompts.append(line + "\n")
     table = _joined(list(tables.values()), utterances.SCHEMA)
@@ -50,25 +53,44 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]]) -> None:
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
     write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
     write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
-    frame_table = _frames(store, current, tables)
+    window_table = _joined(windows, utterances.WINDOW_SCHEMA)
+    utterances.validate(window_table, utterances.WINDOW_SCHEMA)
+    write_atomically(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))
+    frame_table, summary = _frames(store, current, tables, stride)
     with replaced(store.root / "face_frames.parquet") as file:
         codecs.write_parquet(frame_table, file)
+    write_atomically(store.root / "face_summary.parquet", codecs.to_parquet(summary))
     del frame_table
     give_back_memory()
 
 
 def _frames(
-    store: Store, current: Mapping[str, Mapping[str, str]], tables: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """One row per measured face; by far the longest table, so faces are read one by one for it."""
+    store: Store,
+    current: Mapping[str, Mapping[str, str]],
+    tables: Mapping[str, pd.DataFrame],
+    stride: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per measured face, and their summary.
+
+    The first is by far the longest table, so faces are read one by one for it.
+    """
     parts: list[pd.DataFrame] = []
-    name = "face_affect"
+    summaries: list[pd.DataFrame] = []
     for video, table in tables.items():
-        faces = store.read(video, name, result_type(name), key=current[video][name])
-        parts.append(utterances.frame_table(table, faces))
-        del faces
+        keys = current[video]
+        faces, people = (_read(store, video, n, keys) for n in ("face_affect", "people"))
+        others = _read(store, video, "listener_affect", keys) if "listener_affect" in keys else None
+        parts.append(utterances.frame_table(table, faces, others, people, video=video))
+        summaries.append(utterances.face_summary(parts[-1], stride=stride))
+        del faces, others
         give_back_memory()
-    return _joined(parts, utterances.FRAME_SCHEMA)
+    frames = _joined(parts, utterances.FRAME_SCHEMA)
+    return frames, _joined(summaries, utterances.FACE_SUMMARY_SCHEMA)
+
+
+def _read(store: Store, video: str, name: str, keys: Mapping[str, str]) -> Any:
+    """Read the artifact that this run stands behind."""
+    return store.read(video, name, result_type(name), key=keys[name])
 
 
 def _joined(parts: list[pd.DataFrame], schema: Sequence[utterances.Column]) -> pd.DataFrame:
@@ -82,7 +104,7 @@ def _videos(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFr
     for video, keys in current.items():
         if "media" not in keys:
             continue
-        media = store.read(video, "media", result_type("media"), key=keys["media"])
+        media = _read(store, video, "media", keys)
         row: dict[str, object] = {
             "video_id": video,
             "sha256": media.sha256,
@@ -93,7 +115,7 @@ def _videos(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFr
             "height": media.height,
         }
         if "wording" in keys:
-            transcript = store.read(video, "wording", result_type("wording"), key=keys["wording"])
+            transcript = _read(store, video, "wording", keys)
             row["transcript_source"] = transcript.source
             row["n_utterances"] = len(transcript.utterances)
             row["n_speakers"] = len({u.speaker for u in transcript.utterances})

@@ -1,8 +1,11 @@
 """The utterance table: the product. One row per utterance, one declared schema.
 
-Validation, the data dictionary and the README's table are all made from `SCHEMA`.
+Validation, the data dictionary and the README's table are all made from `SCHEMA`. Beside it stand
+face frames, a summary of each face, and windows of the voice.
 """
 
+from emodiss.utterances.listeners import ListenerMeasures, measure_listeners
+from emodiss.utterances.looks import PARTS
 from emodiss.utterances.measures import (
     FaceMeasures,
     SpeechMeasures,
@@ -11,30 +14,45 @@ from emodiss.utterances.measures import (
 )
 from emodiss.utterances.schema import (
     FACE_STATUSES,
+    FACE_SUMMARY_SCHEMA,
     FRAME_SCHEMA,
+    LISTENER_STATUSES,
     SCHEMA,
     SPEECH_STATUSES,
+    WINDOW_SCHEMA,
     Column,
     TableError,
     conform,
     validate,
 )
-from emodiss.utterances.table import frame_table, tabulate, word_table
+from emodiss.utterances.table import face_summary, frame_table, tabulate, window_table, word_table
+from emodiss.utterances.windows import VoiceWindows, measure_windows, windows_of
 
 __all__ = [
     "FACE_STATUSES",
+    "FACE_SUMMARY_SCHEMA",
     "FRAME_SCHEMA",
+    "LISTENER_STATUSES",
+    "PARTS",
     "SCHEMA",
     "SPEECH_STATUSES",
+    "WINDOW_SCHEMA",
     "Column",
     "FaceMeasures",
+    "ListenerMeasures",
     "SpeechMeasures",
     "TableError",
+    "VoiceWindows",
     "conform",
+    "face_summary",
     "frame_table",
     "measure_faces",
+    "measure_listeners",
     "measure_speech",
+    "measure_windows",
     "tabulate",
     "validate",
+    "window_table",
+    "windows_of",
     "word_table",
 ]

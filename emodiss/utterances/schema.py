@@ -1,4 +1,4 @@
-"""The schemas: every column of the utterance table and of the frame table, and checks by them."""
+"""The schemas: every column of the tables of a run, and checks by them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.errors import EmodissError
+from emodiss.utterances.looks import PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Column:
 
 SPEECH_STATUSES = ("ok", "no_audio", "too_short", "silent", "overlap")
 FACE_STATUSES = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
+LISTENER_STATUSES = (
+    *("ok", "not_measured", "no_video", "off_screen", "unbound", "talking"),
+    *("too_small", "too_few_frames"),
+)
 ROLE_CHOICES = ("therapist", "patient", "other")
 TIMINGS = ("aligned", "attention", "interpolated", "given", "detected")
 
@@ -116,6 +121,33 @@ SCHEMA: tuple[Column, ...] = (
         "face_label", _TEXT, "expression with the largest mean probability", choices=EXPRESSIONS
     ),
     Column("face_status", _TEXT, "`ok`, or why the face is missing", choices=FACE_STATUSES),
+    Column(
+        "listener",
+        _TEXT,
+        "label of the voice that listens, with several the one longest in view; missing where the "
+        "listener's face has no voice",
+    ),
+    Column("listener_track_id", _COUNT, "face track of the listener with most measured ticks", 0),
+    Column("n_listener_frames", _COUNT, "ticks with the listener's face measured", 0),
+    _unit("listener_valence", "valence of the listener's face, mean over ticks"),
+    _unit("listener_arousal", "arousal of the listener's face, mean over ticks"),
+    Column("listener_valence_se", _NUMBER, "standard error of that mean, as of the face's", 0.0),
+    Column("listener_arousal_se", _NUMBER, "standard error of that mean, as of the face's", 0.0),
+    Column("listener_valence_raw", _NUMBER, "mean as the model gave it, on its native scale"),
+    Column("listener_arousal_raw", _NUMBER, "mean as the model gave it, on its native scale"),
+    Column(
+        "listener_label",
+        _TEXT,
+        "the listener's expression with the largest mean probability",
+        choices=EXPRESSIONS,
+    ),
+    Column(
+        "listener_status",
+        _TEXT,
+        "`ok`, or why no listener's face is measured: `not_measured` (face_affect.who=speaker), "
+        "`unbound` (it may be the speaker's), `talking`, or as for the face",
+        choices=LISTENER_STATUSES,
+    ),
     Column("delta_valence", _NUMBER, "speech minus face (or text minus both), as compared"),
     Column("delta_arousal", _NUMBER, "speech minus face, as compared; NaN when text is compared"),
     Column("dissonance_score", _NUMBER, "larger absolute difference; NaN when undetermined", 0.0),
@@ -162,7 +194,7 @@ SCHEMA: tuple[Column, ...] = (
 
 FRAME_SCHEMA: tuple[Column, ...] = (
     Column("video_id", _ID, "id of the video"),
-    Column("utterance_id", _ID, "id of the utterance"),
+    Column("utterance_id", _ID, "id of the utterance; missing while nobody speaks"),
     Column("track_id", _COUNT, "face track", 0),
     Column("tick", _COUNT, "tick of the 30 FPS clock", 0),
     Column("time", _NUMBER, "seconds from media start", 0.0),
@@ -172,8 +204,47 @@ FRAME_SCHEMA: tuple[Column, ...] = (
     Column("valence_raw", _NUMBER, "as the model gave it"),
     Column("arousal_raw", _NUMBER, "as the model gave it"),
     *(Column(f"p_{n}", _NUMBER, f"probability of {n}", 0.0, 1.0) for n in EXPRESSIONS),
+    Column(
+        "part",
+        _TEXT,
+        "what the face's owner does: `speaker` speaks the utterance, `listener` is silent while "
+        "another speaks it, `silence`: nobody speaks; `unknown`: the face may be the speaker's",
+        choices=PARTS,
+    ),
+    Column("person", _TEXT, "label of the voice that the face belongs to; missing when unknown"),
 )
 """Every column of `face_frames.parquet`, in order."""
+
+FACE_SUMMARY_SCHEMA: tuple[Column, ...] = (
+    Column("video_id", _ID, "id of the video"),
+    Column("person", _TEXT, "label of the voice that the face belongs to; missing when unknown"),
+    Column("track_id", _COUNT, "face track, of a face without a voice; missing for a person", 0),
+    Column("part", _TEXT, "what the face's owner does, as in face_frames", choices=PARTS),
+    Column("seconds", _NUMBER, "length of the measured ticks, each counted once", 0.0),
+    Column("n_face_frames", _COUNT, "measured ticks of the 30 FPS clock, each counted once", 0),
+    _unit("valence", "mean valence"),
+    _unit("arousal", "mean arousal"),
+    Column("valence_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0),
+    Column("arousal_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0),
+    Column("valence_raw", _NUMBER, "mean as the model gave it"),
+    Column("arousal_raw", _NUMBER, "mean as the model gave it"),
+)
+"""Every column of `face_summary.parquet`, in order: one row per session, face and part."""
+
+WINDOW_SCHEMA: tuple[Column, ...] = (
+    Column("video_id", _ID, "id of the video"),
+    Column("utterance_id", _ID, "id of the utterance"),
+    Column("speaker", _TEXT, "label of the voice"),
+    Column("start", _NUMBER, "begin, seconds from media start", 0.0),
+    Column("end", _NUMBER, "end, seconds from media start; not part of the window", 0.0),
+    *(_unit(n, f"{n} of the voice in this window") for n in ("valence", "arousal", "dominance")),
+    *(
+        Column(f"{n}_raw", _NUMBER, "as the model gave it, on its native scale")
+        for n in ("valence", "arousal", "dominance")
+    ),
+    Column("status", _TEXT, "`ok`, or why the voice is missing", choices=SPEECH_STATUSES),
+)
+"""Every column of `voice_windows.parquet`, in order."""
 
 
 class TableError(EmodissError, ValueError):
@@ -247,7 +318,7 @@ def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
 
 def _require_reasons(table: pd.DataFrame) -> None:
     """Check that what is missing says why, and that what says why is missing."""
-    for channel in ("speech", "face"):
+    for channel in ("speech", "face", "listener"):
         measured = table[[f"{channel}_valence", f"{channel}_arousal"]].notna().all(axis=1)
         _require_equal(
             measured, table[f"{channel}_status"] == "ok", f"{channel}_status", "ok where measured"

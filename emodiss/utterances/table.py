@@ -1,4 +1,4 @@
-"""Put what is known about each utterance into one table, and words and frames beside it."""
+"""Put what is known about each utterance into one table; words, frames and windows beside it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from emodiss.affect import EXPRESSIONS
 from emodiss.people import People
 from emodiss.roles import Roles
 from emodiss.speech import Transcript
+from emodiss.timebase import CLOCK_FPS
+from emodiss.utterances.listeners import ListenerMeasures
+from emodiss.utterances.looks import PARTS, FaceFrames
 from emodiss.utterances.measures import FaceMeasures, SpeechMeasures
-from emodiss.utterances.schema import FRAME_SCHEMA, SCHEMA, conform
+from emodiss.utterances.schema import (
+    FACE_SUMMARY_SCHEMA,
+    FRAME_SCHEMA,
+    SCHEMA,
+    WINDOW_SCHEMA,
+    conform,
+)
+from emodiss.utterances.windows import VoiceWindows
 
 
 def tabulate(
@@ -24,6 +34,7 @@ def tabulate(
     people: People,
     speech_affect: SpeechMeasures,
     face_affect: FaceMeasures,
+    listener_affect: ListenerMeasures | None,
     row: Any,
     settings: Any,
 ) -> pd.DataFrame:
@@ -31,8 +42,8 @@ def tabulate(
 
     Parameters
     ----------
-    wording, roles, people, speech_affect, face_affect
-        Results of the stages before.
+    wording, roles, people, speech_affect, face_affect, listener_affect
+        Results of the stages before; the last is None where only speakers are measured.
     row
         Manifest row, for the id.
     settings
@@ -67,6 +78,7 @@ def tabulate(
                 "face_coverage": face_affect.coverage[i],
                 **_voice_of(i, speech_affect),
                 **_face_of(i, face_affect, counting),
+                **_listener_of(i, listener_affect, people, counting),
             }
         )
     table = conform(pd.DataFrame(rows), SCHEMA)
@@ -88,24 +100,48 @@ def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
 def _face_of(i: int, measures: FaceMeasures, counting: Any) -> dict[str, Any]:
     mine = measures.utterance == i
     n = int(mine.sum())
-    found: dict[str, Any] = {
-        "n_face_frames": n,
-        "face_status": measures.status[i],
-        "track_id": int(np.bincount(measures.track_id[mine]).argmax()) if n else None,
-    }
-    if measures.status[i] == "ok" and n < counting.min_frames:
+    track = int(np.bincount(measures.track_id[mine]).argmax()) if n else None
+    status = measures.status[i]
+    if status == "ok" and n < counting.min_frames:
         # The decoder did not deliver what the tracks promised.
-        found["face_status"] = "too_few_frames"
-    if found["face_status"] != "ok":
-        return found
+        status = "too_few_frames"
+    found = {"n_face_frames": n, "face_status": status, "track_id": track}
+    return {**found, **_means("face", measures, mine)} if status == "ok" else found
+
+
+def _listener_of(
+    i: int, measures: ListenerMeasures | None, people: People, counting: Any
+) -> dict[str, Any]:
+    if measures is None:
+        return {"listener_status": "not_measured"}
+    label, track, status = measures.listener[i], measures.listener_track[i], measures.status[i]
+    if track < 0:
+        return {"listener_status": status, "n_listener_frames": 0}
+    own = people.of(label).track_ids if label else (track,)
+    listens = measures.part == PARTS.index("listener")
+    mine = (measures.utterance == i) & listens & np.isin(measures.track_id, own)
+    if status == "ok" and mine.sum() < counting.min_frames:
+        status = "too_few_frames"
+    found = {
+        "listener": label or None,
+        "listener_track_id": track,
+        "n_listener_frames": int(mine.sum()),
+        "listener_status": status,
+    }
+    return {**found, **_means("listener", measures, mine)} if status == "ok" else found
+
+
+def _means(channel: str, measures: FaceFrames, mine: NDArray[np.bool_]) -> dict[str, Any]:
+    """Mean over ticks of one face in one utterance, as columns of the table."""
+    found: dict[str, Any] = {}
     for axis in ("valence", "arousal"):
         series = affect.mean_of_series(getattr(measures, axis)[mine])
         raw = getattr(measures, f"{axis}_raw")[mine]
-        found[f"face_{axis}"] = series.mean
-        found[f"face_{axis}_se"] = series.standard_error
-        found[f"face_{axis}_raw"] = float(raw.astype(np.float64).mean())
+        found[f"{channel}_{axis}"] = series.mean
+        found[f"{channel}_{axis}_se"] = series.standard_error
+        found[f"{channel}_{axis}_raw"] = float(raw.astype(np.float64).mean())
     mean_probabilities = measures.probabilities[mine].astype(np.float64).mean(axis=0)
-    found["face_label"] = EXPRESSIONS[int(mean_probabilities.argmax())]
+    found[f"{channel}_label"] = EXPRESSIONS[int(mean_probabilities.argmax())]
     return found
 
 
@@ -123,32 +159,124 @@ def _sentiment(texts: pd.Series) -> NDArray[np.float64]:
     )
 
 
-def frame_table(table: pd.DataFrame, measures: FaceMeasures) -> pd.DataFrame:
+def frame_table(
+    table: pd.DataFrame,
+    measures: FaceMeasures,
+    listeners: ListenerMeasures | None,
+    people: People,
+    *,
+    video: str,
+) -> pd.DataFrame:
     """Lay the measured face frames out as a table.
 
     Parameters
     ----------
     table
         Utterance table of one video.
-    measures
-        Face measures of the same video.
+    measures, listeners
+        Face measures of the same video: of who speaks, and of the others where they are measured.
+    people
+        Whose face is whose.
+    video
+        Its id; a video in which nobody speaks has no utterance to tell it.
 
     Returns
     -------
     DataFrame
-        Columns of `FRAME_SCHEMA`.
+        Columns of `FRAME_SCHEMA`; speakers first.
     """
+    frames = _frames(table, measures, np.zeros(len(measures.tick), np.int8), people, video)
+    if listeners is None:
+        return frames
+    others = _frames(table, listeners, listeners.part, people, video)
+    return conform(pd.concat([frames, others], ignore_index=True), FRAME_SCHEMA)
+
+
+def _frames(
+    table: pd.DataFrame, measures: FaceFrames, part: NDArray[np.int8], people: People, video: str
+) -> pd.DataFrame:
+    # The last entry stands for -1: no utterance.
+    names = np.array([*table["utterance_id"], None], dtype=object)
+    owner = {number: person.speaker for person in people.persons for number in person.track_ids}
+    tracks, whose = np.unique(measures.track_id, return_inverse=True)
+    labels = np.array([owner.get(int(number)) for number in tracks] or [None], object)
     values: dict[str, Any] = {
-        "video_id": table["video_id"].to_numpy()[measures.utterance],
-        "utterance_id": table["utterance_id"].to_numpy()[measures.utterance],
+        "video_id": np.full(len(measures.tick), video, object),
+        "utterance_id": names[measures.utterance],
         "track_id": measures.track_id,
         "tick": measures.tick,
         "time": measures.time,
         **{name: measures.box[:, k] for k, name in enumerate(("x1", "y1", "x2", "y2"))},
         **{n: getattr(measures, n) for n in ("valence", "arousal", "valence_raw", "arousal_raw")},
         **{f"p_{n}": measures.probabilities[:, k] for k, n in enumerate(EXPRESSIONS)},
+        "part": np.array(PARTS, object)[part],
+        "person": labels[whose],
     }
     return conform(pd.DataFrame(values, copy=False), FRAME_SCHEMA)
+
+
+def face_summary(frames: pd.DataFrame, *, stride: int) -> pd.DataFrame:
+    """Say how each face of a session looked while speaking, listening and in silence.
+
+    Parameters
+    ----------
+    frames
+        Columns of `FRAME_SCHEMA`, of one or more videos.
+    stride
+        Ticks from one measured tick to the next.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `FACE_SUMMARY_SCHEMA`. A tick that counts for two utterances counts once here.
+    """
+    rows: list[dict[str, Any]] = []
+    # A person may have several tracks; a face without a voice is known by its track alone.
+    track = frames["track_id"].where(frames["person"].isna()).astype("Int64")
+    once = frames.assign(track=track).drop_duplicates(["video_id", "track_id", "tick", "part"])
+    groups = once.groupby(["video_id", "person", "track", "part"], dropna=False, sort=False)
+    for (video, person, number, part), own in groups:
+        own = own.sort_values("tick")
+        row: dict[str, Any] = {"video_id": video, "person": person, "track_id": number}
+        row |= {"part": part, "seconds": len(own) * stride / CLOCK_FPS, "n_face_frames": len(own)}
+        for axis in ("valence", "arousal"):
+            series = affect.mean_of_series(own[axis])
+            row |= {axis: series.mean, f"{axis}_se": series.standard_error}
+            row[f"{axis}_raw"] = float(own[f"{axis}_raw"].mean())
+        rows.append(row)
+    found = pd.DataFrame(rows)
+    if rows:
+        place = found["part"].map(PARTS.index)
+        found = found.assign(place=place).sort_values(
+            ["video_id", "person", "track_id", "place"], ignore_index=True
+        )
+    return conform(found, FACE_SUMMARY_SCHEMA)
+
+
+def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
+    """Lay the voice windows of a video out as a table.
+
+    Parameters
+    ----------
+    table
+        Utterance table of one video.
+    windows
+        Of the same video.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `WINDOW_SCHEMA`.
+    """
+    names = [f"{n}{raw}" for raw in ("", "_raw") for n in ("valence", "arousal", "dominance")]
+    whose = table[["video_id", "utterance_id", "speaker"]].iloc[windows.utterance]
+    values = {name: getattr(windows.measures, name) for name in names}
+    return conform(
+        whose.reset_index(drop=True).assign(
+            start=windows.start, end=windows.end, **values, status=list(windows.measures.status)
+        ),
+        WINDOW_SCHEMA,
+    )
 
 
 def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from emodiss.dissonance import Rule
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
+from emodiss.notes import reason_words
 from emodiss.runs.store import write_atomically
 from emodiss.web import curves
 
@@ -32,19 +33,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emodiss.runs.run import Run
-
-_REASONS = {
-    "speech:no_audio": "the video has no sound",
-    "speech:too_short": "too short to judge the voice",
-    "speech:silent": "the voice is not audible",
-    "speech:overlap": "others speak at the same time",
-    "face:no_video": "the video has no picture",
-    "face:off_screen": "the face is out of the picture",
-    "face:too_small": "the face is too small",
-    "face:too_few_frames": "the face is in view too briefly",
-    "face:unbound": "nobody knows whose face it is",
-    "face:low_coverage": "the face is in view for too little of it",
-}
 
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
@@ -185,7 +173,7 @@ def _session_page(
     origin: dict[str, Any],
 ) -> bytes:
     lines = [_line_of(row) for row in table.itertuples()]
-    frames = run.session_frames(summary.video)
+    frames = run.session_frames(summary.video, part="speaker")
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
@@ -245,7 +233,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["reason"] = _reason_words
+    environment.filters["reason"] = reason_words
     shared: dict[str, Any] = {
         "script": script,
         "script_digest": digest,
@@ -273,7 +261,7 @@ def _address(media: Path | None, folder: Path) -> str:
 def _line_of(row: Any) -> _Line:
     state = curves.state_of(row.dissonant)
     reason = _text(row.dissonance_reason) if state == "undetermined" else ""
-    note = ": ".join(filter(None, ("undetermined", _reason_words(reason))))
+    note = ": ".join(filter(None, ("undetermined", reason_words(reason))))
     if state == "dissonant":
         axis = _text(row.dissonance_axis)
         note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"
@@ -294,12 +282,6 @@ def _line_of(row: Any) -> _Line:
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
     )  # fmt: skip
-
-
-def _reason_words(reason: str) -> str:
-    """Put reason codes into words."""
-    parts = [part for part in reason.split(";") if part]
-    return "; ".join(_REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def _threshold_of(table: pd.DataFrame) -> str:

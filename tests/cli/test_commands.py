@@ -38,6 +38,55 @@ def test_annotate_prints_one_summary_line_and_ends_with_0(run_cli, study, tmp_pa
     assert "%" not in err  # no bars in a pipe
 
 
+def test_the_end_says_what_is_known_of_how_many_utterances_and_why_not(
+    run_cli, study, tmp_path, stand_ins
+):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "manifest.csv").unlink()
+    (folder / "b.stm").unlink()
+    deaf_settings = {**stand_ins, "models.asr": None, "models.aligner": None}
+    work = ("annotate", folder, "--workers", "0", "--no-figures", *options(deaf_settings))
+    code, out, err = run_cli(*work, "--json")
+    assert code == 0, err
+    known = {part["what"]: part for part in json.loads(out)["determined"]}
+    # a: two utterances with words, one with a face; b: one voice without words.
+    assert list(known) == ["words", "voices", "roles", "faces", "dissonance"]
+    assert {what: (part["n"], part["of"]) for what, part in known.items()} == {
+        "words": (2, 3), "voices": (3, 3), "roles": (0, 3), "faces": (2, 3), "dissonance": (2, 3)
+    }  # fmt: skip
+    (deaf,) = known["words"]["reasons"]
+    assert (deaf["code"], deaf["n"]) == ("words:no_recogniser", 1)
+    assert "models.asr" in deaf["next_step"]
+    root = tmp_path / "study-run"
+    (roles,) = known["roles"]["reasons"]
+    assert roles["next_step"] == f"emodiss review roles {root}"
+    assert {r["code"]: r["next_step"] for r in known["faces"]["reasons"]} == {
+        "face:unbound": f"emodiss people {root}"
+    }
+    code, out, err = run_cli(*work)
+    assert code == 0 and out.count("\n") == 1
+    lines = {line.split()[0]: line for line in err.splitlines() if " in " in line}
+    assert "in 2 of 3; 1: no transcript is given" in lines["words"]
+    assert "3 by 3 voices: the part in the conversation is not known" in lines["roles"]
+    assert len([line for line in err.splitlines() if line.startswith("study: goes on")]) == 1
+
+
+def test_a_run_that_was_cut_short_is_unfinished_even_where_an_older_one_was_complete(
+    run_cli, finished
+):
+    code, out, _ = run_cli("status", finished.root, "--json")
+    assert code == 0 and {row["state"] for row in json.loads(out)} == {"complete"}
+    assert {row["next_step"] for row in json.loads(out)} == {""}
+    first = [o for o in finished.store.outcomes() if o.stage in ("media", "audio")]
+    finished.store.append(first)  # as a second run does that is stopped after two stages
+    code, out, _ = run_cli("status", finished.root, "--json")
+    assert [(row["state"], row["stage"]) for row in json.loads(out)] == [
+        ("unfinished", "recognition")
+    ] * 2
+    assert json.loads(out)[0]["next_step"] == f"emodiss resume {finished.root}"
+
+
 def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
     run_cli, study, tmp_path, stand_ins
 ):

@@ -117,6 +117,41 @@ def test_the_session_marks_dissonant_bars_and_pales_undetermined_ones(table):
     assert (2, 5) in spans[1.0, False]
 
 
+def test_listeners_are_dashed_and_never_in_the_speakers_line(table):
+    frames = pd.DataFrame(
+        {
+            "time": [0.1, 0.2, 0.1, 0.2, 6.5, 6.6],
+            "utterance_id": ["u1", "u1", "u1", "u1", None, None],
+            "track_id": [1, 1, 2, 2, 2, 2],
+            "part": ["speaker"] * 2 + ["listener"] * 2 + ["silence"] * 2,
+            "valence": [0.5, 0.5, -0.5, -0.5, -0.3, -0.3],
+            "arousal": 0.0,
+        }
+    )
+    windows = pd.DataFrame(
+        {
+            "utterance_id": ["u1", "u1", "u2"], "start": [0.0, 1.0, 2.0], "end": [2.0, 3.0, 4.0],
+            "valence": [0.9, 0.8, 0.7], "arousal": 0.0,
+        }
+    )  # fmt: skip
+    figure = plot_session(table, frames=frames, windows=windows)
+    valence = figure.axes[1]
+    drawn = {
+        (line.get_color(), line.get_linestyle()): line.get_ydata()
+        for line in valence.lines
+        if line.get_marker() == "None" and line.get_linewidth() in (0.6, 0.9)
+    }
+    speaker, others = drawn[style.FACE, "-"], drawn[style.FACE, "--"]
+    assert set(speaker) == {0.5}
+    assert {v for v in others if v == v} == {-0.5, -0.3} and np.isnan(others).sum() == 1
+    voice = drawn[style.SPEECH, "-"]
+    # From one utterance to the next the line is broken.
+    np.testing.assert_array_equal(voice, [0.9, 0.8, np.nan, 0.7])
+    assert figure.axes[0].get_xlim()[1] >= 6.6
+    labels = [text.get_text() for text in valence.get_legend().get_texts()]
+    assert "listener's face, and faces in silence" in labels
+
+
 def test_what_overlaps_is_shaded_once(table):
     twice = pd.concat([table, table.assign(speaker="Cy", start=table["start"] + 1)])
     twice = twice.assign(end=twice["start"] + 3)
@@ -164,7 +199,8 @@ def test_nothing_to_show_is_said_and_not_drawn(table):
     for plot in (plot_plane, plot_differences, plot_sentiment):
         ax = plot(empty)
         assert ax.texts and not [c for c in ax.collections if len(c.get_offsets())]
-    plot_session(empty)
+    figure = plot_session(empty)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no speech was found"]
 
 
 def test_figures_of_a_run_are_functions_of_its_tables(study, tmp_path, stand_ins):

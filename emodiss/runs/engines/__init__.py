@@ -17,8 +17,12 @@ class Engine(Protocol):
         """Yield one outcome per job, in whatever order they finish."""
         ...
 
+    def stop(self) -> None:
+        """End the workers at once; what they are at is lost, and nothing else."""
+        ...
+
     def close(self) -> None:
-        """Stop all workers."""
+        """Let the workers finish and end them."""
         ...
 
 

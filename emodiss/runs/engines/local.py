@@ -6,7 +6,9 @@ were under way are tried again one by one, and the one that kills its worker aga
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -53,6 +55,13 @@ class LocalEngine:
                 self.close()
                 yield _died(job)
 
+    def stop(self) -> None:
+        """End the worker processes at once; writes are whole or not at all, so nothing is torn."""
+        # The pool itself would wait for a job that may take an hour.
+        for process in list(getattr(self._pool, "_processes", None) or ()):
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGTERM)
+
     def close(self) -> None:
         """Stop the workers and forget the model of this process."""
         if self._pool is not None:
@@ -90,6 +99,8 @@ def _died(job: Job) -> Outcome:
 def _start_worker(parent: int) -> None:
     """Keep a worker silent and mortal."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    # Ctrl-C reaches the whole group; the parent alone decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     # A worker waits on a pipe that it holds open itself, so it would outlive a killed parent.
     def watch() -> None:

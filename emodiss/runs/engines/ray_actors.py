@@ -54,6 +54,10 @@ class RayEngine:
         pool: Any = ActorPool(self._actors)
         yield from pool.map_unordered(lambda actor, job: actor.perform.remote(job), list(jobs))
 
+    def stop(self) -> None:
+        """End the actors at once."""
+        self.close()
+
     def close(self) -> None:
         """Stop the actors, and Ray itself when this engine started it; once is enough."""
         # Any call after the shutdown would start Ray again, with handles it does not know.

@@ -1,0 +1,262 @@
+"""What a run remembers: what it was made from, its preset and its settings, so that it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emodiss import manifest as manifests, presets
+from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
+from emodiss.manifest import Manifest, VideoRow
+from emodiss.runs.run import Run, load
+from emodiss.settings import NAMES, Settings, resolve
+
+# Videos or settings that a line names before it leaves the rest out.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a run is to be made with.
+
+    Parameters
+    ----------
+    root
+        Run folder.
+    preset, settings
+        As given, as remembered, or by default.
+    said
+        Lines that tell a person what was not given and how it was chosen.
+    """
+
+    root: Path
+    preset: str
+    settings: Settings
+    said: tuple[str, ...]
+
+
+def choose(
+    read: Manifest,
+    out: str | Path | None,
+    preset: str | None,
+    settings: Mapping[str, Any] | Iterable[str],
+) -> Choice:
+    """Settle on folder, preset and settings.
+
+    Parameters
+    ----------
+    read
+        What is to be annotated.
+    out, preset, settings
+        As in `annotate`.
+
+    Raises
+    ------
+    ManifestError, SettingsError
+        If there is no folder by default; if a preset or a setting is wrong.
+    RunError
+        If the folder by default belongs to a run of something else, or the settings of the run
+        cannot be read.
+    """
+    said: list[str] = []
+    root = Path(out) if out is not None else manifests.run_folder(read)
+    before = load(root) if (root / "run.json").is_file() else None
+    if out is None:
+        said.append(f"run folder {_shown(root)}; another with: --out")
+        if before is not None:
+            _require_same(read, before)
+    if preset is not None:
+        chosen = resolve(presets.changes_of(preset), settings)
+        if before is not None:
+            said += _conflicts(before, preset, chosen)
+    elif before is not None:
+        preset = str(before.facts.get("preset", presets.DEFAULT))
+        chosen = resolve(_remembered(before), settings)
+        said.append(f"goes on with preset {preset} and the settings of this run")
+    else:
+        preset = presets.DEFAULT
+        chosen = resolve(presets.changes_of(preset), settings)
+        said.append(presets.DEFAULT_SAID)
+    if before is not None:
+        said += _left_out(read, before)
+    said += _transcripts(read)
+    return Choice(root, preset, chosen, tuple(said))
+
+
+def _shown(path: Path) -> str:
+    """Return a path as one would type it from here."""
+    relative = _relative(path, Path.cwd())
+    return str(path) if relative is None or relative.startswith("..") else relative
+
+
+def _remembered(run: Run) -> dict[str, Any]:
+    """Every setting of a run by its dotted name."""
+    stored = run.facts.get("settings", {})
+    flat = {f"{group}.{n}": v for group, values in stored.items() for n, v in values.items()}
+    try:
+        resolve(flat)
+    except SettingsError as error:
+        raise RunError(
+            f"The settings of the run '{run.root.name}' do not fit this version: {error.what}",
+            next_step="Name the preset anew: --preset lite (or paper), and --set what you changed.",
+        ) from error
+    return flat
+
+
+def _conflicts(run: Run, preset: str, chosen: Settings) -> Iterator[str]:
+    """Say where a preset that is given anew leaves what the run was made with."""
+    facts = run.facts
+    if facts.get("preset") != preset:
+        yield (
+            f"this run was made with preset {facts.get('preset')}; it goes on with {preset}, and "
+            "what rests on other models or settings is measured anew"
+        )
+        return
+    old, new = facts.get("settings", {}), chosen.model_dump(mode="json")
+    changed: list[str] = []
+    for name in NAMES:
+        group, _, field = name.partition(".")
+        was, now = old.get(group, {}).get(field), new[group][field]
+        if was != now and not isinstance(was, dict) and not isinstance(now, dict):
+            changed.append(f"{name}={_value(now)} (was {_value(was)})")
+        elif was != now:
+            changed.append(name)
+    if changed:
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        yield (
+            f"the preset is given anew, and other settings of this run are not kept: "
+            f"{', '.join(changed[:_NAMED])}{more}"
+        )
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _left_out(read: Manifest, before: Run) -> Iterator[str]:
+    """Say which videos of a run are not among what is handed in."""
+    here = {row.id for row in read.rows} | {problem.id for problem in read.problems}
+    gone = [video for video in _videos(before) if video not in here]
+    if gone:
+        more = ", ..." if len(gone) > _NAMED else ""
+        yield (
+            f"{len(gone)} of the run's videos are not handed in now and leave its tables "
+            f"({', '.join(gone[:_NAMED])}{more}); what was measured of them stays in the folder"
+        )
+
+
+def _videos(run: Run) -> list[str]:
+    return run.videos if (run.root / "manifest.jsonl").is_file() else []
+
+
+def _transcripts(read: Manifest) -> Iterator[str]:
+    """Say which transcripts were found beside media that were handed in without a manifest."""
+    if read.path is not None or not read.sources:
+        return
+    found = [f"{r.id} ({Path(r.transcript).name})" for r in read.rows if r.transcript is not None]
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield f"words from the transcript beside the media: {', '.join(found[:_NAMED])}{more}"
+
+
+def inputs_of(read: Manifest, root: Path) -> dict[str, Any]:
+    """Describe for `run.json` what a run is made from.
+
+    Parameters
+    ----------
+    read
+        The manifest.
+    root
+        Run folder; paths are kept relative to it too, since a study may move as a whole.
+    """
+    root = root.absolute()
+    return {
+        "folder": str(read.folder),
+        "sources": [
+            {"path": str(path), "beside_run": _relative(path, root)} for path in read.sources
+        ],
+    }
+
+
+def _relative(path: Path, root: Path) -> str | None:
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive on Windows
+        return None
+
+
+def _sources(run: Run) -> list[Path] | None:
+    """Where a run's manifest or media lie now; None for a run that does not say."""
+    inputs = run.facts.get("inputs")
+    if inputs is None:
+        return None
+    found: list[Path] = []
+    for source in inputs["sources"]:
+        path, near = Path(source["path"]), source["beside_run"]
+        if not path.exists() and near:
+            path = Path(os.path.normpath(run.root.absolute() / near))
+        found.append(path)
+    return found
+
+
+def _require_same(read: Manifest, before: Run) -> None:
+    """Keep a folder chosen by default from being taken over by another video of the same name."""
+    old = _sources(before)
+    if old and not {p.resolve() for p in old} & {p.resolve() for p in read.sources}:
+        raise RunError(
+            f"The folder '{before.root.name}' holds the run of '{old[0].name}'.",
+            next_step="Choose another run folder with --out.",
+        )
+
+
+def reopened(root: Path, *, allow_local: bool = False) -> Manifest:
+    """Read again what a run was made from.
+
+    Parameters
+    ----------
+    root
+        Run folder.
+    allow_local
+        As in `emodiss.manifest.read`.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder, does not say what it was made from, or that is not there.
+    """
+    run = load(root)
+    sources = _sources(run)
+    again = f"Name it anew: emodiss annotate MANIFEST --out {root}."
+    if sources is None:
+        raise RunError(
+            f"The run '{root.name}' does not say which manifest it used.", next_step=again
+        )
+    if not sources:
+        return _from_memory(run, allow_local=allow_local)
+    try:
+        return manifests.opened(sources, allow_local=allow_local)
+    except ManifestError as error:
+        raise RunError(
+            f"What the run '{root.name}' was made from cannot be read: {error.what}",
+            next_step=again,
+        ) from error
+
+
+def _from_memory(run: Run, *, allow_local: bool) -> Manifest:
+    """Take the rows of a run whose manifest was never a file."""
+    fields = VideoRow.model_fields
+    rows = [
+        {**{k: v for k, v in row.items() if k in fields}, **row.get("metadata", {})}
+        for row in run.manifest
+    ]
+    folder = run.facts["inputs"]["folder"]
+    try:
+        return manifests.from_rows(rows, folder=folder, allow_local=allow_local)
+    except EmodissError as error:
+        raise RunError(
+            f"The rows of the run '{run.root.name}' cannot be used as they are: {error.what}",
+            next_step=error.next_step or "Hand the rows to emodiss.annotate again.",
+        ) from error

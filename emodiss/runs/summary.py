@@ -1,0 +1,139 @@
+"""What could be determined in a run, what not and why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from emodiss.notes import reason_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emodiss.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is missing in some utterances.
+
+    Parameters
+    ----------
+    code
+        `channel:status`, as in the tables.
+    n
+        In how many utterances.
+    what
+        The same in words.
+    next_step
+        What to do about it; empty where nothing helps.
+    """
+
+    code: str
+    n: int
+    what: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Determined:
+    """How much of one thing is known.
+
+    Parameters
+    ----------
+    what
+        `words`, `voices`, `roles`, `faces`, `listeners` or `dissonance`.
+    n, of
+        Utterances in which it is known, and all utterances.
+    reasons
+        Why not in the others, the most frequent first.
+    """
+
+    what: str
+    n: int
+    of: int
+    reasons: tuple[Reason, ...]
+
+
+_NEXT_STEPS: Final = {
+    "words:no_recogniser": "give a transcript beside the media, or choose a recogniser: --set "
+    "models.asr=... (emodiss models list)",
+    "role:unknown": "emodiss review roles {run}",
+    "face:unbound": "emodiss people {run}",
+    "face:off_screen": "emodiss plot {run} contact-sheet",
+    "face:too_small": "--set faces.min_face=... and face_affect.min_size=...",
+    "listener:unbound": "emodiss people {run}",
+}
+
+
+def determined(run: Run) -> list[Determined]:
+    """Count what is known of the utterances of a run.
+
+    Parameters
+    ----------
+    run
+        A run whose tables are gathered.
+
+    Returns
+    -------
+    list of Determined
+        Words, affect of voices, roles, affect of faces, of listeners where they are measured, and
+        dissonance.
+    """
+    table = run.utterances
+    missing = {
+        "words": list(_words(run, table)),
+        "voices": list(_statuses(table, "speech")),
+        "roles": list(_roles(table)),
+        "faces": list(_statuses(table, "face")),
+        "listeners": list(_statuses(table, "listener")),
+        "dissonance": [
+            (str(code), int(n)) for code, n in table["dissonance_reason"].value_counts().items()
+        ],
+    }
+    if run.settings.face_affect.who != "all":
+        del missing["listeners"]
+    return [
+        Determined(
+            what=name,
+            n=len(table) - sum(n for _, n in pairs),
+            of=len(table),
+            reasons=tuple(_reason(run, code, n) for code, n in _by_count(pairs)),
+        )
+        for name, pairs in missing.items()
+    ]
+
+
+def _by_count(missing: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(missing, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _reason(run: Run, code: str, n: int) -> Reason:
+    step = _NEXT_STEPS.get(code, "").format(run=run.root)
+    return Reason(code, n, reason_words(code), step)
+
+
+def _words(run: Run, table: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    silent = table["text"].fillna("").str.strip() == ""
+    if not silent.any():
+        return
+    given = run.videos_table.set_index("video_id")["transcript_source"].fillna("")
+    heard = table["video_id"].map(given).str.startswith("given")
+    recognises = run.settings.models.asr is not None
+    n_deaf = 0 if recognises else int((silent & ~heard).sum())
+    if n_deaf:
+        yield "words:no_recogniser", n_deaf
+    if rest := int(silent.sum()) - n_deaf:
+        yield "words:none", rest
+
+
+def _roles(table: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    if n := int(table["role"].isna().sum()):
+        yield "role:unknown", n
+
+
+def _statuses(table: pd.DataFrame, channel: str) -> Iterator[tuple[str, int]]:
+    status = table[f"{channel}_status"]
+    for name, n in status[status != "ok"].value_counts().items():
+        yield f"{channel}:{name}", int(n)

@@ -1,0 +1,220 @@
+"""Look at faces: which ticks of which face are wanted, each frame decoded and measured once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss import affect, faces
+from emodiss.affect import EXPRESSIONS, Scale
+from emodiss.faces import Growing
+from emodiss.media import Media, iterate_frames
+from emodiss.timebase import FrameClock
+
+PARTS: Final = ("speaker", "listener", "silence", "unknown")
+"""What the person behind a face does at a tick: speaks, is silent while somebody else speaks, is
+seen while nobody speaks; or somebody speaks and nobody knows whether it is this face."""
+
+BATCH: Final = 64
+"""Crops or signals that wait for a model; bounds memory, changes no result."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFrames:
+    """Affect of faces, one entry per measured tick.
+
+    Parameters
+    ----------
+    utterance, track_id, tick
+        (m,) int64: which utterance (-1 while nobody speaks), which track, which tick of the clock.
+    time
+        (m,) float64 seconds.
+    box
+        (m, 4) float32 pixels.
+    valence, arousal, valence_raw, arousal_raw
+        (m,) float32.
+    probabilities
+        (m, 8) float32.
+    n_clamped
+        Measured values, two per face, that lay past the ends of the scale.
+    scale
+        Native scale of the model.
+    """
+
+    utterance: NDArray[np.int64]
+    track_id: NDArray[np.int64]
+    tick: NDArray[np.int64]
+    time: NDArray[np.float64]
+    box: NDArray[np.float32]
+    valence: NDArray[np.float32]
+    arousal: NDArray[np.float32]
+    valence_raw: NDArray[np.float32]
+    arousal_raw: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    n_clamped: int
+    scale: Scale
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        return ("clamped",) if self.n_clamped else ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """Ticks at which a face counts for an utterance; arrays, because an hour has 100,000.
+
+    Parameters
+    ----------
+    utterance
+        (n,) int64, index of the utterance; -1 while nobody speaks.
+    track_id, tick, frame
+        (n,) int64: which face, which tick of the clock, which source frame is on display then.
+    box
+        (n, 4) float32 pixels.
+    part
+        (n,) int8, index into `PARTS`.
+    """
+
+    utterance: NDArray[np.int64]
+    track_id: NDArray[np.int64]
+    tick: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    box: NDArray[np.float32]
+    part: NDArray[np.int8]
+
+    @classmethod
+    def of(
+        cls,
+        clock: FrameClock,
+        track: Any,
+        at: NDArray[np.int64],
+        utterance: int,
+        part: int | NDArray[np.integer],
+    ) -> Looks:
+        """Ask for some positions in a track's arrays, for one utterance."""
+        return cls(
+            utterance=np.full(len(at), utterance, np.int64),
+            track_id=np.full(len(at), track.id, np.int64),
+            tick=track.ticks[at],
+            frame=clock.frame_at(track.ticks[at]),
+            box=track.boxes[at],
+            part=np.broadcast_to(part, len(at)).astype(np.int8),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Looks]) -> Looks:
+        """Put all together, in order of frames."""
+        none = np.zeros(0, np.int64)
+        empty = cls(none, none, none, none, np.zeros((0, 4), np.float32), np.zeros(0, np.int8))
+        parts = [*parts, empty]
+        names = [field.name for field in fields(cls)]
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        order = np.argsort(columns["frame"], kind="stable")
+        return cls(**{name: column[order] for name, column in columns.items()})
+
+    def first_of_crop(self) -> NDArray[np.bool_]:
+        """Whether an entry is the first of its frame, utterance and track: a crop to measure."""
+        keys = np.stack([self.frame, self.utterance, self.track_id])
+        return np.append(True, (np.diff(keys) != 0).any(axis=0))[: len(self.tick)]
+
+
+def in_view(track: Any, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions in a track's arrays that fall on the given ticks."""
+    return np.flatnonzero(np.isin(track.ticks, ticks))
+
+
+def look(
+    source: Path, media: Media, looks: Looks, model: Any
+) -> tuple[dict[str, Any], NDArray[np.int8]]:
+    """Decode once, crop, measure in batches, and spread each result over its ticks.
+
+    Parameters
+    ----------
+    source, media
+        The video.
+    looks
+        What to look at, as `Looks.joined` orders it.
+    model
+        A `FaceAffectModel`.
+
+    Returns
+    -------
+    columns : dict
+        The fields of `FaceFrames`, by utterance and then tick.
+    part : ndarray
+        (m,) int8, index into `PARTS`.
+    """
+    first = looks.first_of_crop()
+    # Which result belongs to each crop; a frame the decoder did not deliver has none.
+    result_of = np.full(int(first.sum()), -1, np.int64)
+    found = {
+        "valence_raw": Growing(np.float32),
+        "arousal_raw": Growing(np.float32),
+        "probabilities": Growing(np.float32, (len(EXPRESSIONS),)),
+    }
+    n_results = 0
+    for batch in _batches(_crops(source, media, looks, np.flatnonzero(first), model)):
+        result_of[[crop for crop, _ in batch]] = np.arange(n_results, n_results + len(batch))
+        n_results += len(batch)
+        measured = model.predict([picture for _, picture in batch])
+        for name, column in found.items():
+            column.extend(getattr(measured, name))
+    result = result_of[np.cumsum(first) - 1]
+    order = np.lexsort((looks.tick, looks.utterance))
+    order = order[result[order] >= 0]
+    take = result[order]
+    # All ticks of a crop show one frame, whose box at the first of them was measured.
+    boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
+    raw = {name: found[f"{name}_raw"].array() for name in ("valence", "arousal")}
+    house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
+    columns = {
+        "utterance": looks.utterance[order],
+        "track_id": looks.track_id[order],
+        "tick": looks.tick[order],
+        "time": media.clock().time_of(looks.tick[order]),
+        "box": boxes[order],
+        "valence": house["valence"].values.astype(np.float32)[take],
+        "arousal": house["arousal"].values.astype(np.float32)[take],
+        "valence_raw": raw["valence"][take],
+        "arousal_raw": raw["arousal"][take],
+        "probabilities": found["probabilities"].array()[take],
+        "n_clamped": sum(mapped.n_clamped for mapped in house.values()),
+        "scale": model.scale,
+    }
+    return columns, looks.part[order]
+
+
+def _crops(
+    source: Path, media: Media, looks: Looks, firsts: NDArray[np.int64], model: Any
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield number and picture of each crop, in order."""
+    frames = looks.frame[firsts]
+    for frame in iterate_frames(source, media, np.unique(frames)):
+        begin, end = np.searchsorted(frames, [frame.index, frame.index + 1])
+        for crop in range(int(begin), int(end)):
+            yield (
+                crop,
+                faces.crop(
+                    frame.image,
+                    looks.box[firsts[crop]],
+                    margin=model.crop_margin,
+                    square=model.crop_square,
+                ),
+            )
+
+
+def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
