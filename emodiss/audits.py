@@ -189,7 +189,9 @@ class Judged:
     note: str = ""
 
 
-def read_sheet(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Judged]:
+def read_sheet(
+    rows: Sequence[Mapping[str, Any]], *, name: str, lines: Sequence[int] = ()
+) -> list[Judged]:
     """Check a filled sheet.
 
     Parameters
@@ -198,6 +200,8 @@ def read_sheet(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Judged]:
         Its rows; cells are texts.
     name
         Of the file, for messages.
+    lines
+        Line of the file on which each row stands; without them, rows are counted from 1.
 
     Returns
     -------
@@ -207,21 +211,22 @@ def read_sheet(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Judged]:
     Raises
     ------
     AuditError
-        That names the first row that cannot be read, counting from 1 below the header.
+        That names the first row that cannot be read.
     """
     found: list[Judged] = []
-    for number, row in enumerate(rows, start=1):
+    places = [f"line {line}" for line in lines] or [f"row {k + 1}" for k in range(len(rows))]
+    for place, row in zip(places, rows, strict=True):
         lacking = [c for c in ("video_id", "speaker", "verdict") if c not in row]
         if lacking:
             raise AuditError(
-                f"{name}, row {number} lacks the column '{lacking[0]}'.",
+                f"{name}, {place} lacks the column '{lacking[0]}'.",
                 next_step="Fill in the sheet that 'emodiss review sample' wrote.",
             )
         cells = {k: str(v).strip() for k, v in row.items() if v is not None and v == v}
         verdict = cells.get("verdict", "").lower()
         if verdict and verdict not in VERDICTS:
             raise AuditError(
-                f"{name}, row {number}: the verdict is {len(verdict)} characters that say neither "
+                f"{name}, {place}: the verdict is {len(verdict)} characters that say neither "
                 "right nor wrong.",
                 next_step="Write right or wrong, or leave it empty.",
             )
@@ -229,14 +234,12 @@ def read_sheet(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Judged]:
             role = parse_role(cells["correct_role"]) if cells.get("correct_role") else None
         except ValueError as error:
             raise AuditError(
-                f"{name}, row {number}: {error}",
+                f"{name}, {place}: {error}",
                 next_step=f"Roles are {', '.join(ROLES)}.",
             ) from None
         right = VERDICTS.get(verdict)
         if right and role is not None and role != cells.get("role"):
-            raise AuditError(
-                f"{name}, row {number}: the verdict is right, and another role is stated."
-            )
+            raise AuditError(f"{name}, {place}: the verdict is right, and another role is stated.")
         found.append(
             Judged(
                 video_id=cells.get("video_id", ""),

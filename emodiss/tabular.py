@@ -318,8 +318,9 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
     twice = sorted({name for name in table.header if table.header.count(name) > 1})
     if twice:
         raise error(
-            f"The {what} '{table.name}', line {table.line}, has the column '{twice[0]}' twice.",
-            next_step="Rename or remove one of them.",
+            f"The {what} '{table.name}', line {table.line}, names columns twice: "
+            f"{', '.join(twice)}.",
+            next_step="Rename or remove one of each.",
         )
 
 
@@ -338,7 +339,7 @@ def require_columns(
         raise error(
             f"The {what} '{table.name}', line {table.line}, lacks the column(s) "
             f"{', '.join(lacking)}; it has {', '.join(table.header)}.",
-            next_step=f"Its first line must name: {', '.join(columns)}.",
+            next_step=f"It needs the columns {', '.join(columns[:-1])} and {columns[-1]}.",
         )
 
 
@@ -366,6 +367,39 @@ def number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError("expected a number")
     return float(text.replace(",", "."))
+
+
+def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Read a column of numbers, as `number` reads one.
+
+    Parameters
+    ----------
+    cells
+        Texts; missing ones stay missing.
+
+    Returns
+    -------
+    values, bad
+        float64, NaN where a cell holds no number; and whether it holds something else.
+    """
+    import pandas as pd
+
+    def of(cell: object) -> float:
+        if not isinstance(cell, str):
+            return float(cell) if isinstance(cell, int | float) else math.nan
+        try:
+            return number(cell)
+        except ValueError:
+            return math.nan
+
+    values = pd.Series([of(cell) for cell in cells], index=cells.index, dtype="float64")
+    text = cells.astype("str").str.strip().str.casefold()
+    return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
+
+
+def safe_cell(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:

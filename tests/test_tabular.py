@@ -75,7 +75,7 @@ def test_only_line_ends_end_lines(tmp_path, mark):
         ("id,path\ns1,a.mp4,x\n", r"'m\.csv', line 2: 3 cells; expected 2"),
         ("id,path,\ns1,a.mp4,x\n", r"'m\.csv', line 2: text in column 3, which has no name"),
         ('id,path\ns1,"a.mp4\n', r"'m\.csv', line 2: a quote that is not closed"),
-        ("id,path,id\ns1,a.mp4,x\n", "line 1, has the column 'id' twice"),
+        ("id,path,id\ns1,a.mp4,x\n", "line 1, names columns twice: id"),
         ("\n , \n", "is empty"),
         ("id,path\ns1,\0\n", "zero bytes"),
     ],
@@ -186,3 +186,81 @@ def test_a_transcript_with_empty_cells_at_the_end_of_its_rows(tmp_path, extra):
     found, problems = read_report(path)
     assert [(u.text, u.speaker) for u in found] == [("Hello", "speaker"), ("Bye", "A")]
     assert problems == []
+
+
+# --- the same in every table that people fill ----------------------------------------------------
+
+LONG = ("rater", "item", "video", "model", "condition", "criterion", "value")
+RATED = [
+    ("r1", "i1", "v1", "m", "base", "empathy", "4"),
+    ("r1", "i2", "v1", "m", "x", "empathy", ""),
+]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("missing", ["", "NA", "nan", "-"])
+def test_ratings_as_spreadsheets_and_r_save_them(tmp_path, delimiter, encoding, missing):
+    from emodiss import ratings
+
+    rows = [LONG, RATED[0], (*RATED[1][:-1], missing), ("",) * 7]
+    path = tmp_path / "r.csv"
+    path.write_bytes("\r\n".join(map(delimiter.join, rows)).encode(encoding))
+    table = ratings.read(path)
+    assert list(table["value"].fillna(-1)) == [4, -1]
+
+
+def test_decimal_commas_in_ratings(tmp_path):
+    from emodiss import ratings
+    from emodiss.ratings import RatingScale
+
+    path = tmp_path / "r.csv"
+    path.write_text("\n".join(map(";".join, [LONG, (*RATED[0][:-1], "3,5")])))
+    assert list(ratings.read(path, scale=RatingScale(1, 5, 0.5))["value"]) == [3.5]
+
+
+def test_scores_of_judges_with_one_comma_too_many_stay_in_their_columns(tmp_path):
+    from emodiss.judging import read_scores
+
+    path = tmp_path / "s.csv"
+    path.write_text("item,criterion,judge,score\ni1,empathy,j,4,\ni2,empathy,j,NA,\n")
+    table = read_scores(path)
+    assert list(table["item"]) == ["i1", "i2"]
+    assert list(table["score"].fillna(-1)) == [4, -1]
+
+
+KEY = pd.DataFrame(
+    {
+        **{"item": ["a", "b"], "repeat_of": ["a", "b"], "repeat": [0, 0], "video": "v"},
+        **{"window": "w", "model": "m", "condition": ["base", "x"]},
+    }
+)
+
+
+def test_errors_in_filled_sheets_name_file_line_and_item(tmp_path):
+    from emodiss import ratings
+    from emodiss.ratings import RatingsError
+
+    sheets = {}
+    for rater, second in (("r1", "x"), ("r2", "45")):
+        path = tmp_path / f"{rater}.csv"
+        rows = f"rater;item;empathy\n{rater};a;3\n\n{rater};b;{second}\n;;\n"
+        path.write_text(f"sep=;\n{rows}")
+        read_back = tabular.read(path, error=RatingsError, what="sheet").frame()
+        sheets[str(path)] = read_back
+    with pytest.raises(RatingsError) as caught:
+        ratings.merge(sheets, KEY, criteria=["empathy"])
+    said = str(caught.value)
+    assert "r1.csv, line 5, item b, empathy, value: 'x'" in said
+    assert "r2.csv, line 5, item b, empathy, value: '45'" in said
+
+
+def test_an_unknown_item_names_its_sheet_and_line(tmp_path):
+    from emodiss import ratings
+    from emodiss.ratings import RatingsError
+
+    path = tmp_path / "r1.csv"
+    path.write_text("rater,item,empathy\nr1,a,3\nr1,zz,3\n")
+    sheet = tabular.read(path, error=RatingsError, what="sheet").frame()
+    with pytest.raises(RatingsError, match=r"'zz' \(r1\.csv, line 3\)"):
+        ratings.merge({"r1.csv": sheet}, KEY, criteria=["empathy"])

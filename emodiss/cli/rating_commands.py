@@ -295,21 +295,11 @@ def _ratings(paths: list[Path], key: Path | None, scale: Any) -> pd.DataFrame:
 
 def _plain_csv(path: Path) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
-    import pandas as pd
-
+    from emodiss import tabular
     from emodiss.ratings import RatingsError
 
-    try:
-        return pd.read_csv(
-            path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig"
-        )
-    except FileNotFoundError:
-        raise RatingsError(f"There is no file at '{path}'.", next_step="Check the path.") from None
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
-        raise RatingsError(
-            f"'{path.name}' cannot be read as CSV ({type(fault).__name__}).",
-            next_step="Save it as CSV UTF-8 with a header line.",
-        ) from None
+    found = tabular.read(path, error=RatingsError, what="table", restore=True).frame()
+    return found.where(found != "")
 
 
 def _answers(run: Path | None) -> tuple[pd.DataFrame | None, list[str]]:

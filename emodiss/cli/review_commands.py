@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -184,12 +182,13 @@ def sample(
     from emodiss.audits import draw
     from emodiss.runs.run import load
     from emodiss.runs.store import write_atomically
+    from emodiss.tabular import for_spreadsheets
 
     sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
     if as_json or (out is not None and out.suffix.lower() == ".json"):
         text = json.dumps(_records(sheet), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = sheet.to_csv(index=False, lineterminator="\n")
+        text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -330,25 +329,27 @@ def _sessions(run: Path, video: str | None) -> list[Session]:
 
 
 def _read_sheet(path: Path) -> list[Judged]:
-    from emodiss.audits import AuditError, read_sheet
+    from emodiss import tabular
+    from emodiss.audits import COLUMNS, AuditError, read_sheet
 
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".json":
-            rows = json.loads(text)
-        else:
-            first = text.partition("\n")[0]
-            delimiter = max(",;\t", key=first.count)  # spreadsheets save with their own
-            rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except FileNotFoundError:
+    if not path.exists():
         raise AuditError(
             f"There is no sheet '{path}'.",
             next_step="Name the file that 'emodiss review sample -o' wrote, with its folder.",
-        ) from None
-    except (OSError, ValueError, csv.Error) as error:
+        )
+    if path.suffix.lower() != ".json":
+        table = tabular.read(path, error=AuditError, what="sheet", known=COLUMNS, restore=True)
+        return read_sheet(
+            [row.cells for row in table.rows],
+            name=path.name,
+            lines=[row.line for row in table.rows],
+        )
+    try:
+        rows = json.loads(tabular.decoded(path, error=AuditError, what="sheet"))
+    except (ValueError, RecursionError) as error:
         raise AuditError(
             f"The sheet {path.name} cannot be read: {type(error).__name__}.",
-            next_step="Save it as CSV in UTF-8.",
+            next_step="Save it as JSON, or as CSV in UTF-8.",
         ) from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise AuditError(f"The sheet {path.name} is not a list of rows.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emodiss.errors import EmodissError
+from emodiss.tabular import safe_cell
 
 COLUMNS = (
     *("id", "url", "license", "title", "duration_s", "uploader", "upload_date", "language"),
@@ -46,7 +47,8 @@ class Candidates:
         out = io.StringIO()
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        # Titles are texts of strangers, and the list is opened in spreadsheets.
+        writer.writerows({k: safe_cell(v) for k, v in row.items()} for row in self.rows)
         return out.getvalue()
 
 

@@ -7,7 +7,6 @@ Here each reason is measured and kept with its number; nothing is deleted.
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from emodiss import tabular
 from emodiss.corpus import languages, pictures as motions
 from emodiss.corpus.duplicates import compare
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint
@@ -356,20 +356,20 @@ def read_overrules(path: Path) -> dict[str, tuple[str, str]]:
     ManifestError
         If a column is missing, a verdict is neither `keep` nor `exclude`, or nobody said why.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if not {"id", "verdict", "why"} <= set(reader.fieldnames or ()):
-            raise ManifestError(f"'{path.name}' needs the columns id, verdict and why.")
-        found: dict[str, tuple[str, str]] = {}
-        for row in reader:
-            if row["verdict"] not in ("keep", "exclude"):
-                raise ManifestError(
-                    f"'{path.name}', line {reader.line_num}: the verdict '{row['verdict']}' is "
-                    "neither keep nor exclude."
-                )
-            if not (row["why"] or "").strip():
-                raise ManifestError(
-                    f"'{path.name}', line {reader.line_num}: a decision needs a reason in `why`."
-                )
-            found[row["id"]] = (row["verdict"], row["why"].strip())
+    columns = ("id", "verdict", "why")
+    table = tabular.read(path, error=ManifestError, what="list of decisions", known=columns)
+    tabular.require_columns(table, columns, error=ManifestError, what="list of decisions")
+    found: dict[str, tuple[str, str]] = {}
+    for row in table.rows:
+        row_id, verdict, why = (row.cells[column] for column in columns)
+        if verdict not in ("keep", "exclude"):
+            raise ManifestError(
+                f"'{path.name}', line {row.line}: the verdict '{verdict}' is neither keep nor "
+                "exclude."
+            )
+        if not why:
+            raise ManifestError(
+                f"'{path.name}', line {row.line}: a decision needs a reason in `why`."
+            )
+        found[row_id] = (verdict, why)
     return found

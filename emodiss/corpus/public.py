@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emodiss import tabular
 from emodiss.errors import ManifestError
 from emodiss.manifest import VideoRow
 from emodiss.timebase import parse_time
@@ -390,20 +391,16 @@ def _decoded(path: Path) -> str:
 
 def _table(path: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV with the line each starts on; the header must have these columns."""
-    reader = csv.DictReader(io.StringIO(_decoded(path), newline=""), strict=True)
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    text = tabular.decoded(path, error=ManifestError, what=what)
+    table = tabular.parse(text, path.name, known=columns, short_rows=False)
+    missing = [column for column in columns if column not in table.header]
     if missing:
         raise ManifestError(
             f"'{path.name}' lacks the column {missing[0]}.", next_step=f"Give {what}."
         )
-    rows: list[tuple[int, dict[str, str]]] = []
-    line = reader.line_num + 1
-    try:
-        for row in reader:
-            if None in row or None in row.values():
-                raise ManifestError(f"'{path.name}', line {line}: the cells do not fit the header.")
-            rows.append((line, {name: (row[name] or "").strip() for name in columns}))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ManifestError(f"'{path.name}' is no CSV at line {line}: {error}.") from error
-    return rows
+    if table.faults:
+        first = table.faults[0]
+        raise ManifestError(
+            f"'{path.name}', line {first.line}: the cells do not fit the header: {first.message}."
+        )
+    return [(row.line, {name: row.cells[name] for name in columns}) for row in table.rows]

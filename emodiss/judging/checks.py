@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emodiss import tabular
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings import LIKERT, Problem, RatingScale, RatingsError, item_means
@@ -67,37 +68,33 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         If the file cannot be read, lacks columns, or has bad or double rows; each is listed.
     """
     path = Path(path)
-    try:
-        table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise RatingsError(f"There is no file of judgements at '{path}'.") from None
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
-        raise RatingsError(
-            f"'{path.name}' cannot be read as CSV ({type(fault).__name__}).",
-            next_step="Save it as CSV UTF-8 with the columns item, criterion, score.",
-        ) from None
-    absent = [name for name in ("item", "criterion", "score") if name not in table.columns]
-    if absent:
-        raise RatingsError(
-            f"'{path.name}' lacks the column(s) {', '.join(absent)}; "
-            f"it has {', '.join(table.columns)}."
-        )
+    if not path.exists():
+        raise RatingsError(f"There is no file of judgements at '{path}'.")
+    found = tabular.read(
+        path, error=RatingsError, what="table of judgements", known=(*_KEYS, "score")
+    )
+    needed = ("item", "criterion", "score")
+    tabular.require_columns(found, needed, error=RatingsError, what="table of judgements")
+    table = found.frame()
+    lines = [int(line) for line in table.index]
+    table = table.reset_index(drop=True)
     if "judge" not in table.columns:
         table["judge"] = "judge"
-    text = table["score"].str.strip()
-    number = pd.to_numeric(text.where(~text.str.lower().isin(["", "nan"])), errors="coerce")
-    given = ~text.str.lower().isin(["", "nan"])
-    between = (number >= scale.low) & (number <= scale.high)
+    number, bad = tabular.numbers(table["score"])
+    outside = number.notna() & ~((number >= scale.low) & (number <= scale.high))
     wanted = f"a number from {scale.low:g} to {scale.high:g}, or nothing"
     problems = [
-        Problem(int(k) + 2, "score", text[k], wanted) for k in table.index[given & ~between]
+        Problem(lines[int(k)], "score", str(table.loc[k, "score"]), wanted)
+        for k in table.index[bad | outside]
     ]
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""]
-        problems += [Problem(int(k) + 2, name, "", "a name") for k in empty]
+        problems += [Problem(lines[int(k)], name, "", "a name") for k in empty]
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     problems += [
-        Problem(int(k) + 2, "item", table.loc[k, "item"], "one score per judge and criterion")
+        Problem(
+            lines[int(k)], "item", str(table.loc[k, "item"]), "one score per judge and criterion"
+        )
         for k in table.index[table.duplicated(keys)]
     ]
     if problems:
@@ -106,7 +103,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
             f"'{path.name}' has {len(problems)} problem(s):\n{listed}\n",
             next_step="Correct these cells; nothing was dropped or guessed.",
         )
-    table["score"] = number.astype("float64")
+    table["score"] = number
     for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
             table[name] = pd.to_numeric(table[name], errors="coerce")

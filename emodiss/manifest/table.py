@@ -178,7 +178,7 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
         )
     known = (*VideoRow.model_fields, *METADATA_COLUMNS)
     text = tabular.decoded(path, error=ManifestError, what="manifest")
-    table = tabular.parse(text, path.name, known=known, short_rows=False)
+    table = tabular.parse(text, path.name, known=known, short_rows=False, restore=True)
     unquoted = next((fault for fault in table.faults if fault.quotation), None)
     if unquoted:
         raise ManifestError(

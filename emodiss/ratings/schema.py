@@ -129,4 +129,8 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: '{self.value}' (expected {self.expected})"
+        return self.said_of(f"line {self.line}")
+
+    def said_of(self, place: str) -> str:
+        """Say what is wrong at a place that is called otherwise."""
+        return f"{place}, {self.column}: '{self.value}' (expected {self.expected})"

@@ -14,6 +14,7 @@ from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, Ratin
 from emodiss.ratings.study import Study
 from emodiss.ratings.table import check
 from emodiss.ratings.windows import HIDDEN
+from emodiss.tabular import for_spreadsheets
 
 
 def merge(
@@ -47,37 +48,56 @@ def merge(
     ------
     RatingsError
         If a sheet lacks columns, holds codes that are not in the key, or ratings are outside the
-        scale or double. Lines are those of the merged table.
+        scale or double. File and line of each are named where the sheets know them.
     """
-    frames = list(sheets.values()) if isinstance(sheets, Mapping) else list(sheets)
-    if not frames:
+    named = (
+        list(sheets.items())
+        if isinstance(sheets, Mapping)
+        else [(f"sheet {number}", sheet) for number, sheet in enumerate(sheets, start=1)]
+    )
+    if not named:
         raise RatingsError("There are no sheets to merge.")
     parts = []
-    for number, sheet in enumerate(frames, start=1):
+    for number, (name, sheet) in enumerate(named, start=1):
         absent = [name for name in ("rater", "item") if name not in sheet.columns]
         is_long = {"criterion", "value"} <= set(sheet.columns)
         if not is_long:
             absent += [name for name in criteria if name not in sheet.columns]
         if absent:
-            raise RatingsError(f"Sheet {number} lacks the column(s) {', '.join(absent)}.")
+            raise RatingsError(
+                f"Sheet {number} ({Path(name).name}) lacks the column(s) {', '.join(absent)}."
+            )
+        # A sheet that was read from a file knows its lines (`emodiss.tabular.Table.frame`).
+        lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
+        sheet = sheet.assign(_place=[f"{Path(name).name}, line {line}" for line in lines])
         if not is_long:
             kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
             sheet = sheet.melt(
-                id_vars=kept, value_vars=list(criteria), var_name="criterion", value_name="value"
+                id_vars=[*kept, "_place"],
+                value_vars=list(criteria),
+                var_name="criterion",
+                value_name="value",
             )
         hidden = [*HIDDEN, "video", "window", "repeat"]
         parts.append(sheet.drop(columns=[name for name in hidden if name in sheet.columns]))
     rows = pd.concat(parts, ignore_index=True)
-    unknown = sorted(set(rows["item"].astype("str")) - set(key["item"].astype("str")))
-    if unknown:
+    rows["item"] = rows["item"].astype("str")
+    unknown = rows[~rows["item"].isin(key["item"].astype("str"))]
+    if len(unknown):
         raise RatingsError(
-            f"{len(unknown)} item code(s) are not in the key, the first is '{unknown[0]}'.",
+            f"{unknown['item'].nunique()} item code(s) are not in the key, the first is "
+            f"'{unknown['item'].iloc[0]}' ({unknown['_place'].iloc[0]}).",
             next_step="Merge the sheets with the key of the same study.",
         )
-    rows["item"] = rows["item"].astype("str")
     merged = rows.merge(key.assign(item=key["item"].astype("str")), on="item", how="left")
     merged["item"] = merged["repeat_of"]
-    return check(merged.drop(columns="repeat_of"), scale=scale, criteria=criteria)
+    facts = zip(merged["_place"], merged["item"], merged["criterion"], strict=True)
+    return check(
+        merged.drop(columns=["repeat_of", "_place"]),
+        scale=scale,
+        criteria=criteria,
+        places=[f"{place}, item {item}, {what}" for place, item, what in facts],
+    )
 
 
 def write_study(study: Study, folder: str | Path) -> list[Path]:
@@ -118,10 +138,10 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
     paths = [folder / "items.csv", key_path, key_path.with_name("design.json")]
     (folder / "sheets").mkdir(parents=True, exist_ok=True)
     key_path.parent.mkdir(exist_ok=True)
-    _for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
+    for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
     for rater, sheet in study.sheets.items():
         paths.append(folder / "sheets" / f"{rater}.csv")
-        _for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
+        for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
     study.key.to_csv(key_path, index=False, lineterminator="\n")
     said = {
         "study": study.name,
@@ -133,13 +153,3 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
     }
     paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     return paths
-
-
-def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Quote texts that a spreadsheet would run as formulas; models wrote these texts."""
-    out = table.copy()
-    for name in ("transcript", "technique", "response"):
-        if name in out.columns:
-            text = out[name].astype("str")
-            out[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
-    return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from emodiss import tabular
 from emodiss.ratings.schema import COLUMNS, LIKERT, Column, Problem, RatingScale, RatingsError
 
 _MAX_LISTED = 50
@@ -18,10 +18,12 @@ _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
 _OF_ITEM = ("video", "model", "condition")
 
 
-def _raise_all(problems: Sequence[Problem], source: str) -> None:
+def _raise_all(problems: Sequence[Problem], source: str, places: Sequence[str] = ()) -> None:
+    """Raise what is wrong; `places` are what to call the lines, where these are of no file."""
     if not problems:
         return
-    listed = "\n".join(f"  {problem}" for problem in problems[:_MAX_LISTED])
+    said = [p.said_of(places[p.line - 2]) if places else str(p) for p in problems[:_MAX_LISTED]]
+    listed = "\n".join(f"  {each}" for each in said)
     left = len(problems) - _MAX_LISTED
     more = f"\n  and {left} more" if left > 0 else ""
     raise RatingsError(
@@ -38,7 +40,8 @@ def read(
     Parameters
     ----------
     path
-        UTF-8 CSV (with or without byte order mark) with a header line.
+        CSV with a header, as `emodiss.tabular.parse` reads it; decimal commas, and `NA` and the
+        like for a missing number, are taken.
     scale
         What a rating may be.
     criteria
@@ -58,35 +61,24 @@ def read(
         and what was expected.
     """
     path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except FileNotFoundError:
-        raise RatingsError(
-            f"There is no ratings file at '{path}'.", next_step="Check the path."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise RatingsError(
-            f"'{path.name}' is not UTF-8 text (byte {error.start}).",
-            next_step="Save it as CSV UTF-8.",
-        ) from None
-    except csv.Error as error:
-        raise RatingsError(f"'{path.name}' is not a CSV file: {error}.") from None
-    if not rows:
-        raise RatingsError(f"'{path.name}' is empty; a header line and ratings were expected.")
-    header = [name.strip() for name in rows[0][1]]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise RatingsError(f"'{path.name}' names columns twice: {', '.join(twice)}.")
+    if not path.exists():
+        raise RatingsError(f"There is no ratings file at '{path}'.", next_step="Check the path.")
+    text = tabular.decoded(path, error=RatingsError, what="ratings table")
+    found = tabular.parse(
+        text, path.name, known=[column.name for column in COLUMNS], short_rows=False
+    )
+    tabular.require_header(found, error=RatingsError, what="ratings table")
+    expected = f"{found.width} cells as in the header"
     ragged = [
-        Problem(line, "(row)", f"{len(row)} cells", f"{len(header)} cells as in the header")
-        for line, row in rows[1:]
-        if len(row) != len(header)
+        Problem(fault.line, "(row)", f"{fault.n_cells} cells", expected)
+        if fault.n_cells
+        else Problem(fault.line, "(row)", "", fault.message)
+        for fault in found.faults
     ]
     _raise_all(ragged, f"'{path.name}'")
-    table = pd.DataFrame([row for _, row in rows[1:]], columns=pd.Index(header), dtype="str")
-    return _checked(table, [line for line, _ in rows[1:]], f"'{path.name}'", scale, criteria)
+    table = found.frame()
+    lines = [int(line) for line in table.index]
+    return _checked(table.reset_index(drop=True), lines, f"'{path.name}'", scale, criteria)
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -103,7 +95,11 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def check(
-    table: pd.DataFrame, *, scale: RatingScale = LIKERT, criteria: Iterable[str] | None = None
+    table: pd.DataFrame,
+    *,
+    scale: RatingScale = LIKERT,
+    criteria: Iterable[str] | None = None,
+    places: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Check a table in memory against the schema and give it back with its declared types.
 
@@ -113,6 +109,8 @@ def check(
         Ratings, one row per rating.
     scale, criteria
         As for `read`.
+    places
+        Where each row came from, for messages, such as "r1.csv, line 7".
 
     Returns
     -------
@@ -122,10 +120,12 @@ def check(
     Raises
     ------
     RatingsError
-        As from `read`; lines count from 2, as if the table had been written to CSV.
+        As from `read`; without places, lines count from 2, as if the table had been written to
+        CSV.
     """
     lines = list(range(2, len(table) + 2))
-    return _checked(table.reset_index(drop=True), lines, "The ratings table", scale, criteria)
+    whole = table.reset_index(drop=True)
+    return _checked(whole, lines, "The ratings table", scale, criteria, places)
 
 
 def _checked(
@@ -134,6 +134,7 @@ def _checked(
     source: str,
     scale: RatingScale,
     criteria: Iterable[str] | None,
+    places: Sequence[str] = (),
 ) -> pd.DataFrame:
     absent = [c.name for c in COLUMNS if c.required and c.name not in table.columns]
     if "value" not in table.columns:
@@ -157,7 +158,7 @@ def _checked(
             checked[name] = table[name]
     _check_values(checked, lines, scale, criteria, problems)
     _check_consistency(checked, lines, problems)
-    _raise_all(sorted(problems, key=lambda problem: problem.line), source)
+    _raise_all(sorted(problems, key=lambda problem: problem.line), source, places)
     return checked
 
 
@@ -186,8 +187,9 @@ def _typed(
             except ValueError:
                 problems.append(Problem(lines[row], column.name, text.iloc[row], "ISO 8601 time"))
         return text.mask(empty)
-    numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype(np.float64)
-    bad = ~empty & ~np.isfinite(numbers)
+    numbers, bad = tabular.numbers(text.mask(empty))
+    numbers = numbers.astype(np.float64)
+    bad |= np.isinf(numbers)
     expected = "a number"
     if column.kind == "count":
         expected = "a whole number, 0 or more"
