@@ -182,7 +182,7 @@ def test_listeners_come_beside_the_speakers_and_change_nothing_of_them(dyad, tmp
     reactions = both.session_frames("talk", part="listener")
     assert list(reactions.groupby("utterance_id")["person"].first()) == ["Bo", "Ada"]
     with pytest.raises(RunError, match="Did you mean 'listener'"):
-        both.session_frames("talk", part="listner")
+        both.session_frames("talk", part="listen")
 
     quiet = both.session_frames("talk", part="silence")
     assert quiet["utterance_id"].isna().all() and quiet["time"].min() == 2.0

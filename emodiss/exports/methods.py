@@ -221,7 +221,12 @@ def _sampling(run: Run, rests: Provenance) -> str:
     ]
     if looked:
         text += f"; faces were sampled on a clock of 30 frames per second, {_listed(looked)}"
-    return text + (", and averaged over each utterance." if "face_affect" in rests.tasks else ".")
+    if "face_affect" not in rests.tasks:
+        return f"{text}."
+    text += ", and averaged over each utterance."
+    if run.settings.face_affect.who == "all":
+        text += " Faces of people who did not speak were measured apart from those of speakers."
+    return text
 
 
 def _nth(n: int) -> str:

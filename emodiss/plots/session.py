@@ -19,11 +19,15 @@ _CHANNELS = {"face": style.FACE, "speech": style.SPEECH}
 _AXES = ("valence", "arousal")
 _SHADE = 0.22
 _DASHES = (0, (3, 2))
-_LOOKS: dict[bool, dict[str, Any]] = {
-    False: {"lw": 0.6, "alpha": 0.45},
-    True: {"lw": 0.6, "alpha": 0.6, "ls": _DASHES},
+_LOOKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "face, each frame": (("speaker",), {"lw": 0.6, "alpha": 0.45}),
+    "listener's face, and faces in silence": (
+        ("listener", "silence"),
+        {"lw": 0.6, "alpha": 0.6, "ls": _DASHES},
+    ),
+    "face that may be the speaker's": (("unknown",), {"lw": 0.6, "alpha": 0.6, "ls": ":"}),
 }
-"""How face frames are drawn: of speakers, and of others."""
+"""Which face frames are drawn how, by their words in the legend."""
 _VOICE_LOOK: dict[str, Any] = {"lw": 0.9, "alpha": 0.6}
 # A bar or a mark narrower than this cannot be told from its neighbour.
 _INCHES_PER_UTTERANCE = 0.04
@@ -71,7 +75,7 @@ def plot_session(
         for ax, axis in zip(axes[1:], _AXES, strict=True):
             _draw_axis(ax, table, frames, windows, axis)
         axes[1].legend(
-            handles=_legend(table, frames, windows), loc="lower left", ncols=6, fontsize=8,
+            handles=_legend(table, frames, windows), loc="lower left", ncols=4, fontsize=8,
             bbox_to_anchor=(0, 1.0), borderaxespad=0.2,
         )  # fmt: skip
         if len(shown := _shown_times(table, frames)):
@@ -132,10 +136,9 @@ def _draw_axis(
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
     for start, end in _merged(table[fired]):
         ax.axvspan(start, end, color=style.FLAG, alpha=_SHADE, lw=0)
-    for others, look in _LOOKS.items():
-        chosen = _frames_of(frames, others=others)
+    for parts, look in _LOOKS.values():
         # A gap between frames, or a change to the other face, must stay a gap in the line.
-        for _, own in chosen.groupby("track_id", sort=False) if others else [(None, chosen)]:
+        for _, own in _frames_of(frames, parts).groupby("track_id", sort=False):
             _draw_line(ax, own["time"], own[axis], own["utterance_id"], 0.25, style.FACE, look)
     if windows is not None and len(windows):
         middle = (windows["start"] + windows["end"]) / 2
@@ -154,14 +157,11 @@ def _draw_axis(
     ax.set_ylabel(axis)
 
 
-def _frames_of(frames: pd.DataFrame | None, *, others: bool) -> pd.DataFrame:
-    """Frames of speakers, or of everybody else, in order of time."""
+def _frames_of(frames: pd.DataFrame | None, parts: tuple[str, ...]) -> pd.DataFrame:
+    """Frames of some parts, in the order of the table: by utterance, then time."""
     if frames is None:
         return pd.DataFrame({n: [] for n in ("time", "track_id", "utterance_id", *_AXES)})
-    if "part" not in frames:
-        return frames.iloc[:0] if others else frames
-    chosen = frames[(frames["part"] != "speaker") == others]
-    return chosen.sort_values("time", kind="stable") if others else chosen
+    return frames[frames["part"].isin(parts)]
 
 
 def _draw_line(
@@ -226,9 +226,8 @@ def _legend(
     ]
     if windows is not None and len(windows) > len(table):
         keys.append(Line2D([], [], color=style.SPEECH, label="voice over time", **_VOICE_LOOK))
-    labels = {False: "face, each frame", True: "listener's face, and faces in silence"}
-    for others, look in _LOOKS.items():
-        if len(_frames_of(frames, others=others)):
-            keys.append(Line2D([], [], color=style.FACE, label=labels[others], **look))
+    for label, (parts, look) in _LOOKS.items():
+        if len(_frames_of(frames, parts)):
+            keys.append(Line2D([], [], color=style.FACE, label=label, **look))
     keys.append(Patch(color=style.FLAG, alpha=_SHADE, lw=0, label="dissonant on this axis"))
     return keys

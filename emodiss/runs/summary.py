@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -110,7 +111,7 @@ def _by_count(missing: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def _reason(run: Run, code: str, n: int) -> Reason:
-    step = _NEXT_STEPS.get(code, "").format(run=run.root)
+    step = _NEXT_STEPS.get(code, "").format(run=shlex.quote(str(run.root)))
     return Reason(code, n, reason_words(code), step)
 
 

@@ -50,10 +50,10 @@ def test_the_end_says_what_is_known_of_how_many_utterances_and_why_not(
     code, out, err = run_cli(*work, "--json")
     assert code == 0, err
     known = {part["what"]: part for part in json.loads(out)["determined"]}
-    # a: two utterances with words, one with a face; b: one voice without words.
+    # a: two utterances with words and roles, one with a face; b: one voice without words.
     assert list(known) == ["words", "voices", "roles", "faces", "dissonance"]
     assert {what: (part["n"], part["of"]) for what, part in known.items()} == {
-        "words": (2, 3), "voices": (3, 3), "roles": (0, 3), "faces": (2, 3), "dissonance": (2, 3)
+        "words": (2, 3), "voices": (3, 3), "roles": (2, 3), "faces": (2, 3), "dissonance": (2, 3)
     }  # fmt: skip
     (deaf,) = known["words"]["reasons"]
     assert (deaf["code"], deaf["n"]) == ("words:no_recogniser", 1)
@@ -68,7 +68,7 @@ def test_the_end_says_what_is_known_of_how_many_utterances_and_why_not(
     assert code == 0 and out.count("\n") == 1
     lines = {line.split()[0]: line for line in err.splitlines() if " in " in line}
     assert "in 2 of 3; 1: no transcript is given" in lines["words"]
-    assert "3 by 3 voices: the part in the conversation is not known" in lines["roles"]
+    assert "1 by 1 voice: the part in the conversation is not known" in lines["roles"]
     assert len([line for line in err.splitlines() if line.startswith("study: goes on")]) == 1
 
 

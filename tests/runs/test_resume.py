@@ -123,7 +123,8 @@ def test_settings_of_another_version_are_named(clips, stand_ins):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_says_how_to_go_on_and_the_rest_is_done_then(number, tmp_path):
-    # A minute of tone: the diarizer alone takes longer than the stop needs to arrive.
+    # To load the face detector takes longer than the stop needs to arrive.
+    make.write_stm(tmp_path / "a.stm", [("Ada", 0.0, 9.0, "How?"), ("Bo", 9.0, 20.0, "Well.")])
     make.write_media(
         tmp_path / "a.mp4", frames=[make.grey(90)] * 20, fps=1, sound=make.tone(20.0, level=0.2)
     )

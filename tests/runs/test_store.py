@@ -79,13 +79,24 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     # Who plays which part is no matter for the camera.
     assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
     assert changed(content="3" * 64) == everything - {
-        *("recognition", "words", "turns", "alignment")
+        *("recognition", "words", "turns", "alignment", "listener_affect")
     }
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
     assert changed(transcript="4" * 64) == {
         *("draft", "transcript", "wording", "roles", "people"),
-        *("speech_affect", "face_affect", "utterances", "prompts"),
+        *("speech_affect", "voice_windows", "face_affect", "utterances", "prompts"),
+    }
+
+
+def test_who_is_looked_at_and_windows_of_the_voice_measure_no_speaker_anew():
+    of_listeners = {"listener_affect", "utterances", "prompts"}
+    assert changed(settings=["face_affect.who=all"]) == of_listeners
+    assert changed(settings=["speech_affect.hop_s=1"]) == {"voice_windows"}
+    assert changed(settings=["speech_affect.window_s=none"]) == {"voice_windows"}
+    # What does count for speakers counts for all.
+    assert changed(settings=["speech_affect.min_duration_s=0.5"]) == {
+        *("speech_affect", "voice_windows", "utterances", "prompts")
     }
 
 
@@ -100,7 +111,7 @@ def test_the_text_of_a_template_is_in_the_key_and_its_place_is_not(tmp_path):
 
 def test_a_new_model_or_version_makes_its_artifact_stale():
     other = changed(settings=["models.speech_affect=audeering-w2v2"])
-    assert other == {"speech_affect", "utterances", "prompts"}
+    assert other == {"speech_affect", "voice_windows", "utterances", "prompts"}
 
 
 def test_stages_without_need_are_skipped_with_a_reason():
@@ -108,6 +119,7 @@ def test_stages_without_need_are_skipped_with_a_reason():
     assert found["turns"].skipped == "voices given" and found["turns"].key == ""
     assert found["words"].skipped == "transcript given"
     assert found["alignment"].skipped == "transcript.align is off"
+    assert found["listener_affect"].skipped == "face_affect.who is speaker"
     without = plan(transcript=None)
     assert without["recognition"].skipped == "no model for asr in this preset"
     assert without["turns"].key
