@@ -5,9 +5,9 @@ the 30 to 150 frames of an utterance nobody can say exactly how alike neighbours
 150 that drifts slowly looks steadier than it is. So no single autocorrelation is put in. Many are
 weighed by how well they explain the series, and the interval comes from all of them together:
 
-- The series' cosine transform is used, at its 24 slowest frequencies: these are what the error of
-  a mean depends on, and nothing needs to be known of quick changes (Mueller 2014, Journal of
-  Business and Economic Statistics 32(3), 311-322).
+- The series' cosine transform is used, at its slowest frequencies (a fifth of them, 24 to 256):
+  these are what the error of a mean depends on, and nothing needs to be known of quick changes
+  (Mueller 2014, Journal of Business and Economic Statistics 32(3), 311-322).
 - The spectrum is that of an autoregression of first order, or of one that explains half of the
   variance beside white noise. Persistence is weighed evenly on a logarithmic scale, up to a
   correlation of neighbours of .9925. Variances of the transform are exact for every length.
@@ -27,7 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-_SLOWEST = 24
+_SLOWEST = (24, 256)
+_QUICKEST = 0.2  # share of the frequencies, between those two numbers
 # Correlation of neighbours of the autoregressive part, and its share of the variance.
 _LAG1 = 1.0 - np.concatenate([[1.0], np.geomspace(0.6, 0.0075, 12)])
 _SHARES = (1.0, 0.5)
@@ -134,10 +135,11 @@ def _explained(x: Floats) -> tuple[Floats, Floats, int]:
 def _variances(n: int) -> Floats:
     """Variance of each cosine coefficient of n values of unit variance under each model."""
     k = np.arange(n)
-    rows = min(n, _SLOWEST + 1)
-    basis = np.cos(np.pi * np.outer(np.arange(rows), 2 * k + 1) / (2 * n)) * np.sqrt(2 / n)
-    basis[0] /= np.sqrt(2)
-    lagged = np.fft.irfft(np.abs(np.fft.rfft(basis, 2 * n, axis=1)) ** 2, 2 * n, axis=1)[:, :n]
+    rows = min(n, 1 + int(np.clip(_QUICKEST * n, *_SLOWEST)))
+    lagged = np.empty((rows, n))
+    for j in range(rows):
+        basis = np.cos(np.pi * j * (2 * k + 1) / (2 * n)) * np.sqrt((2 if j else 1) / n)
+        lagged[j] = np.fft.irfft(np.abs(np.fft.rfft(basis, 2 * n)) ** 2, 2 * n)[:n]
     lagged[:, 1:] *= 2
     correlation = _SHARE * _RHO ** k[:, None]
     correlation[0] = 1.0

@@ -489,8 +489,8 @@ class Settings(_Group):
             for axis in ("valence", "arousal")
         }
         missing = {n: e for n, e in stated.items() if getattr(self.dissonance, n) is None}
-        # The model is frozen for others, not for its own validation.
-        self.__dict__["dissonance"] = self.dissonance.model_copy(update=missing)
+        # Frozen for others, not for its own validation.
+        object.__setattr__(self, "dissonance", self.dissonance.model_copy(update=missing))
         return self
 
 

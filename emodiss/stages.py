@@ -192,7 +192,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("face_affect",),
         apart=("face_affect.who",),
         source=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "listener_affect",
@@ -210,7 +210,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("dissonance", "face_affect"),
         apart=("face_affect.who",),  # said by whether there are listeners
         row=("id",),
-        version=3,
+        version=4,
     ),
     Stage(
         "prompts",

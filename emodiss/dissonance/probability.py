@@ -125,9 +125,25 @@ def _likelihood(d: Floats, e: Floats, spread: Spread) -> Floats:
     return np.exp(-0.5 * (form - form.min(axis=1, keepdims=True)))
 
 
-def past_given_spread(
-    delta: ArrayLike, error: ArrayLike, spread: Spread, threshold: float
+def probability_past(
+    delta: ArrayLike, error: ArrayLike, spread: Spread, *, threshold: float = 0.5
 ) -> Floats:
+    """Probability that the true difference is past the threshold on any axis.
+
+    Parameters
+    ----------
+    delta, error
+        As for `learn_spread`.
+    spread
+        How true differences spread.
+    threshold
+        T of Equation 1.
+
+    Returns
+    -------
+    ndarray
+        (n,) in [0, 1].
+    """
     d, e = np.asarray(delta, np.float64), np.asarray(error, np.float64)
     past = spread.past(threshold).ravel()
     weights = spread.shares.ravel()
@@ -136,4 +152,26 @@ def past_given_spread(
         some = slice(first, first + _BLOCK)
         likelihood = _likelihood(d[some], e[some], spread)
         found[some] = (likelihood @ (weights * past)) / (likelihood @ weights)
-    return found
+    return np.clip(found, 0.0, 1.0)
+
+
+def errors_explain_more(delta: ArrayLike, error: ArrayLike) -> bool:
+    """Whether the stated errors would spread differences more than they are spread.
+
+    Then errors cannot have been added to the truth, as `learn_spread` takes it: the models' answers
+    are drawn to the middle instead, and truth lies around what was measured.
+
+    Parameters
+    ----------
+    delta
+        (n, 2) measured differences.
+    error
+        (n, 2, 2) covariance of each one's error.
+    """
+    d, e = np.asarray(delta, np.float64), np.asarray(error, np.float64)
+    if len(d) < 3:
+        return False
+    seen = d.var(axis=0, ddof=1)
+    stated = np.diagonal(e, axis1=1, axis2=2).mean(axis=0)
+    # Two standard errors of a variance of normal values, so that chance seldom decides.
+    return bool((seen * (1 + 2 * np.sqrt(2 / (len(d) - 1))) < stated).any())
