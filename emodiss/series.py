@@ -131,7 +131,7 @@ def _explained(x: Floats) -> tuple[Floats, Floats, int]:
     return likely, np.sqrt(scaled / df * variances[0] / len(x)), df
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _variances(n: int) -> Floats:
     """Variance of each cosine coefficient of n values of unit variance under each model."""
     k = np.arange(n)

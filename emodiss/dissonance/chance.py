@@ -147,8 +147,9 @@ def chance(
     rule = rule or Rule()
     if threshold is not None:
         rule = replace(rule, threshold=threshold, quantile=None)
-    at = np.array([threshold_of(scores_of(sides(table, rule)), rule)])
-    found, note = _against_null(table, rule, at, null, n_pairings, seed)
+    compared = sides(table, rule)
+    at = np.array([threshold_of(scores_of(compared), rule)])
+    found, note = _against_null(table, compared, at, null, n_pairings, seed)
     row = found.iloc[0]
     names = ("paired_rate", "null_rate", "null_low", "null_high", "p_value")
     return Chance(
@@ -183,14 +184,15 @@ def sweep_against_chance(
     """
     rule = rule or Rule()
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
-    observed = sweep(scores_of(sides(table, rule)), at)
-    found, _ = _against_null(table, rule, at, null, n_pairings, seed)
+    compared = sides(table, rule)
+    observed = sweep(scores_of(compared), at)
+    found, _ = _against_null(table, compared, at, null, n_pairings, seed)
     return pd.concat([observed, found], axis=1)
 
 
 def _against_null(
     table: pd.DataFrame,
-    rule: Rule,
+    found: Sides,
     at: NDArray[np.float64],
     null: Null,
     n_pairings: int,
@@ -199,7 +201,6 @@ def _against_null(
     """Observed and re-paired flag rates at each threshold, and what a reader should know."""
     if null not in get_args(Null):
         raise SettingsError(f"There is no null '{null}'.", next_step=nearest(null, get_args(Null)))
-    found = sides(table, rule)
     groups = _groups(table, found)
     names = ["n_paired", "paired_rate", "null_rate", "null_low", "null_high", "p_value"]
     if not groups:

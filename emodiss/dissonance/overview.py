@@ -59,11 +59,11 @@ class Overview:
     def in_words(self) -> str:
         """Say all of it, and what it means, in sentences."""
         if not self.n_determined:
-            return f"None of {self.n:,} utterances can be determined."
+            return f"{self.n:,} utterances, none of which can be determined."
         said = [
-            f"{self.n_flagged:,} of {self.n_determined:,} determined utterances "
-            f"({self.rate:.1%}) are dissonant at T = {self.threshold:.3g}; "
-            f"{self.n - self.n_determined:,} are undetermined.",
+            f"{self.n_flagged:,} of {self.n_determined:,} utterances dissonant at "
+            f"T = {self.threshold:.3g} ({self.rate:.1%}), "
+            f"{self.n - self.n_determined:,} undetermined.",
             self._against_chance(),
             self._after_centring(),
         ]
@@ -72,7 +72,7 @@ class Overview:
     def _against_chance(self) -> str:
         found = self.chance
         if not np.isfinite(found.null_rate):
-            return "What chance gives is not known, because nobody has two utterances to pair."
+            return "Nobody has two utterances to pair, so chance could not be estimated."
         if found.p_value > _LEVEL:
             meaning = "chance may have made these flags, which say nothing about moments"
         elif found.rate > found.null_rate:

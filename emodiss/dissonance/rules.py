@@ -96,7 +96,9 @@ class Rule:
                 )
         top = _MAX_THRESHOLD[self.baseline]
         if not 0 < self.threshold <= top:
-            raise SettingsError(f"The threshold must lie in (0, {top:g}], got {self.threshold:g}.")
+            raise SettingsError(
+                f"The threshold must lie from 0 to {top:g}, without 0, got {self.threshold:g}."
+            )
         if self.quantile is not None and not 0 <= self.quantile < 1:
             raise SettingsError(f"The quantile must lie in [0, 1), got {self.quantile:g}.")
         if not 0 <= self.min_coverage <= 1:
@@ -436,5 +438,6 @@ def _missing_errors(found: Sides, rule: Rule) -> list[str]:
     ]
     if not by_model and np.isnan(found.error_models).all():
         by_model = ["no_error:scale"]
-    few = np.isnan(found.error_sampling).any(axis=1).tolist()
-    return [";".join([*by_model, *(["no_error:frames"] if alone else [])]) for alone in few]
+    few = list(np.isnan(found.error_sampling).any(axis=1))
+    with_frames = ";".join([*by_model, "no_error:frames"])
+    return [with_frames if alone else ";".join(by_model) for alone in few]

@@ -63,6 +63,7 @@ def dissonance_by(
     table: pd.DataFrame,
     by: Sequence[str] = ("role", "phase"),
     *,
+    compare: bool = True,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> DissonanceBy:
@@ -74,6 +75,8 @@ def dissonance_by(
         Utterance table, flagged (`emodiss.dissonance.reflag` applies another rule first).
     by
         Of `role`, `phase` (third of the session) and `session`.
+    compare
+        Fit the mixed models that compare levels.
     resamples, seed
         Of the bootstrap: whole sessions are drawn; percentile intervals, widened for the number
         of sessions (Hesterberg 2015, The American Statistician 69(4), 371-386).
@@ -112,14 +115,14 @@ def dissonance_by(
         notes.append("One session alone has no interval over sessions and no comparison.")
     groups = _groups(rows, by, resamples, seed)
     effects = pd.DataFrame(columns=_EFFECT_COLUMNS)
-    if "session" not in by and n_sessions >= MIN_SESSIONS:
+    if compare and "session" not in by and n_sessions >= MIN_SESSIONS:
         effects, troubles = _effects(known, by)
         notes += troubles
     return DissonanceBy(by, groups, effects, n_sessions, tuple(notes))
 
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
-    """What is needed of each utterance, with its groups."""
+    """Pick what is needed of each utterance, with its groups."""
     session = table["video_id"].astype("str")
     first = table["start"].groupby(session).transform("min")
     last = table["end"].groupby(session).transform("max")
