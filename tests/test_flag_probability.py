@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from emodiss.dissonance.probability import learn_spread, probability_past
 from emodiss.models.catalog import CATALOG, weights_folder
 from emodiss.settings import resolve
 
-ERRORS = {
+ERRORS: dict[str, Any] = {
     "error_speech_valence": 0.3, "error_speech_arousal": 0.3,
     "error_face_valence": 0.1, "error_face_arousal": 0.1,
 }  # fmt: skip
@@ -67,7 +68,7 @@ def test_without_an_error_of_a_model_there_is_no_probability_and_a_reason():
     found = reflag(few)
     assert found["dissonant"].all() and found["dissonance_probability"].isna().all()
     assert set(found["dissonance_probability_basis"]) == {"no_error:speech;no_error:face"}
-    voice = {name: ERRORS[name] for name in ERRORS if "speech" in name}
+    voice: dict[str, Any] = {name: ERRORS[name] for name in ERRORS if "speech" in name}
     assert set(reflag(few, Rule(**voice))["dissonance_probability_basis"]) == {"no_error:face"}
     # One picture, however long it is shown, has no error of its own.
     found = reflag(table([[0.9, 0.0]] * 3, se=math.nan), Rule(**ERRORS))

@@ -438,6 +438,6 @@ def _missing_errors(found: Sides, rule: Rule) -> list[str]:
     ]
     if not by_model and np.isnan(found.error_models).all():
         by_model = ["no_error:scale"]
-    few = list(np.isnan(found.error_sampling).any(axis=1))
+    few: list[bool] = np.asarray(np.isnan(found.error_sampling).any(axis=1)).tolist()
     with_frames = ";".join([*by_model, "no_error:frames"])
     return [with_frames if alone else ";".join(by_model) for alone in few]
