@@ -202,6 +202,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("face_affect",),
         off=("face_affect.who", "speaker"),
         source=True,
+        version=2,
     ),
     Stage(
         "utterances",
