@@ -18,6 +18,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import EmodissError, nearest
+from emodiss.series import SeriesMean, mean_of_series, means_of_series
+
+__all__ = [
+    "EXPRESSIONS",
+    "SCALES",
+    "FaceAffect",
+    "Mapped",
+    "Scale",
+    "ScaleError",
+    "SeriesMean",
+    "SpeechAffect",
+    "StatedError",
+    "mean_of_series",
+    "means_of_series",
+    "model_error",
+    "nearest_label",
+    "prototypes",
+    "to_house_scale",
+]
 
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 """The eight expression classes, in EmoNet's order (Toisoul et al. 2021)."""
@@ -171,62 +190,33 @@ def nearest_label(valence: float, arousal: float) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesMean:
-    """Mean of a series of frames that resemble their neighbours.
+class StatedError:
+    """How far an affect model is off, as its card says.
 
     Parameters
     ----------
-    mean
-        Arithmetic mean; NaN without frames.
-    standard_error
-        Of the mean, with the effective sample size; NaN below two frames.
-    n
-        Number of finite frames.
-    n_effective
-        How many independent frames would tell as much.
+    valence, arousal
+        Root mean square error against people's ratings, house scale; None where nobody states it.
+    source
+        Where the numbers come from, or why there are none.
     """
 
-    mean: float
-    standard_error: float
-    n: int
-    n_effective: float
+    valence: float | None
+    arousal: float | None
+    source: str
 
 
-def mean_of_series(values: ArrayLike) -> SeriesMean:
-    """Average frames in temporal order, with a standard error that respects autocorrelation.
-
-    Neighbouring frames of a face are nearly equal, so `sd / sqrt(n)` would claim far too much.
-    The effective sample size is `n / (1 + 2 * sum rho_k)`, summed over the initial positive
-    sequence of autocorrelations (Geyer 1992, Statistical Science 7(4), 473-483).
+@functools.cache
+def model_error(name: str) -> StatedError:
+    """Look up how far a model is off.
 
     Parameters
     ----------
-    values
-        (n,) in temporal order; NaN entries are left out.
-
-    Returns
-    -------
-    SeriesMean
-        `n_effective` lies between 1 and n.
+    name
+        Its name in the model catalog.
     """
-    x = np.asarray(values, dtype=np.float64)
-    x = x[np.isfinite(x)]
-    n = len(x)
-    if n < 2:
-        return SeriesMean(float(x[0]) if n else float("nan"), float("nan"), n, float(n))
-    centred = x - x.mean()
-    variance = float(centred @ centred) / n
-    if variance <= 1e-24:
-        return SeriesMean(float(x.mean()), 0.0, n, float(n))
-    size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.fft.rfft(centred, size)
-    rho = np.fft.irfft(spectrum * np.conj(spectrum), size)[:n] / (n * variance)
-    # Geyer's rule: sums of adjacent pairs stay positive for a Markov chain; noise ends them.
-    pairs = rho[1 : n - (n - 1) % 2].reshape(-1, 2).sum(axis=1) if n > 2 else rho[1:2]
-    ends = np.flatnonzero(pairs <= 0)
-    total = float(pairs[: ends[0]].sum()) if len(ends) else float(pairs.sum())
-    n_effective = float(np.clip(n / (1.0 + 2.0 * total), 1.0, n))
-    sample_variance = variance * n / (n - 1)
-    return SeriesMean(
-        float(x.mean()), float(np.sqrt(sample_variance / n_effective)), n, n_effective
-    )
+    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
+    stated = json.loads(text)["models"].get(name)
+    if stated is None:
+        return StatedError(None, None, "none: nobody states an error of this model")
+    return StatedError(**stated)

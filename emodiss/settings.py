@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from emodiss.affect import model_error
 from emodiss.errors import SettingsError, nearest
 from emodiss.manifest import FaceChoice, parse_faces
 
@@ -273,6 +274,10 @@ class PyannoteSettings(_Group):
     )
 
 
+_ERROR = "root mean square error"
+_ERROR_DEFAULT = "none takes what the model's card states"
+
+
 class DissonanceSettings(_Group):
     """Equation 1 of paper A, and what may be compared instead (`emodiss.dissonance.Rule`)."""
 
@@ -297,6 +302,27 @@ class DissonanceSettings(_Group):
     )
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="least share of an utterance with the speaker's face in view"
+    )
+    error_speech_valence: float | None = Field(
+        None, gt=0, description=f"{_ERROR} of the speech model on valence; {_ERROR_DEFAULT}"
+    )
+    error_speech_arousal: float | None = Field(
+        None, gt=0, description=f"{_ERROR} of the speech model on arousal; {_ERROR_DEFAULT}"
+    )
+    error_face_valence: float | None = Field(
+        None, gt=0, description=f"{_ERROR} of the face model on valence; {_ERROR_DEFAULT}"
+    )
+    error_face_arousal: float | None = Field(
+        None, gt=0, description=f"{_ERROR} of the face model on arousal; {_ERROR_DEFAULT}"
+    )
+    error_correlation: float = Field(
+        0.0, gt=-1, lt=1, description="correlation of the errors on valence and on arousal"
+    )
+    expected_spread: float = Field(
+        0.4,
+        gt=0,
+        description="standard deviation of true differences on each axis that is expected before "
+        "any is measured; counts like eight utterances",
     )
 
     @model_validator(mode="after")
@@ -450,6 +476,22 @@ class Settings(_Group):
     audeering: AudeeringSettings = AudeeringSettings()  # pyright: ignore[reportCallIssue]
     dissonance: DissonanceSettings = DissonanceSettings()  # pyright: ignore[reportCallIssue]
     prompts: PromptsSettings = PromptsSettings()  # pyright: ignore[reportCallIssue]
+
+    @model_validator(mode="after")
+    def _errors_of_models(self) -> Settings:
+        """Let the models' cards say how far they are off, where nobody else does."""
+        stated = {
+            f"error_{channel}_{axis}": getattr(model_error(name), axis)
+            for channel, name in (
+                ("speech", self.models.speech_affect),
+                ("face", self.models.face_affect),
+            )
+            for axis in ("valence", "arousal")
+        }
+        missing = {n: e for n, e in stated.items() if getattr(self.dissonance, n) is None}
+        # Frozen for others, not for its own validation.
+        object.__setattr__(self, "dissonance", self.dissonance.model_copy(update=missing))
+        return self
 
 
 def resolve(

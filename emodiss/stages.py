@@ -192,7 +192,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("face_affect",),
         apart=("face_affect.who",),
         source=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "listener_affect",
@@ -202,6 +202,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("face_affect",),
         off=("face_affect.who", "speaker"),
         source=True,
+        version=2,
     ),
     Stage(
         "utterances",
@@ -210,7 +211,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("dissonance", "face_affect"),
         apart=("face_affect.who",),  # said by whether there are listeners
         row=("id",),
-        version=3,
+        version=4,
     ),
     Stage(
         "prompts",

@@ -56,6 +56,7 @@ from lite_face_figures import (
     expected_calibration_error,
     open_session,
     render_card,
+    rms,
     softmax,
     standard_errors,
 )
@@ -474,6 +475,8 @@ def fit_vote_map(path: Path) -> dict[str, Any]:
         "coefficients": solve(x, y, best).round(4).tolist(),
         "cv_ccc_valence": concordance(guesses[best][:, 0], y[:, 0]),
         "cv_ccc_arousal": concordance(guesses[best][:, 1], y[:, 1]),
+        "cv_rmse_valence": rms(guesses[best][:, 0] - y[:, 0]),
+        "cv_rmse_arousal": rms(guesses[best][:, 1] - y[:, 1]),
         "images": len(x),
     }
 

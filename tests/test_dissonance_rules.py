@@ -56,7 +56,9 @@ def test_words_against_voice_and_face_together():
     assert list(found["dissonant"]) == [True, False, pd.NA, pd.NA]
     assert found["dissonance_axis"][0] == "valence" and found["delta_arousal"].isna().all()
     assert list(found["dissonance_reason"][2:]) == ["text:none", "face:off_screen"]
-    assert found["dissonance_probability"][0] == pytest.approx(0.99997, abs=1e-5)
+    # Nobody states an error of the sentiment.
+    assert found["dissonance_probability"].isna().all()
+    assert found["dissonance_probability_basis"].tolist()[:2] == ["no_error:text"] * 2
 
 
 def test_raw_values_are_compared_as_they_are():
@@ -92,8 +94,12 @@ def test_standard_scores_count_each_sides_own_spread():
     found = reflag(table, Rule(baseline="z", threshold=1.5))
     assert found["delta_valence"].tolist() == pytest.approx([-2, 0, 2])
     assert list(found["dissonant"]) == [True, False, True]
-    # One error inside on each of two axes: 1 - (1 - 0.8413)^2.
-    assert found["dissonance_probability"][0] == pytest.approx(1 - (1 - 0.84134) ** 2, abs=1e-4)
+    # In deviations: voice 0.3 / 1, face 0.2 / 0.1; frames 0.05 / 0.1.
+    errors = Rule(baseline="z", threshold=1.5, error_speech_valence=0.3, error_speech_arousal=0.3,
+                  error_face_valence=0.2, error_face_arousal=0.2)  # fmt: skip
+    known = reflag(table, errors)
+    assert known["score_error_models"][0] == pytest.approx(math.hypot(0.3, 2))
+    assert known["score_error_sampling"][0] == pytest.approx(0.5)
     still = utterances(*[{"speech_valence": s} for s in (-1, 0, 1)])
     assert set(reflag(still, Rule(baseline="z"))["dissonance_reason"]) == {"baseline:no_spread"}
 
@@ -157,8 +163,12 @@ def test_every_gap_says_why(row, reason):
     [
         ({"compare": "voice_vs_text"}, "no compare 'voice_vs_text'"),
         ({"baseline": "zscore"}, "no baseline"),
-        ({"threshold": 2.5}, "from 0 to 2"),
-        ({"threshold": math.nan}, "from 0 to 2"),
+        ({"threshold": 2.5}, "from 0 to 2, without 0"),
+        ({"threshold": 0.0}, "from 0 to 2, without 0"),
+        ({"threshold": math.nan}, "from 0 to 2, without 0"),
+        ({"error_face_valence": 0.0}, "above 0"),
+        ({"error_correlation": 1.0}, "correlation"),
+        ({"expected_spread": 0.0}, "spread"),
         ({"quantile": 1.0}, "quantile"),
         ({"min_coverage": 1.1}, "coverage"),
         ({"compare": "text_vs_nonverbal", "scale": "raw"}, "raw"),
@@ -222,14 +232,15 @@ def test_the_sweep_and_chance_tell_the_same_at_one_threshold():
 
 
 def test_chance_by_hand_of_two_utterances():
-    # Two pairings exist: as they were (gaps 0 and 0) and exchanged (gaps 1 and 1). So the null
-    # rate is a half, between 0 and 1, and what was seen is as far from it as anything can be.
+    # Two pairings exist: as they were (gaps 0 and 0) and exchanged (gaps 1 and 1). Only the second
+    # pairs different utterances, so the null rate is 1; both are as far from their mean.
     table = utterances({"speech_valence": 0.5, "face_valence": 0.5},
                        {"speech_valence": -0.5, "face_valence": -0.5})  # fmt: skip
-    found = chance(table, n_pairings=2000)
-    assert found.rate == 0 and found.null_rate == pytest.approx(0.5, abs=0.05)
+    for null in ("shift", "permutation"):
+        found = chance(table, null=null, n_pairings=2000)
+        assert (found.rate, found.null_rate, found.null) == (0, 1, null)
+        assert found.p_value > 0.4 and "only 2 re-pairings differ" in found.note
     assert (found.low, found.high) == (0, 1)
-    assert found.p_value > 0.4
 
 
 def test_chance_knows_the_rule():

@@ -69,6 +69,8 @@ def test_the_null_rate_stands_beside_the_flag_rate(run):
     rows.to_parquet(run.root / "utterances.parquet", index=False)
     text = whole_run.methods(run)
     assert "100.0% were (95 % of re-pairings: 100.0% to 100.0%), against 100.0% as paired" in text
+    assert "faces shifted in time against voices" in text  # which null was used
+    assert "centred within speaker and session, 0.0% of 5 were dissonant" in text
 
 
 def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):

@@ -14,7 +14,7 @@ from emodiss.cli.run_commands import AsCsv, AsJson
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emodiss.dissonance import Rule
+    from emodiss.dissonance import Overview, Rule
     from emodiss.settings import Settings
 
 
@@ -35,10 +35,17 @@ def dissonance(
         str | None, typer.Option(help="Count only therapist, patient or other.")
     ] = None,
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Compare groups instead: role, phase, session, or several: role,phase."),
+    ] = None,
+    null: Annotated[
+        str, typer.Option(help="Re-pair by shift (keeps the order in time) or permutation.")
+    ] = "shift",
     pairings: Annotated[int, typer.Option(help="Re-pairings for what chance gives.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the re-pairings.")] = 0,
     figure: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the sweep: PNG, SVG or PDF.")
+        Path | None, typer.Option("--plot", help="Draw the sweep, or the groups: PNG, SVG or PDF.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the flagged table: CSV or Parquet.")
@@ -46,8 +53,11 @@ def dissonance(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Flag a run's utterances by other rules: flag rates from T = 0.1 to 1.0, against chance."""
-    from emodiss.dissonance import reflag, sweep_against_chance
+    """Flag a run's utterances by other rules: flag rates from T = 0.1 to 1.0, against chance.
+
+    With --by, rates and mean signed differences of groups, with intervals over sessions.
+    """
+    from emodiss.dissonance import overview, reflag, sweep_against_chance
     from emodiss.runs.run import load
 
     loaded = load(run)
@@ -64,13 +74,19 @@ def dissonance(
     # A speaker's baseline is taken before roles are chosen, which leave speakers whole anyway.
     table = _of_role(table, role)
     flagged = reflag(table, rule)
+    if by is not None:
+        if out is not None:
+            _write_table(flagged, out)
+        _compare_groups(flagged, by, seed, figure, as_json=as_json, as_csv=as_csv)
+        return
     used = float(flagged["dissonance_threshold"].iloc[0]) if len(flagged) else rule.threshold
-    swept = sweep_against_chance(table, rule=rule, n_pairings=pairings, seed=seed)
+    swept = sweep_against_chance(table, rule=rule, null=_null(null), n_pairings=pairings, seed=seed)
     if out is not None:
         _write_table(flagged, out)
     if figure is not None:
         _draw(swept, used, figure)
-    summary = _summary(table, flagged, rule, used, pairings, seed)
+    found = overview(table, rule, null=_null(null), n_pairings=pairings, seed=seed)
+    summary = _summary(flagged, rule, found)
     if as_json:
         rows = swept.astype(object).where(swept.notna(), None).to_dict("records")
         typer.echo(json.dumps({**summary, "sweep": rows}, indent=2, ensure_ascii=False))
@@ -80,7 +96,7 @@ def dissonance(
         return
     columns = ["threshold", "n_flagged", "n_determined", "rate", "null_low", "null_high", "p_value"]
     output.show(swept[columns].to_dict("records"))
-    typer.echo(_sentence(summary))
+    typer.echo(f"{found.in_words()} {_certainty(flagged)}".rstrip())
     for path in (out, figure):
         if path is not None:
             output.say(str(path))
@@ -111,54 +127,113 @@ def _of_role(table: pd.DataFrame, role: str | None) -> pd.DataFrame:
     return table[table["role"] == role].reset_index(drop=True)
 
 
-def _summary(
-    table: pd.DataFrame, flagged: pd.DataFrame, rule: Rule, used: float, pairings: int, seed: int
-) -> dict[str, Any]:
+def _null(name: str) -> Any:
+    from emodiss.dissonance import NULL_WORDS
+    from emodiss.errors import SettingsError, nearest
+
+    if name not in NULL_WORDS:
+        raise SettingsError(f"There is no null '{name}'.", next_step=nearest(name, NULL_WORDS))
+    return name
+
+
+def _summary(flagged: pd.DataFrame, rule: Rule, found: Overview) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from emodiss.dissonance import chance
+    def counts(name: str) -> dict[str, int]:
+        return {str(value): int(n) for value, n in flagged[name].value_counts().items()}
 
-    null = chance(table, threshold=_finite(used), rule=rule, n_pairings=pairings, seed=seed)
-    n_known = int(flagged["dissonant"].notna().sum())
-    n_flagged = int(flagged["dissonant"].fillna(False).sum())
-    reasons = flagged["dissonance_reason"].value_counts()
-    likely = flagged.loc[flagged["dissonant"].fillna(False), "dissonance_probability"].dropna()
+    def plain(record: Any) -> Any:
+        return record and {name: _finite(value) for name, value in asdict(record).items()}
+
     return {
         "rule": asdict(rule),
-        "threshold": _finite(used),
-        "utterances": len(flagged),
-        "determined": n_known,
-        "dissonant": n_flagged,
-        "undetermined": {str(name): int(count) for name, count in reasons.items()},
-        "by_axis": {
-            str(name): int(count)
-            for name, count in flagged["dissonance_axis"].value_counts().items()
+        "threshold": _finite(found.threshold),
+        "utterances": found.n,
+        "determined": found.n_determined,
+        "dissonant": found.n_flagged,
+        "rate": _finite(found.rate),
+        "undetermined": counts("dissonance_reason"),
+        "by_axis": counts("dissonance_axis"),
+        "probability_basis": counts("dissonance_probability_basis"),
+        "expected_dissonant": _finite(float(flagged["dissonance_probability"].sum(min_count=1))),
+        "chance": plain(found.chance),
+        "centred": {
+            "determined": found.n_centred,
+            "dissonant": found.n_flagged_centred,
+            "rate": _finite(found.rate_centred),
+            "chance": plain(found.chance_centred),
         },
-        "flags_surer_than_0.95": int((likely > 0.95).sum()),
-        "chance": {name: _finite(value) for name, value in asdict(null).items()},
     }
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: Any) -> Any:
     return value if value == value else None
 
 
-def _sentence(summary: dict[str, Any]) -> str:
-    n, known, flagged = summary["utterances"], summary["determined"], summary["dissonant"]
-    if not known:
-        return f"{n} utterances, none of which can be decided"
-    text = (
-        f"{flagged} of {known} utterances dissonant at T = {summary['threshold']:.3g}, "
-        f"{n - known} undetermined; {summary['flags_surer_than_0.95']} flags stay with a "
-        f"probability above 0.95 given the face's standard errors"
-    )
-    chance = summary["chance"]
-    if chance["null_rate"] is None:
-        return f"{text}; chance: nobody has two utterances to pair"
-    return (
-        f"{text}; re-paired: {chance['null_rate']:.1%} "
-        f"({chance['low']:.1%} to {chance['high']:.1%}, p = {chance['p_value']:.3f})"
-    )
+_BASIS_WORDS = {
+    "no_error:speech": "no error of the speech model is known (dissonance.error_speech_*)",
+    "no_error:face": "no error of the face model is known (dissonance.error_face_*)",
+    "no_error:frames": "the face was seen in fewer than two distinct frames, or all were alike",
+    "no_error:text": "no error of the sentiment is known",
+    "no_error:scale": "the raw scale of a model is not known",
+}
+
+
+def _certainty(flagged: pd.DataFrame) -> str:
+    """Say what the flags' probabilities rest on, or why there are none."""
+    known = flagged[flagged["dissonance_probability"].notna()]
+    dissonant = known[known["dissonant"].fillna(False)]
+    said: list[str] = []
+    if len(dissonant):
+        p = dissonant["dissonance_probability"]
+        said.append(
+            f"Given the errors of both models and of few frames, {p.sum():.1f} of {len(p):,} "
+            f"flags are expected to be true (probabilities {p.min():.2f} to {p.max():.2f})."
+        )
+    if (known["dissonance_probability_basis"] == "flat").any():
+        said.append(
+            "The models' errors are larger than the differences in this table, which therefore "
+            "says little."
+        )
+    basis = flagged["dissonance_probability_basis"].dropna()
+    reasons = sorted({r for b in basis for r in b.split(";") if r in _BASIS_WORDS})
+    if reasons:
+        n = int(basis.str.startswith("no_error").sum())
+        said.append(f"{n:,} have no probability: {'; '.join(_BASIS_WORDS[r] for r in reasons)}.")
+    return " ".join(said)
+
+
+def _compare_groups(
+    flagged: pd.DataFrame, by: str, seed: int, figure: Path | None, *, as_json: bool, as_csv: bool
+) -> None:
+    """Show rates and mean differences of groups."""
+    from emodiss.statistics import dissonance_by
+
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    found = dissonance_by(flagged, names, seed=seed)
+    if figure is not None:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from emodiss.plots import figures
+        from emodiss.plots.dissonance_by import plot_dissonance_by
+
+        figures.save(plot_dissonance_by(found), figure)
+    if as_json:
+        parts = {"groups": found.groups, "effects": found.effects}
+        told: dict[str, Any] = {name: output.records(part) for name, part in parts.items()}
+        told |= {"by": list(found.by), "n_sessions": found.n_sessions, "notes": list(found.notes)}
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    elif as_csv:
+        typer.echo(found.groups.to_csv(index=False), nl=False)
+    else:
+        output.show(output.records(found.groups))
+        if len(found.effects):
+            output.show(output.records(found.effects))
+        for note in found.notes:
+            typer.echo(note)
+    if figure is not None:
+        output.say(str(figure))
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -6,22 +6,28 @@ Both channels must be on one declared scale (`emodiss.affect`). The answer is tr
 undetermined: a channel that was not measured makes it undetermined and never false.
 
 `flag` is the equation on arrays, `Rule` says what else may be compared and how, `reflag` applies
-a rule to an utterance table, `sweep` and `chance` say how much a flag rate means. Nothing here
-looks at media or models: another threshold costs nothing.
+a rule to an utterance table and says how probable each flag is, `sweep`, `chance` and `overview`
+say how much a flag rate means. Nothing here looks at media or models: another threshold costs
+nothing.
 """
 
-from emodiss.dissonance.chance import Chance, chance, sweep, sweep_against_chance
+from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance, sweep, sweep_against_chance
 from emodiss.dissonance.equation import Axis, Flags, exceedance_probability, flag
+from emodiss.dissonance.overview import Overview, overview
 from emodiss.dissonance.rules import Rule, reflag
 
 __all__ = [
+    "NULL_WORDS",
     "Axis",
     "Chance",
     "Flags",
+    "Null",
+    "Overview",
     "Rule",
     "chance",
     "exceedance_probability",
     "flag",
+    "overview",
     "reflag",
     "sweep",
     "sweep_against_chance",

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.dissonance.rules import Rule, scores_of, sides, threshold_of
+from emodiss.dissonance.rules import Rule, Sides, scores_of, sides, threshold_of
+from emodiss.errors import SettingsError, nearest
+
+Null = Literal["shift", "permutation"]
+"""What voice and face are re-paired by: `shift` keeps the order in time of each, `permutation`
+does not."""
+
+NULL_WORDS = {
+    "shift": "faces shifted in time against voices, within speaker and session",
+    "permutation": "faces exchanged at random within speaker and session",
+}
+"""Each null in words."""
+
+# Fewer different re-pairings cannot make p smaller than 1 in 20.
+_ENOUGH = 20
 
 # Null rates are shares of n utterances; anything finer than this is rounding.
 _TIE = 1e-12
@@ -53,14 +71,19 @@ class Chance:
     rate
         Observed flag rate.
     null_rate
-        Mean flag rate after re-pairing.
+        Mean flag rate of all pairs of a voice and a face of different utterances of one speaker in
+        one session.
     low, high
         2.5 and 97.5 % points of the re-paired rates.
     p_value
-        Share of re-pairings with a rate at least as far from the null mean as observed, counting
+        Share of re-pairings with a rate at least as far from their mean as observed, counting
         the observed one (two-sided).
     n
-        Utterances with both channels.
+        Utterances with both channels, of speakers with two or more in a session.
+    null
+        What they were re-paired by.
+    note
+        What a reader should know; empty when there is nothing.
     """
 
     rate: float
@@ -69,6 +92,8 @@ class Chance:
     high: float
     p_value: float
     n: int
+    null: Null
+    note: str = ""
 
 
 def chance(
@@ -76,26 +101,36 @@ def chance(
     *,
     threshold: float | None = None,
     rule: Rule | None = None,
+    null: Null = "shift",
     n_pairings: int = 1000,
     seed: int = 0,
 ) -> Chance:
     """Flag rate against re-paired voices and faces of the same person in the same session.
 
     Each voice is given the face of another utterance of its speaker, many times (Monte Carlo
-    permutation; the p-value counts the observed pairing, Phipson and Smyth 2010). What remains
+    test; the p-value counts the observed pairing, Phipson and Smyth 2010). What remains
     flagged is what the two models' habits alone produce; only the distance from it says something
     about moments.
+
+    With `shift`, the faces of a speaker in a session are moved against the voices by some number
+    of utterances, around the end of the session. So both keep their order, and drift of either,
+    which makes utterances in a row resemble each other, is in the null too. `permutation` takes
+    utterances as exchangeable: where they drift, it calls chance significant too often
+    (`scripts/simulate_flags.py`).
 
     Parameters
     ----------
     table
-        Utterance table: video_id, speaker, and the channels that the rule compares.
+        Utterance table: video_id, speaker, and the channels that the rule compares; in order of
+        `start` where that is given, else as the rows stand.
     threshold
         T; default is the rule's own.
     rule
         What is compared; default is Equation 1 with T = 0.5.
+    null
+        `shift` or `permutation`.
     n_pairings
-        How many re-pairings.
+        How many re-pairings; all different shifts if there are no more of them.
     seed
         Of the random numbers.
 
@@ -103,14 +138,23 @@ def chance(
     -------
     Chance
         NaN figures when no speaker has two utterances with both channels.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such null.
     """
     rule = rule or Rule()
     if threshold is not None:
         rule = replace(rule, threshold=threshold, quantile=None)
-    at = np.array([threshold_of(scores_of(sides(table, rule)), rule)])
-    row = _against_null(table, rule, at, n_pairings, seed).iloc[0]
+    compared = sides(table, rule)
+    at = np.array([threshold_of(scores_of(compared), rule)])
+    found, note = _against_null(table, compared, at, null, n_pairings, seed)
+    row = found.iloc[0]
     names = ("paired_rate", "null_rate", "null_low", "null_high", "p_value")
-    return Chance(*(float(row[name]) for name in names), n=int(row["n_paired"]))
+    return Chance(
+        *(float(row[name]) for name in names), n=int(row["n_paired"]), null=null, note=note
+    )
 
 
 def sweep_against_chance(
@@ -118,6 +162,7 @@ def sweep_against_chance(
     thresholds: ArrayLike | None = None,
     *,
     rule: Rule | None = None,
+    null: Null = "shift",
     n_pairings: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -125,7 +170,7 @@ def sweep_against_chance(
 
     Parameters
     ----------
-    table, rule, n_pairings, seed
+    table, rule, null, n_pairings, seed
         As in `chance`; the rule's own threshold plays no part.
     thresholds
         Default is 0.10 to 1.00 in steps of 0.05.
@@ -134,52 +179,115 @@ def sweep_against_chance(
     -------
     DataFrame
         The columns of `sweep`, then n_paired and paired_rate (of utterances whose speaker has
-        another one to be paired with), null_rate, null_low and null_high (mean, 2.5 and 97.5 %
-        points of the re-paired rates) and p_value.
+        another one to be paired with), null_rate (mean of all pairs of different utterances),
+        null_low and null_high (2.5 and 97.5 % points of the re-paired rates) and p_value.
     """
     rule = rule or Rule()
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
-    observed = sweep(scores_of(sides(table, rule)), at)
-    null = _against_null(table, rule, at, n_pairings, seed)
-    return pd.concat([observed, null], axis=1)
+    compared = sides(table, rule)
+    observed = sweep(scores_of(compared), at)
+    found, _ = _against_null(table, compared, at, null, n_pairings, seed)
+    return pd.concat([observed, found], axis=1)
 
 
 def _against_null(
-    table: pd.DataFrame, rule: Rule, at: NDArray[np.float64], n_pairings: int, seed: int
-) -> pd.DataFrame:
-    """Observed and re-paired flag rates at each threshold."""
-    found = sides(table, rule)
-    known = np.flatnonzero(found.known)
-    groups = [known[found.groups[known] == g] for g in np.unique(found.groups[known])]
-    groups = [g for g in groups if len(g) > 1]
+    table: pd.DataFrame,
+    found: Sides,
+    at: NDArray[np.float64],
+    null: Null,
+    n_pairings: int,
+    seed: int,
+) -> tuple[pd.DataFrame, str]:
+    """Observed and re-paired flag rates at each threshold, and what a reader should know."""
+    if null not in get_args(Null):
+        raise SettingsError(f"There is no null '{null}'.", next_step=nearest(null, get_args(Null)))
+    groups = _groups(table, found)
     names = ["n_paired", "paired_rate", "null_rate", "null_low", "null_high", "p_value"]
     if not groups:
         empty = pd.DataFrame(np.nan, index=range(len(at)), columns=names)
-        return empty.assign(n_paired=0)
-    rows = np.concatenate(groups)
-    first, second = found.first[rows], found.second
+        return empty.assign(n_paired=0), "nobody has two utterances to pair"
+    n = sum(len(group) for group in groups)
+    # How many are flagged in each group, (shifts, thresholds); not shifted at all comes first.
+    flagged = [_flagged_by_shift(found, group, at) for group in groups]
+    observed = np.sum([f[0] for f in flagged], axis=0) / n
+    # Each pair of different utterances occurs in one of the shifts.
+    others = np.sum([f[1:].mean(axis=0) for f in flagged], axis=0) / n
     rng = np.random.default_rng(seed)
+    if null == "shift":
+        n_different = math.prod(len(group) for group in groups)
+        rates = np.array(list(_shifted(flagged, n_different, n_pairings, rng))) / n
+        every = n_different <= n_pairings
+    else:
+        n_different = math.prod(math.factorial(min(len(group), 20)) for group in groups)
+        rates = np.array(list(_permuted(found, groups, at, n_pairings, rng))) / n
+        every = False
+    middle = rates.mean(axis=0)
+    far = (np.abs(rates - middle) >= np.abs(observed - middle) - _TIE).sum(axis=0)
+    # Among all shifts is the observed one.
+    p_value = far / len(rates) if every else (1 + far) / (1 + len(rates))
+    low, high = np.quantile(rates, [0.025, 0.975], axis=0)
+    columns = [np.full(len(at), n), observed, others, low, high, p_value]
+    note = ""
+    if n_different < _ENOUGH:
+        note = (
+            f"too few utterances: only {n_different} re-pairings differ, and p cannot be below "
+            f"{1 / n_different:.2f}"
+        )
+    return pd.DataFrame(dict(zip(names, columns, strict=True))), note
 
-    def rates_with(partners: NDArray[np.int64]) -> NDArray[np.float64]:
-        score = np.sort(np.abs(first - second[partners]).max(axis=1))
-        return (len(rows) - np.searchsorted(score, at, side="right")) / len(rows)
 
-    observed = rates_with(rows)
-    null = np.array(
-        [
-            rates_with(np.concatenate([rng.permutation(g) for g in groups]))
-            for _ in range(n_pairings)
-        ]
-    )  # (n_pairings, thresholds)
-    middle = null.mean(axis=0)
-    far = (np.abs(null - middle) >= np.abs(observed - middle) - _TIE).sum(axis=0)
-    low, high = np.quantile(null, [0.025, 0.975], axis=0)
-    columns = [
-        np.full(len(at), len(rows)),
-        observed,
-        middle,
-        low,
-        high,
-        (1 + far) / (1 + n_pairings),
-    ]
-    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+def _groups(table: pd.DataFrame, found: Sides) -> list[NDArray[np.intp]]:
+    """Rows of each speaker in a session with two or more utterances to pair, in order of time."""
+    order = np.arange(len(table))
+    if "start" in table:
+        order = np.argsort(table["start"].to_numpy(np.float64), kind="stable")
+    known = order[found.known[order]]
+    parts = (known[found.groups[known] == group] for group in np.unique(found.groups[known]))
+    return [rows for rows in parts if len(rows) > 1]
+
+
+def _flagged_by_shift(
+    found: Sides, rows: NDArray[np.intp], at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    first, second = found.first[rows], found.second[rows]
+    n = len(rows)
+    twice = np.concatenate([second, second])
+    return np.array([_flagged(first, twice[shift : shift + n], at) for shift in range(n)])
+
+
+def _flagged(
+    first: NDArray[np.float64], second: NDArray[np.float64], at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How many are past each threshold."""
+    score = np.sort(np.abs(first - second).max(axis=1))
+    return (len(score) - np.searchsorted(score, at, side="right")).astype(np.float64)
+
+
+def _shifted(
+    flagged: list[NDArray[np.float64]],
+    n_different: int,
+    n_pairings: int,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.float64]]:
+    """How many are flagged after each draw of shifts, one shift per group."""
+    if n_different <= n_pairings:
+        draws = itertools.product(*(range(len(f)) for f in flagged))
+    else:
+        sizes = [len(f) for f in flagged]
+        draws = rng.integers(0, sizes, size=(n_pairings, len(sizes)))
+    for shifts in draws:
+        yield np.sum([f[shift] for f, shift in zip(flagged, shifts, strict=True)], axis=0)
+
+
+def _permuted(
+    found: Sides,
+    groups: list[NDArray[np.intp]],
+    at: NDArray[np.float64],
+    n_pairings: int,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.float64]]:
+    """How many are flagged after each permutation within all groups."""
+    first = found.first[np.concatenate(groups)]
+    for _ in range(n_pairings):
+        partners = np.concatenate([rng.permutation(group) for group in groups])
+        yield _flagged(first, found.second[partners], at)

@@ -95,18 +95,27 @@ def _measured(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def exceedance_probability(
-    delta: ArrayLike, standard_error: ArrayLike, *, threshold: float = 0.5
+    delta: ArrayLike,
+    standard_error: ArrayLike,
+    *,
+    threshold: float = 0.5,
+    correlation: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Probability that the true difference is past the threshold on any axis.
+    """Probability that the true difference is past the threshold on any axis, on a flat prior.
+
+    Errors are taken as normal, and every true difference as equally likely beforehand. Where large
+    true differences are rare, this is too high for large measured ones; `reflag` learns how rare.
 
     Parameters
     ----------
     delta
-        (..., k) signed differences on k axes.
+        (..., k) signed differences on one axis or two.
     standard_error
-        (..., k) their standard errors; errors are taken as normal and independent.
+        (..., k) their standard errors.
     threshold
         T of Equation 1.
+    correlation
+        Of the errors on both axes, in (-1, 1).
 
     Returns
     -------
@@ -114,11 +123,27 @@ def exceedance_probability(
         (...,) in [0, 1]; NaN where a difference or its error is NaN. With an error of 0 it is 0
         or 1.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr, ndtri
 
     d, se = np.asarray(delta, np.float64), np.asarray(standard_error, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        inside = norm.cdf((threshold - d) / se) - norm.cdf((-threshold - d) / se)
-    inside = np.where(se == 0, (np.abs(d) <= threshold).astype(float), inside)
-    inside = np.where(np.isnan(d) | np.isnan(se), np.nan, inside)
-    return 1.0 - inside.prod(axis=-1)
+        low, high = (-threshold - d) / se, (threshold - d) / se
+    certain = se == 0
+    within = np.abs(d) <= threshold
+    low = np.where(certain, np.where(within, -np.inf, np.inf), low)
+    high = np.where(certain, np.inf, high)
+    inside = ndtr(high) - ndtr(low)
+    if correlation and d.shape[-1] == 2:
+        # Over the first axis in steps of equal probability; given it, the second is normal.
+        nodes, weights = np.polynomial.legendre.leggauss(64)
+        first, last = ndtr(low[..., :1]), ndtr(high[..., :1])
+        x = ndtri(np.clip((first + last + (last - first) * nodes) / 2, 1e-300, 1 - 1e-16))
+        left = np.sqrt(1 - correlation**2)
+        given = ndtr((high[..., 1:] - correlation * x) / left) - ndtr(
+            (low[..., 1:] - correlation * x) / left
+        )
+        both = inside[..., 0] * (given @ weights) / 2
+    else:
+        both = inside.prod(axis=-1)
+    unknown = (np.isnan(d) | np.isnan(se)).any(axis=-1)
+    return np.where(unknown, np.nan, 1.0 - both)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emodiss.dissonance import probability
 from emodiss.dissonance.equation import exceedance_probability
 from emodiss.errors import SettingsError, nearest
 
@@ -22,6 +23,9 @@ Baseline = Literal["none", "shift", "z"]
 
 # With fewer utterances a speaker's own mean is mostly the utterance that is held against it.
 _MIN_BASELINE = 3
+
+# Raw values are kept as float32.
+_ROUNDING = 1e-5
 
 # Values in [-1, 1] differ by at most 2; standard scores go further.
 _MAX_THRESHOLD = {"none": 2.0, "shift": 2.0, "z": 10.0}
@@ -50,6 +54,15 @@ class Rule:
         flags the top tenth. None for a fixed threshold.
     min_coverage
         Least share of an utterance with the speaker's face in view.
+    error_speech_valence, error_speech_arousal, error_face_valence, error_face_arousal
+        Root mean square errors of both models, house scale; None where not known, and then no
+        flag has a probability. Settings of a run take them from the models' cards
+        (`emodiss.affect.model_error`).
+    error_correlation
+        Of the errors on valence and on arousal.
+    expected_spread
+        Standard deviation of true differences on each axis that is expected before any is
+        measured; counts like eight utterances.
 
     Raises
     ------
@@ -63,6 +76,12 @@ class Rule:
     threshold: float = 0.5
     quantile: float | None = None
     min_coverage: float = 0.0
+    error_speech_valence: float | None = None
+    error_speech_arousal: float | None = None
+    error_face_valence: float | None = None
+    error_face_arousal: float | None = None
+    error_correlation: float = 0.0
+    expected_spread: float = 0.4
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -76,15 +95,30 @@ class Rule:
                     f"Dissonance has no {name} '{value}'.", next_step=nearest(value, get_args(kind))
                 )
         top = _MAX_THRESHOLD[self.baseline]
-        if not 0 <= self.threshold <= top:
+        if not 0 < self.threshold <= top:
             raise SettingsError(
-                f"The threshold must lie from 0 to {top:g}, got {self.threshold:g}."
+                f"The threshold must lie from 0 to {top:g}, without 0, got {self.threshold:g}."
             )
         if self.quantile is not None and not 0 <= self.quantile < 1:
             raise SettingsError(f"The quantile must lie in [0, 1), got {self.quantile:g}.")
         if not 0 <= self.min_coverage <= 1:
             raise SettingsError(
                 f"The least coverage must lie in [0, 1], got {self.min_coverage:g}."
+            )
+        for channel in ("speech", "face"):
+            for error in self.errors_of(channel):
+                if error <= 0:
+                    raise SettingsError(
+                        f"An error of the {channel} model must be above 0, got {error:g}.",
+                        next_step="Leave it out where it is not known.",
+                    )
+        if not -1 < self.error_correlation < 1:
+            raise SettingsError(
+                f"The errors' correlation must lie in (-1, 1), got {self.error_correlation:g}."
+            )
+        if not self.expected_spread > 0:
+            raise SettingsError(
+                f"The expected spread must be above 0, got {self.expected_spread:g}."
             )
         if self.compare == "text_vs_nonverbal" and self.scale == "raw":
             raise SettingsError(
@@ -104,6 +138,11 @@ class Rule:
             return f"{self.threshold:g}"
         return f"{self.quantile:g} quantile of each session"
 
+    def errors_of(self, channel: str) -> NDArray[np.float64]:
+        """Errors of the model of `speech` or `face` on valence and arousal; NaN where not known."""
+        stated = [getattr(self, f"error_{channel}_{axis}") for axis in ("valence", "arousal")]
+        return np.array([np.nan if error is None else error for error in stated], np.float64)
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Axes on which the sides are compared."""
@@ -119,9 +158,12 @@ class Sides:
     first, second
         (n, k) float64: voice and face, or text and the mean of both. NaN in the whole row where
         anything is missing.
-    error
-        (n, k) standard error of `second`, as far as it is known; else NaN. One number per
-        utterance comes from a voice or a text, so only the face's error can be known.
+    error_models
+        (n, k) standard deviation of what the models add to the difference; NaN where no error of a
+        model is known.
+    error_sampling
+        (n, k) the same of what few frames of the face add. One number per utterance comes from a
+        voice, whose model's error holds its own.
     reasons
         Per utterance why it cannot be compared, or None.
     groups
@@ -130,7 +172,8 @@ class Sides:
 
     first: NDArray[np.float64]
     second: NDArray[np.float64]
-    error: NDArray[np.float64]
+    error_models: NDArray[np.float64]
+    error_sampling: NDArray[np.float64]
     reasons: tuple[str | None, ...]
     groups: NDArray[np.int64]
 
@@ -161,15 +204,11 @@ def sides(table: pd.DataFrame, rule: Rule) -> Sides:
         np.column_stack([_numbers(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
         for channel in ("speech", "face")
     )
-    error = np.column_stack(
-        [_numbers(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
-    )
-    if rule.scale == "raw":
-        error = np.full_like(error, np.nan)  # measured on the house scale
+    errors = _errors(table, rule)
     first, second = voice, face
     wordless = np.zeros(len(table), dtype=bool)
     if rule.compare == "text_vs_nonverbal":
-        first, second, error = _numbers(table, "sentiment")[:, None], (voice + face) / 2, error / 2
+        first, second = _numbers(table, "sentiment")[:, None], (voice + face) / 2
         wordless = np.isnan(first[:, 0])
     coverage = _numbers(table, "face_coverage", needed=rule.min_coverage > 0)
     sparse = coverage < rule.min_coverage  # NaN compares False
@@ -188,10 +227,42 @@ def sides(table: pd.DataFrame, rule: Rule) -> Sides:
     ]  # fmt: skip
     first, second = (np.where(known[:, None], side, np.nan) for side in (first, second))
     if rule.baseline != "none":
-        first, second, error = _against_baseline(
-            first, second, error, known, whose, rule.baseline, reasons
+        first, second = _against_baseline(
+            first, second, errors, known, whose, rule.baseline, reasons
         )
-    return Sides(first, second, error, tuple(reasons), whose)
+    of_voice, of_face, of_frames = errors
+    return Sides(first, second, np.hypot(of_voice, of_face), of_frames, tuple(reasons), whose)
+
+
+def _errors(table: pd.DataFrame, rule: Rule) -> list[NDArray[np.float64]]:
+    """Errors (n, k) of the voice's model, of the face's model and of few frames, as compared."""
+    shape = (len(table), len(rule.axes))
+    if rule.compare == "text_vs_nonverbal":
+        return [np.full(shape, np.nan) for _ in range(3)]  # nobody states one of the sentiment
+    frames = [_numbers(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
+    found = [
+        np.broadcast_to(rule.errors_of("speech"), shape).copy(),
+        np.broadcast_to(rule.errors_of("face"), shape).copy(),
+        np.column_stack(frames),
+    ]
+    if rule.scale == "raw":  # errors are stated and measured on the house scale
+        for k, axis in enumerate(rule.axes):
+            width = {c: _native_width(table, f"{c}_{axis}") for c in ("speech", "face")}
+            for error, channel in zip(found, ("speech", "face", "face"), strict=True):
+                error[:, k] *= width[channel]
+    return found
+
+
+def _native_width(table: pd.DataFrame, name: str) -> float:
+    """Width of a native scale, in widths of the house scale; NaN if it is neither known one."""
+    house, raw = _numbers(table, name, needed=False), _numbers(table, f"{name}_raw")
+    known = np.isfinite(house) & np.isfinite(raw)
+    if not known.any():
+        return float("nan")
+    # Middle values, because those that were clamped do not fit.
+    if np.median(np.abs(house - raw)[known]) < _ROUNDING:
+        return 1.0
+    return 0.5 if np.median(np.abs(house - (2 * raw - 1))[known]) < _ROUNDING else float("nan")
 
 
 def _numbers(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
@@ -220,19 +291,18 @@ def _reason(speech: str, face: str, wordless: bool, sparse: bool) -> str:
 def _against_baseline(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
-    error: NDArray[np.float64],
+    errors: list[NDArray[np.float64]],
     known: NDArray[np.bool_],
     groups: NDArray[np.int64],
     baseline: str,
     reasons: list[str | None],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Take each speaker's own mean, and with `z` the spread, out of both sides."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Take each speaker's own mean, and with `z` the spread, out of both sides and `errors`."""
     found = [first.copy(), second.copy()]
-    error = error.copy()
     for group in np.unique(groups[known]):
         own = np.flatnonzero(known & (groups == group))
         trouble = "baseline:too_few" if len(own) < _MIN_BASELINE else None
-        for side in found:
+        for side, of_side in zip(found, (errors[:1], errors[1:]), strict=True):
             mine = side[own]
             spread = mine.std(axis=0, ddof=1) if len(own) > 1 else np.zeros(mine.shape[1])
             if trouble is None and baseline == "z" and (spread <= 1e-9).any():
@@ -240,14 +310,14 @@ def _against_baseline(
             side[own] = mine - mine.mean(axis=0)
             if baseline == "z" and trouble is None:
                 side[own] /= spread
-                if side is found[1]:
+                for error in of_side:
                     error[own] /= spread
         if trouble is not None:
             for side in found:
                 side[own] = np.nan
             for i in own:
                 reasons[i] = trouble
-    return found[0], found[1], error
+    return found[0], found[1]
 
 
 def threshold_of(scores: NDArray[np.float64], rule: Rule) -> float:
@@ -277,8 +347,21 @@ def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     -------
     DataFrame
         A copy with the columns delta_valence, delta_arousal, dissonance_score, dissonant,
-        dissonance_axis, dissonance_reason, dissonance_probability, dissonance_threshold, compared,
-        compared_scale and baseline made anew.
+        dissonance_axis, dissonance_reason, dissonance_probability, dissonance_probability_basis,
+        score_error_models, score_error_sampling, dissonance_threshold, compared, compared_scale
+        and baseline made anew.
+
+    Notes
+    -----
+    `dissonance_probability` is the probability that the true score is past T. Measured differences
+    are true ones plus independent normal errors: those of both models (root mean square errors),
+    and of the face's mean over few frames. How far true differences spread is learned from all
+    utterances of the table, of every speaker together (basis `learned`;
+    `emodiss.dissonance.probability`). Where the stated errors alone would spread differences more
+    than they are, errors were not added to the truth; then truth is taken to lie around the
+    measured difference with that error, and no true difference to be rarer than another (basis
+    `flat`). An error that is the same in every utterance, such as that of a model for one face, is
+    not in it: see `baseline`.
     """
     rule = rule or Rule()
     found = sides(table, rule)
@@ -299,11 +382,62 @@ def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     out["dissonant"] = pd.arrays.BooleanArray(past.any(axis=1) & ~unknown, unknown)
     out["dissonance_axis"] = pd.Series(axis, index=table.index, dtype="str")
     out["dissonance_reason"] = pd.Series(list(found.reasons), index=table.index, dtype="str")
-    out["dissonance_probability"] = exceedance_probability(
-        delta, found.error, threshold=threshold
-    ).reshape(len(table))
+    out["dissonance_probability"], basis = _probabilities(found, delta, rule, threshold)
+    out["dissonance_probability_basis"] = pd.Series(basis, index=table.index, dtype="str")
+    rows, largest = np.arange(len(table)), np.abs(np.nan_to_num(delta)).argmax(axis=1)
+    for name, error in (("models", found.error_models), ("sampling", found.error_sampling)):
+        out[f"score_error_{name}"] = np.where(unknown, np.nan, error[rows, largest])
     out["dissonance_threshold"] = threshold
     out["compared"] = rule.compare
     out["compared_scale"] = rule.scale
     out["baseline"] = rule.baseline
     return out
+
+
+def _probabilities(
+    found: Sides, delta: NDArray[np.float64], rule: Rule, threshold: float
+) -> tuple[NDArray[np.float64], list[str | None]]:
+    """Probability that each true score is past T, and what it rests on or why there is none."""
+    n = len(delta)
+    result = np.full(n, np.nan)
+    basis: list[str | None] = [None] * n
+    known = np.isfinite(delta).all(axis=1)
+    missing = _missing_errors(found, rule)
+    for i in np.flatnonzero(known):
+        basis[i] = missing[i] or None
+    sure = known & (np.array(missing, dtype="str") == "")
+    if not sure.any():
+        return result, basis
+    sd = np.hypot(found.error_models, found.error_sampling)[sure]
+    covariance = sd[:, :, None] * sd[:, None, :]
+    covariance[:, 0, 1] *= rule.error_correlation
+    covariance[:, 1, 0] *= rule.error_correlation
+    flat = probability.errors_explain_more(delta[sure], covariance)
+    if flat:
+        result[sure] = exceedance_probability(
+            delta[sure], sd, threshold=threshold, correlation=rule.error_correlation
+        )
+    else:
+        spread = probability.learn_spread(delta[sure], covariance, expected_sd=rule.expected_spread)
+        result[sure] = probability.probability_past(
+            delta[sure], covariance, spread, threshold=threshold
+        )
+    for i in np.flatnonzero(sure):
+        basis[i] = "flat" if flat else "learned"
+    return result, basis
+
+
+def _missing_errors(found: Sides, rule: Rule) -> list[str]:
+    """Per utterance, which error is not known; empty where all are."""
+    if rule.compare == "text_vs_nonverbal":
+        return ["no_error:text"] * len(found.first)
+    by_model = [
+        f"no_error:{channel}"
+        for channel in ("speech", "face")
+        if np.isnan(rule.errors_of(channel)).any()
+    ]
+    if not by_model and np.isnan(found.error_models).all():
+        by_model = ["no_error:scale"]
+    few: list[bool] = np.asarray(np.isnan(found.error_sampling).any(axis=1)).tolist()
+    with_frames = ";".join([*by_model, "no_error:frames"])
+    return [with_frames if alone else ";".join(by_model) for alone in few]

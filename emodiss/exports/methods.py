@@ -271,15 +271,39 @@ def _counted(table: pd.DataFrame, rule: dissonance.Rule, seed: int) -> str:
         f"Of {n:,} determined utterances {flagged:,} ({flagged / n:.1%}) were dissonant; "
         f"{unknown:,} were undetermined."
     )
-    found = dissonance.chance(table, rule=rule, seed=seed)
-    if not np.isfinite(found.null_rate):
-        return text + " No speaker had two determined utterances, so chance could not be estimated."
-    return text + (
-        f" With the sides re-paired at random within speaker and session (1,000 times, "
-        f"{found.n:,} utterances) {found.null_rate:.1%} were (95 % of re-pairings: "
-        f"{found.low:.1%} to {found.high:.1%}), against {found.rate:.1%} as paired "
-        f"(p = {found.p_value:.3f}"
-        + (")." if rule.quantile is None else "; both with the quantile of all sessions together).")
+    found = dissonance.overview(table, rule, seed=seed)
+    return " ".join(filter(None, (text, _by_chance(found, rule), _expected(table))))
+
+
+def _by_chance(found: dissonance.Overview, rule: dissonance.Rule) -> str:
+    null = found.chance
+    if not np.isfinite(null.null_rate):
+        return "No speaker had two determined utterances, so chance could not be estimated."
+    text = (
+        f"With the sides re-paired ({dissonance.NULL_WORDS[null.null]}, {null.n:,} utterances) "
+        f"{null.null_rate:.1%} were (95 % of re-pairings: {null.low:.1%} to {null.high:.1%}), "
+        f"against {null.rate:.1%} as paired (p = {null.p_value:.3f}"
+    )
+    text += f"; {null.note}" if null.note else ""
+    text += ")." if rule.quantile is None else "; both with the quantile of all sessions together)."
+    centred = found.chance_centred
+    if centred is not None and found.n_centred:
+        text += (
+            f" After voice and face were centred within speaker and session, "
+            f"{found.rate_centred:.1%} of {found.n_centred:,} were dissonant, and "
+            f"{centred.null_rate:.1%} by chance."
+        )
+    return text
+
+
+def _expected(table: pd.DataFrame) -> str:
+    known = table["dissonance_probability"].notna() & table["dissonant"].fillna(False)
+    if not known.any():
+        return ""
+    expected = float(table.loc[known, "dissonance_probability"].sum())
+    return (
+        f"Given the errors of both models and of the mean over few frames, {expected:.1f} of the "
+        f"{int(known.sum()):,} flags with a probability are expected to be true."
     )
 
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from emodiss.affect import Scale
+from emodiss.affect import Scale, StatedError, model_error
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, nearest
 from emodiss.models import text_doubts, weight_files
 from emodiss.models.weight_files import WeightFile, Wheel
@@ -165,6 +165,11 @@ class Entry:
     def installed(self) -> bool:
         """Whether the package that runs it is installed; nothing is imported."""
         return _installed(self.package)
+
+    @property
+    def error(self) -> StatedError | None:
+        """How far an affect model is off, and who says so; None for other tasks."""
+        return model_error(self.name) if self.scale else None
 
     def missing(self) -> list[str]:
         """Names of weight files that are not on this machine."""

@@ -11,6 +11,7 @@ from emodiss.statistics.alpha import Alpha, krippendorff_alpha
 from emodiss.statistics.bland_altman import BlandAltman, bland_altman
 from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError
 from emodiss.statistics.correlation import Correlation, correlation
+from emodiss.statistics.dissonance import DissonanceBy, dissonance_by
 from emodiss.statistics.gains import block_means, condition_means, gains
 from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
@@ -43,6 +44,7 @@ __all__ = [
     "Anova",
     "BlandAltman",
     "Correlation",
+    "DissonanceBy",
     "Evaluation",
     "Friedman",
     "Icc",
@@ -59,6 +61,7 @@ __all__ = [
     "cohen_kappa",
     "condition_means",
     "correlation",
+    "dissonance_by",
     "evaluate",
     "failure_rates",
     "flagged_part",

@@ -182,7 +182,7 @@ def mixed_model(
         exog_re=np.ones((len(rows), 1)),
         exog_vc=vc,
     )
-    fit, troubles = _fit(model)
+    fit, troubles = fit_reml(model)
     if fit is None:
         return MixedModel(
             design.contrast_frame(None, None, confidence), _NAN, _NAN, 0, _NAN, _NAN, _NAN,
@@ -214,7 +214,7 @@ def mixed_model(
     )
 
 
-def _fit(model: Any) -> tuple[Any, list[str]]:
+def fit_reml(model: Any) -> tuple[Any, list[str]]:
     """Fit by REML, trying slower optimisers where a quicker one fails or runs off."""
     best, troubles = None, []
     for method in ("lbfgs", "powell", "nm"):

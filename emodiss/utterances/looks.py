@@ -30,8 +30,9 @@ class FaceFrames:
 
     Parameters
     ----------
-    utterance, track_id, tick
-        (m,) int64: which utterance (-1 while nobody speaks), which track, which tick of the clock.
+    utterance, track_id, tick, frame
+        (m,) int64: which utterance (-1 while nobody speaks), which track, which tick of the clock,
+        which frame of the video is on display then; one may last several ticks.
     time
         (m,) float64 seconds.
     box
@@ -49,6 +50,7 @@ class FaceFrames:
     utterance: NDArray[np.int64]
     track_id: NDArray[np.int64]
     tick: NDArray[np.int64]
+    frame: NDArray[np.int64]
     time: NDArray[np.float64]
     box: NDArray[np.float32]
     valence: NDArray[np.float32]
@@ -177,6 +179,7 @@ def look(
         "utterance": looks.utterance[order],
         "track_id": looks.track_id[order],
         "tick": looks.tick[order],
+        "frame": looks.frame[order],
         "time": media.clock().time_of(looks.tick[order]),
         "box": boxes[order],
         "valence": house["valence"].values.astype(np.float32)[take],

@@ -190,7 +190,8 @@ def measure_faces(
             large = positions[sides >= settings.min_size]
             chosen = large[track.ticks[large] % settings.stride == 0]
             n_large += len(large)
-            found += len(chosen)
+            # A frame that is shown for several ticks is one observation.
+            found += len(np.unique(clock.frame_at(track.ticks[chosen])))
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
         seen = (n_seen, n_large, found)
         status.append(_face_reason(media, person, tracks, within, seen, settings))
@@ -206,7 +207,7 @@ def _face_reason(
     seen: tuple[int, int, int],
     settings: Any,
 ) -> str:
-    """Name why a face is missing; `seen` counts ticks in view, large enough, and measured."""
+    """Name why a face is missing; `seen` counts ticks in view, large enough, distinct frames."""
     n_seen, n_large, n_measured = seen
     if not media.has_video:
         return "no_video"

@@ -54,6 +54,12 @@ def _unit(name: str, meaning: str) -> Column:
     return Column(name, _NUMBER, f"{meaning}, in [-1, 1]; NaN when missing", -1.0, 1.0)
 
 
+_SE = (
+    "standard error of that mean from distinct frames, autocorrelation of the whole track "
+    "respected; 1.96 of it are half of the 95 % interval; NaN below two distinct frames or if all "
+    "are alike"
+)
+
 SCHEMA: tuple[Column, ...] = (
     Column("video_id", _ID, "id of the video in the manifest"),
     Column("utterance_id", _ID, "id of the utterance, unique within its video, in spoken order"),
@@ -96,7 +102,12 @@ SCHEMA: tuple[Column, ...] = (
         choices=("measured", "manifest", "setting"),
     ),
     Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),
-    Column("n_face_frames", _COUNT, "ticks of the 30 FPS clock with a measured face", 0),
+    Column(
+        "n_face_frames",
+        _COUNT,
+        "distinct frames of the video with a measured face; one that is shown longer counts once",
+        0,
+    ),
     _unit("speech_valence", "valence of the voice"),
     _unit("speech_arousal", "arousal of the voice"),
     _unit("speech_dominance", "dominance of the voice"),
@@ -109,12 +120,8 @@ SCHEMA: tuple[Column, ...] = (
     Column("speech_status", _TEXT, "`ok`, or why the voice is missing", choices=SPEECH_STATUSES),
     _unit("face_valence", "valence of the face, mean over ticks"),
     _unit("face_arousal", "arousal of the face, mean over ticks"),
-    Column(
-        "face_valence_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
-    ),
-    Column(
-        "face_arousal_se", _NUMBER, "standard error of that mean, autocorrelation respected", 0.0
-    ),
+    Column("face_valence_se", _NUMBER, _SE, 0.0),
+    Column("face_arousal_se", _NUMBER, _SE, 0.0),
     Column("face_valence_raw", _NUMBER, "mean as the model gave it, on its native scale"),
     Column("face_arousal_raw", _NUMBER, "mean as the model gave it, on its native scale"),
     Column(
@@ -164,11 +171,34 @@ SCHEMA: tuple[Column, ...] = (
         "why it is undetermined: `speech:...`, `face:...`, `text:none`, `baseline:...`",
     ),
     Column(
+        "score_error_models",
+        _NUMBER,
+        "standard deviation of what the models' errors add to the difference that gives the score "
+        "(root mean square errors of both models in quadrature); NaN where none is known",
+        0.0,
+    ),
+    Column(
+        "score_error_sampling",
+        _NUMBER,
+        "the same of what few frames of the face add; NaN below two distinct frames",
+        0.0,
+    ),
+    Column(
         "dissonance_probability",
         _NUMBER,
-        "probability of being past the threshold, given the face's standard errors",
+        "probability that the true score is past T, given both errors and their correlation on "
+        "both axes; NaN where an error is not known",
         0.0,
         1.0,
+    ),
+    Column(
+        "dissonance_probability_basis",
+        _TEXT,
+        "what it rests on: `learned` (how far true differences spread was learned from the "
+        "utterances at hand), `flat` (the errors are larger than the differences, so truth is "
+        "taken to lie around what was measured); or why there is none: `no_error:speech`, "
+        "`no_error:face` (no error of that model is known), `no_error:frames` (fewer than two "
+        "distinct frames, or all alike), `no_error:text`, `no_error:scale`",
     ),
     Column("dissonance_threshold", _NUMBER, "T in use; NaN for a quantile of nothing", 0.0),
     Column(

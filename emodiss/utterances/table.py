@@ -55,6 +55,7 @@ def tabulate(
         Columns of `SCHEMA`; no row when nobody speaks.
     """
     rule, counting = settings["dissonance"], settings["face_affect"]
+    errors = _face_errors(face_affect)
     rows: list[dict[str, Any]] = []
     for i, utterance in enumerate(wording.utterances):
         person, part = people.of(utterance.speaker), roles.of(utterance.speaker)
@@ -77,7 +78,7 @@ def tabulate(
                 "binding_source": person.binding_source,
                 "face_coverage": face_affect.coverage[i],
                 **_voice_of(i, speech_affect),
-                **_face_of(i, face_affect, counting),
+                **_face_of(i, face_affect, errors, counting),
                 **_listener_of(i, listener_affect, people, counting),
             }
         )
@@ -97,16 +98,21 @@ def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
     }
 
 
-def _face_of(i: int, measures: FaceMeasures, counting: Any) -> dict[str, Any]:
+def _face_of(
+    i: int, measures: FaceMeasures, errors: dict[tuple[int, str], float], counting: Any
+) -> dict[str, Any]:
     mine = measures.utterance == i
-    n = int(mine.sum())
-    track = int(np.bincount(measures.track_id[mine]).argmax()) if n else None
+    n = len(np.unique(measures.frame[mine]))
+    track = _main_track(measures, mine) if n else None
     status = measures.status[i]
     if status == "ok" and n < counting.min_frames:
         # The decoder did not deliver what the tracks promised.
         status = "too_few_frames"
     found = {"n_face_frames": n, "face_status": status, "track_id": track}
-    return {**found, **_means("face", measures, mine)} if status == "ok" else found
+    if status != "ok":
+        return found
+    own = {f"face_{axis}_se": errors[i, axis] for axis in ("valence", "arousal")}
+    return {**found, **_means("face", measures, mine), **own}
 
 
 def _listener_of(
@@ -134,14 +140,42 @@ def _listener_of(
 def _means(channel: str, measures: FaceFrames, mine: NDArray[np.bool_]) -> dict[str, Any]:
     """Mean over ticks of one face in one utterance, as columns of the table."""
     found: dict[str, Any] = {}
+    # A frame that is shown for several ticks is one observation.
+    _, firsts = np.unique(measures.frame[mine], return_index=True)
     for axis in ("valence", "arousal"):
-        series = affect.mean_of_series(getattr(measures, axis)[mine])
+        values = getattr(measures, axis)[mine].astype(np.float64)
         raw = getattr(measures, f"{axis}_raw")[mine]
-        found[f"{channel}_{axis}"] = series.mean
-        found[f"{channel}_{axis}_se"] = series.standard_error
+        found[f"{channel}_{axis}"] = float(values.mean())
+        found[f"{channel}_{axis}_se"] = affect.mean_of_series(values[firsts]).standard_error
         found[f"{channel}_{axis}_raw"] = float(raw.astype(np.float64).mean())
     mean_probabilities = measures.probabilities[mine].astype(np.float64).mean(axis=0)
     found[f"{channel}_label"] = EXPRESSIONS[int(mean_probabilities.argmax())]
+    return found
+
+
+def _main_track(measures: FaceFrames, mine: NDArray[np.bool_]) -> int:
+    return int(np.bincount(measures.track_id[mine]).argmax())
+
+
+def _face_errors(measures: FaceMeasures) -> dict[tuple[int, str], float]:
+    """Estimate the error of the face's mean, by utterance and axis.
+
+    How alike neighbouring frames are is learned from all utterances of a track together.
+    """
+    stretches: dict[int, dict[int, NDArray[np.intp]]] = {}
+    for i in np.unique(measures.utterance):
+        mine = measures.utterance == i
+        # A frame on display for several ticks is one observation.
+        _, firsts = np.unique(measures.frame[mine], return_index=True)
+        track = stretches.setdefault(_main_track(measures, mine), {})
+        track[int(i)] = np.flatnonzero(mine)[firsts]
+    found: dict[tuple[int, str], float] = {}
+    for track in stretches.values():
+        for axis in ("valence", "arousal"):
+            values = getattr(measures, axis)
+            means = affect.means_of_series(values[rows] for rows in track.values())
+            for i, mean in zip(track, means, strict=True):
+                found[i, axis] = mean.standard_error
     return found
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from emodiss.dissonance import Rule
+from emodiss.dissonance import Rule, overview
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
@@ -147,7 +147,10 @@ def write(
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
-    write_atomically(index, _index_page(run, summaries, told(rests.of(*chosen))))
+    shown = utterances[utterances["video_id"].isin(chosen)]
+    write_atomically(
+        index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen)))
+    )
     return index
 
 
@@ -190,11 +193,19 @@ def _session_page(
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),
+        meaning=_meaning(run, table),
         **origin,
     )
 
 
-def _index_page(run: Run, summaries: Sequence[_Summary], origin: dict[str, Any]) -> bytes:
+def _meaning(run: Run, table: pd.DataFrame) -> str:
+    """Say what the flags amount to, beside chance and after centring."""
+    return overview(table, Rule.of(run.settings.dissonance)).in_words()
+
+
+def _index_page(
+    run: Run, summaries: Sequence[_Summary], meaning: str, origin: dict[str, Any]
+) -> bytes:
     seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
     whole = _Summary(
         *("", "", seconds, _clock(seconds)),
@@ -209,6 +220,7 @@ def _index_page(run: Run, summaries: Sequence[_Summary], origin: dict[str, Any])
         whole=whole,
         threshold=Rule.of(run.settings.dissonance).threshold_words,
         preset=run.facts.get("preset", ""),
+        meaning=meaning,
         **origin,
     )
 

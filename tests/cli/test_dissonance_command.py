@@ -87,6 +87,8 @@ def test_the_sweep_plot_holds_the_sweep(finished):
         (["--role", "doctor"], "therapist"),
         (["--out", "flags.xlsx"], ".csv or .parquet"),
         (["--video", "c"], "no video 'c'"),
+        (["--null", "shuffle"], "no null 'shuffle'"),
+        (["--by", "rolle"], "Did you mean 'role'"),
     ],
 )
 def test_wrong_use_ends_with_2(run_cli, finished, arguments, message):
@@ -109,3 +111,27 @@ def test_other_sides_roles_and_baselines(run_cli, finished):
     assert ask("--baseline", "z")["undetermined"] == {"baseline:too_few": 2, "face:unbound": 2}
     assert ask("--quantile", "0.5")["dissonant"] == 1
     assert ask("--min-coverage", "1")["rule"]["min_coverage"] == 1
+
+
+def test_groups_in_every_form(run_cli, finished, tmp_path):
+    path = tmp_path / "groups.png"
+    code, out, err = run_cli(
+        "dissonance", str(finished.root), "--by", "role,phase", "--plot", str(path)
+    )
+    assert code == 0 and "too few for intervals" in out and str(path) in err
+    assert path.stat().st_size > 5_000
+    code, out, _ = run_cli("dissonance", str(finished.root), "--by", "role", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["by"] == ["role"] and found["effects"] == []
+    assert sum(row["n_utterances"] for row in found["groups"]) == 4
+    code, out, _ = run_cli("dissonance", str(finished.root), "--by", "session", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and [row["session"] for row in rows] == ["a", "b"]
+
+
+def test_the_summary_says_chance_centring_and_what_certainty_rests_on(run_cli, finished):
+    code, out, _ = run_cli("dissonance", str(finished.root), "--threshold", "0.01")
+    words = " ".join(out.split())
+    assert code == 0 and "chance could not be estimated" in words
+    assert "needs three determined utterances" in words
+    assert "no error of the speech model is known" in words
