@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -94,7 +95,7 @@ def _opencv() -> Finding:
     # libraries of a desktop.
     step = f"Keep one: pip uninstall -y {' '.join(builds)}; pip install opencv-python-headless."
     try:
-        import cv2  # noqa: F401
+        importlib.import_module("cv2")
     except ImportError as error:
         return Finding("OpenCV", "missing", f"{shown}: {error}", step)
     if len(builds) > 1:
