@@ -97,7 +97,8 @@ def recognise(*, audio: Audio, model: Any, settings: Any, row: Any = None) -> Re
 
 def _stated_language(row: Any, settings: Any) -> str | None:
     """Language that a person states: for this video, else for the run."""
-    return language_code(getattr(row, "language", None)) or settings.language
+    of_run = language_code(settings.language) or settings.language
+    return language_code(getattr(row, "language", None)) or of_run
 
 
 def time_words(

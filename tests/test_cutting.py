@@ -137,6 +137,19 @@ def test_a_loop_is_one_row_without_times_of_its_own():
     assert "repetition" in only.flags and only.text.count("No.") == 80
 
 
+@pytest.mark.parametrize(
+    ("manifest", "setting", "asked"),
+    [("de-AT", "en", "de"), (None, "en-US", "en"), ("English", None, None), (None, None, None),
+     (None, "English", "English")],
+)  # fmt: skip
+def test_the_manifest_says_first_what_is_spoken(manifest, setting, asked):
+    model = Loop()
+    row = type("Row", (), {"transcript": None, "language": manifest})()
+    changes = {} if setting is None else {"transcript.language": setting}
+    speech.recognise(audio=audio(30), model=model, settings=resolve(changes).transcript, row=row)
+    assert model.language == asked
+
+
 class Attention:
     """An aligner of the recogniser's own kind."""
 

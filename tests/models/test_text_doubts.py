@@ -32,9 +32,9 @@ def test_doubts(text, log_probability, no_speech, level, flags):
     [
         (WHISPER, -0.9, 0.1, False),  # large models are asked for their log probability alone
         (WHISPER, -1.1, 0.9, True),
-        (TINY_EN, -0.7, 0.6, True),
+        (TINY_EN, -0.7, 0.65, True),
         (TINY_EN, -0.7, 0.8, False),  # a clear sentence in a doubtful window
-        (TINY_EN, -0.5, 0.6, False),
+        (TINY_EN, -0.5, 0.65, False),
         (TINY_EN, -0.3, 0.4, True),  # a lost sentence in a clear window
         (TINY_EN, -0.7, math.nan, True),
         (TINY_EN, -0.5, math.nan, False),

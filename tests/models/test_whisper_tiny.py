@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import emodiss
 from emodiss import speech
 from emodiss.errors import ModelError
 from emodiss.media import Audio
@@ -113,7 +114,9 @@ def test_it_aligns_by_contract(aligner):
 def test_a_telephone_call_is_recognised(heard):
     said = [word for _, _, _, text in spoken() for word in bare(text)]
     assert errors(said, text_of(heard)) <= 0.20 * len(said)
-    assert all(segment.flags == () for segment in heard.segments)
+    # "Neither did I" is misheard, and nothing that is right is doubted.
+    doubted = [segment.text for segment in heard.segments if segment.flags]
+    assert all("chicago" not in text.lower() for text in doubted) and len(doubted) <= 1
 
 
 def test_a_language_that_nobody_states_is_assumed_and_another_is_refused(recogniser, heard):
@@ -290,3 +293,28 @@ def test_a_window_is_no_longer_than_asked():
 def test_a_missing_folder_says_what_to_do(tmp_path):
     with pytest.raises(ModelError, match=r"lacks model.bin.*emodiss models pull whisper-tiny-en"):
         asr_faster_whisper.FasterWhisper(Path(tmp_path))
+
+
+def test_a_run_without_transcripts_has_words_and_refuses_what_is_stated_to_be_german(
+    tmp_path, stand_ins
+):
+    frames = [make.grey(90)] * 100
+    make.write_media(tmp_path / "call.mp4", frames=frames, sound=make.talk(14.2, 18.2))
+    make.write_media(tmp_path / "german.mp4", frames=frames, sound=make.talk(14.2, 18.2))
+    (tmp_path / "m.csv").write_text("id,path,language\ncall,call.mp4,\ngerman,german.mp4,de-AT\n")
+    run = emodiss.annotate(
+        tmp_path / "m.csv",
+        out=tmp_path / "run",
+        preset="lite",
+        settings={**stand_ins, "models.asr": NAME, "models.aligner": f"{NAME}-attention"},
+        workers=0,
+        figures=False,
+    )
+    (failure,) = run.failures
+    assert (failure.video, failure.stage) == ("german", "recognition")
+    assert failure.error["code"] == "language"
+    table = run.session("call")
+    assert "originally from Chicago" in " ".join(table["text"])
+    assert set(table["timing"]) == {"attention"} and set(run.words["timing"]) == {"attention"}
+    assert run.outcomes["call", "recognition"].notes == ("language_assumed",)
+    assert "recognised" in run.videos_table["transcript_source"].tolist()
