@@ -23,7 +23,6 @@ import json
 import os
 import tarfile
 import time
-import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +77,12 @@ def read_sample() -> Sound:
 
 
 def read_wav(path: Path) -> Sound:
-    with wave.open(str(path), "rb") as file:
-        assert file.getframerate() == RATE and file.getnchannels() == 1, path
-        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return pcm.astype(np.float32) / 32768
+    """Read a mono file at 16 kHz."""
+    import soundfile
+
+    sound, rate = soundfile.read(path, dtype="float32")
+    assert rate == RATE and sound.ndim == 1, path
+    return sound
 
 
 def read_rttm(path: Path, name: str) -> Reference:
