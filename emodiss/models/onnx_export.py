@@ -70,7 +70,10 @@ class Export:
 
     @property
     def _stem(self) -> str:
-        torch = importlib.metadata.version("torch").partition("+")[0]
+        try:
+            torch = importlib.metadata.version("torch").partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            torch = "*"  # nothing can be exported here, and what is kept will do
         return f"{self.name}-{self.sha256[:16]}-torch{torch}-opset{_OPSET}-v{_VERSION}"
 
     def content(self) -> bytes:
