@@ -23,9 +23,10 @@ import json
 import os
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 
@@ -182,11 +183,11 @@ def compose(
 # --- scores --------------------------------------------------------------------------------------
 
 
-def score(reference: Reference, turns: list, cpu_s: float, duration: float) -> Score:
+def score(reference: Reference, turns: list[Any], cpu_s: float, duration: float) -> Score:
     from pyannote.core import Annotation, Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    def annotation(rows) -> Annotation:
+    def annotation(rows: Iterable[tuple[float, float, str]]) -> Annotation:
         made = Annotation()
         for number, (start, end, who) in enumerate(rows):
             made[Segment(start, end), number] = who
