@@ -23,10 +23,10 @@ import json
 import os
 import tarfile
 import time
-import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 
@@ -78,10 +78,12 @@ def read_sample() -> Sound:
 
 
 def read_wav(path: Path) -> Sound:
-    with wave.open(str(path), "rb") as file:
-        assert file.getframerate() == RATE and file.getnchannels() == 1, path
-        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return pcm.astype(np.float32) / 32768
+    """Read a mono file at 16 kHz."""
+    import soundfile
+
+    sound, rate = soundfile.read(path, dtype="float32")
+    assert rate == RATE and sound.ndim == 1, path
+    return sound
 
 
 def read_rttm(path: Path, name: str) -> Reference:
@@ -181,11 +183,11 @@ def compose(
 # --- scores --------------------------------------------------------------------------------------
 
 
-def score(reference: Reference, turns: list, cpu_s: float, duration: float) -> Score:
+def score(reference: Reference, turns: list[Any], cpu_s: float, duration: float) -> Score:
     from pyannote.core import Annotation, Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    def annotation(rows) -> Annotation:
+    def annotation(rows: Iterable[tuple[float, float, str]]) -> Annotation:
         made = Annotation()
         for number, (start, end, who) in enumerate(rows):
             made[Segment(start, end), number] = who

@@ -39,7 +39,7 @@ def _povey() -> NDArray[np.float32]:
 def _bank(n_bands: int) -> NDArray[np.float32]:
     """(257, n_bands) triangles, equally spaced on the mel scale."""
 
-    def mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mel(hz: NDArray[np.floating]) -> NDArray[np.floating]:
         return 1127.0 * np.log1p(hz / 700.0)
 
     lowest, highest = mel(np.array([_LOWEST_HZ, SAMPLE_RATE / 2]))
@@ -76,7 +76,7 @@ def log_mel_bands(samples: NDArray[np.float32], n_bands: int = 80) -> NDArray[np
         block -= block.mean(axis=1, keepdims=True)
         before = np.concatenate([block[:, :1], block[:, :-1]], axis=1)
         block = (block - np.float32(_PREEMPHASIS) * before) * _povey()
-        spectrum = np.asarray(rfft(block, _FFT, axis=1))
+        spectrum: NDArray[np.complex64] = np.asarray(rfft(block, _FFT, axis=1))
         power = spectrum.real**2 + spectrum.imag**2
         found[first : first + _BLOCK] = np.log(np.maximum(power @ _bank(n_bands), _FLOOR))
     return found

