@@ -126,6 +126,57 @@ def test_a_second_run_is_all_cached(run, session, monkeypatch):
     assert (run.root / "utterances.parquet").read_bytes() == before
 
 
+def test_the_truth_stands_beside_what_was_measured(run, session):
+    rows = demo.compare(session.truth, {"given": run})
+    found = {row["what"]: row["given"] for row in rows}
+    # With its transcript, words and voices are the truth itself: 81 words, 21.6 s of speech.
+    assert found["words wrong"] == "0 of 81"
+    assert found["voices"] == "2"
+    assert found["voice errors (DER)"] == "0.0 of 21.6 s"
+    assert found["words with the wrong voice"] == "0 of 81"
+    assert found["roles right / wrong / open"] == "2 / 0 / 0"
+    assert found["faces right / wrong / open"] == "21.6 / 0.0 / 0.0 s"
+    # Eight utterances last a second; Diane says one out of the picture.
+    assert found["utterances with voice affect"] == "8 of 13"
+    assert found["utterances with face affect"] == "12 of 13"
+    assert float(found["face valence under the smile, less before"]) > 0.15
+    assert {row["truth"] for row in rows if row["what"] == "flagged under the smile"} == {"2"}
+
+
+def test_faults_of_an_untouched_run_are_seen(run, session):
+    """The comparison of a run whose voices, words, roles and faces are exchanged or gone."""
+    from emodiss.demo import comparison
+
+    def found(table: pd.DataFrame) -> dict[str, str]:
+        rows = comparison._found(session.truth, table)
+        return dict(zip(comparison._expected(session.truth), rows, strict=True))
+
+    table = comparison._with_sides(run)
+    names = {"Diane": "S1", "Sheila": "S1"}  # one voice for both
+    one = found(table.assign(speaker=table["speaker"].map(names), text="Hello.", role=None))
+    assert one["voices"] == "1" and one["roles right / wrong / open"] == "0 / 0 / 1"
+    # Thirteen words, of which the three hellos that are said can be right; 81 - 3 are wrong.
+    assert one["words wrong"] == "78 of 81"
+    swapped = table.assign(
+        face_side=[{"left": "right", "right": "left"}.get(s) for s in table["face_side"]],
+        role=table["role"].map({"therapist": "patient", "patient": "therapist"}),
+    )
+    other = found(swapped)
+    assert other["roles right / wrong / open"] == "0 / 2 / 0"
+    # Diane says 1.3 s out of the picture, rightly without a face.
+    assert other["faces right / wrong / open"] == "1.3 / 20.3 / 0.0 s"
+    gone = found(table.assign(face_side=None))
+    assert gone["faces right / wrong / open"] == "1.3 / 0.0 / 20.3 s"
+
+
+def test_the_untouched_demo_names_the_film_and_nothing_else(session):
+    read = emodiss.manifest.read(demo.untouched_manifest(session))
+    (row,) = read.rows
+    assert row.id == "untouched" and row.roles is None
+    assert read.resolve(row.path).samefile(session.video)
+    assert read.transcript_of(row) is None
+
+
 def test_two_faces_of_which_one_speaks(shared_data, tmp_path):
     # No transcript: voice activity stands in, and the voice gets the face whose mouth moves.
     path = shared_data / "video" / "two_faces_one_speaks.mp4"
