@@ -1,21 +1,17 @@
-"""GGUF language models: a tiny one written here, and the real toy where its package is."""
+"""GGUF language models, on a tiny one written here; the real toy is in tests/test_demo_run.py."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import math
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from emodiss.errors import MissingExtra, ModelError, SettingsError
-from emodiss.models import catalog, chat_gguf
-from emodiss.models.chat import ChatParams
+from emodiss.models import chat_gguf
 from emodiss.models.chat_transformers import TransformersChat
 from emodiss.models.weight_files import WeightFile, sha256_of
-from emodiss.settings import Settings
 
 torch = pytest.importorskip("torch", reason="needs the extra llm-local")
 transformers = pytest.importorskip("transformers", reason="needs the extra llm-local")
@@ -176,142 +172,17 @@ def test_what_reads_the_file_is_named_when_it_is_missing(tiny, monkeypatch):
         chat_gguf.unpacked(*tiny, name="tiny")
 
 
-# --- the toy itself ------------------------------------------------------------------------------
-
-TOY = "smollm2-135m"
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory) -> TransformersChat:
-    """The real model, unpacked into a cache folder that stays for this file's tests."""
-    patch = pytest.MonkeyPatch()
-    if catalog.entry_of(TOY).missing():
-        pytest.skip(f"needs the weights of {TOY}: emodiss models pull {TOY}")
-    patch.setenv("EMODISS_HOME", str(tmp_path_factory.mktemp("home")))
-    yield catalog.load(TOY, Settings())
-    patch.undo()
-
-
-@pytest.mark.slow
-def test_the_toy_knows_english_and_is_called_a_toy(toy):
-    answer = toy.generate(
-        [{"role": "user", "content": "What is the capital of France?"}], ChatParams(max_tokens=12)
-    )
-    assert "Paris" in answer.text and answer.finish_reason == "stop"
-    assert toy.name == TOY and "b179c9523d0e" in toy.identity
-    assert "toy" in catalog.entry_of(TOY).what
-
-
-@pytest.mark.slow
-def test_the_toy_judges_by_the_probabilities_of_its_own_tokens(toy):
-    import pandas as pd
-
-    from emodiss import judging
-
-    item = {
-        "item": "a",
-        "context": "Diane: Hello?\nSheila: Hello?\nDiane: Oh, hello.\n"
-        "Diane: I didn't know you were there.\nSheila: Neither did I.",
-        "response": "I'm so glad to hear from you.",
-    }
-    # The toy takes up the numbered list, and a 1 is by far the likeliest token.
-    text = "1. Read the dialogue.\n2. Read the response.\n3. Rate its empathy from 1 to 5."
-    steps = {"empathy": judging.Steps("empathy", text, "", "")}
-    table = judging.judge(
-        pd.DataFrame([item]),
-        toy,
-        steps=steps,
-        params=ChatParams(),
-        criteria=["empathy"],
-        max_tokens=2,
-    )
-    (score,) = table.to_dict("records")
-    assert (score["status"], score["mode"], json.loads(score["raw"])[0][0]) == (
-        "ok",
-        "logprob",
-        "1",
-    )
-    # The reference: the distribution of the first token, by one plain forward pass.
-    (question,) = judging.questions(pd.DataFrame([item]), steps, ["empathy"])
-    ids = toy._tokenizer(
-        toy.rendered([{"role": "user", "content": question.text}]), return_tensors="pt"
-    )["input_ids"]
-    with torch.inference_mode():
-        odds = torch.softmax(toy._model(ids).logits[0, -1], dim=-1)
-    best = odds.topk(20)  # as many as the protocol gives
-    chosen = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    tokens = {toy._tokenizer.decode([index]): chance for index, chance in chosen}
-    points = {int(token): chance for token, chance in tokens.items() if token in set("12345")}
-    assert 1 in points
-    expected = sum(n * p for n, p in points.items()) / sum(points.values())
-    assert score["score"] == pytest.approx(expected, abs=1e-3)
-    assert score["mass"] == pytest.approx(sum(points.values()), abs=1e-3)
-
-
-@pytest.mark.slow
-def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, tmp_path):
-    from emodiss import demo, load
-    from emodiss.cli import app
-
-    def call(*arguments: object) -> str:
-        done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    # The first 11 s hold five utterances, the patient's last is "Neither did I."
-    session = demo.build(tmp_path / "demo", duration_s=11.0)
-    run = tmp_path / "run"
-    call("annotate", session.manifest, "--out", run, "--preset", "lite", "--workers", 0, "--quiet",
-         "--no-figures")  # fmt: skip
-    asked = ("intervene", run, "--local", TOY, "--kind", "discrete", "--max-tokens", 16, "--json")
-    first = json.loads(call(*asked))["last_command"]
-    assert (first["answered_now"], first["requests"]) == (1, 1)
-    (prompt,) = [p for p in load(run).prompts if p["condition"] == "discrete"]
-    (reply,) = load(run).responses.to_dict("records")
-    assert reply["model"] == TOY and reply["response"].strip()
-    again = json.loads(call(*asked))["last_command"]
-    assert (again["answered_before"], again["requests"]) == (1, 0)
-    said = (run / "interventions.jsonl").read_bytes()
-    (run / "interventions.jsonl").unlink()
-    cached = json.loads(call(*asked))["last_command"]  # from the cache: no request
-    assert (cached["answered_now"], cached["requests"]) == (1, 0)
-    kept, before = (json.loads(b.splitlines()[0]) for b in
-                    ((run / "interventions.jsonl").read_bytes(), said))  # fmt: skip
-    assert kept["raw"] == before["raw"] and kept["from_cache"]
-    assert before["prompt_tokens"] == len(
-        toy._tokenizer(toy.rendered([{"role": "user", "content": prompt["text"]}]))["input_ids"]
-    )
-
-    steps = tmp_path / "steps.json"
-    steps.write_text(json.dumps([
-        {"criterion": "empathy", "model": "a person", "prompt_sha256": "",
-         "text": "1. Read the dialogue.\n2. Read the response.\n3. Rate its empathy from 1 to 5."}
-    ]))  # fmt: skip
-    call("judge", run, "--local", TOY, "--criterion", "empathy", "--steps", steps,
-         "--max-tokens", 3, "--quiet")  # fmt: skip
-    (score,) = load(run).judgements.to_dict("records")
-    assert (score["judge"], score["mode"]) == (TOY, "logprob")
-    if score["status"] == "ok":
-        assert 1 <= score["score"] <= 5 and 0 < score["mass"] <= 1
-    else:  # a toy may well say something else than a number; that is no score, and no fault
-        assert score["status"] == "unparsable" and math.isnan(score["score"])
-        assert not set("12345") & set(json.loads(score["raw"])[0])
-
-    call("label-roles", run, "--local", TOY, "--max-tokens", 12, "--quiet")
-    (line,) = (json.loads(one) for one in (run / "role_labels.jsonl").read_text().splitlines())
-    # Twelve tokens hold no answer for two voices: it abstains, with what was said kept.
-    assert {(label["role"], label["reason"]) for label in line["labels"]} == {(None, "unparsable")}
-    assert line["model"] == TOY and line["raw"]
+# --- the command ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--local", "smolm2-135m"), "Did you mean 'smollm2-135m'"),
-        (("--local", TOY, "--revision", "0" * 40), "--revision"),
-        (("--local", TOY, "--model", "other"), "Two models"),
+        (("--local", "smollm2-135m", "--revision", "0" * 40), "--revision"),
+        (("--local", "smollm2-135m", "--model", "other"), "Two models"),
         (("--local",), "No model is named"),
-        ((TOY,), "who answers"),
+        (("smollm2-135m",), "who answers"),
     ],
 )
 def test_wrong_names_are_refused_before_anything_is_loaded(arguments, said, tmp_path):
