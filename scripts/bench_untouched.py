@@ -602,7 +602,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with asd, audio, video and lite")
     parser.add_argument("--out", type=Path, default=catalog.home() / "bench-untouched",
                         help="where composed recordings and the run lie")  # fmt: skip
-    parser.add_argument("--only", help="only recordings whose name or class holds this")
+    parser.add_argument("--only", help="only recordings whose name or class matches this pattern")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assign",
                         help="change a setting, as for emodiss annotate")  # fmt: skip
     parser.add_argument("--long", action="store_true", help="also three hours of film")
@@ -615,7 +615,7 @@ def main() -> None:
     found = [
         case
         for case in cases(options.data, options.out / "composed", long=options.long)
-        if options.only is None or options.only in case.name or options.only in case.kind
+        if options.only is None or re.search(options.only, f"{case.name}\n{case.kind}")
     ]
     run = annotate(found, options.out, options.assign)
     rows = [measure(case, run) for case in found]
