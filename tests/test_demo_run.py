@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import emodiss
 from emodiss import demo
+from emodiss.models import catalog
+from emodiss.models.chat import ChatParams
 from emodiss.runs.run import Run
+from emodiss.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +134,81 @@ def test_a_second_run_is_all_cached(run, session, monkeypatch):
     assert (run.root / "utterances.parquet").read_bytes() == before
 
 
+def test_the_truth_stands_beside_what_was_measured(run, session):
+    rows = demo.compare(session.truth, {"given": run})
+    found = {row["what"]: row["given"] for row in rows}
+    # With its transcript, words and voices are the truth itself: 81 words, 21.6 s of speech.
+    assert found["words wrong"] == "0 of 81"
+    assert found["voices"] == "2"
+    assert found["voice errors (DER)"] == "0.0 of 21.6 s"
+    assert found["words with the wrong voice"] == "0 of 81"
+    assert found["roles right / wrong / open"] == "2 / 0 / 0"
+    assert found["faces right / wrong / open"] == "21.6 / 0.0 / 0.0 s"
+    # Eight utterances last a second; Diane says one out of the picture.
+    assert found["utterances with voice affect"] == "8 of 13"
+    assert found["utterances with face affect"] == "12 of 13"
+    assert float(found["face valence under the smile, less before"]) > 0.15
+    assert {row["truth"] for row in rows if row["what"] == "flagged under the smile"} == {"2"}
+
+
+def test_faults_of_an_untouched_run_are_seen(run, session):
+    """The comparison of a run whose voices, words, roles and faces are exchanged or gone."""
+    from emodiss.demo import comparison
+
+    def found(table: pd.DataFrame) -> dict[str, str]:
+        rows = comparison._found(session.truth, table)
+        return dict(zip(comparison._expected(session.truth), rows, strict=True))
+
+    table = comparison._with_sides(run)
+    names = {"Diane": "S1", "Sheila": "S1"}  # one voice for both
+    one = found(table.assign(speaker=table["speaker"].map(names), text="Hello.", role=None))
+    assert one["voices"] == "1" and one["roles right / wrong / open"] == "0 / 0 / 1"
+    # Thirteen words, of which the three hellos that are said can be right; 81 - 3 are wrong.
+    assert one["words wrong"] == "78 of 81"
+    swapped = table.assign(
+        face_side=[{"left": "right", "right": "left"}.get(s) for s in table["face_side"]],
+        role=table["role"].map({"therapist": "patient", "patient": "therapist"}),
+    )
+    other = found(swapped)
+    assert other["roles right / wrong / open"] == "0 / 2 / 0"
+    # Diane says 1.3 s out of the picture, rightly without a face.
+    assert other["faces right / wrong / open"] == "1.3 / 20.3 / 0.0 s"
+    gone = found(table.assign(face_side=None))
+    assert gone["faces right / wrong / open"] == "1.3 / 0.0 / 20.3 s"
+
+
+def test_the_untouched_demo_names_the_film_and_nothing_else(session):
+    read = emodiss.manifest.read(demo.untouched_manifest(session))
+    (row,) = read.rows
+    assert row.id == "untouched" and row.roles is None
+    assert read.resolve(row.path).samefile(session.video)
+    assert read.transcript_of(row) is None
+
+
+@pytest.mark.slow
+def test_the_untouched_demo_comes_near_its_truth(session, tmp_path):
+    for name in ("whisper-tiny-en", "campplus"):
+        if catalog.entry_of(name).missing():
+            pytest.skip(f"needs the weights of {name}: emodiss models pull {name}")
+    found = emodiss.annotate(
+        demo.untouched_manifest(session), out=tmp_path / "run", preset="lite", workers=0
+    )
+    assert found.failures == []
+    rows = {r["what"]: r["untouched"] for r in demo.compare(session.truth, {"untouched": found})}
+    n_swapped, n_paired = (int(n) for n in rows["words with the wrong voice"].split(" of "))
+    assert int(rows["words wrong"].split()[0]) <= 16  # a fifth of 81
+    assert n_swapped <= 6 and n_paired >= 65
+    assert rows["voices"] == "2"
+    assert float(rows["voice errors (DER)"].split()[0]) < 0.25 * 21.6
+    assert rows["roles right / wrong / open"] == "0 / 0 / 2"  # nothing that is said tells them
+    right, wrong, _ = (float(n) for n in rows["faces right / wrong / open"][:-2].split(" / "))
+    assert wrong == 0 and right > 18
+    assert float(rows["face valence under the smile, less before"]) > 0.15
+    assert set(found.utterances["text"].str.strip()) - {""}
+    notes = {note for outcome in found.outcomes.values() for note in outcome.notes}
+    assert {"language_assumed", "unknown_role"} <= notes
+
+
 def test_two_faces_of_which_one_speaks(shared_data, tmp_path):
     # No transcript: voice activity stands in, and the voice gets the face whose mouth moves.
     path = shared_data / "video" / "two_faces_one_speaks.mp4"
@@ -151,3 +234,141 @@ def test_the_debate_clip_runs_to_its_end(shared_data, tmp_path):
     )
     assert found.failures == []
     assert len(found.utterances) >= 1
+
+
+# --- a language model goes on from there ---------------------------------------------------------
+
+TOY = "smollm2-135m"
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """The real model, unpacked into a cache folder of these tests."""
+    for package in ("torch", "transformers", "gguf", "accelerate"):
+        pytest.importorskip(package, reason="needs the extra llm-local")
+    if catalog.entry_of(TOY).missing():
+        pytest.skip(f"needs the weights of {TOY}: emodiss models pull {TOY}")
+    home = tmp_path_factory.mktemp("home")
+    if (catalog.home() / "models").is_dir():  # where the weights may lie
+        (home / "models").symlink_to(catalog.home() / "models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMODISS_HOME", str(home))
+        yield catalog.load(TOY, Settings())
+
+
+@pytest.mark.slow
+def test_the_toy_knows_english_and_is_called_a_toy(toy):
+    answer = toy.generate(
+        [{"role": "user", "content": "What is the capital of France?"}], ChatParams(max_tokens=12)
+    )
+    assert "Paris" in answer.text and answer.finish_reason == "stop"
+    assert toy.name == TOY and "b179c9523d0e" in toy.identity
+    assert "toy" in catalog.entry_of(TOY).what
+
+
+@pytest.mark.slow
+def test_the_toy_judges_by_the_probabilities_of_its_own_tokens(toy):
+    import torch
+
+    from emodiss import judging
+
+    item = {
+        "item": "a",
+        "context": "Diane: Hello?\nSheila: Hello?\nDiane: Oh, hello.\n"
+        "Diane: I didn't know you were there.\nSheila: Neither did I.",
+        "response": "I'm so glad to hear from you.",
+    }
+    # The toy takes up the numbered list, and a 1 is by far the likeliest token.
+    text = "1. Read the dialogue.\n2. Read the response.\n3. Rate its empathy from 1 to 5."
+    steps = {"empathy": judging.Steps("empathy", text, "", "")}
+    table = judging.judge(
+        pd.DataFrame([item]),
+        toy,
+        steps=steps,
+        params=ChatParams(),
+        criteria=["empathy"],
+        max_tokens=2,
+    )
+    (score,) = table.to_dict("records")
+    assert (score["status"], score["mode"], json.loads(score["raw"])[0][0]) == (
+        "ok",
+        "logprob",
+        "1",
+    )
+    # The reference: the distribution of the first token, by one plain forward pass.
+    (question,) = judging.questions(pd.DataFrame([item]), steps, ["empathy"])
+    ids = toy._tokenizer(
+        toy.rendered([{"role": "user", "content": question.text}]), return_tensors="pt"
+    )["input_ids"]
+    with torch.inference_mode():
+        odds = torch.softmax(toy._model(ids).logits[0, -1], dim=-1)
+    best = odds.topk(20)  # as many as the protocol gives
+    chosen = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    tokens = {toy._tokenizer.decode([index]): chance for index, chance in chosen}
+    points = {int(token): chance for token, chance in tokens.items() if token in set("12345")}
+    assert 1 in points
+    expected = sum(n * p for n, p in points.items()) / sum(points.values())
+    assert score["score"] == pytest.approx(expected, abs=1e-3)
+    assert score["mass"] == pytest.approx(sum(points.values()), abs=1e-3)
+
+
+@pytest.mark.slow
+def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, run, tmp_path):
+    from emodiss.cli import app
+
+    def call(*arguments: object) -> str:
+        done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    folder = tmp_path / "run"
+    shutil.copytree(run.root, folder)
+    asked = (
+        "intervene",
+        folder,
+        "--local",
+        TOY,
+        "--kind",
+        "discrete",
+        "--max-tokens",
+        16,
+        "--json",
+    )
+    first = json.loads(call(*asked))["last_command"]
+    assert (first["answered_now"], first["requests"]) == (1, 1)
+    (prompt,) = [p for p in emodiss.load(folder).prompts if p["condition"] == "discrete"]
+    (reply,) = emodiss.load(folder).responses.to_dict("records")
+    assert reply["model"] == TOY and reply["response"].strip()
+    again = json.loads(call(*asked))["last_command"]
+    assert (again["answered_before"], again["requests"]) == (1, 0)
+    said = (folder / "interventions.jsonl").read_bytes()
+    (folder / "interventions.jsonl").unlink()
+    cached = json.loads(call(*asked))["last_command"]  # from the cache: no request
+    assert (cached["answered_now"], cached["requests"]) == (1, 0)
+    kept, before = (json.loads(b.splitlines()[0]) for b in
+                    ((folder / "interventions.jsonl").read_bytes(), said))  # fmt: skip
+    assert kept["raw"] == before["raw"] and kept["from_cache"]
+    assert before["prompt_tokens"] == len(
+        toy._tokenizer(toy.rendered([{"role": "user", "content": prompt["text"]}]))["input_ids"]
+    )
+
+    steps = tmp_path / "steps.json"
+    steps.write_text(json.dumps([
+        {"criterion": "empathy", "model": "a person", "prompt_sha256": "",
+         "text": "1. Read the dialogue.\n2. Read the response.\n3. Rate its empathy from 1 to 5."}
+    ]))  # fmt: skip
+    call("judge", folder, "--local", TOY, "--criterion", "empathy", "--steps", steps,
+         "--max-tokens", 3, "--quiet")  # fmt: skip
+    (score,) = emodiss.load(folder).judgements.to_dict("records")
+    assert (score["judge"], score["mode"]) == (TOY, "logprob")
+    if score["status"] == "ok":
+        assert 1 <= score["score"] <= 5 and 0 < score["mass"] <= 1
+    else:  # a toy may well say something else than a number; that is no score, and no fault
+        assert score["status"] == "unparsable" and math.isnan(score["score"])
+        assert not set("12345") & set(json.loads(score["raw"])[0])
+
+    call("label-roles", folder, "--local", TOY, "--max-tokens", 12, "--quiet")
+    (line,) = (json.loads(one) for one in (folder / "role_labels.jsonl").read_text().splitlines())
+    # Twelve tokens hold no answer for two voices: it abstains, with what was said kept.
+    assert {(label["role"], label["reason"]) for label in line["labels"]} == {(None, "unparsable")}
+    assert line["model"] == TOY and line["raw"]

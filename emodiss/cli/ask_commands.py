@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @grouped
 def intervene(
     run: RunFolder,
+    model_name: chats.Named = None,
     model: chats.Model = None,
     samples: Annotated[int, typer.Option(help="Answers per prompt.", min=1)] = 1,
     temperature: Annotated[float, typer.Option(help="0 picks the likeliest words.")] = 0.0,
@@ -39,8 +40,7 @@ def intervene(
     from emodiss.runs.interventions import InterventionFile, totals
     from emodiss.runs.run import load
 
-    if model is None and place.replay is None:
-        raise SettingsError("No model is named.", next_step="Give --model.")
+    model = chats.one_model(model_name, model, place)
     params = place.parameters(temperature=temperature, max_tokens=max_tokens)
     loaded = load(run)
     rendered = prompting.render(loaded, choice, redacted)

@@ -19,16 +19,44 @@ if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams
     from emodiss.models.chat_ledger import Ledger, Price
     from emodiss.models.chat_openai import TokenField
+    from emodiss.models.chat_transformers import TransformersChat
 
 Model = Annotated[
-    str | None, typer.Option(help="Model id at the endpoint, model folder, or repository.")
+    str | None,
+    typer.Option(help="Model id at the endpoint; with --local a name, folder or repository."),
 ]
+Named = Annotated[str | None, typer.Argument(help="The same as --model.", show_default=False)]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print exactly what would be sent, and stop.")
 ]
 
 _OMITTABLE = ("temperature", "seed", "max_tokens")
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
+
+
+def one_model(named: str | None, model: str | None, place: Place) -> str | None:
+    """Return the model that a command was given, as an argument or with `--model`.
+
+    Parameters
+    ----------
+    named, model
+        The argument and the option.
+    place
+        A replay needs no model.
+
+    Raises
+    ------
+    SettingsError
+        If none is named, or two.
+    """
+    from emodiss.errors import SettingsError
+
+    given = sorted({name for name in (named, model) if name is not None})
+    if len(given) > 1:
+        raise SettingsError(f"Two models are named, {given[0]} and {given[1]}; one was expected.")
+    if not given and place.replay is None:
+        raise SettingsError("No model is named.", next_step="Give --model.")
+    return given[0] if given else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +76,11 @@ class Place:
         str | None, typer.Option(help="OpenAI-compatible endpoint: http://127.0.0.1:8000/v1.")
     ] = None
     local: Annotated[
-        bool, typer.Option("--local", help="Run --model on this machine with transformers.")
+        bool,
+        typer.Option(
+            "--local",
+            help="Run the model on this machine: smollm2-135m (a toy), a folder or a repository.",
+        ),
     ] = False
     replay: Annotated[
         Path | None, typer.Option(help="Take the answers from such a file; ask nobody.")
@@ -189,11 +221,7 @@ class Place:
             asked = Replay(self.replay, model)
             return asked, {asked.name: FREE}
         if self.local:
-            from emodiss.models.chat_transformers import TransformersChat
-
-            asked = TransformersChat(
-                model or "", revision=self.revision, device=self.device, offline=self.offline
-            )
+            asked = self._open_local(model or "")
             return asked, {asked.name: FREE}
         from emodiss.models.chat_openai import OpenAICompatible
 
@@ -210,6 +238,29 @@ class Place:
         if self.is_remote:
             output.say(f"Sending dialogue to another machine: {self.base_url}")
         return asked, prices
+
+    def _open_local(self, model: str) -> TransformersChat:
+        """Open a model of the catalog, of a folder (`./NAME` where both bear a name), or a hub."""
+        from emodiss.errors import SettingsError, nearest
+        from emodiss.models import catalog
+        from emodiss.models.chat_transformers import TransformersChat
+        from emodiss.settings import Settings
+
+        known = [e.name for e in catalog.CATALOG.values() if e.task == "chat"]
+        if model in known:
+            if self.revision is not None:
+                raise SettingsError(f"--revision is for repositories; '{model}' has one revision.")
+            output.say(f"{model}: {catalog.entry_of(model).what}.")
+            return catalog.load(model, Settings(), device=self.device)
+        if not (self.revision or "/" in model or Path(model).is_dir()):
+            raise SettingsError(
+                f"There is no language model '{model}' on this machine.",
+                next_step=f"{nearest(model, known)} Or give a folder, or a repository with "
+                "--revision.",
+            )
+        return TransformersChat(
+            model, revision=self.revision, device=self.device, offline=self.offline
+        )
 
     def preview(self, texts: Iterable[str], model: str, params: ChatParams, *, samples: int) -> int:
         """Print the requests as they would be sent, one JSON line each.
@@ -233,12 +284,7 @@ class Place:
         if self.replay is not None:
             return 0
         n = 0
-        if self.local:
-            from emodiss.models.chat_transformers import TransformersChat
-
-            asked = cast("TransformersChat", self._open(model)[0])
-        else:
-            asked = None
+        asked = self._open_local(model) if self.local else None
         for text in texts:
             for sample in range(samples):
                 one = params

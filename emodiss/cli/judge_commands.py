@@ -37,9 +37,15 @@ _PLACEHOLDER = "(the steps that the judge writes)"
 @grouped
 def judge(
     run: RunFolder,
+    model_names: Annotated[
+        list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
+    ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A judge: id at the endpoint, folder or repository; repeatable."),
+        typer.Option(
+            help="A judge: id at the endpoint; with --local a name, folder or repository; "
+            "repeatable."
+        ),
     ] = None,
     criterion: Annotated[
         list[str] | None,
@@ -87,7 +93,7 @@ def judge(
     from emodiss.runs.judgements import JudgementFile
     from emodiss.runs.run import load
 
-    judges: list[str | None] = list(dict.fromkeys(model or ()))
+    judges: list[str | None] = list(dict.fromkeys([*(model_names or ()), *(model or ())]))
     if not judges and place.replay is None:
         raise SettingsError("No judge is named.", next_step="Give --model, once per judge.")
     orders = judging.ORDERS if scale_order == "both" else (scale_order,)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @grouped
 def label_roles(
     run: RunFolder,
+    model_name: chats.Named = None,
     model: chats.Model = None,
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
     min_confidence: Annotated[
@@ -45,13 +46,11 @@ def label_roles(
 ) -> None:
     """Ask a language model which part each voice plays; quotations are checked, doubt abstains."""
     from emodiss import role_labels
-    from emodiss.errors import SettingsError
     from emodiss.interventions import Unanswered
     from emodiss.runs.reviews import ReviewFile
     from emodiss.runs.run import load
 
-    if model is None and place.replay is None:
-        raise SettingsError("No model is named.", next_step="Give --model.")
+    model = chats.one_model(model_name, model, place)
     params = place.parameters(temperature=0.0, max_tokens=max_tokens)
     loaded = load(run)
     people = redacted.people()

