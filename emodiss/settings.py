@@ -117,7 +117,11 @@ class PeopleSettings(_Group):
     """Voices to faces."""
 
     min_confidence: float = Field(
-        0.99, ge=0, le=1, description="least confidence for a voice to be given a face"
+        0.95,
+        ge=0,
+        le=1,
+        description="least posterior probability for a voice to be given a face; see the guide "
+        "for what it lets through",
     )
     faces: dict[str, FaceChoice] | None = Field(
         None,

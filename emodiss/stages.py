@@ -159,14 +159,20 @@ STAGES: tuple[Stage, ...] = (
         settings=("tracks", "faces"),
         version=2,
     ),
-    Stage("mouths", "emodiss.people:watch_mouths", reads=("media", "tracks"), source=True),
+    Stage(
+        "mouths",
+        "emodiss.people:watch_mouths",
+        reads=("media", "tracks"),
+        source=True,
+        version=2,
+    ),
     Stage(
         "people",
         "emodiss.people:match",
         reads=("media", "transcript", "tracks", "mouths", "audio"),
         settings=("people",),
         row=("faces",),
-        version=3,
+        version=4,
     ),
     Stage(
         "speech_affect",
