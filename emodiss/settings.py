@@ -432,6 +432,7 @@ class Models(_Group):
     aligner: str | None = "whisperx-wav2vec2"
     diarizer: str | None = "pyannote-community-1"
     faces: str = "mtcnn"
+    active_speaker: str | None = None
     speech_affect: str = "audeering-w2v2"
     face_affect: str = "emonet-8"
 

@@ -167,9 +167,16 @@ STAGES: tuple[Stage, ...] = (
         version=2,
     ),
     Stage(
+        "talking",
+        "emodiss.people:score_talking",
+        reads=("media", "audio", "tracks"),
+        model="active_speaker",
+        source=True,
+    ),
+    Stage(
         "people",
         "emodiss.people:match",
-        reads=("media", "transcript", "tracks", "mouths", "audio"),
+        reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
         settings=("people",),
         row=("faces",),
         version=4,

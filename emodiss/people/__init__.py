@@ -19,6 +19,7 @@ from emodiss.people.records import (
     TalkScores,
     TrackScores,
 )
+from emodiss.people.talking import score_talking
 from emodiss.roles import RoleGuess, classify_roles
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "assign",
     "classify_roles",
     "match",
+    "score_talking",
     "watch_mouths",
     "weigh",
 ]

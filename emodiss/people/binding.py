@@ -71,7 +71,7 @@ def match(
     speakers = sorted({u.speaker for u in transcript.utterances})
     sources = sources_of(row.faces or {}, settings.faces or {}, speakers)
     choices = {**(settings.faces or {}), **(row.faces or {})}
-    weighed = _Session.of(transcript, tracks, mouths, audio, talking)
+    weighed = _Session.of(transcript, mouths, audio, talking)
     evidence, late = weighed.posterior({})
     stated = {
         speaker: stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
@@ -105,7 +105,6 @@ def match(
 
 def weigh(
     transcript: Transcript,
-    tracks: Tracks,
     mouths: Mouths,
     audio: Audio,
     talking: TalkScores | None = None,
@@ -114,7 +113,7 @@ def weigh(
 
     Parameters
     ----------
-    transcript, tracks, mouths, audio, talking
+    transcript, mouths, audio, talking
         As in `match`.
 
     Returns
@@ -124,7 +123,7 @@ def weigh(
     late
         Most probable lateness of the sound in seconds.
     """
-    return _Session.of(transcript, tracks, mouths, audio, talking).posterior({})
+    return _Session.of(transcript, mouths, audio, talking).posterior({})
 
 
 class _Session:
@@ -145,7 +144,6 @@ class _Session:
     def of(
         cls,
         transcript: Transcript,
-        tracks: Tracks,
         mouths: Mouths,
         audio: Audio,
         talking: TalkScores | None,
@@ -165,7 +163,8 @@ class _Session:
         faces = [_Face.of(s, n, talking) for s in shown]
         margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
         level = series.loudness(audio, n + margin)
-        tried = _LATE if np.isfinite(level).any() else _LATE[:1]
+        known = level[np.isfinite(level)]
+        tried = _LATE if len(known) and np.ptp(known) > 0 else _LATE[:1]
         heard = []
         for late, prior in tried:
             sound = series.syllables(_earlier(level, round(late * series.RATE), n))

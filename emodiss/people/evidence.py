@@ -25,14 +25,37 @@ from emodiss.people.series import RATE
 _LAGS = 2
 _FAR = 20
 _MIN_ALONE = 2 * RATE
-# Mean and spread of the score's growth with the square root of seconds, for true pairs; spread of
-# false pairs' growth; spread of one score; share of true pairs without any synchrony (profile,
-# beard, sound out of step).
-_SYNC_GROWTH, _SYNC_SPREAD, _FALSE_SPREAD, _SYNC_NOISE, _SYNC_LOST = 0.85, 0.40, 0.15, 1.15, 0.05
-
 # Windows of motion, in values, and the least share of one that must have been seen.
 WINDOW = 12
 _MIN_SEEN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SynchronyModel:
+    """What the standard score of a pair looks like after some seconds.
+
+    Parameters
+    ----------
+    growth, spread
+        Of the score with the square root of the seconds, for a face and its own voice: mean, and
+        standard deviation between faces.
+    false_spread
+        The same standard deviation for a face and somebody else's voice.
+    noise
+        Standard deviation of one score.
+    lost
+        Share of faces that follow their own voice no better than another's: profiles, beards,
+        hands.
+    """
+
+    growth: float
+    spread: float
+    false_spread: float
+    noise: float
+    lost: float
+
+
+SYNCHRONY = SynchronyModel(growth=0.85, spread=0.40, false_spread=0.15, noise=1.15, lost=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +130,7 @@ def synchrony(
     -------
     score
         Best correlation within two values of no shift, as a standard score against the same at
-        all circular shifts of 0.8 s and more; NaN below two seconds.
+        all circular shifts of 0.8 s and more; NaN below two seconds and where nothing changes.
     seconds
         How much there was.
     """
@@ -125,8 +148,8 @@ def synchrony(
     best = np.max([np.roll(both, lag) for lag in range(-_LAGS, _LAGS + 1)], axis=0)
     chance = best[_FAR : n - _FAR]
     spread = float(chance.std())
-    if not spread > 1e-9:  # a frozen picture or a constant tone follows nothing
-        return 0.0, n / RATE
+    if not spread > 1e-9:  # a frozen picture or a constant tone tells nothing
+        return np.nan, n / RATE
     return float((best[0] - chance.mean()) / spread), n / RATE
 
 
@@ -140,10 +163,11 @@ def log_synchrony(score: float, seconds: float) -> float:
     """Log likelihood ratio of a score if the face is the voice's, against that it is not."""
     if not np.isfinite(score):
         return 0.0
-    noise = _SYNC_NOISE**2
-    false = _log_normal(score, 0.0, noise + _FALSE_SPREAD**2 * seconds)
-    true = _log_normal(score, _SYNC_GROWTH * seconds**0.5, noise + _SYNC_SPREAD**2 * seconds)
-    return float(np.logaddexp(np.log1p(-_SYNC_LOST) + true - false, np.log(_SYNC_LOST)))
+    model = SYNCHRONY
+    noise = model.noise**2
+    false = _log_normal(score, 0.0, noise + model.false_spread**2 * seconds)
+    true = _log_normal(score, model.growth * seconds**0.5, noise + model.spread**2 * seconds)
+    return float(np.logaddexp(np.log1p(-model.lost) + true - false, np.log(model.lost)))
 
 
 def _log_normal(value: float, mean: float, variance: float) -> float:

@@ -48,26 +48,21 @@ def loudness(audio: Audio, n: int) -> NDArray[np.float64]:
 
     level = np.full(n, np.nan)
     per_value = audio.sample_rate // RATE
-    # The first whole window of the grid, in samples of the sound.
-    begin = int(np.ceil(audio.offset * RATE + 0.5))
+    # The first value whose 40 ms are there, and the sample at which they begin.
+    begin = max(0, int(np.ceil(audio.offset * RATE + 0.5)))
     first = round(((begin - 0.5) / RATE - audio.offset) * audio.sample_rate)
     sos = signal.butter(4, _SOUND_HZ, "bandpass", fs=audio.sample_rate, output="sos")
     state = np.zeros((len(sos), 2))
-    step = _PIECE_S * RATE * per_value
-    found: list[NDArray[np.float64]] = []
-    for start in range(first, len(audio.signal), step):
-        piece = audio.signal[start : start + step].astype(np.float64) / 32768
-        heard, state = signal.sosfilt(sos, piece, zi=state)
-        whole = len(heard) // per_value
+    for at in range(begin, n, _PIECE_S * RATE):
+        start = first + (at - begin) * per_value
+        piece = audio.signal[start : start + _PIECE_S * RATE * per_value]
+        heard, state = signal.sosfilt(sos, piece.astype(np.float64) / 32768, zi=state)
+        whole = min(len(heard) // per_value, n - at)
         windows = heard[: whole * per_value].reshape(whole, per_value)
-        found.append(10 * np.log10(np.square(windows).mean(axis=1) + 1e-10))
-    if found:
-        known = np.concatenate(found)[: max(0, n - begin)]
-        level[begin : begin + len(known)] = known
-        if len(known):
-            level = np.fmax(level, np.percentile(known, 95) - _RANGE_DB)
-            level[: begin] = np.nan
-            level[begin + len(known) :] = np.nan
+        level[at : at + whole] = 10 * np.log10(np.square(windows).mean(axis=1) + 1e-10)
+    known = np.isfinite(level)
+    if known.any():
+        level[known] = np.maximum(level[known], np.percentile(level[known], 95) - _RANGE_DB)
     return level
 
 
