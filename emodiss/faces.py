@@ -463,13 +463,16 @@ def face_patch(
     return _upright_patch(frame, _upright_box(landmarks, _FACE), side, side)
 
 
-def square_patch(
-    frame: NDArray[np.uint8], square: ArrayLike, *, side: int
-) -> NDArray[np.float32]:
+def square_patch(frame: NDArray[np.uint8], square: ArrayLike, *, side: int) -> NDArray[np.float32]:
     """Grey picture, (side, side) in [0, 1], of the square with centre x, centre y and side."""
     x, y, size = np.asarray(square, np.float64)
     half = size / 2
-    corners = [[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half]]
+    corners = [
+        [x - half, y - half],
+        [x + half, y - half],
+        [x + half, y + half],
+        [x - half, y + half],
+    ]
     return _upright_patch(frame, np.array(corners), side, side)
 
 

@@ -24,7 +24,7 @@ from emodiss.people.series import RATE
 # Synchrony. Lags tried around none, and shortest shift that counts as chance, in values.
 _LAGS = 2
 _FAR = 20
-_MIN_ALONE = 2 * RATE
+_MIN_ALONE = 3 * RATE
 # Windows of motion, in values, and the least share of one that must have been seen.
 WINDOW = 12
 _MIN_SEEN = 0.5
@@ -46,6 +46,9 @@ class SynchronyModel:
     lost
         Share of faces that follow their own voice no better than another's: profiles, beards,
         hands.
+    copies
+        Share of faces that follow a voice as its own does and are not its own: mirrors, second
+        screens. It bounds what any score may prove.
     """
 
     growth: float
@@ -53,9 +56,12 @@ class SynchronyModel:
     false_spread: float
     noise: float
     lost: float
+    copies: float
 
 
-SYNCHRONY = SynchronyModel(growth=0.85, spread=0.40, false_spread=0.15, noise=1.15, lost=0.05)
+SYNCHRONY = SynchronyModel(
+    growth=0.85, spread=0.40, false_spread=0.15, noise=1.15, lost=0.05, copies=0.002
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def synchrony(
     -------
     score
         Best correlation within two values of no shift, as a standard score against the same at
-        all circular shifts of 0.8 s and more; NaN below two seconds and where nothing changes.
+        all circular shifts of 0.8 s and more; NaN below three seconds and where nothing changes.
     seconds
         How much there was.
     """
@@ -167,7 +173,9 @@ def log_synchrony(score: float, seconds: float) -> float:
     noise = model.noise**2
     false = _log_normal(score, 0.0, noise + model.false_spread**2 * seconds)
     true = _log_normal(score, model.growth * seconds**0.5, noise + model.spread**2 * seconds)
-    return float(np.logaddexp(np.log1p(-model.lost) + true - false, np.log(model.lost)))
+    own = np.logaddexp(np.log1p(-model.lost) + true, np.log(model.lost) + false)
+    other = np.logaddexp(np.log1p(-model.copies) + false, np.log(model.copies) + true)
+    return float(own - other)
 
 
 def _log_normal(value: float, mean: float, variance: float) -> float:

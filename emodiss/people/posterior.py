@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 # States that are kept from face to face, times what is remembered of each. Sums over up to six
 # faces and three voices need fewer and are exact; beyond, the least likely states are left out.
-_MEMORY = 4_000_000
-_MOST_STATES = 20_000
+_MEMORY = 1_000_000
+_LEAST_STATES, _MOST_STATES = 300, 20_000
 # States less likely than the likeliest by more than this factor's logarithm are left out at once.
 _NEGLIGIBLE = 40.0
 
@@ -42,8 +42,10 @@ def marginals(
     evidence
         Log of the whole sum.
     """
+    from scipy import sparse
+
     n, width = scores.shape
-    limit = max(500, min(_MOST_STATES, _MEMORY // max(1, n * width)))
+    limit = max(_LEAST_STATES, min(_MOST_STATES, _MEMORY // max(1, n * width)))
     related = together | (alike != 0)
     np.fill_diagonal(related, False)
     # A state: voices of the faces that later ones still depend on, and which voices were shown.
@@ -75,8 +77,9 @@ def marginals(
         share = np.exp(sums - highest[group])
         total = np.bincount(group, share)
         share = (share / total[group]).astype(np.float32)
-        pooled = np.zeros((len(states), n, width), np.float32)
-        np.add.at(pooled, group, shares[parents] * share[:, None, None])
+        # Of each new state, which old ones it comes from and with what share.
+        origin = sparse.csr_matrix((share, (group, parents)), (len(states), len(shares)))
+        pooled = np.asarray(origin @ shares.reshape(len(shares), -1)).reshape(-1, n, width)
         np.add.at(pooled, (group, j, voices), share)
         shares, weights, kept = pooled, highest + np.log(total), wanted
     final = weights + np.where(states[:, 1:] > 0, log_shown[1], log_shown[0]).sum(axis=1)

@@ -56,6 +56,8 @@ def loudness(audio: Audio, n: int) -> NDArray[np.float64]:
     for at in range(begin, n, _PIECE_S * RATE):
         start = first + (at - begin) * per_value
         piece = audio.signal[start : start + _PIECE_S * RATE * per_value]
+        if not len(piece):
+            break
         heard, state = signal.sosfilt(sos, piece.astype(np.float64) / 32768, zi=state)
         whole = min(len(heard) // per_value, n - at)
         windows = heard[: whole * per_value].reshape(whole, per_value)
@@ -66,9 +68,7 @@ def loudness(audio: Audio, n: int) -> NDArray[np.float64]:
     return level
 
 
-def on_grid(
-    ticks: NDArray[np.int64], values: NDArray[np.floating], n: int
-) -> NDArray[np.float64]:
+def on_grid(ticks: NDArray[np.int64], values: NDArray[np.floating], n: int) -> NDArray[np.float64]:
     """Interpolate values at ticks of the 30 FPS clock; (n,), NaN in gaps and outside."""
     known = np.isfinite(values)
     if known.sum() < 2:
