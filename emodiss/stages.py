@@ -157,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.video:follow",
         reads=("faces",),
         settings=("tracks", "faces"),
-        version=2,
+        version=3,
     ),
     Stage(
         "mouths",
