@@ -9,7 +9,8 @@ face is not shown), wrong (somebody else's face) or open (no face although it is
 scenes come the sums by class, the swap test (the faces of one scene with the sound and the turns
 of another, nobody in common: every face given is false), narrators, how far the posterior can be
 believed, constants taken from other people, turns with errors, and sessions of minutes composed
-from the scenes. The tables of `emodiss/guides/faces_and_voices.md` are printed by `--guide`.
+from the scenes. The tables of
+`emodiss/guides/faces_and_voices.md` are what this prints.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ def cut(mouths: Mouths, end: float) -> Mouths:
     return Mouths(tuple(kept), mouths.likeness)
 
 
-# --- turns with errors -----------------------------------------------------------------------------
+# --- turns with errors ---------------------------------------------------------------------------
 
 
 def jittered(turns: Sequence[Utterance], seed: int) -> tuple[Utterance, ...]:
@@ -253,7 +254,7 @@ def late(audio: Audio, seconds: float) -> Audio:
     return replace(audio, offset=audio.offset + seconds)
 
 
-# --- constants from other people -------------------------------------------------------------------
+# --- constants from other people -----------------------------------------------------------------
 
 
 def constants_of(scenes: Sequence[Seen]) -> dict[str, Any]:
@@ -428,7 +429,7 @@ def ffmpeg(source: Path, target: Path, picture: str) -> None:
     subprocess.run(command, check=True)
 
 
-# --- sessions of minutes -----------------------------------------------------------------------------
+# --- sessions of minutes -------------------------------------------------------------------------
 
 SESSIONS: dict[str, tuple[tuple[str, str], ...]] = {
     # Each face of a session: whose voice it has, and what it does while it listens.
@@ -574,7 +575,7 @@ def sessions(
     return out
 
 
-# --- reports ---------------------------------------------------------------------------------------
+# --- reports -------------------------------------------------------------------------------------
 
 
 def report_clips(cases: Iterable[Case], threshold: float) -> Iterator[list[str]]:
@@ -639,8 +640,9 @@ def report_reliability(scenes: Sequence[Seen]) -> Iterator[list[str]]:
     for low, high in itertools.pairwise(edges):
         own = [(p, t) for p, t in said if low <= p < high]
         if own:
-            yield [f"{low:g} to {min(high, 1):g}", str(len(own)),
-                   f"{np.mean([p for p, _ in own]):.3f}", f"{np.mean([t for _, t in own]):.3f}"]  # fmt: skip
+            sure, true = np.mean([p for p, _ in own]), np.mean([t for _, t in own])
+            row = [f"{low:g} to {min(high, 1):g}", str(len(own))]
+            yield [*row, f"{sure:.3f}", f"{true:.3f}"]
 
 
 def report_halves(scenes: Sequence[Seen], threshold: float, seed: int) -> Iterator[list[str]]:

@@ -196,7 +196,7 @@ def test_what_cannot_be_is_refused(faces, message):
 
 
 def speaking(seconds: float, seed: int = 0) -> tuple[Audio, np.ndarray]:
-    """Noise of 800 to 2200 Hz whose level comes and goes as syllables do, and that level per tick."""
+    """Noise of 800 to 2200 Hz that comes and goes as syllables do, and its level per tick in dB."""
     from scipy import signal
 
     rng = np.random.default_rng(seed)

@@ -127,6 +127,7 @@ class LrAsdNetwork(nn.Module):
         self.lossAV.FC = nn.Linear(128, 2)
 
     def forward(self, sound: Tensor, faces: Tensor) -> Tensor:
+        """Score each picture."""
         model = cast("Any", self.model)
         heard = model.audioEncoder(sound.unsqueeze(1).transpose(2, 3)).mean(dim=2).transpose(1, 2)
         seen = model.visualEncoder((faces.unsqueeze(1) / 255 - _MEAN) / _SPREAD)

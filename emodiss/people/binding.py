@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.media import Audio, Media
-from emodiss.people import evidence as likelihoods
-from emodiss.people import series
+from emodiss.people import evidence as likelihoods, series
 from emodiss.people.likeness import links, together
 from emodiss.people.posterior import marginals
 from emodiss.people.records import Binding, BindingSource, Mouths, People, Person, TalkScores

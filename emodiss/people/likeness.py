@@ -71,7 +71,7 @@ class FacePictures:
             for across in range(-_REACH, _REACH + 1):
                 for number, face in self._seen:
                     found = middle @ _inside(face, down, across)
-                    np.maximum.at(best, (numbers, number), found)
+                    np.maximum.at(best[:, number], numbers, found)
         best = np.maximum(best, best.T)
         apart = [
             [not together(a.ticks, b.ticks) for b in self._tracks[:k]]

@@ -80,7 +80,8 @@ def marginals(
         # Of each new state, which old ones it comes from and with what share.
         origin = sparse.csr_matrix((share, (group, parents)), (len(states), len(shares)))
         pooled = np.asarray(origin @ shares.reshape(len(shares), -1)).reshape(-1, n, width)
-        np.add.at(pooled, (group, j, voices), share)
+        own = np.bincount(group * width + voices, share, len(states) * width)
+        pooled[:, j] += own.reshape(-1, width).astype(np.float32)
         shares, weights, kept = pooled, highest + np.log(total), wanted
     final = weights + np.where(states[:, 1:] > 0, log_shown[1], log_shown[0]).sum(axis=1)
     peak = final.max()

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import active_speaker_lr_asd as lr_asd
-from emodiss.models import catalog
+from emodiss.models import active_speaker_lr_asd as lr_asd, catalog
 from emodiss.models.weight_files import LR_ASD
 from emodiss.settings import resolve
 
