@@ -9,8 +9,7 @@ face is not shown), wrong (somebody else's face) or open (no face although it is
 scenes come the sums by class, the swap test (the faces of one scene with the sound and the turns
 of another, nobody in common: every face given is false), narrators, how far the posterior can be
 believed, constants taken from other people, turns with errors, and sessions of minutes composed
-from the scenes. The tables of
-`emodiss/guides/faces_and_voices.md` are what this prints.
+from the scenes. The tables of `emodiss/guides/faces_and_voices.md` are what this prints.
 """
 
 from __future__ import annotations
