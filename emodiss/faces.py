@@ -378,6 +378,11 @@ _TEMPLATE = np.array([[-0.43, -1.0], [0.43, -1.0], [0.0, -0.5], [-0.36, 0.0], [0
 # The mouth's region in the same units: from below the nose tip to the chin of an open mouth.
 _MOUTH = (-0.6, -0.3, 0.6, 0.6)
 
+# Eyes and brow: what moves here moves with the head, or is noise of the picture.
+_BROW = (-0.7, -1.6, 0.7, -0.75)
+# The whole face, square: from the hair line to the chin of an open mouth.
+_FACE = (-1.15, -1.6, 1.15, 0.7)
+
 
 def mouth_box(landmarks: ArrayLike) -> NDArray[np.float64]:
     """Corners of the region around the mouth, turning and growing with the head.
@@ -398,6 +403,13 @@ def mouth_box(landmarks: ArrayLike) -> NDArray[np.float64]:
         face, in pixels. Width and height are as 4 to 3. NaN where landmarks are not finite or
         all coincide.
     """
+    return _upright_box(landmarks, _MOUTH)
+
+
+def _upright_box(
+    landmarks: ArrayLike, region: tuple[float, float, float, float]
+) -> NDArray[np.float64]:
+    """Corners of a region of the template, left, top, right, bottom, as in `mouth_box`."""
     points = np.asarray(landmarks, np.float64)
     template = _TEMPLATE[:, 0] + 1j * _TEMPLATE[:, 1]
     seen = points[..., 0] + 1j * points[..., 1]
@@ -406,7 +418,7 @@ def mouth_box(landmarks: ArrayLike) -> NDArray[np.float64]:
     middle = seen.mean(-1)
     factor = ((seen - middle[..., None]) * centred.conj()).sum(-1) / (np.abs(centred) ** 2).sum()
     factor = np.where(np.abs(factor) > 0, factor, np.nan)
-    left, top, right, bottom = _MOUTH
+    left, top, right, bottom = region
     corners = np.array([left + 1j * top, right + 1j * top, right + 1j * bottom, left + 1j * bottom])
     where = factor[..., None] * (corners - template.mean()) + middle[..., None]
     return np.stack([where.real, where.imag], -1)
@@ -436,7 +448,38 @@ def mouth_patch(
         many points per pixel as the region has pixels of the frame; pixels outside the frame
         repeat its border. All NaN when the landmarks give no region.
     """
-    corners = mouth_box(landmarks)
+    return _upright_patch(frame, mouth_box(landmarks), width, height)
+
+
+def brow_patch(frame: NDArray[np.uint8], landmarks: ArrayLike) -> NDArray[np.float32]:
+    """Grey picture of eyes and brow, (20, 32), as `mouth_patch` of the mouth."""
+    return _upright_patch(frame, _upright_box(landmarks, _BROW), 32, 20)
+
+
+def face_patch(
+    frame: NDArray[np.uint8], landmarks: ArrayLike, *, side: int = 48
+) -> NDArray[np.float32]:
+    """Grey picture of the whole face, upright and of fixed size, as `mouth_patch` of the mouth."""
+    return _upright_patch(frame, _upright_box(landmarks, _FACE), side, side)
+
+
+def square_patch(frame: NDArray[np.uint8], square: ArrayLike, *, side: int) -> NDArray[np.float32]:
+    """Grey picture, (side, side) in [0, 1], of the square with centre x, centre y and side."""
+    x, y, size = np.asarray(square, np.float64)
+    half = size / 2
+    corners = [
+        [x - half, y - half],
+        [x + half, y - half],
+        [x + half, y + half],
+        [x - half, y + half],
+    ]
+    return _upright_patch(frame, np.array(corners), side, side)
+
+
+def _upright_patch(
+    frame: NDArray[np.uint8], corners: NDArray[np.float64], width: int, height: int
+) -> NDArray[np.float32]:
+    """Sample a region of a frame, as in `mouth_patch`."""
     if not np.isfinite(corners).all():
         return np.full((height, width), np.nan, np.float32)
     origin, along, down = corners[0], corners[1] - corners[0], corners[3] - corners[0]

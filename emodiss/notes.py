@@ -47,6 +47,8 @@ MEANINGS: Final[dict[str, str]] = {
     "unbound_voice": "No face could be given to a voice, so its utterances have no face "
     "affect; see why with: emodiss people, and state the face in the manifest's "
     "column faces.",
+    "sound_offset": "Sound and picture of this file do not fit each other as they are: the mouths "
+    "follow the sound better when it is moved. Faces were found with that; check the file.",
     "clamped": "Measured values of affect lay past the ends of their model's scale and were set "
     "to the ends; compare with the columns ending in _raw before trusting extremes.",
     "no_prompts": "No prompt could be made of this session; see why with: emodiss prompts.",

@@ -118,7 +118,11 @@ class PeopleSettings(_Group):
     """Voices to faces."""
 
     min_confidence: float = Field(
-        0.99, ge=0, le=1, description="least confidence for a voice to be given a face"
+        0.95,
+        ge=0,
+        le=1,
+        description="least posterior probability for a voice to be given a face; see the guide "
+        "for what it lets through",
     )
     faces: dict[str, FaceChoice] | None = Field(
         None,
@@ -454,6 +458,7 @@ class Models(_Group):
     aligner: str | None = "whisperx-wav2vec2"
     diarizer: str | None = "pyannote-community-1"
     faces: str = "mtcnn"
+    active_speaker: str | None = None
     speech_affect: str = "audeering-w2v2"
     face_affect: str = "emonet-8"
 

@@ -197,6 +197,19 @@ class TestLink:
         assert len(link(faces, appearance=colour)) == 2
         assert len(link(faces, appearance={k: red for k in range(90)})) == 1
 
+    def test_a_head_that_jumps_is_joined_if_it_looks_the_same(self) -> None:
+        # 0.9 of a face of 60 pixels in 0.1 s: the boxes overlap too little for SORT.
+        faces = {k: face(200) for k in range(60)} | {k: face(254) for k in range(63, 120)}
+        faces |= {k: FaceBoxes.empty() for k in range(60, 63)}
+        red = np.array([[[1.0, 0.0]]])
+        (joined,) = link(faces, appearance={k: red for k in faces if len(faces[k])})
+        # exp(-(0.9 / 0.75)^2 / 2) * exp(-4 ticks / 10 s), with looks known to be alike.
+        assert joined.confidence == pytest.approx(np.exp(-0.72 - 4 / 300), abs=1e-6)
+        assert len(link(faces)) == 2
+        # Nor is it joined across to a neighbour's seat, alike or not.
+        apart = {k: face(200) for k in range(60)} | {k: face(300) for k in range(63, 120)}
+        assert len(link(apart, appearance={k: red for k in apart})) == 2
+
     def test_a_hole_in_the_media_ends_fragments(self) -> None:
         ticks = [*range(30), *range(40, 70)]
         (track,) = link({k: face(200) for k in ticks})

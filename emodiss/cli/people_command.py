@@ -100,15 +100,12 @@ def why_faceless(person: Person, people: People, floor: float) -> str | None:
     weighed = [pair for pair in people.evidence if pair.speaker == person.speaker]
     if not weighed:
         return "no face was followed in the picture"
-    # A face that cannot be compared has no score, and a confidence of 0.
-    known = [p for p in weighed if any(z == z for z in (p.z_rest, p.z_others, p.z_level))]
-    if not known:
-        return "talks alone for too short a time with a face in view to compare them"
-    best = max(known, key=lambda pair: pair.confidence)
+    best = max(weighed, key=lambda pair: pair.confidence)
     if best.confidence < floor:
         return (
             f"no mouth moves with it clearly enough: best is track {best.track_id} with "
-            f"{best.confidence:.4f}, and people.min_confidence is {floor:g}"
+            f"{best.confidence:.4f} after {best.alone_s:.1f} s alone in view, and "
+            f"people.min_confidence is {floor:g}"
         )
     owner = next((p.speaker for p in people.persons if best.track_id in p.track_ids), None)
     return f"its likeliest face, track {best.track_id}, was given to {owner}"

@@ -116,6 +116,18 @@ EMONET_5: Final = WeightFile(
 """The git id alone: two third parties state different sha256 values for this file (dd2ba75e...
 with 56,203,787 bytes, and 1d8fac68...)."""
 
+# --- LR-ASD: Junhua-Liao/LR-ASD, folder `weight` --------------------------------------------------
+
+LR_ASD: Final = WeightFile(
+    name="finetuning_TalkSet.model",
+    size=3_426_337,
+    sha256="6b4ef53694e874e96cf630198dc479c78aebb3993bbf166aee3d926dfe7d9342",
+    git_blob="04d79d90609d9168aa5ee1f8ca3f810dbdb734bc",
+    url="https://github.com/Junhua-Liao/LR-ASD/raw/1b6dcd2d8fc2895683de6508ec6294ec47d388ca"
+    "/weight/finetuning_TalkSet.model",
+)
+"""Git's id is that of the authors' commit; size and sha256 are of the same file."""
+
 # --- WhisperX: Whisper in CTranslate2's format, the aligner, pyannote's pipeline ------------------
 
 

@@ -197,7 +197,8 @@ def link(
 
         place = exp(-d^2 / (2 * 0.5^2)) * exp(-l^2 / (2 * 0.25^2))
 
-    the claim is `looks * place * exp(-gap / 10 s)` in one shot, and over a cut
+    the claim is `looks * place * exp(-gap / 10 s)` in one shot, where 0.5 grows to 0.75 as looks
+    grow to 1, and over a cut
     `looks * (0.6 + 0.4 * place) * exp(-gap / 60 s)`: a set-up of the camera that comes back puts
     people where they were, a new one puts them anywhere. `looks` is the likeness of appearance
     between two bounds (`tracks.joining`). A claim counts for its share among rivals, that is

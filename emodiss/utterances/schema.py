@@ -90,7 +90,7 @@ SCHEMA: tuple[Column, ...] = (
     Column(
         "binding_confidence",
         _NUMBER,
-        "confidence that the face is the speaker's; NaN when a person said so",
+        "posterior probability that the face is the speaker's; NaN when a person said so",
         0.0,
         1.0,
     ),

@@ -60,17 +60,16 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
     ("evidence", "why"),
     [
         ((), "no face was followed"),
-        ((Binding("Bo", 1, NAN, NAN, NAN, 0.0, 1),), "too short a time"),
         (
-            (Binding("Bo", 1, 1.0, NAN, NAN, 0.84, 9), Binding("Bo", 2, NAN, NAN, NAN, 0.0, 0)),
-            "best is track 1 with 0.8400, and people.min_confidence is 0.99",
+            (Binding("Bo", 1, 4.5, 1.0, 0.3, 0.84), Binding("Bo", 2, 0.0, NAN, 0.0, 0.1)),
+            "best is track 1 with 0.8400 after 4.5 s alone in view, and people.min_confidence",
         ),
-        ((Binding("Bo", 4, 3.0, 3.0, NAN, 0.995, 9),), "track 4, was given to Ada"),
+        ((Binding("Bo", 4, 9.0, 3.0, 3.0, 0.995),), "track 4, was given to Ada"),
     ],
 )
 def test_a_voice_without_a_face_says_why(evidence, why):
     ada, bo = Person("Ada", (4,), 0.999, "measured"), Person("Bo", (), NAN, None)
     # What is known of Ada's faces says nothing of Bo's.
-    people = People((ada, bo), (Binding("Ada", 4, 5.0, 5.0, NAN, 0.999, 9), *evidence))
+    people = People((ada, bo), (Binding("Ada", 4, 9.0, 5.0, 5.0, 0.999), *evidence))
     assert why in str(why_faceless(bo, people, 0.99))
     assert why_faceless(ada, people, 0.99) is None

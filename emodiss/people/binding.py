@@ -1,0 +1,329 @@
+"""Binding: evidence and posterior put together, and faces given to voices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.media import Audio, Media
+from emodiss.people import evidence as likelihoods, series
+from emodiss.people.likeness import links, together
+from emodiss.people.posterior import marginals
+from emodiss.people.records import Binding, BindingSource, Mouths, People, Person, TalkScores
+from emodiss.people.stated import require_one_owner, sources_of, stated_tracks
+from emodiss.speech import Transcript
+from emodiss.timebase import CLOCK_FPS
+from emodiss.video import Tracks
+
+# How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
+# by a few frames, and by more than 0.4 s people notice.
+_LATE = ((0.0, 0.9), (-0.4, 0.025), (-0.2, 0.025), (0.2, 0.025), (0.4, 0.025))
+# A voice is shown at all; the rest are narrators, callers, people behind the camera.
+_SHOWN = 0.85
+
+
+def match(
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    mouths: Mouths,
+    audio: Audio,
+    row: Any,
+    settings: Any,
+    talking: TalkScores | None = None,
+) -> People:
+    """Give each voice its faces.
+
+    Parameters
+    ----------
+    media
+        For the width of the picture, which has a left and a right half.
+    transcript
+        Who speaks when.
+    tracks, mouths
+        Who is seen when, and what their mouths do.
+    audio
+        For what the mouths should follow.
+    row
+        Manifest row; faces stated there stand.
+    settings
+        Group `people`; faces stated there stand where the manifest states none.
+    talking
+        Scores of an active-speaker model, if one was asked for.
+
+    Returns
+    -------
+    People
+        One person per voice.
+
+    Raises
+    ------
+    FaceMappingError
+        If a stated face cannot be: no such voice or track, one track for two voices, or two
+        tracks of one voice that are in the picture at the same time.
+    """
+    speakers = sorted({u.speaker for u in transcript.utterances})
+    sources = sources_of(row.faces or {}, settings.faces or {}, speakers)
+    choices = {**(settings.faces or {}), **(row.faces or {})}
+    weighed = _Session.of(transcript, mouths, audio, talking)
+    evidence, late = weighed.posterior({})
+    stated = {
+        speaker: stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
+        for speaker in sources
+    }
+    require_one_owner(stated)
+    if stated:
+        # What a person said tells of the others' faces too; for its own voice the measured
+        # evidence is kept, so that one can see how far the two agree.
+        given, late = weighed.posterior(stated)
+        evidence = [b if b.speaker in stated else g for b, g in zip(evidence, given, strict=True)]
+    bound = assign(
+        evidence, tracks, min_confidence=settings.min_confidence, speakers=speakers, stated=stated
+    )
+    persons: list[Person] = []
+    for speaker in speakers:
+        own = bound[speaker]
+        sure = [b.confidence for b in evidence if b.speaker == speaker and b.track_id in own]
+        measured = speaker not in sources
+        guessed: BindingSource | None = "measured" if own else None
+        persons.append(
+            Person(
+                speaker=speaker,
+                track_ids=tuple(sorted(own)),
+                binding_confidence=min(sure, default=math.nan) if measured else math.nan,
+                binding_source=guessed if measured else sources[speaker],
+            )
+        )
+    return People(tuple(persons), tuple(evidence), late)
+
+
+def weigh(
+    transcript: Transcript,
+    mouths: Mouths,
+    audio: Audio,
+    talking: TalkScores | None = None,
+) -> tuple[list[Binding], float]:
+    """Weigh every pair of voice and face, all together.
+
+    Parameters
+    ----------
+    transcript, mouths, audio, talking
+        As in `match`.
+
+    Returns
+    -------
+    pairs
+        Sorted by speaker and track.
+    late
+        Most probable lateness of the sound in seconds.
+    """
+    return _Session.of(transcript, mouths, audio, talking).posterior({})
+
+
+class _Session:
+    """Likelihoods of all pairs at each lateness of the sound, and the posterior from them."""
+
+    def __init__(
+        self,
+        speakers: Sequence[str],
+        track_ids: Sequence[int],
+        at_once: NDArray[np.bool_],
+        alike: NDArray[np.float64],
+        heard: Sequence[tuple[float, float, _Pairs]],
+    ) -> None:
+        self._speakers, self._track_ids = speakers, track_ids
+        self._at_once, self._alike, self._heard = at_once, alike, heard
+
+    @classmethod
+    def of(
+        cls,
+        transcript: Transcript,
+        mouths: Mouths,
+        audio: Audio,
+        talking: TalkScores | None,
+    ) -> _Session:
+        """Measure everything that does not depend on who was given whose face."""
+        speakers = sorted({u.speaker for u in transcript.utterances})
+        shown = [s for s in mouths.series if len(s.ticks)]
+        ids = [s.track_id for s in shown]
+        at_once = np.array(
+            [[together(a.ticks, b.ticks) for b in shown] for a in shown], np.bool_
+        ).reshape(len(ids), len(ids))
+        rows = [k for k, s in enumerate(mouths.series) if len(s.ticks)]
+        alike = links(mouths.likeness[np.ix_(rows, rows)])
+        if not ids or not speakers:
+            return cls(speakers, ids, at_once, alike, [])
+        n = math.ceil((max(int(s.ticks[-1]) for s in shown) + 1) / CLOCK_FPS * series.RATE)
+        faces = [_Face.of(s, n, talking) for s in shown]
+        margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
+        level = series.loudness(audio, n + margin)
+        known = level[np.isfinite(level)]
+        tried = _LATE if len(known) and np.ptp(known) > 0 else _LATE[:1]
+        heard = []
+        for late, prior in tried:
+            sound = series.syllables(_earlier(level, round(late * series.RATE), n))
+            talk = series.talking(transcript.utterances, speakers, n, late)
+            heard.append((late, math.log(prior), _Pairs.of(faces, sound, talk)))
+        return cls(speakers, ids, at_once, alike, heard)
+
+    def posterior(self, stated: Mapping[str, set[int]]) -> tuple[list[Binding], float]:
+        """Weigh all pairs, given the faces of some voices; and say how late the sound is."""
+        if not self._heard:
+            return [], 0.0
+        allowed = self._allowed(stated)
+        log_shown = (math.log(1 - _SHOWN), math.log(_SHOWN))
+        sums: list[float] = []
+        shares: list[NDArray[np.float64]] = []
+        for _, log_prior, pairs in self._heard:
+            scores = np.where(allowed, pairs.scores, -np.inf)
+            share, total = marginals(scores, self._at_once, self._alike, log_shown)
+            sums.append(log_prior + total)
+            shares.append(share)
+        weight = np.exp(np.array(sums) - max(sums))
+        share = np.tensordot(weight / weight.sum(), np.array(shares), 1)
+        late, _, pairs = self._heard[int(weight.argmax())]
+        found = [
+            Binding(
+                speaker=speaker,
+                track_id=track_id,
+                alone_s=float(pairs.alone_s[j, k]),
+                z_synchrony=float(pairs.z_synchrony[j, k]),
+                log_odds_motion=float(pairs.log_odds_motion[j, k]),
+                confidence=float(np.clip(share[j, 1 + k], 0, 1)),
+            )
+            for k, speaker in enumerate(self._speakers)
+            for j, track_id in enumerate(self._track_ids)
+        ]
+        return found, late
+
+    def _allowed(self, stated: Mapping[str, set[int]]) -> NDArray[np.bool_]:
+        """Which columns of the scores are left when some voices' faces are known."""
+        allowed = np.ones((len(self._track_ids), 1 + len(self._speakers)), np.bool_)
+        allowed[:, [1 + self._speakers.index(speaker) for speaker in stated]] = False
+        for speaker, numbers in stated.items():
+            for j in (self._track_ids.index(k) for k in numbers if k in self._track_ids):
+                allowed[j] = False
+                allowed[j, 1 + self._speakers.index(speaker)] = True
+        return allowed
+
+
+class _Face:
+    """What is known of one track on the grid, from its first value to its last."""
+
+    def __init__(
+        self,
+        begin: int,
+        mouth: Sequence[NDArray[np.float64]],
+        moved: NDArray[np.float64],
+        model: likelihoods.MotionModel,
+    ) -> None:
+        self.begin, self.mouth, self.moved, self.model = begin, mouth, moved, model
+
+    @classmethod
+    def of(cls, shown: Any, n: int, talking: TalkScores | None) -> _Face:
+        """Take the series of one mouth, or a model's scores in place of its motion."""
+        step = likelihoods.WINDOW
+        begin = int(shown.ticks[0] / CLOCK_FPS * series.RATE) // step * step
+        motion = series.log_motion(shown, n)[begin:]
+        wide = series.on_grid(shown.ticks, shown.opening, n)[begin:]
+        known = np.flatnonzero(np.isfinite(wide))
+        end = min(len(wide), int(known[-1]) // step * step + step) if len(known) else 0
+        mouth = [series.syllables(motion[:end]), series.syllables(wide[:end])]
+        scores = talking.of(shown.track_id) if talking is not None else None
+        if scores is not None:
+            level, model = np.full(n, np.nan), likelihoods.SCORES
+            level[scores.frames[scores.frames < n]] = scores.scores[scores.frames < n]
+            level = level[begin:]
+        else:
+            level, model = series.level_of_motion(shown, n)[begin:], likelihoods.MOUTH
+        return cls(begin, mouth, likelihoods.windows(level[:end]), model)
+
+
+class _Pairs:
+    """All pairs at one lateness: (n, 1 + v) scores and what they come from, (n, v) each."""
+
+    def __init__(self, n: int, v: int) -> None:
+        self.scores = np.zeros((n, 1 + v))
+        self.alone_s, self.z_synchrony = np.zeros((n, v)), np.full((n, v), np.nan)
+        self.log_odds_motion = np.zeros((n, v))
+
+    @classmethod
+    def of(
+        cls, faces: Sequence[_Face], sound: NDArray[np.float64], talk: NDArray[np.bool_]
+    ) -> _Pairs:
+        """Weigh each face for each voice."""
+        pairs = cls(len(faces), len(talk))
+        alone = talk & (talk.sum(axis=0) == 1)
+        share = likelihoods.windows(talk.astype(np.float64))
+        for j, face in enumerate(faces):
+            end = face.begin + len(face.mouth[0])
+            first = face.begin // likelihoods.WINDOW
+            spoken = share[:, first : first + len(face.moved)]
+            fits = likelihoods.log_motion_fits(face.moved[: spoken.shape[1]], spoken, face.model)
+            pairs.scores[j] = np.logaddexp(*fits)
+            pairs.log_odds_motion[j] = (
+                pairs.scores[j, 1:] - pairs.scores[j, 0] - likelihoods.log_prior_odds(len(talk))
+            )
+            for k in range(len(talk)):
+                score, seconds = likelihoods.synchrony(
+                    face.mouth, sound[face.begin : end], alone[k, face.begin : end]
+                )
+                pairs.alone_s[j, k], pairs.z_synchrony[j, k] = seconds, score
+                pairs.scores[j, 1 + k] += likelihoods.log_synchrony(score, seconds)
+        return pairs
+
+
+def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:
+    """Bring a series forward by some values; n of them, NaN where nothing is known."""
+    out = np.full(n, np.nan)
+    begin, end = max(0, -by), min(n, len(values) - by)
+    out[begin:end] = values[begin + by : end + by]
+    return out
+
+
+def assign(
+    evidence: Sequence[Binding],
+    tracks: Tracks,
+    *,
+    min_confidence: float,
+    speakers: Sequence[str] = (),
+    stated: Mapping[str, set[int]] | None = None,
+) -> dict[str, set[int]]:
+    """Give faces to voices, the surest pair first.
+
+    Parameters
+    ----------
+    evidence
+        From `weigh`.
+    tracks
+        For who is on screen at the same time: one person cannot have two faces at once.
+    min_confidence
+        Least confidence of a pair.
+    speakers
+        Voices, also those without any evidence.
+    stated
+        Track ids of the voices whose face a person stated; nobody else gets these.
+
+    Returns
+    -------
+    dict of str to set of int
+        Track ids by speaker; empty sets for voices without a face.
+    """
+    stated = stated or {}
+    bound: dict[str, set[int]] = {s: set() for s in (*speakers, *(b.speaker for b in evidence))}
+    bound.update({speaker: set(numbers) for speaker, numbers in stated.items()})
+    ticks = {t.id: t.ticks for t in tracks.tracks}
+    taken: set[int] = {number for numbers in stated.values() for number in numbers}
+    for pair in sorted(evidence, key=lambda b: (-b.confidence, b.speaker, b.track_id)):
+        if pair.confidence < min_confidence or pair.track_id in taken or pair.speaker in stated:
+            continue
+        if any(together(ticks[pair.track_id], ticks[mine]) for mine in bound[pair.speaker]):
+            continue
+        bound[pair.speaker].add(pair.track_id)
+        taken.add(pair.track_id)
+    return bound

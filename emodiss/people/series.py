@@ -1,0 +1,125 @@
+"""Series: what mouths and sound do, on one grid of 25 values a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.media import Audio
+from emodiss.people.records import MouthMotion
+from emodiss.timebase import CLOCK_FPS
+from emodiss.transcript import Utterance
+
+RATE = 25
+"""Values per second: value k belongs to k / 25 s from media start."""
+
+# The second formant's band, whose level goes with the opening of the mouth more closely than any
+# other (Grant and Seitz 2000); syllables come and go at 1 to 8 Hz (Chandrasekaran et al. 2009).
+_SOUND_HZ = (800.0, 2200.0)
+_BAND_HZ = (1.0, 8.0)
+# Quieter than this below the loud parts is silence, whatever it holds.
+_RANGE_DB = 35.0
+# Values further apart are not joined by a line, and shorter stretches are not filtered.
+_MAX_GAP_S = 0.15
+_MIN_STRETCH_S = 1.0
+# Filtered at a time, so that hours of sound take little memory.
+_PIECE_S = 60
+
+
+def loudness(audio: Audio, n: int) -> NDArray[np.float64]:
+    """Level of the sound between 800 and 2200 Hz.
+
+    Parameters
+    ----------
+    audio
+        Any rate above 4,400 Hz that 25 divides.
+    n
+        Values wanted.
+
+    Returns
+    -------
+    ndarray of float64
+        (n,) dB over the 40 ms around each value, not lower than 35 dB below the 95th percentile;
+        NaN where there is no sound.
+    """
+    from scipy import signal
+
+    level = np.full(n, np.nan)
+    per_value = audio.sample_rate // RATE
+    # The first value whose 40 ms are there, and the sample at which they begin.
+    begin = max(0, int(np.ceil(audio.offset * RATE + 0.5)))
+    first = round(((begin - 0.5) / RATE - audio.offset) * audio.sample_rate)
+    sos = signal.butter(4, _SOUND_HZ, "bandpass", fs=audio.sample_rate, output="sos")
+    state = np.zeros((len(sos), 2))
+    for at in range(begin, n, _PIECE_S * RATE):
+        start = first + (at - begin) * per_value
+        piece = audio.signal[start : start + _PIECE_S * RATE * per_value]
+        if not len(piece):
+            break
+        heard, state = signal.sosfilt(sos, piece.astype(np.float64) / 32768, zi=state)
+        whole = min(len(heard) // per_value, n - at)
+        windows = heard[: whole * per_value].reshape(whole, per_value)
+        level[at : at + whole] = 10 * np.log10(np.square(windows).mean(axis=1) + 1e-10)
+    known = np.isfinite(level)
+    if known.any():
+        level[known] = np.maximum(level[known], np.percentile(level[known], 95) - _RANGE_DB)
+    return level
+
+
+def on_grid(ticks: NDArray[np.int64], values: NDArray[np.floating], n: int) -> NDArray[np.float64]:
+    """Interpolate values at ticks of the 30 FPS clock; (n,), NaN in gaps and outside."""
+    known = np.isfinite(values)
+    if known.sum() < 2:
+        return np.full(n, np.nan)
+    times, seen = ticks[known] / CLOCK_FPS, values[known].astype(np.float64)
+    grid = np.arange(n) / RATE
+    out = np.interp(grid, times, seen, left=np.nan, right=np.nan)
+    after = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
+    out[times[after] - times[after - 1] > _MAX_GAP_S] = np.nan
+    return out
+
+
+def syllables(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep what comes and goes at 1 to 8 Hz, without delay; NaN in stretches below a second."""
+    from scipy import signal
+
+    sos = signal.butter(2, _BAND_HZ, "bandpass", fs=RATE, output="sos")
+    out = np.full(len(values), np.nan)
+    known = np.isfinite(values).astype(np.int8)
+    edges = np.flatnonzero(np.diff(known, prepend=0, append=0))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        if end - begin >= _MIN_STRETCH_S * RATE:
+            pad = min(2 * RATE, int(end - begin) - 1)
+            out[begin:end] = signal.sosfiltfilt(sos, values[begin:end], padlen=pad)
+    return out
+
+
+def log_motion(mouth: MouthMotion, n: int) -> NDArray[np.float64]:
+    """Logarithm of a mouth's motion; a frozen picture is as still as a closed mouth gets."""
+    return np.log(on_grid(mouth.ticks, mouth.motion, n) + 0.05)
+
+
+def level_of_motion(mouth: MouthMotion, n: int) -> NDArray[np.float64]:
+    """Logarithm of a mouth's motion, less half that of the face above it.
+
+    Heads sway and pictures are noisy; what moves the brow moves the mouth's patch too. Taken off
+    by half, it makes faces and recordings alike: between the faces of talkers and those of
+    listeners lie 2.2 standard deviations, without it 1.8.
+    """
+    return log_motion(mouth, n) - 0.5 * np.log(on_grid(mouth.ticks, mouth.stir, n) + 0.1)
+
+
+def talking(
+    utterances: Sequence[Utterance], speakers: Sequence[str], n: int, late_s: float
+) -> NDArray[np.bool_]:
+    """Which voices are heard when, (v, n), were the sound brought forward by `late_s`."""
+    out = np.zeros((len(speakers), n), np.bool_)
+    row = {speaker: k for k, speaker in enumerate(speakers)}
+    for utterance in utterances:
+        begin, end = (
+            max(0, round((time - late_s) * RATE)) for time in (utterance.start, utterance.end)
+        )
+        out[row[utterance.speaker], begin:end] = True
+    return out
