@@ -240,5 +240,5 @@ def run_folder(manifest: Manifest) -> Path:
     if len(manifest.sources) > 1:
         common = Path(os.path.commonpath([path.parent for path in manifest.sources]))
         return common / f"{common.name or 'media'}-run"
-    source = manifest.sources[0]
+    [source] = manifest.sources
     return source.with_name(f"{source.name if source.is_dir() else source.stem}-run")
