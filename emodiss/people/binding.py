@@ -22,6 +22,8 @@ from emodiss.video import Tracks
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
 # by a few frames, and by more than 0.4 s people notice.
 _LATE = ((0.0, 0.9), (-0.4, 0.025), (-0.2, 0.025), (0.2, 0.025), (0.4, 0.025))
+# From which posterior on a lateness is reported; the binding sums over all of them anyway.
+_SURELY_LATE = 0.8
 # A voice is shown at all; the rest are narrators, callers, people behind the camera.
 _SHOWN = 0.85
 
@@ -120,7 +122,7 @@ def weigh(
     pairs
         Sorted by speaker and track.
     late
-        Most probable lateness of the sound in seconds.
+        Lateness of the sound in seconds, 0 where it is not sure enough.
     """
     return _Session.of(transcript, mouths, audio, talking).posterior({})
 
@@ -185,7 +187,8 @@ class _Session:
             sums.append(log_prior + total)
             shares.append(share)
         weight = np.exp(np.array(sums) - max(sums))
-        share = np.tensordot(weight / weight.sum(), np.array(shares), 1)
+        weight /= weight.sum()
+        share = np.tensordot(weight, np.array(shares), 1)
         late, _, pairs = self._heard[int(weight.argmax())]
         found = [
             Binding(
@@ -199,7 +202,7 @@ class _Session:
             for k, speaker in enumerate(self._speakers)
             for j, track_id in enumerate(self._track_ids)
         ]
-        return found, late
+        return found, late if weight.max() >= _SURELY_LATE else 0.0
 
     def _allowed(self, stated: Mapping[str, set[int]]) -> NDArray[np.bool_]:
         """Which columns of the scores are left when some voices' faces are known."""

@@ -165,8 +165,8 @@ class People:
     evidence
         Every pair of voice and face that was weighed.
     sound_late_s
-        Most probable lateness of the sound behind the picture in seconds, of those tried; 0 as
-        long as nothing else is more probable.
+        Lateness of the sound behind the picture in seconds, of those tried; 0 unless another is
+        surer than 0.8.
     """
 
     persons: tuple[Person, ...]
