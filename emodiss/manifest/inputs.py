@@ -237,8 +237,8 @@ def run_folder(manifest: Manifest) -> Path:
             "Rows from memory have no place where their run would lie.",
             next_step="Name a run folder: out=...",
         )
-    if len(manifest.sources) > 1:
+    source, *others = manifest.sources
+    if others:
         common = Path(os.path.commonpath([path.parent for path in manifest.sources]))
         return common / f"{common.name or 'media'}-run"
-    [source] = manifest.sources
     return source.with_name(f"{source.name if source.is_dir() else source.stem}-run")
