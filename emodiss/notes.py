@@ -31,6 +31,11 @@ MEANINGS: Final[dict[str, str]] = {
     "transcript.",
     "outside_stretch": "Utterances of the given transcript lie outside the stretch that was "
     "worked on and are left out; check the manifest's start and end if they should count.",
+    "beyond_end": "Utterances of the given transcript begin after the media ends and are left "
+    "out; check that the transcript belongs to this file and states seconds.",
+    "speaker_unread": "Lines of the given transcript begin with what may be the name of a voice "
+    "and cannot be told for one, so their voice is unknown; write [Name]: before them, or correct "
+    "the voice with: emodiss review.",
     "malformed_rows": "Rows of the given transcript could not be read and are left out; correct "
     "them and run again, or fail such videos with annotate --strict.",
     "text_mismatch": "Some utterances of the given transcript do not seem to be what is said at "
@@ -48,7 +53,7 @@ MEANINGS: Final[dict[str, str]] = {
     "affect; see why with: emodiss people, and state the face in the manifest's "
     "column faces.",
     "sound_offset": "Sound and picture of this file do not fit each other as they are: the mouths "
-    "follow the sound better when it is moved. Faces were found with that; check the file.",
+    "follow the sound better when it is moved; faces were found with that; check the file.",
     "clamped": "Measured values of affect lay past the ends of their model's scale and were set "
     "to the ends; compare with the columns ending in _raw before trusting extremes.",
     "no_prompts": "No prompt could be made of this session; see why with: emodiss prompts.",

@@ -11,7 +11,7 @@ from typing import Any
 from emodiss import transcript as transcripts
 from emodiss.manifest import language_code
 from emodiss.media import Audio, Media
-from emodiss.timebase import Span
+from emodiss.timebase import Seconds, Span
 from emodiss.transcript import Recognition, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
 
@@ -37,7 +37,9 @@ class Transcript:
         in `+aligned` where the sound said when its words are spoken, and in `+diarized` where it
         named no voices and the sound told them apart.
     n_outside
-        Given utterances left out because they lie outside the stretch to work on.
+        Given utterances left out because they lie outside the stretch that the manifest states.
+    n_beyond
+        Given utterances left out because they begin after the media ends.
     n_lost_reviews
         Corrections by a person whose utterance is not there any more.
     problems
@@ -49,15 +51,18 @@ class Transcript:
     n_outside: int = 0
     n_lost_reviews: int = 0
     problems: tuple[str, ...] = ()
+    n_beyond: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = () if self.utterances else ("no_speech",)
         found = (*found, "outside_stretch") if self.n_outside else found
+        found = (*found, "beyond_end") if self.n_beyond else found
         found = (*found, "malformed_rows") if self.problems else found
-        mismatch = any("text_mismatch" in u.flags for u in self.utterances)
-        found = (*found, "text_mismatch") if mismatch else found
+        flags = {flag for u in self.utterances for flag in u.flags}
+        found = (*found, "text_mismatch") if "text_mismatch" in flags else found
+        found = (*found, "speaker_unread") if "speaker_unread" in flags else found
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 
@@ -324,12 +329,24 @@ def assemble(
         longest = longest or transcripts.LONGEST_S
     if longest is not None:
         found = transcripts.cut(found, longest, turns=turns or ())
+    begun = [u for u in found if u.start < media.duration]
+    n_beyond, found = len(found) - len(begun), [_ended(u, media.duration) for u in begun]
     stretch = Span(media.start, media.end)
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.
     inside = [u for u in found if stretch.contains((u.start + u.end) / 2)]
     ordered = sorted(transcripts.with_overlap(inside), key=lambda u: (u.start, u.end, u.speaker))
     n_outside = len(found) - len(inside)
-    return Transcript(tuple(ordered), source, n_outside=n_outside, problems=problems)
+    return Transcript(
+        tuple(ordered), source, n_outside=n_outside, problems=problems, n_beyond=n_beyond
+    )
+
+
+def _ended(utterance: Utterance, end: Seconds) -> Utterance:
+    """End an utterance with the media: captions often stay on display beyond it."""
+    if utterance.end <= end:
+        return utterance
+    words = tuple(replace(w, end=min(w.end, end)) for w in utterance.words if w.start < end)
+    return replace(utterance, end=end, words=words if len(words) == len(utterance.words) else ())
 
 
 def _words_of(heard: Recognition) -> tuple[Word, ...]:
@@ -353,7 +370,8 @@ def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utte
 def _given(path: Path, settings: Any) -> tuple[list[Utterance], str, tuple[str, ...]]:
     """Utterances of a file, what it is, and the rows that could not be read."""
     found, problems = transcripts.read_report(path)
-    if problems and (settings.strict or not found):
-        raise transcripts.error_of(path, problems, n_read=len(found))
-    said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in problems)
+    faults = [problem for problem in problems if not problem.doubt]
+    if faults and (settings.strict or not found):
+        raise transcripts.error_of(path, faults, n_read=len(found))
+    said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in faults)
     return found, f"given:{path.suffix.lstrip('.').lower()}", said

@@ -163,3 +163,56 @@ def test_heads_are_read_in_a_table_without_a_column_of_voices(tmp_path):
     path = tmp_path / "w.csv"
     path.write_text("start,end,text\n0.0,1.0,Ana: Hi\n1.0,2.0,Bo: Hello\n2.0,3.0,Ana: So\n")
     assert [u.speaker for u in read(path)] == ["Ana", "Bo", "Ana"]
+
+
+# --- where the media ends ---------------------------------------------------------------------
+
+
+def assembled(tmp_path, content, *, duration, start=0.0, end=None, name="x.srt"):
+    from types import SimpleNamespace
+
+    from emodiss import speech
+    from emodiss.settings import TranscriptSettings
+
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    stretch = SimpleNamespace(start=start, end=duration if end is None else end, duration=duration)
+    return speech.assemble(
+        media=stretch,
+        recognition=None,
+        words=None,
+        turns=None,
+        alignment=None,
+        row=SimpleNamespace(transcript=str(path)),
+        settings=TranscriptSettings(),
+    )
+
+
+def test_a_caption_that_stays_beyond_the_end_is_cut_and_kept(tmp_path):
+    cues = [(0.2, 0.7, "one"), (0.9, 4.5, "two"), (1.0, 3599.0, "three")]
+    found = assembled(tmp_path, captions(cues, vtt=False), duration=2.5)
+    assert [(u.start, u.end) for u in found.utterances] == [(0.2, 0.7), (0.9, 2.5), (1.0, 2.5)]
+    assert found.notes == ()
+
+
+def test_captions_after_the_end_are_left_out_and_no_manifest_is_blamed(tmp_path):
+    cues = [(0.2, 0.7, "one"), (3.0, 4.0, "two")]
+    found = assembled(tmp_path, captions(cues, vtt=False), duration=2.5)
+    assert [u.text for u in found.utterances] == ["one"]
+    assert found.notes == ("beyond_end",)
+    assert (found.n_beyond, found.n_outside) == (1, 0)
+
+
+def test_a_stretch_that_is_stated_still_chooses_by_the_middle(tmp_path):
+    cues = [(0.0, 1.0, "one"), (1.2, 1.9, "two"), (1.9, 2.4, "three")]
+    found = assembled(tmp_path, captions(cues, vtt=False), duration=2.5, start=1.0, end=2.0)
+    assert [u.text for u in found.utterances] == ["two"]
+    assert found.notes == ("outside_stretch",)
+
+
+def test_a_voice_that_cannot_be_told_is_noted_and_fails_no_strict_reading(tmp_path):
+    lines = ["Ana: One.", "Bo: Two.", "And on.", "Zed Q: I am new.", "Ana: So.", "Bo: Hi."]
+    content = captions([(i, i + 0.9, text) for i, text in enumerate(lines)], vtt=False)
+    found = assembled(tmp_path, content, duration=10.0)
+    assert found.notes == ("speaker_unread",)
+    assert found.problems == ()
