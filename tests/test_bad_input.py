@@ -175,7 +175,8 @@ def test_a_face_below_the_least_size_is_too_small_and_not_off_screen(study, tmp_
         figures=False,
     )
     # The stand-in's face is 48 by 38 pixels.
-    assert found.session("a")["face_status"].tolist() == ["too_small", "unbound"]
+    # Nothing tells whose it is; one voice gets it, since no confidence is asked for.
+    assert sorted(found.session("a")["face_status"]) == ["too_small", "unbound"]
     assert found.session("a")["face_valence"].isna().all()
 
 
@@ -220,12 +221,15 @@ def test_two_faces_of_one_person_are_one_face_at_a_time(tmp_path, stand_ins, bes
     tracks = run.artifact("two", "tracks")
     assert len(tracks.tracks) == 2
     (person,) = run.artifact("two", "people").persons
-    # One of the two, whichever moves more; never both, and a picture on the wall never at all.
-    assert len(person.track_ids) == 1
-    if beside == "picture":
-        assert tracks.of(person.track_ids[0]).boxes[:, [0, 2]].mean() < 240
+    # Never both, and a picture on the wall never at all; a mirror image mostly leaves it open.
     table = run.session("two")
-    assert table["face_status"].tolist() == ["ok", "ok"]
+    if beside == "mirror":
+        assert len(person.track_ids) <= 1
+        assert set(table["face_status"]) <= {"ok", "unbound"}
+    else:
+        assert len(person.track_ids) == 1
+        assert tracks.of(person.track_ids[0]).boxes[:, [0, 2]].mean() < 240
+        assert table["face_status"].tolist() == ["ok", "ok"]
     assert (table["n_face_frames"] <= 60).all() and (table["face_coverage"] <= 1).all()
     frames = run.session_frames("two")
     assert not frames.duplicated(["tick"]).any()

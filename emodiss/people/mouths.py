@@ -16,7 +16,7 @@ from emodiss.people.records import MouthMotion, Mouths
 from emodiss.video import Tracks
 
 # Two patches further apart than this differ by more than one movement.
-_MAX_STEP_S = 0.1
+_MAX_STEP_S = 0.13
 # Boxes between two detections are interpolated, so that a patch jitters by a pixel or two.
 _REACH = 2
 # Lips and what lies between them, in the mouth's patch of 24 x 32.

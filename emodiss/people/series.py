@@ -22,7 +22,7 @@ _BAND_HZ = (1.0, 8.0)
 # Quieter than this below the loud parts is silence, whatever it holds.
 _RANGE_DB = 35.0
 # Values further apart are not joined by a line, and shorter stretches are not filtered.
-_MAX_GAP_S = 0.15
+_MAX_GAP_S = 0.21
 _MIN_STRETCH_S = 1.0
 # Filtered at a time, so that hours of sound take little memory.
 _PIECE_S = 60

@@ -79,7 +79,7 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     # Who plays which part is no matter for the camera.
     assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
     assert changed(content="3" * 64) == everything - {
-        *("recognition", "words", "turns", "alignment", "listener_affect")
+        *("recognition", "words", "turns", "alignment", "talking", "listener_affect")
     }
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
