@@ -120,7 +120,7 @@ def test_stages_without_need_are_skipped_with_a_reason():
     assert found["words"].skipped == "transcript given"
     assert found["alignment"].skipped == "transcript.align is off"
     assert found["listener_affect"].skipped == "face_affect.who is speaker"
-    without = plan(transcript=None)
+    without = plan(transcript=None, settings=["models.asr=none"])
     assert without["recognition"].skipped == "no model for asr in this preset"
     assert without["turns"].key
 
