@@ -821,7 +821,7 @@ def test_evaluate_gives_every_table_and_survives_a_poor_study():
     assert set(found.tables) == {
         "anova", "cells", "tukey", "friedman", "wilcoxon", "mixed", "alpha", "icc", "means",
         "gains", "gains_pooled", "kappa", "severity", "severity_groups", "intra_rater", "judge",
-        "bland_altman",
+        "bland_altman", "judge_groups", "kappa_groups", "tests",
     }  # fmt: skip
     assert any("unbalanced" in note for note in found.notes)
     one = simulated.table[simulated.table["rater"] == "r1"].assign(value=3.0)

@@ -57,13 +57,14 @@ def test_a_run_ends_with_a_valid_table_and_complete_videos(study, tmp_path, stan
     assert list(table["role"]) == ["therapist", "patient"] * 2
     # Fake voice: raw valence 0.25 on [0, 1] is -0.5. Fake face: brightness 91/127.5 - 1.
     assert table["speech_valence"].tolist() == [-0.5] * 4
-    assert table.loc[0, "face_valence"] == pytest.approx(91 / 127.5 - 1, abs=0.03)
-    # The one face can belong to one of the two voices only.
-    assert table["face_status"].tolist() == ["ok", "unbound"] * 2
-    assert table["dissonance_reason"].isna().tolist() == [True, False] * 2
+    assert table.loc[1, "face_valence"] == pytest.approx(91 / 127.5 - 1, abs=0.03)
+    # The one face can belong to one of the two voices only: to the one that speaks longer, as
+    # nothing else tells and no confidence is asked for.
+    assert table["face_status"].tolist() == ["unbound", "ok"] * 2
+    assert table["dissonance_reason"].isna().tolist() == [False, True] * 2
     # -0.5 - 0.58 for b; arousal of the voice is 2 * 0.2 / sqrt(2) - 1, of the face 0.
-    assert table.loc[2, "delta_valence"] == pytest.approx(-0.5 - (201 / 127.5 - 1), abs=0.03)
-    assert table.loc[0, "delta_arousal"] == pytest.approx(2 * 0.2 / 2**0.5 - 1, abs=0.03)
+    assert table.loc[3, "delta_valence"] == pytest.approx(-0.5 - (201 / 127.5 - 1), abs=0.03)
+    assert table.loc[1, "delta_arousal"] == pytest.approx(2 * 0.2 / 2**0.5 - 1, abs=0.03)
     assert len(run.prompts) == 8
     assert {p["condition"] for p in run.prompts} == {"base", "discrete", "continuous", "dissonance"}
     assert (run.root / "utterances.csv").is_file()
@@ -329,7 +330,7 @@ def test_raw_comparison_is_marked_as_such(study, tmp_path, stand_ins):
     table = run.utterances
     assert set(table["compared_scale"]) == {"raw"}
     # Raw valence of the fake voice is 0.25, on its own scale.
-    assert table.loc[2, "delta_valence"] == pytest.approx(0.25 - (201 / 127.5 - 1), abs=0.03)
+    assert table.loc[3, "delta_valence"] == pytest.approx(0.25 - (201 / 127.5 - 1), abs=0.03)
 
 
 def test_meta_names_everything_a_result_rests_on(study, tmp_path, stand_ins):
@@ -363,25 +364,25 @@ def test_a_stated_face_redoes_what_depends_on_it_and_survives(study, tmp_path, s
     rows = "id,path,faces\na,a.mp4,{}\nb,b.mp4,\n"
     (folder / "manifest.csv").write_text(rows.format(""))
     before = annotate(folder, tmp_path / "run", stand_ins)
-    assert before.session("a")["binding_source"].tolist()[0] == "measured"
-    assert before.session("a")["face_status"].tolist() == ["ok", "unbound"]
+    assert before.session("a")["binding_source"].tolist()[1] == "measured"
+    assert before.session("a")["face_status"].tolist() == ["unbound", "ok"]
     fakes.LOADED.clear()
-    # The one face in the middle belongs to Bo, who was not given it; Ada is never shown.
-    (folder / "manifest.csv").write_text(rows.format("Bo=1;Ada=none"))
+    # The one face in the middle belongs to Ada, who was not given it; Bo is never shown.
+    (folder / "manifest.csv").write_text(rows.format("Ada=1;Bo=none"))
     for _ in range(2):
         run = annotate(folder, tmp_path / "run", stand_ins)
         table = run.session("a")
         assert table["binding_source"].tolist() == ["manifest"] * 2
-        assert table["face_status"].tolist() == ["off_screen", "ok"]
-        assert table["track_id"].tolist()[1] == 1
+        assert table["face_status"].tolist() == ["ok", "off_screen"]
+        assert table["track_id"].tolist()[0] == 1
         assert run.artifact("a", "people").notes == ("stated_faces",)
     # Only the face model was needed again, and only for this video; the second time nothing was.
     assert fakes.LOADED == ["fake-face"]
     changed = json.loads((run.root / "videos/a/people/meta.json").read_text())
-    assert changed["row"]["faces"] == {"Ada": "none", "Bo": [1]}
-    again = annotate(folder, tmp_path / "run", {**stand_ins, "people.faces": "Ada=1"})
+    assert changed["row"]["faces"] == {"Ada": [1], "Bo": "none"}
+    again = annotate(folder, tmp_path / "run", {**stand_ins, "people.faces": "Bo=1"})
     assert again.session("a")["binding_source"].tolist() == ["manifest"] * 2
-    assert again.session("b")["binding_source"].tolist()[0] == "setting"
+    assert again.session("b")["binding_source"].tolist()[1] == "setting"
 
 
 def test_a_stated_face_that_cannot_be_fails_its_own_video(study, tmp_path, stand_ins):
