@@ -284,7 +284,8 @@ def _bad(data: Path | None, folder: Path) -> Iterator[Case]:
     talk = [signal[7 * RATE :]] + [_read_wav(data / "audio" / f) for f in
                                    ("jfk.wav", "dev00.wav", "dev01.wav")]  # fmt: skip
     several = np.sum([np.resize(one, 15 * RATE) for one in talk], axis=0) / 2
-    yield bad("four recordings at once", sound("four_recordings", several), "no unflagged word")
+    said = "words that one of them says, else flagged"
+    yield bad("four recordings at once", sound("four_recordings", several), said)
 
 
 def _ffmpeg(target: Path, *options: object) -> None:
