@@ -212,7 +212,8 @@ def read_hope_urls(path: Path) -> Collection:
     """
     problems: list[str] = []
     first: dict[str, int] = {}
-    for line, text in enumerate(_decoded(path).splitlines(), start=1):
+    listed = tabular.decoded(path, error=ManifestError, what="list of addresses")
+    for line, text in enumerate(listed.splitlines(), start=1):
         url = text.strip().strip(",;")
         if not url:
             continue
@@ -377,16 +378,6 @@ def match_hope(
     )
     placed = talk.assign(video_id=talk["transcript"].map(matched).fillna(""))
     return replace(found, manifest=rows, problems=(*found.problems, *problems)), placed
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"'{path.name}' cannot be read as UTF-8 text ({type(error).__name__}).",
-            next_step="Check the path; download it again.",
-        ) from error
 
 
 def _table(path: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
