@@ -207,10 +207,10 @@ def _compare_groups(
     flagged: pd.DataFrame, by: str, seed: int, figure: Path | None, *, as_json: bool, as_csv: bool
 ) -> None:
     """Show rates and mean differences of groups."""
-    from emodiss.statistics import dissonance_by
+    from emodiss.statistics import Bootstrap, dissonance_by
 
     names = [name.strip() for name in by.split(",") if name.strip()]
-    found = dissonance_by(flagged, names, seed=seed)
+    found = dissonance_by(flagged, names, bootstrap=Bootstrap(seed=seed))
     if figure is not None:
         import matplotlib as mpl
 

@@ -201,7 +201,7 @@ def evaluate(
             "The ratings table has no rating in it: every value is empty.",
             next_step="Check that the sheets were filled in before they were exported.",
         )
-    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    boot: dict[str, Any] = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}
     scores, checks, said = _judges(judge, run, table, scale, families(own), boot)
     answers, unread = _answers(run)
     table = _with_flags(table, answers)
