@@ -215,10 +215,10 @@ def _compare_groups(
         import matplotlib as mpl
 
         mpl.use("Agg")
-        from emodiss.plots import figures
         from emodiss.plots.dissonance_by import plot_dissonance_by
+        from emodiss.plots.registry import save
 
-        figures.save(plot_dissonance_by(found), figure)
+        save(plot_dissonance_by(found), figure)
     if as_json:
         parts = {"groups": found.groups, "effects": found.effects}
         told: dict[str, Any] = {name: output.records(part) for name, part in parts.items()}
@@ -255,7 +255,7 @@ def _draw(swept: pd.DataFrame, used: float, path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from emodiss.plots import figures
+    from emodiss.plots.registry import save
     from emodiss.plots.sweep import plot_sweep
 
-    figures.save(plot_sweep(swept, threshold=used).figure, path)  # pyright: ignore[reportArgumentType]
+    save(plot_sweep(swept, threshold=used).figure, path)  # pyright: ignore[reportArgumentType]
