@@ -10,9 +10,6 @@ from typing import Any, Literal
 
 from emodiss.errors import EmodissError, SettingsError, nearest
 
-KINDS = ("base", "discrete", "continuous", "dissonance")
-"""The four conditions of the paper."""
-
 
 class PromptError(EmodissError, ValueError):
     """No prompt can be made from this table with these options."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import nearest
-from emodiss.prompts.records import KINDS, Channel, PromptError, Turn
+from emodiss.prompts.conditions import KINDS
+from emodiss.prompts.records import Channel, PromptError, Turn
 
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
 _MAX_TEMPLATE_BYTES = 1_000_000

@@ -299,11 +299,12 @@ def test_figures_are_drawn_in_every_format(run_cli, finished, tmp_path, figure, 
     assert path.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
 
 
-def test_the_help_names_every_figure_and_format(run_cli):
+def test_the_help_names_every_figure_format_and_condition(run_cli):
     from emodiss.exports import FORMATS
     from emodiss.plots.registry import FIGURES
+    from emodiss.prompts import KINDS
 
-    for command, names in (("plot", FIGURES), ("export", FORMATS)):
+    for command, names in (("plot", FIGURES), ("export", FORMATS), ("prompts", KINDS)):
         said = run_cli(command, "--help")[1]
         assert [n for n in names if n.replace("figure", "fig") not in said] == []
 
