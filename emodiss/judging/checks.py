@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from emodiss import tabular
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
-from emodiss.ratings import LIKERT, Problem, RatingScale, RatingsError, item_means
+from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
 from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_VIDEO,
@@ -28,6 +28,7 @@ from emodiss.statistics.bootstrap import (
     codes_of,
 )
 from emodiss.statistics.correlation import correlation
+from emodiss.tabular import Misfit
 
 _KEYS = ["judge", "criterion", "item"]
 
@@ -80,29 +81,23 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     table = table.reset_index(drop=True)
     if "judge" not in table.columns:
         table["judge"] = "judge"
-    number, bad = tabular.numbers(table["score"])
-    outside = number.notna() & ~((number >= scale.low) & (number <= scale.high))
-    wanted = f"a number from {scale.low:g} to {scale.high:g}, or nothing"
-    problems = [
-        Problem(lines[int(k)], "score", str(table.loc[k, "score"]), wanted)
-        for k in table.index[bad | outside]
+    score = tabular.Column("score", "number", "what the judge gave", scale.low, scale.high)
+    number, bad = score.typed(table["score"])
+    misfits = [
+        Misfit(lines[int(k)], "score", str(table.loc[k, "score"]), f"{score.expected}, or nothing")
+        for k in table.index[bad]
     ]
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""]
-        problems += [Problem(lines[int(k)], name, "", "a name") for k in empty]
+        misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
-    problems += [
-        Problem(
+    misfits += [
+        Misfit(
             lines[int(k)], "item", str(table.loc[k, "item"]), "one score per judge and criterion"
         )
         for k in table.index[table.duplicated(keys)]
     ]
-    if problems:
-        listed = "\n".join(f"  {p}" for p in sorted(problems, key=lambda p: p.line)[:50])
-        raise RatingsError(
-            f"'{path.name}' has {len(problems)} problem(s):\n{listed}\n",
-            next_step="Correct these cells; nothing was dropped or guessed.",
-        )
+    tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)
     table["score"] = number
     for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
