@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from emodiss import (
         affect as affect,
-        audits as audits,
         corpus as corpus,
         demo as demo,
         dissonance as dissonance,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
         ratings as ratings,
         reviews as reviews,
         role_labels as role_labels,
-        roles as roles,
         settings as settings,
         statistics as statistics,
         timebase as timebase,
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affect",
-    "audits",
     "corpus",
     "demo",
     "dissonance",
@@ -62,7 +59,6 @@ _MODULES = (
     "ratings",
     "reviews",
     "role_labels",
-    "roles",
     "settings",
     "statistics",
     "timebase",

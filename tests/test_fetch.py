@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from emodiss import fetch, manifest
+from emodiss import manifest
 from emodiss.errors import MediaError, SettingsError
+from emodiss.media import fetch
 from emodiss.runs import fetching, sources
 from emodiss.runs.store import Store
 from tests import make

@@ -14,8 +14,8 @@ from emodiss.cli.run_commands import AsCsv, AsJson
 from emodiss.cli.show_commands import RunFolder
 
 if TYPE_CHECKING:
-    from emodiss.audits import Judged, Unit
     from emodiss.reviews import Review
+    from emodiss.reviews.audits import Judged, Unit
     from emodiss.runs.reviewing import Session
     from emodiss.runs.run import Run
 
@@ -130,7 +130,7 @@ def roles(
 ) -> None:
     """Show who plays which part, who said so, and what the offline classifier goes by."""
     from emodiss.errors import RunError
-    from emodiss.roles import classify_roles
+    from emodiss.people.roles import classify_roles
 
     rows: list[dict[str, Any]] = []
     for session in _sessions(run, video):
@@ -179,12 +179,12 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
-    from emodiss.audits import draw
+    from emodiss.reviews.audits import sample
     from emodiss.runs.run import load
     from emodiss.runs.store import write_atomically
     from emodiss.tabular import for_spreadsheets
 
-    sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
+    sheet = sample(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
     if as_json or (out is not None and out.suffix.lower() == ".json"):
         text = json.dumps(_records(sheet), indent=2, ensure_ascii=False) + "\n"
     else:
@@ -211,7 +211,7 @@ def score(
     as_csv: AsCsv = False,
 ) -> None:
     """Print the accuracy that an audit found, with its Wilson interval."""
-    from emodiss.audits import AuditError, score as count
+    from emodiss.reviews.audits import AuditError, score as count
 
     if sheet is not None:
         judged = _read_sheet(sheet)
@@ -330,7 +330,7 @@ def _sessions(run: Path, video: str | None) -> list[Session]:
 
 def _read_sheet(path: Path) -> list[Judged]:
     from emodiss import tabular
-    from emodiss.audits import COLUMNS, AuditError, read_sheet
+    from emodiss.reviews.audits import COLUMNS, AuditError, read_sheet
 
     if not path.exists():
         raise AuditError(

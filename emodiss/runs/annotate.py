@@ -285,7 +285,7 @@ def _known_sources(
     read: Manifest, store: Store, settings: Settings, hashes: sources.Hashes
 ) -> list[Source]:
     """Find the sources as far as they are known without downloading."""
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     of_row = partial(
         sources.local_source,

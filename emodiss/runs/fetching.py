@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emodiss import fetch
 from emodiss.errors import EmodissError
 from emodiss.manifest import Manifest
+from emodiss.media import fetch
 from emodiss.runs.store import Store, write_atomically
 
 GONE = ("private", "removed", "geo_blocked", "age_restricted", "unsupported")

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from emodiss.audits import Judged
 from emodiss.errors import RunError, nearest
 from emodiss.reviews import Place, Review, find_utterance, find_voice, in_force, now, voices
+from emodiss.reviews.audits import Judged
 from emodiss.runs.reviews import ReviewFile, n_pending
 from emodiss.runs.run import Run
-from emodiss.speech import Transcript
+from emodiss.transcript import Transcript
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Session:
         return f"u{index + 1:04d}", True
 
     def verdicts(self) -> list[Judged]:
-        """Return the verdicts in force, for `emodiss.audits.score`."""
+        """Return the verdicts in force, for `emodiss.reviews.audits.score`."""
         found: list[Judged] = []
         for review in in_force(self.reviews):
             if review.kind == "verdict":

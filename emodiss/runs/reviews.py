@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from emodiss.errors import RunError
 from emodiss.reviews import NOTHING_SAID, Overlay, Review, in_force
-from emodiss.role_labels import RoleLabel
+from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs import jsonlines
 from emodiss.runs.store import Store
 from emodiss.stages import STAGES

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from emodiss import fetch, transcript as transcripts
+from emodiss import transcript as transcripts
 from emodiss.errors import EmodissError, MediaError, TranscriptError
 from emodiss.manifest import Manifest, VideoRow
-from emodiss.media import hash_file
+from emodiss.media import fetch, hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs.store import Outcome, Store, write_atomically
 
