@@ -11,7 +11,7 @@ from emodiss.cli import output
 from emodiss.cli.run_commands import AllowLocal, AsCsv, AsJson, Out, Quiet
 
 if TYPE_CHECKING:
-    from emodiss.corpus.public import Collection
+    from emodiss.manifest.public import Collection
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
@@ -48,7 +48,7 @@ def from_annomi(
     ] = True,
 ) -> None:
     """Turn AnnoMI's table into a manifest and one transcript per session."""
-    from emodiss.corpus import public
+    from emodiss.manifest import public
 
     _write_collection(public.read_annomi(table), out, "annomi", transcripts=transcripts)
 
@@ -76,7 +76,7 @@ def from_hope(
 
     The transcripts have no times, so they cannot be the manifest's transcripts.
     """
-    from emodiss.corpus import public
+    from emodiss.manifest import public
     from emodiss.errors import SettingsError
     from emodiss.runs.store import write_atomically
 
