@@ -76,8 +76,8 @@ def from_hope(
 
     The transcripts have no times, so they cannot be the manifest's transcripts.
     """
-    from emodiss.manifest import public
     from emodiss.errors import SettingsError
+    from emodiss.manifest import public
     from emodiss.runs.store import write_atomically
 
     if match is not None and not talk:
