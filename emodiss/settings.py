@@ -7,9 +7,10 @@ and never enters an artifact's key.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -23,7 +24,9 @@ from pydantic import (
 
 from emodiss.affect import model_error
 from emodiss.errors import SettingsError, nearest
-from emodiss.manifest import FaceChoice, parse_faces
+from emodiss.manifest import FaceChoice, language_code, parse_faces
+
+_Valid = TypeVar("_Valid", bound=BaseModel)
 
 
 class _Group(BaseModel):
@@ -451,6 +454,47 @@ class PromptsSettings(_Group):
         return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
+_Limit = Annotated[float, Field(ge=-math.inf)]
+"""A number; not NaN, because nothing is past a limit of NaN and nobody would be told."""
+
+
+class Curation(_Group):
+    """From what on `emodiss curate` leaves a video out; no setting of a run."""
+
+    min_duration_s: _Limit = Field(
+        30.0,
+        description="length of the video, s; a prompt of six utterances takes about half a minute",
+    )
+    min_speech_s: _Limit = Field(10.0, description="speech, s")
+    min_snr_db: _Limit = Field(
+        10.0, description="speech over noise, dB; below 10 word error rates rise steeply"
+    )
+    max_clipped: _Limit = Field(0.005, description="share of the speech samples that are clipped")
+    min_bandwidth_hz: _Limit = Field(3000.0, description="bandwidth, Hz; a telephone reaches 3,400")
+    max_dropouts: _Limit = Field(0.05, description="share of the speech that is missing")
+    min_talk_share: _Limit = Field(
+        0.05, description="share of the talk below which a voice does not count as a speaker"
+    )
+    max_crowded: _Limit = Field(
+        0.2, description="share of the looked-at frames with three or more faces"
+    )
+    language: str = Field(
+        "en",
+        description="code of the wanted language, ISO 639 with two letters where there are two; "
+        "text alone tells only English",
+    )
+    min_function_words: _Limit = Field(
+        0.15, description="share of frequent English words from which a transcript is English"
+    )
+
+    @field_validator("language")
+    @classmethod
+    def _code(cls, value: str) -> str:
+        if not (code := language_code(value)):
+            raise ValueError("expected a code as in ISO 639: en, de, zh")
+        return code
+
+
 class Models(_Group):
     """Names from the model catalog, one per task; None where a preset does without."""
 
@@ -537,16 +581,30 @@ def resolve(
                 next_step=nearest(dotted, NAMES, listed_by="emodiss settings"),
             )
         nested.setdefault(group, {})[name] = value
+    return _valid(Settings, nested, "setting", next_step="See: emodiss settings.")
+
+
+def curation_limits(assignments: Iterable[str] = ()) -> Curation:
+    """Read `name=value` texts as limits of `Curation`, or raise a SettingsError."""
+    given: dict[str, str] = {}
+    for text in assignments:
+        name, _, given[name] = text.partition("=")
+        if name not in Curation.model_fields:
+            raise SettingsError(
+                f"There is no limit '{name}'.", next_step=nearest(name, Curation.model_fields)
+            )
+    return _valid(Curation, given, "limit")
+
+
+def _valid(kind: type[_Valid], values: Mapping[str, Any], what: str, **error: str) -> _Valid:
     try:
-        return Settings.model_validate(nested)
-    except ValidationError as error:
-        fault = error.errors()[0]
+        return kind.model_validate(values)
+    except ValidationError as invalid:
+        fault = invalid.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
         value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
-        raise SettingsError(
-            f"The setting {where}{value}: {fault['msg'].removeprefix('Value error, ')}.",
-            next_step="See: emodiss settings.",
-        ) from None
+        said = fault["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"The {what} {where}{value}: {said}.", **error) from None
 
 
 def _names() -> dict[str, str]:

@@ -138,7 +138,7 @@ def curate(
     """
     import json
 
-    from emodiss import corpus, manifest as manifests
+    from emodiss import corpus, manifest as manifests, settings
     from emodiss.runs.run import load
 
     # Only ids are taken from it: no file that it names is opened.
@@ -152,7 +152,7 @@ def curate(
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
-        limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
+        limits=settings.curation_limits([f"language={language}", *(limit or [])]),
         overrules=overrules,
         pictures=pictures,
     )
