@@ -157,12 +157,10 @@ def curate(
         pictures=pictures,
     )
     steps = corpus.waterfall(table)
-    # JSON knows neither NaN nor infinity; what is missing is null.
-    endless = table.isin([float("inf"), float("-inf")])
-    plain = table.astype(object).where(table.notna() & ~endless, None)
+    videos = output.records(table)
     if as_json:
         found = {
-            "videos": plain.to_dict("records"),
+            "videos": videos,
             "waterfall": steps.to_dict("records"),
             "overlap": corpus.overlap(table).to_dict("index"),
         }
@@ -178,7 +176,7 @@ def curate(
         "n_talkers",
         "duration_s",
     ]
-    output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
+    output.show(videos, as_csv=as_csv, columns=columns)
     if not as_csv:
         output.show(steps.to_dict("records"))
 

@@ -88,8 +88,8 @@ def dissonance(
     found = overview(table, rule, null=_null(null), n_pairings=pairings, seed=seed)
     summary = _summary(flagged, rule, found)
     if as_json:
-        rows = swept.astype(object).where(swept.notna(), None).to_dict("records")
-        typer.echo(json.dumps({**summary, "sweep": rows}, indent=2, ensure_ascii=False))
+        summary["sweep"] = output.records(swept)
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     if as_csv:
         typer.echo(swept.to_csv(index=False), nl=False)
@@ -143,31 +143,29 @@ def _summary(flagged: pd.DataFrame, rule: Rule, found: Overview) -> dict[str, An
         return {str(value): int(n) for value, n in flagged[name].value_counts().items()}
 
     def plain(record: Any) -> Any:
-        return record and {name: _finite(value) for name, value in asdict(record).items()}
+        return record and {name: output.plain(value) for name, value in asdict(record).items()}
 
     return {
         "rule": asdict(rule),
-        "threshold": _finite(found.threshold),
+        "threshold": output.plain(found.threshold),
         "utterances": found.n,
         "determined": found.n_determined,
         "dissonant": found.n_flagged,
-        "rate": _finite(found.rate),
+        "rate": output.plain(found.rate),
         "undetermined": counts("dissonance_reason"),
         "by_axis": counts("dissonance_axis"),
         "probability_basis": counts("dissonance_probability_basis"),
-        "expected_dissonant": _finite(float(flagged["dissonance_probability"].sum(min_count=1))),
+        "expected_dissonant": output.plain(
+            float(flagged["dissonance_probability"].sum(min_count=1))
+        ),
         "chance": plain(found.chance),
         "centred": {
             "determined": found.n_centred,
             "dissonant": found.n_flagged_centred,
-            "rate": _finite(found.rate_centred),
+            "rate": output.plain(found.rate_centred),
             "chance": plain(found.chance_centred),
         },
     }
-
-
-def _finite(value: Any) -> Any:
-    return value if value == value else None
 
 
 _BASIS_WORDS = {
