@@ -67,7 +67,7 @@ def test_what_cannot_be_drawn() -> None:
         sample(run_table(), share=0.0)
     with pytest.raises(AuditError, match="unit 'sentence'"):
         sample(run_table(), unit="sentence")  # type: ignore[arg-type]
-    with pytest.raises(AuditError, match="nothing to sample"):
+    with pytest.raises(AuditError, match="nothing to draw"):
         sample(run_table().iloc[:0])
 
 
