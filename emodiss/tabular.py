@@ -164,20 +164,7 @@ def read(
 
 
 def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
-    """Read the text of a file.
-
-    Parameters
-    ----------
-    path
-        UTF-8, with or without a byte order mark, or UTF-16 with one.
-    error, what
-        As in `read`.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for; it names the line and the byte that is not text.
-    """
+    """Read the text of a file: UTF-8, or UTF-16 with a byte order mark."""
     try:
         raw = path.read_bytes()
     except OSError as fault:
@@ -305,13 +292,7 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
 def require_header(table: Table, *, error: type[EmodissError], what: str) -> None:
-    """Refuse a table without a header, or in which two columns bear one name.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for.
-    """
+    """Refuse a table without a header, or in which two columns bear one name."""
     if not table.header:
         raise error(
             f"The {what} '{table.name}' is empty.",
@@ -329,13 +310,7 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
 def require_columns(
     table: Table, columns: Sequence[str], *, error: type[EmodissError], what: str
 ) -> None:
-    """Refuse a table that lacks columns.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for; it names what is there and what is not.
-    """
+    """Refuse a table that lacks columns."""
     lacking = [column for column in columns if column not in table.header]
     if lacking:
         raise error(
@@ -346,23 +321,7 @@ def require_columns(
 
 
 def number(text: str) -> float:
-    """Read a number as people and spreadsheets write it.
-
-    Parameters
-    ----------
-    text
-        With a decimal point or comma, without marks between thousands; or what stands for none.
-
-    Returns
-    -------
-    float
-        NaN where the cell holds no number (`MISSING`).
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """Read a number with decimal point or comma; NaN for `MISSING`, else a ValueError."""
     text = text.strip()
     if text.casefold() in MISSING:
         return math.nan
@@ -372,18 +331,7 @@ def number(text: str) -> float:
 
 
 def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read a column of numbers, as `number` reads one.
-
-    Parameters
-    ----------
-    cells
-        Texts; missing ones stay missing.
-
-    Returns
-    -------
-    values, bad
-        float64, NaN where a cell holds no number; and whether it holds something else.
-    """
+    """Read a column as `number` does; also return which cells hold something else."""
     import pandas as pd
 
     def of(cell: object) -> float:
@@ -518,19 +466,7 @@ def refuse(
     error: type[EmodissError],
     places: Sequence[str] = (),
 ) -> None:
-    """Raise one error that lists the first 50 misfits by line, if there is any.
-
-    Parameters
-    ----------
-    misfits
-        What is wrong.
-    source
-        What the table is called.
-    error
-        Raised.
-    places
-        What to call the lines from 2 on, where they are of no file.
-    """
+    """Raise one error that lists the first 50 misfits, by line or by what `places` call it."""
     if not misfits:
         return
     ordered = sorted(misfits, key=lambda misfit: misfit.line)
@@ -550,15 +486,7 @@ def safe_cell(text: str) -> str:
 
 
 def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before texts that a spreadsheet would run as formulas.
-
-    Speakers, models and file names are texts of others. `parse(restore=True)` takes it off again.
-
-    Parameters
-    ----------
-    table
-        Any; columns of numbers stay as they are.
-    """
+    """Put an apostrophe before texts that are formulas to a spreadsheet; see `parse(restore)`."""
     out = table.copy()
     for name in out.columns:
         if out[name].dtype.kind in "biufM":

@@ -35,23 +35,7 @@ _OTHERS = {
 
 
 def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any]]:
-    """List the terms of every model that the utterances of a run rest on.
-
-    Parameters
-    ----------
-    run
-        A run.
-    rests
-        What `trace` found, where that is known already.
-
-    Returns
-    -------
-    list of dict
-        name, task, identity, licence, noncommercial (None when not known), source, n_sessions
-        and of_sessions (with utterances, as far as they could be traced), in the order of tasks.
-        The licence is the one recorded when the run was made; a language model's terms are its
-        provider's.
-    """
+    """List the terms of every model that the utterances of a run rest on."""
     from emodiss.models.catalog import CATALOG
 
     rests = rests or trace(run)

@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 
 def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
-    """Draw how long the videos are.
-
-    Parameters
-    ----------
-    minutes
-        Durations in minutes.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw how long the videos are, from their minutes."""
     from matplotlib.ticker import MaxNLocator
 
     with style.house_style():

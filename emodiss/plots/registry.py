@@ -132,16 +132,7 @@ def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -
 
 
 def draw_ratings(tables: Mapping[str, pd.DataFrame], rated: Rated) -> dict[str, Figure]:
-    """Draw every figure of a rating study whose tables are there, by name.
-
-    Parameters
-    ----------
-    tables
-        By name: those of `statistics.evaluate`, and where they are known `failures`,
-        `techniques`, `background` and `replies`.
-    rated
-        What the figures state beside these.
-    """
+    """Draw every figure of a rating study whose tables are there, by name."""
     return {
         row.name: row.draw(*(tables[name] for name in row.needs), rated)
         for row in RATING_FIGURES
@@ -169,13 +160,7 @@ def find(name: str) -> RunFigure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix.
-
-    Raises
-    ------
-    SettingsError
-        If the suffix is another one.
-    """
+    """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
@@ -195,11 +180,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def draw_all(run: Run) -> None:
-    """Draw the paper's figures and one timeline per session into the run folder.
-
-    Figures whose tables have not changed are left as they are. With more than 50 sessions the
-    timelines are left to `emodiss plot RUN session --video ID`.
-    """
+    """Draw the paper's figures and up to 50 timelines into the run folder, if anything changed."""
     import hashlib
 
     import matplotlib as mpl

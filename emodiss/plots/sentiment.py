@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 
 def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the sentiment of what therapists and patients say.
-
-    Parameters
-    ----------
-    table
-        Utterance table; columns role, sentiment.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw the sentiment of therapists' and patients' utterances of an utterance table."""
     with style.house_style():
         ax = style.axes_or_new(ax)
         # Centred on 0, where VADER puts every text without a word it knows.

@@ -249,11 +249,7 @@ def bootstrap_kappa(
     n_clusters: int,
     bootstrap: Bootstrap,
 ) -> NDArray[np.float64]:
-    """(resamples,) kappas of two raters, NaN where it does not exist.
-
-    Pairs that are given the same clusters see the same resamples, so that their kappas can be
-    averaged resample by resample.
-    """
+    """Return (resamples,) kappas of two raters; equal clusters see the same resamples."""
     keep = (a.notna() & b.notna()).to_numpy()
     row, column, similarity = _categorised(a[keep], b[keep], weights, categories)
     pair = row * len(similarity) + column
