@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 
-from emodiss.dissonance import Rule, reflag
+from emodiss.dissonance import reflag
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
 from emodiss.plots.contact import contact_sheet
@@ -143,7 +142,7 @@ def figure10(run: Run) -> Figure:
     import matplotlib.pyplot as plt
 
     # The figure is about voice and face, whatever the run compares.
-    rule = replace(Rule.of(run.settings.dissonance), compare="voice_vs_face")
+    rule = run.settings.dissonance.changed(compare="voice_vs_face")
     affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
     columns = ["video_id", "speaker", "speech_status", "face_status", "face_coverage", *affect]
     raw = [f"{name}_raw" for name in affect]
