@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import EmodissError, nearest
 from emodiss.series import SeriesMean, mean_of_series, means_of_series
+from emodiss.vocabulary import StatedError, model_error
 
 __all__ = [
     "EXPRESSIONS",
@@ -187,36 +188,3 @@ def nearest_label(valence: float, arousal: float) -> str | None:
     if valence >= 0:
         distances[places[:, 0] < 0] = np.inf
     return names[int(np.argmin(distances))]
-
-
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
-
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
-    """
-
-    valence: float | None
-    arousal: float | None
-    source: str
-
-
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
-
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,49 @@ from emodiss.stages import BY_NAME, STAGES
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
-SERVICES = ("models", "runs", "plots", "web", "cli", "exports", "corpus", "demo")
-"""Packages with state, weights or pictures; no noun may import them."""
+LAYERS = (
+    ("errors", "vocabulary", "timebase", "series"),
+    ("settings", "presets", "tabular", "stages"),
+    ("chat", "answers"),
+    (
+        *("affect", "dissonance", "faces", "interventions", "judging", "manifest", "media"),
+        *("people", "prompts", "ratings", "reviews", "role_labels", "statistics", "tracks"),
+        *("transcript", "utterances"),
+    ),
+    ("models",),
+    ("runs",),
+    ("study", "corpus", "exports", "plots", "web", "demo"),
+    ("cli",),
+)
+"""Rooms from the floor up; none imports one of a later line, not even for a type."""
+
+LAYER_OF = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
+
+RUNS_UP = {
+    ("interventions", "models"),
+    ("judging", "models"),
+    ("role_labels", "models"),
+    ("runs", "plots"),
+    ("settings", "affect"),
+    ("settings", "manifest"),
+    ("settings", "prompts"),
+}
+"""Arrows that run up today; this list may only shrink."""
+
+MOST_FLOORS = 13
+
+OTHER_MEANING = {
+    *("label_roles.min_confidence", "link.min_confidence", "link_with_counts.min_confidence"),
+    *("link.across_cuts", "link_with_counts.across_cuts"),  # drift: the setting is True
+    "__init__.channels",
+    "__init__.batch_size",
+    "__init__.min_speakers",
+    "simulate.missing",
+    "fetch_all.captions",
+    "dissonance_by.compare",
+    *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
+}
+"""Parameters that share their name with a setting and mean something else."""
 
 HEAVY = ("torch", "cv2", "av", "matplotlib", "ray", "whisperx", "onnxruntime", "sklearn", "openai")
 
@@ -83,13 +127,61 @@ def test_stages_name_settings_and_tasks_that_exist():
             assert stage.model in type(Settings().models).model_fields
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nouns_import_no_services(path):
-    room = path.relative_to(PACKAGE).parts[0]
-    if room in (*SERVICES, "__init__.py", "__main__.py"):
-        return
-    for name in imports(path, top_level_only=False):
-        assert not any(name.startswith(f"emodiss.{s}") for s in SERVICES), name
+def rooms_used(path: Path) -> set[str]:
+    """Top-level rooms that a file imports: at the top, inside functions and for types alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found.update(n.split(".")[1] for n in names if n.startswith("emodiss."))
+    return {
+        room for room in found if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").exists()
+    }
+
+
+def graph() -> dict[str, set[str]]:
+    """Which room imports which; the package's own lazy names do not count."""
+    found: dict[str, set[str]] = {}
+    for path in modules():
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room not in ("__init__", "__main__"):
+            found.setdefault(room, set()).update(rooms_used(path) - {room})
+    return found
+
+
+def floors(arrows: dict[str, set[str]]) -> int:
+    """Longest chain of rooms; rooms that import each other in a circle are one floor."""
+    reach = {room: set(targets) for room, targets in arrows.items()}
+    for via in reach:
+        for room in reach:
+            if via in reach[room]:
+                reach[room] |= reach[via]
+
+    @functools.cache
+    def height(room: str) -> int:
+        below = [r for r in reach[room] if room not in reach[r]]
+        return 1 + max((height(r) for r in below), default=0)
+
+    return max(height(room) for room in reach)
+
+
+def test_every_room_has_its_layer():
+    assert set(graph()) - {"data"} <= set(LAYER_OF)
+
+
+def test_floors():
+    assert floors({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == 3
+    assert floors(graph()) <= MOST_FLOORS
+
+
+def test_no_arrow_runs_up():
+    arrows = {(a, b) for a, targets in graph().items() for b in targets}
+    up = {(a, b) for a, b in arrows if LAYER_OF[a] < LAYER_OF[b]}
+    assert up <= RUNS_UP, "an import from a lower layer to a higher one"
+    assert up >= RUNS_UP, "strike these from RUNS_UP: they are mended"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -156,3 +248,34 @@ def test_modules_have_one_room():
         if (n := len(p.read_text().splitlines())) > 720
     }
     assert long == {}
+
+
+def defaults_of(path: Path) -> Iterator[tuple[str, str, object]]:
+    """Function, parameter and default of every parameter with a literal default."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        given, named = node.args, [*node.args.posonlyargs, *node.args.args]
+        pairs = [
+            *zip(named[len(named) - len(given.defaults) :], given.defaults, strict=True),
+            *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+        ]
+        for argument, default in pairs:
+            with contextlib.suppress(ValueError):
+                if default is not None:
+                    yield node.name, argument.arg, ast.literal_eval(default)
+
+
+def test_a_parameter_that_is_a_setting_has_its_default():
+    of_settings: dict[str, set[object]] = {}
+    for group in Settings.model_fields.values():
+        for name, field in group.annotation.model_fields.items():
+            with contextlib.suppress(TypeError):  # a default that is made anew each time
+                of_settings.setdefault(name, set()).add(field.default)
+    other = {
+        f"{function}.{name}"
+        for path in modules()
+        for function, name, default in defaults_of(path)
+        if name in of_settings and default is not None and default not in of_settings[name]
+    }
+    assert other <= OTHER_MEANING

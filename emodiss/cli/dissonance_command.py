@@ -14,8 +14,8 @@ from emodiss.cli.run_commands import AsCsv, AsJson
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emodiss.dissonance import Overview, Rule
-    from emodiss.settings import Settings
+    from emodiss.dissonance import Overview
+    from emodiss.settings import DissonanceSettings, Settings
 
 
 def dissonance(
@@ -102,18 +102,14 @@ def dissonance(
             output.say(str(path))
 
 
-def _rule(settings: Settings, **changes: Any) -> Rule:
+def _rule(settings: Settings, **changes: Any) -> DissonanceSettings:
     """Put the run's own rule and what the command line changes together."""
-    from dataclasses import replace
-
-    from emodiss.dissonance import Rule
-
     given = {name: value for name, value in changes.items() if value is not None}
     if "threshold" in given and "quantile" not in given:
         given["quantile"] = None
     if "compare" in given and "scale" not in given and given["compare"] == "text_vs_nonverbal":
         given["scale"] = "house"
-    return replace(Rule.of(settings.dissonance), **given)
+    return settings.dissonance.changed(**given)
 
 
 def _of_role(table: pd.DataFrame, role: str | None) -> pd.DataFrame:
@@ -136,7 +132,7 @@ def _null(name: str) -> Any:
     return name
 
 
-def _summary(flagged: pd.DataFrame, rule: Rule, found: Overview) -> dict[str, Any]:
+def _summary(flagged: pd.DataFrame, rule: DissonanceSettings, found: Overview) -> dict[str, Any]:
     from dataclasses import asdict
 
     def counts(name: str) -> dict[str, int]:

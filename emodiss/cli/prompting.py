@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -141,8 +141,8 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
         If `--set` names another group, or a value is out of range.
     """
     from emodiss.errors import SettingsError, nearest
-    from emodiss.prompts.records import LITERALLY
-    from emodiss.settings import NAMES, resolve
+    from emodiss.prompts import with_templates
+    from emodiss.settings import LITERALLY, NAMES, resolve
 
     known = [name for name in NAMES if name.startswith("prompts.")]
     for text in choice.assign or ():
@@ -152,7 +152,7 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
                 f"'--set {name}' does not apply here.", next_step=nearest(name, known)
             )
     wording = ["prompts.literal=true"] if choice.literal else []
-    chosen = resolve({}, [*wording, *(choice.assign or ())]).prompts
+    chosen = resolve({}, with_templates([*wording, *(choice.assign or ())])).prompts
     named = chosen.model_fields_set
     if "literal" in named:  # switched off, it takes its parts with it
         named = {*named, *LITERALLY}
@@ -162,9 +162,10 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
     if choice.every:
         changes["every"] = True
     if choice.templates is not None:
-        read = resolve({}, {"prompts.templates": choice.templates})
-        changes["templates"] = read.prompts.templates
-    return run.settings.prompts.model_copy(update=changes)
+        changes["templates"] = with_templates({"prompts.templates": choice.templates})[
+            "prompts.templates"
+        ]
+    return run.settings.prompts.changed(**changes)
 
 
 def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
@@ -189,7 +190,7 @@ def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
     """
     from emodiss.errors import SettingsError
     from emodiss.interventions import redact
-    from emodiss.prompts import KINDS, PromptError, PromptOptions, build, build_all, load_template
+    from emodiss.prompts import KINDS, PromptError, build, build_all, load_template
 
     settings = settings_of(run, choice)
     video, end, span = choice.video, choice.end, choice.span
@@ -199,12 +200,6 @@ def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
     for one in kinds:
         load_template(one, settings.templates)
     persons = redacted.people()
-    options = PromptOptions.of(settings)
-    shared: dict[str, Any] = {
-        "window": settings.window,
-        "options": options,
-        "templates": settings.templates,
-    }
     found = Rendered([], {}, {})
     failed = {failure.video: failure.stage for failure in run.failures}
     table = run.session(video) if video else run.utterances
@@ -221,18 +216,12 @@ def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
             if redacted:
                 session, found.redactions[name] = redact(session, persons)
             if end is None and span is None:
-                found.prompts.extend(
-                    build_all(
-                        session,
-                        kinds,
-                        every=settings.every,
-                        flagged_only=settings.flagged_only,
-                        **shared,
-                    )
-                )
+                found.prompts.extend(build_all(session, kinds, options=settings))
             else:
                 place = span if end is None else end
-                found.prompts.extend([build(session, one, end=place, **shared) for one in kinds])
+                found.prompts.extend(
+                    [build(session, one, end=place, options=settings) for one in kinds]
+                )
         except PromptError as error:
             if error.code in ("prompt_template", "prompt_condition"):
                 raise

@@ -21,7 +21,7 @@ from emodiss.corpus.duplicates import compare
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.errors import ManifestError, RunError
-from emodiss.settings import Curation, curation_limits
+from emodiss.settings import Curation
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -80,7 +80,7 @@ def curate(
         function_words. NaN where nothing could be measured; what
         could not be measured is no reason, except `unreadable` and `no_speech`.
     """
-    limits = limits or curation_limits()
+    limits = limits or Curation()
     chosen = list(ids) if ids is not None else run.videos
     known = {row["id"]: row for row in run.manifest}
     failed = {failure.video for failure in run.failures}

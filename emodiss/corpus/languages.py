@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emodiss.manifest import language_code as code_of
+from emodiss.vocabulary import language_code as code_of
 
 Source = Literal["manifest", "recogniser", "page", "captions", "words", "undetermined"]
 """Who says it, most trusted first: a person or a search in the manifest; a recogniser that was left

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emodiss.dissonance import Rule, reflag
+from emodiss.dissonance import reflag
 from emodiss.plots import style
 from emodiss.plots.durations import plot_durations
 from emodiss.plots.plane import plot_differences, plot_plane
@@ -63,7 +62,7 @@ def figure10(run: Run) -> Figure:
     import matplotlib.pyplot as plt
 
     # The figure is about voice and face, whatever the run compares.
-    rule = replace(Rule.of(run.settings.dissonance), compare="voice_vs_face")
+    rule = run.settings.dissonance.changed(compare="voice_vs_face")
     affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
     columns = ["video_id", "speaker", "speech_status", "face_status", "face_coverage", *affect]
     raw = [f"{name}_raw" for name in affect]

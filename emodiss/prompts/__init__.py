@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,18 +29,18 @@ from emodiss.prompts.records import (
     Channel,
     Prompt,
     PromptError,
-    PromptOptions,
     Turn,
     Window,
 )
 from emodiss.prompts.session import Session, all_windows, clean
 from emodiss.prompts.wording import (
     Template,
-    Templates,
     load_template,
     read_templates,
     render,
+    with_templates,
 )
+from emodiss.settings import PromptsSettings
 
 __all__ = [
     "CONDITIONS",
@@ -51,7 +52,6 @@ __all__ = [
     "Condition",
     "Prompt",
     "PromptError",
-    "PromptOptions",
     "Template",
     "Turn",
     "Window",
@@ -61,6 +61,7 @@ __all__ = [
     "load_template",
     "read_templates",
     "windows",
+    "with_templates",
 ]
 
 SCALE_LINE = (
@@ -73,9 +74,8 @@ def build(
     kind: str | Path,
     *,
     end: str | int | float | tuple[float, float] | Window | None = None,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
-    templates: Templates = None,
+    options: PromptsSettings = DEFAULTS,
+    **changes: Any,
 ) -> Prompt:
     """Write one prompt about one session.
 
@@ -93,14 +93,10 @@ def build(
         (negative counts from the back). A float: seconds; the last patient utterance that has
         ended by then. A pair of seconds: all utterances that start in `[start, end)`, cut after
         the last patient utterance in it; `window` does not apply. A `Window`: exactly that.
-    window
-        How many utterances, or words by `options.window_unit`, at most; None takes everything up to
-        the end.
     options
-        How open points of the paper are settled.
-    templates
-        Further templates: a folder, or texts by file name; `kind` may name one of them, with or
-        without its suffix.
+        Settings group `prompts`: how much is shown, and how it is worded.
+    changes
+        Settings of that group that hold here, such as `window=3` or `templates=folder`.
 
     Returns
     -------
@@ -111,19 +107,20 @@ def build(
     PromptError
         If the session is empty, has no text, no patient or no known roles, if `end` names no
         patient utterance, a needed column is missing, or the template is unknown or faulty.
+    SettingsError
+        If a change names no setting of the group or is out of range.
     """
-    return _write(Session(utterances, options), load_template(kind, templates), end, window)
+    session = Session(utterances, _changed(options, changes))
+    template = load_template(kind, session.options.templates)
+    return _fill(session, template, session.window(end, session.options.window))
 
 
 def build_all(
     utterances: pd.DataFrame,
     kinds: Iterable[str | Path] = KINDS,
     *,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
-    templates: Templates = None,
-    every: bool = False,
-    flagged_only: bool = False,
+    options: PromptsSettings = DEFAULTS,
+    **changes: Any,
 ) -> list[Prompt]:
     """Write the prompts of all conditions, about one session or several.
 
@@ -131,13 +128,10 @@ def build_all(
     ----------
     utterances
         Rows of the utterance table; sessions are told apart by `video_id`.
-    kinds, window, options, templates
-        As in `build`.
-    every
-        Whether to use every window instead of the last one of each session.
-    flagged_only
-        Whether to leave out windows in which nothing is marked as dissonant (decision A12: in a
-        study set the dissonance prompt should always differ from the base prompt).
+    kinds, options, changes
+        As in `build`; `every` takes every window instead of the last one of each session, and
+        `flagged_only` leaves out windows in which nothing is marked as dissonant (decision A12: in
+        a study set the dissonance prompt should always differ from the base prompt).
 
     Returns
     -------
@@ -150,14 +144,16 @@ def build_all(
         As `build` does, for the first session that cannot be used or, with `flagged_only`, has
         no flagged window.
     """
-    loaded = [load_template(kind, templates) for kind in kinds]
+    options = _changed(options, changes)
+    window, flagged_only = options.window, options.flagged_only
+    loaded = [load_template(kind, options.templates) for kind in kinds]
     parts = [utterances]
     if "video_id" in utterances.columns and len(utterances):
         parts = [part for _, part in utterances.groupby("video_id", sort=False, dropna=False)]
     prompts: list[Prompt] = []
     for part in parts:
         session = Session(part, options)
-        ends = [rows[-1] for rows in all_windows(session, window)] if every else [None]
+        ends = [rows[-1] for rows in all_windows(session, window)] if options.every else [None]
         n_before = len(prompts)
         for row in ends:
             shown = session.window(None, window) if row is None else session.back(row, window)
@@ -175,9 +171,9 @@ def build_all(
 def windows(
     utterances: pd.DataFrame,
     *,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
+    options: PromptsSettings = DEFAULTS,
     full: bool = False,
+    **changes: Any,
 ) -> Iterator[Window]:
     """List every window of a session that ends on a patient utterance.
 
@@ -185,7 +181,7 @@ def windows(
     ----------
     utterances
         One session's rows of the utterance table.
-    window, options
+    options, changes
         As in `build`.
     full
         Whether to leave out the windows at the start that hold fewer than `window` utterances.
@@ -200,6 +196,8 @@ def windows(
     PromptError
         As `build` does for a session that cannot be used.
     """
+    options = _changed(options, changes)
+    window = options.window
     session = Session(utterances, options)
     for rows in all_windows(session, window):
         if full and options.window_unit == "utterances" and len(rows) < (window or 0):
@@ -218,8 +216,12 @@ def windows(
         )
 
 
-def _write(session: Session, template: Template, end: object, window: int | None) -> Prompt:
-    return _fill(session, template, session.window(end, window))
+def _changed(options: PromptsSettings, changes: dict[str, Any]) -> PromptsSettings:
+    """Lay changes over the settings; templates may be the folder that they are kept in."""
+    folder = changes.get("templates")
+    if isinstance(folder, str | Path):
+        changes = {**changes, "templates": read_templates(folder)}
+    return options.changed(**changes) if changes else options
 
 
 def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
@@ -278,7 +280,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
         n_untranscribed=sum(not session.texts[row] for row in between),
         template=used.name,
         template_sha256=used.sha256,
-        options=options,
+        options=options.wording(),
         dialogue="\n".join(f"{turn.speaker}: {turn.text}" for turn in turns),
     )
 

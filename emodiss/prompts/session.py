@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import nearest
-from emodiss.prompts.records import Channel, PromptError, PromptOptions, Turn, Window
+from emodiss.prompts.records import Channel, PromptError, Turn, Window
+from emodiss.settings import PromptsSettings
 
 ROLES = ("therapist", "patient", "other")
 """Roles an utterance may have; anything missing is an unknown role."""
@@ -68,7 +69,7 @@ def clean(text: object) -> str:
 class Session:
     """One session's rows, in order of time, as plain lists; read once for many windows."""
 
-    def __init__(self, table: pd.DataFrame, options: PromptOptions) -> None:
+    def __init__(self, table: pd.DataFrame, options: PromptsSettings) -> None:
         self.options = options
         self.table = self._checked(table)
         n = len(self.table)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import transcript as transcripts
-from emodiss.manifest import language_code
 from emodiss.media import Audio, Media
 from emodiss.timebase import Seconds, Span
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
+from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts

@@ -84,7 +84,7 @@ def tabulate(
         )
     table = conform(pd.DataFrame(rows), SCHEMA)
     table["sentiment"] = _sentiment(table["text"])
-    return conform(dissonance.reflag(table, dissonance.Rule.of(rule)), SCHEMA)
+    return conform(dissonance.reflag(table, rule), SCHEMA)
 
 
 def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
