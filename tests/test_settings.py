@@ -73,7 +73,7 @@ def test_a_changed_group_is_checked_again_and_its_first_form_stays():
         chosen.changed(no_flag="maybe")
     with pytest.raises(SettingsError, match="Did you mean 'no_flag'"):
         chosen.changed(no_flags="keep")
-    with pytest.raises(SettingsError, match="do not go together: windows of 0.5 s are shorter"):
+    with pytest.raises(SettingsError, match=r"do not go together: windows of 0\.5 s are shorter"):
         Settings().speech_affect.changed(window_s=0.5)
 
 
