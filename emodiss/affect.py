@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +26,13 @@ __all__ = [
     "EXPRESSIONS",
     "SCALES",
     "FaceAffect",
+    "FaceAffectModel",
     "Mapped",
     "Scale",
     "ScaleError",
     "SeriesMean",
     "SpeechAffect",
+    "SpeechAffectModel",
     "StatedError",
     "mean_of_series",
     "means_of_series",
@@ -188,3 +191,51 @@ def nearest_label(valence: float, arousal: float) -> str | None:
     if valence >= 0:
         distances[places[:, 0] < 0] = np.inf
     return names[int(np.argmin(distances))]
+
+
+@runtime_checkable
+class FaceAffectModel(Protocol):
+    """Measures expression, valence and arousal of face crops."""
+
+    crop_margin: float
+    """Margin around the detector's box this model was trained with, as a share of its side."""
+    crop_square: bool
+    """Whether the crop is widened to a square before the model resizes it."""
+
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        ...
+
+    @property
+    def scale(self) -> Scale:
+        """Native scale of the raw values."""
+        ...
+
+    def predict(self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> FaceAffect:
+        """Measure n crops, each (H, W, 3) uint8 RGB."""
+        ...
+
+
+@runtime_checkable
+class SpeechAffectModel(Protocol):
+    """Measures valence, arousal and dominance of one utterance."""
+
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        ...
+
+    @property
+    def scale(self) -> Scale:
+        """Native scale of the raw values."""
+        ...
+
+    @property
+    def min_duration_s(self) -> float:
+        """Shortest signal that can be measured, in seconds."""
+        ...
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        """Measure one mono signal, (n,) float in [-1, 1]."""
+        ...

@@ -8,13 +8,19 @@ import functools
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+import types
+import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from emodiss import models
+from emodiss.manifest import VideoRow
+from emodiss.reviews import Review
+from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs.perform import result_type
-from emodiss.settings import Settings
+from emodiss.settings import NAMES, Settings
 from emodiss.stages import BY_NAME, STAGES
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
@@ -42,17 +48,13 @@ RUNS_UP = {
     ("judging", "models"),
     ("role_labels", "models"),
     ("runs", "plots"),
-    ("settings", "affect"),
-    ("settings", "manifest"),
-    ("settings", "prompts"),
 }
 """Arrows that run up today; this list may only shrink."""
 
 MOST_FLOORS = 13
 
 OTHER_MEANING = {
-    *("label_roles.min_confidence", "link.min_confidence", "link_with_counts.min_confidence"),
-    *("link.across_cuts", "link_with_counts.across_cuts"),  # drift: the setting is True
+    "label_roles.min_confidence",
     "__init__.channels",
     "__init__.batch_size",
     "__init__.min_speakers",
@@ -103,6 +105,7 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     expected = set(stage.reads)
     expected |= {"model"} if stage.model else set()
     expected |= {"settings"} if stage.settings else set()
+    expected |= {dotted.partition(".")[2] for dotted in stage.also}
     expected |= {"row"} if stage.row else set()
     expected |= {"source"} if stage.source else set()
     expected |= {"reviews"} if stage.reviews else set()
@@ -110,6 +113,50 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     assert set(parameters) == expected
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert result_type(stage.name) is not None
+
+
+PROTOCOLS = {
+    "asr": models.Transcriber,
+    "aligner": models.Aligner,
+    "diarizer": models.Diarizer,
+    "faces": models.FaceDetector,
+    "active_speaker": models.ActiveSpeaker,
+    "speech_affect": models.SpeechAffectModel,
+    "face_affect": models.FaceAffectModel,
+}
+"""What a stage asks of the model of each task."""
+
+
+def without_none(hint: object) -> object:
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    return parts[0] if isinstance(hint, types.UnionType) and len(parts) == 1 else hint
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
+def test_the_types_of_a_stage_fit_its_row(stage):
+    hints = typing.get_type_hints(stage.load())
+    for name in stage.reads:
+        made = BY_NAME[name]
+        skippable = made.model or made.unless or made.only_if or made.off
+        # A stage that reads one that may be skipped gets None then.
+        assert without_none(hints[name]) == result_type(name), name
+        assert hints[name] == result_type(name) or skippable, name
+    if stage.settings:
+        assert hints["settings"] is Settings.model_fields[stage.settings].annotation
+    for dotted in stage.also:
+        group, _, name = dotted.partition(".")
+        assert hints[name] is Settings.model_fields[group].annotation.model_fields[name].annotation
+    if stage.model:
+        assert hints["model"] is PROTOCOLS[stage.model]
+    if stage.row:
+        assert hints["row"] is VideoRow
+        assert set(stage.row) <= set(VideoRow.model_fields)
+    if stage.source:
+        assert hints["source"] is Path
+    if stage.reviews:
+        assert hints["reviews"] == Sequence[Review]
+    if stage.role_labels:
+        assert hints["role_labels"] == Sequence[RoleLabel]
 
 
 def test_stages_read_only_what_earlier_ones_make():
@@ -122,7 +169,8 @@ def test_stages_read_only_what_earlier_ones_make():
 
 def test_stages_name_settings_and_tasks_that_exist():
     for stage in STAGES:
-        assert set(stage.settings) <= set(Settings.model_fields), stage.name
+        assert stage.settings is None or stage.settings in Settings.model_fields, stage.name
+        assert {*stage.also, *stage.apart} <= set(NAMES), stage.name
         if stage.model:
             assert stage.model in type(Settings().models).model_fields
 

@@ -26,12 +26,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.manifest import Role
+from emodiss.manifest import Role, VideoRow
 from emodiss.reviews import Review, reviewed_roles
 from emodiss.reviews.role_labels import RoleLabel, holds
 from emodiss.transcript import Transcript, Utterance
@@ -191,7 +191,7 @@ class Coefficients:
 def assign(
     *,
     wording: Transcript,
-    row: Any,
+    row: VideoRow,
     reviews: Sequence[Review],
     role_labels: Sequence[RoleLabel],
 ) -> Roles:
