@@ -46,6 +46,11 @@ class TimeError(EmodissError, ValueError):
     code = "time"
 
 
+def utterance_id(index: int) -> str:
+    """Name the utterance at a position, counted from 0: `u0001` is the first."""
+    return f"u{index + 1:04d}"
+
+
 def parse_time(text: str) -> float:
     """Read one time.
 

@@ -26,6 +26,26 @@ Side = Literal["left", "right", "none"]
 FaceChoice = Side | tuple[int, ...]
 """Whose face is whose, as a person states it: a side, or numbers of face tracks."""
 
+RoleSource = Literal["review", "manifest", "language_model", "classifier"]
+"""Who said which part a voice plays; the first two are people."""
+
+BindingSource = Literal["measured", "manifest", "setting"]
+"""Who said whose face is whose; the last two are people."""
+
+TRANSCRIPT_FORMATS: Final = {
+    "stm": "stm",
+    "vtt": "vtt",
+    "srt": "srt",
+    "json": "json",
+    "json3": "json",
+    "csv": "csv",
+    "tsv": "csv",
+}
+"""Suffixes of transcript files and their formats, in the order they are looked for beside media."""
+
+CAPTION_SUFFIXES: Final = ("json3", "vtt", "srt")
+"""Those of captions that come with a video: word by word, with some word times, without."""
+
 _ROLE_SYNONYMS: dict[str, Role] = {
     "therapist": "therapist",
     "counselor": "therapist",
@@ -111,6 +131,27 @@ REASONS: Final[dict[str, str]] = {
     "role:unknown": "the part in the conversation is not known",
 }
 """Why a measure is missing, `channel:status` as in the tables, in words."""
+
+
+IN_PROMPTS: Final[dict[str, str]] = {
+    "speech:no_audio": "not recorded",
+    "speech:too_short": "too short to tell",
+    "speech:silent": "not audible",
+    "speech:overlap": "covered by another voice",
+    "face:no_video": "not recorded",
+    "face:off_screen": "not visible",
+    "face:too_small": "too small to tell",
+    "face:too_few_frames": "visible too briefly to tell",
+    "face:unbound": "not identified",
+}
+"""The same in few words, as a prompt says it of a channel."""
+
+
+def statuses(channel: str) -> tuple[str, ...]:
+    """Return what the status of a channel may be: `ok`, or why its measure is missing."""
+    # Low coverage is no fault of a measure: it keeps one from being compared.
+    codes = [code.partition(":") for code in REASONS if code != "face:low_coverage"]
+    return ("ok", *(status for of, _, status in codes if of == channel))
 
 
 def reason_words(reason: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from emodiss.faces import FaceBoxes, appearance, likeness, link, stages as video
 from emodiss.media import probe
-from emodiss.settings import FacesSettings, TracksSettings
+from emodiss.settings import Settings
 from tests import make
 
 pytest.importorskip("filterpy")
@@ -67,14 +65,12 @@ def filmed(tmp_path, *shots: np.ndarray, frames: int = 30, **changes):
         tmp_path / "cuts.mp4",
         frames=[picture for picture in shots for _ in range(frames)],
     )
-    media = probe(
-        source=path,
-        row=SimpleNamespace(start=None, end=None),
-        settings=SimpleNamespace(allow_truncated=False),
+    chosen = Settings()
+    media = probe(source=path, row=make.VIDEO, settings=chosen.media)
+    seen = video.detect(source=path, media=media, model=SkinFinder(), settings=chosen.faces)
+    tracks = video.follow(
+        faces=seen, settings=chosen.tracks.changed(**changes), min_score=chosen.faces.min_score
     )
-    settings = {"faces": FacesSettings(), "tracks": TracksSettings(**changes)}  # pyright: ignore
-    seen = video.detect(source=path, media=media, model=SkinFinder(), settings=settings)
-    tracks = video.follow(faces=seen, settings=settings)
     length = frames / 25
     return seen, [
         ([int((part.first_tick / 30 + 0.1) // length) for part in track.fragments], track)

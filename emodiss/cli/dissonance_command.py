@@ -142,7 +142,7 @@ def _summary(flagged: pd.DataFrame, rule: DissonanceSettings, found: Overview) -
         return record and {name: output.plain(value) for name, value in asdict(record).items()}
 
     return {
-        "rule": asdict(rule),
+        "rule": rule.model_dump(),
         "threshold": output.plain(found.threshold),
         "utterances": found.n,
         "determined": found.n_determined,

@@ -166,7 +166,7 @@ def tiers(utterances: Sequence[Item]) -> list[Tier]:
     voices: list[tuple[str, Role | None]] = list(
         dict.fromkeys((item.speaker, item.role) for item in utterances)
     )
-    order = ("therapist", "patient", "other", None)
+    order = (*ROLES, None)
     voices.sort(key=lambda voice: order.index(voice[1]))
     found: list[Tier] = []
     for speaker, role in voices:

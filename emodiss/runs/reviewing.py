@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from emodiss import timebase
 from emodiss.errors import RunError, nearest
 from emodiss.reviews import Place, Review, find_utterance, find_voice, in_force, now, voices
 from emodiss.reviews.audits import Judged
@@ -76,7 +77,7 @@ class Session:
         RunError
             If there is none of this id.
         """
-        ids = [f"u{n + 1:04d}" for n in range(len(self.draft.utterances))]
+        ids = [timebase.utterance_id(n) for n in range(len(self.draft.utterances))]
         if utterance_id not in ids:
             raise RunError(
                 f"Video '{self.video}' has no utterance '{utterance_id}'.",
@@ -218,7 +219,7 @@ class Session:
         index = find_utterance(review.of[0], self.draft.utterances)
         if index is None:
             return f"{review.of[0].start:.2f} s", False
-        return f"u{index + 1:04d}", True
+        return timebase.utterance_id(index), True
 
     def verdicts(self) -> list[Judged]:
         """Return the verdicts in force, for `emodiss.reviews.audits.score`."""

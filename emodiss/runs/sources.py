@@ -20,9 +20,7 @@ from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch, hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs.store import Outcome, Store, write_atomically
-
-CAPTION_SUFFIXES = ("json3", "vtt", "srt")
-"""Formats of fetched captions: word by word, with word times here and there, without."""
+from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
 """Stands for the content of a file that is named and not there."""

@@ -10,14 +10,10 @@ from emodiss.affect import EXPRESSIONS
 from emodiss.errors import EmodissError
 from emodiss.tabular import Column
 from emodiss.utterances.looks import PARTS
+from emodiss.vocabulary import ROLES, BindingSource, RoleSource, statuses
 
-SPEECH_STATUSES = ("ok", "no_audio", "too_short", "silent", "overlap")
-FACE_STATUSES = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
-LISTENER_STATUSES = (
-    *("ok", "not_measured", "no_video", "off_screen", "unbound", "talking"),
-    *("too_small", "too_few_frames"),
-)
-ROLE_CHOICES = ("therapist", "patient", "other")
+SPEECH_STATUSES, FACE_STATUSES = statuses("speech"), statuses("face")
+LISTENER_STATUSES = statuses("listener")
 TIMINGS = ("aligned", "attention", "interpolated", "given", "detected")
 
 _ID, _TEXT, _NUMBER, _COUNT, _FLAG = "text", "text", "number", "count", "flag"
@@ -39,12 +35,12 @@ SCHEMA: tuple[Column, ...] = (
     Column("start", _NUMBER, "begin, seconds from media start", 0.0),
     Column("end", _NUMBER, "end, seconds from media start; not part of the utterance", 0.0),
     Column("speaker", _TEXT, "label of the voice"),
-    Column("role", _TEXT, "part in the conversation; missing when not known", choices=ROLE_CHOICES),
+    Column("role", _TEXT, "part in the conversation; missing when not known", choices=ROLES),
     Column(
         "role_source",
         _TEXT,
         "who said so: `review` and `manifest` (a person), `language_model`, `classifier`",
-        choices=("review", "manifest", "language_model", "classifier"),
+        choices=get_args(RoleSource),
     ),
     Column(
         "role_confidence",
@@ -72,7 +68,7 @@ SCHEMA: tuple[Column, ...] = (
         _TEXT,
         "who gave the voice its face: `measured`, or a person by `manifest` or `setting`; missing "
         "when nobody could",
-        choices=("measured", "manifest", "setting"),
+        choices=get_args(BindingSource),
     ),
     Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),
     Column(

@@ -14,7 +14,7 @@ from emodiss.manifest import VideoRow
 from emodiss.people import People
 from emodiss.people.roles import Roles
 from emodiss.settings import DissonanceSettings
-from emodiss.timebase import CLOCK_FPS
+from emodiss.timebase import CLOCK_FPS, utterance_id
 from emodiss.transcript import Transcript
 from emodiss.utterances.listeners import ListenerMeasures
 from emodiss.utterances.looks import PARTS, FaceFrames
@@ -66,7 +66,7 @@ def tabulate(
         rows.append(
             {
                 "video_id": row.id,
-                "utterance_id": f"u{i + 1:04d}",
+                "utterance_id": utterance_id(i),
                 "start": utterance.start,
                 "end": utterance.end,
                 "speaker": utterance.speaker,
