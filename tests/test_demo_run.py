@@ -337,7 +337,7 @@ def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, run, tmp
     first = json.loads(call(*asked))["last_command"]
     assert (first["answered_now"], first["requests"]) == (1, 1)
     (prompt,) = [p for p in emodiss.load(folder).prompts if p["condition"] == "discrete"]
-    (reply,) = emodiss.load(folder).responses.to_dict("records")
+    (reply,) = emodiss.study.Study(emodiss.load(folder)).responses.to_dict("records")
     assert reply["model"] == TOY and reply["response"].strip()
     again = json.loads(call(*asked))["last_command"]
     assert (again["answered_before"], again["requests"]) == (1, 0)
@@ -359,7 +359,7 @@ def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, run, tmp
     ]))  # fmt: skip
     call("judge", folder, "--local", TOY, "--criterion", "empathy", "--steps", steps,
          "--max-tokens", 3, "--quiet")  # fmt: skip
-    (score,) = emodiss.load(folder).judgements.to_dict("records")
+    (score,) = emodiss.study.Study(emodiss.load(folder)).judgements.to_dict("records")
     assert (score["judge"], score["mode"]) == (TOY, "logprob")
     if score["status"] == "ok":
         assert 1 <= score["score"] <= 5 and 0 < score["mass"] <= 1

@@ -15,14 +15,15 @@ from emodiss.cli import (
     ask_commands,
     corpus_commands,
     dissonance_command,
+    evaluate,
     export_command,
     judge_commands,
     label_command,
     people_command,
-    rating_commands,
-    review_commands,
+    review as review_commands,
     run_commands,
     show_commands,
+    study,
 )
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ app.command("fetch")(corpus_commands.fetch)
 app.command("curate")(corpus_commands.curate)
 app.command("intervene")(ask_commands.intervene)
 app.command("judge")(judge_commands.judge)
-app.command("study")(rating_commands.study)
-app.command("evaluate")(rating_commands.evaluate)
+app.command("study")(study.study)
+app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(show_commands.settings)
 app.command("label-roles")(label_command.label_roles)
 app.command("export")(export_command.export)

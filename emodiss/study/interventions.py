@@ -1,26 +1,22 @@
-"""A run's interventions on disk: appended one by one, whole after a kill, in order at the end."""
+"""A run's interventions on disk: added one by one, in order at the end."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.runs import jsonlines
-from emodiss.runs.jsonlines import Line
-from emodiss.runs.store import write_atomically, write_json
+from emodiss.runs import layout
+from emodiss.runs.files import write_json
+from emodiss.runs.journal import Journal, Line, canonical
 
 
 @dataclass(frozen=True, slots=True)
 class InterventionFile:
-    """`interventions.jsonl` of a run folder, the prompts that were asked, and the bill.
+    """Answers of a run folder, the prompts that were asked, and the bill.
 
-    Parameters
-    ----------
-    root
-        The run folder. Written to only by who holds its lock.
+    Who writes holds the lock of the run folder.
     """
 
     root: Path
@@ -28,52 +24,30 @@ class InterventionFile:
     @property
     def path(self) -> Path:
         """One line per prompt, model and sample."""
-        return self.root / "interventions.jsonl"
+        return self.root / layout.INTERVENTIONS
 
     @property
-    def prompts_path(self) -> Path:
-        """The prompts as they were asked, one line each; a line's `sha256` is what answers name."""
-        return self.root / "asked_prompts.jsonl"
+    def answers(self) -> Journal[Line]:
+        """What stands in `path`."""
+        return Journal(self.path, next_step=_advice(self.path))
 
     @property
-    def ledger_path(self) -> Path:
-        """Tokens and cost."""
-        return self.root / "chat_ledger.json"
+    def prompts(self) -> Journal[Line]:
+        """The prompts as they were asked; a line's `sha256` is what answers name."""
+        path = self.root / layout.ASKED_PROMPTS
+        return Journal(path, next_step=_advice(path))
 
     def read(self) -> list[Line]:
-        """Return all lines; [] when there are none. A last line torn by a kill is left out.
-
-        Raises
-        ------
-        RunError
-            If a line before the last one cannot be read.
-        """
-        return _read(self.path)
+        """Return all answers."""
+        return self.answers.read()
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line and force it to the disk.
-
-        Parameters
-        ----------
-        line
-            As `Answer.to_dict` gives it.
-        """
-        jsonlines.append(self.path, [line])
-
-    def mend(self) -> None:
-        """Cut off a last line that was torn by a kill, so that the next one starts afresh."""
-        jsonlines.mend(self.path)
+        """Add an answer, as `Answer.to_dict` gives it."""
+        self.answers.append([dict(line)])
 
     def sort(self, videos: Sequence[str]) -> None:
-        """Bring the lines into their order: model, video, window, condition, sample.
-
-        Parameters
-        ----------
-        videos
-            Ids in the manifest's order.
-        """
+        """Bring the answers into order: model, video as in the manifest, window, condition."""
         place = {video: index for index, video in enumerate(videos)}
-        lines = {line["request_sha256"]: line for line in self.read()}
 
         def order(line: Line) -> tuple[Any, ...]:
             window = [str(name).rjust(12) for name in line["window"]]
@@ -88,46 +62,26 @@ class InterventionFile:
                 line["request_sha256"],
             )
 
-        _write(self.path, sorted(lines.values(), key=order))
+        self.answers.upsert([], key=lambda line: line["request_sha256"], order=order)
 
     def keep_prompts(self, prompts: Iterable[Mapping[str, Any]]) -> None:
-        """Keep the prompts that are asked, beside those asked before.
-
-        Parameters
-        ----------
-        prompts
-            As `Prompt.to_dict` gives them.
-        """
-        jsonlines.mend(self.prompts_path)
-        kept = {json.dumps(line, sort_keys=True): line for line in _read(self.prompts_path)}
-        kept.update({json.dumps(line, sort_keys=True): dict(line) for line in prompts})
-        _write(self.prompts_path, kept.values())
+        """Keep the prompts that are asked, beside those asked before."""
+        self.prompts.upsert([dict(line) for line in prompts], key=canonical)
 
     def write_ledger(self, record: Mapping[str, Any]) -> None:
-        """Write the bill.
+        """Write the bill."""
+        write_json(self.root / layout.CHAT_LEDGER, record)
 
-        Parameters
-        ----------
-        record
-            Plain values.
-        """
-        write_json(self.ledger_path, record)
+
+def _advice(path: Path) -> str:
+    return f"Take the line out, or move {path.name} away; cached answers are free."
 
 
 def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Add up what answers took, by model and place.
+    """Add up what answers took, by the identity of the model.
 
-    Parameters
-    ----------
-    lines
-        Of `interventions.jsonl`.
-
-    Returns
-    -------
-    dict
-        Identity to counts. An answer that several conditions share counts once, and as `shared`
-        for each further one. Answers from the cache are counted and cost nothing again;
-        `cost_usd` is None when the cost of any other answer is unknown.
+    An answer that several conditions share counts once, and as `shared` for each further one.
+    Answers from the cache cost nothing again; `cost_usd` is None when that of another is unknown.
     """
     found: dict[str, dict[str, Any]] = {}
     for line in lines:
@@ -169,13 +123,3 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         known = round(total["cost_usd"], 9)
         total["cost_usd"] = None if total["answers_of_unknown_cost"] else known
     return found
-
-
-def _read(path: Path) -> list[Line]:
-    advice = f"Take the line out, or move {path.name} away; cached answers are free."
-    return jsonlines.read(path, next_step=advice)
-
-
-def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    write_atomically(path, text.encode())

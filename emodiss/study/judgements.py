@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
-from emodiss.runs import jsonlines
-from emodiss.runs.store import write_atomically, write_json
+from emodiss.runs import layout
+from emodiss.runs.files import write_json
+from emodiss.runs.journal import TableJournal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_AGAIN = "Run 'emodiss intervene' again; cached answers are free."
 _KEY = ("judge", "criterion", "item", "scale_order")
 
 
 @dataclass(frozen=True, slots=True)
 class JudgementFile:
-    """`judgements.csv` of a run folder, the steps judges went by, and the bill.
+    """Scores of a run folder, the steps judges went by, and the bill.
 
-    Parameters
-    ----------
-    root
-        The run folder. Written to only by who holds its lock.
+    Who writes holds the lock of the run folder.
     """
 
     root: Path
@@ -33,17 +32,12 @@ class JudgementFile:
     @property
     def path(self) -> Path:
         """One line per judge, criterion, item and order of the scale."""
-        return self.root / "judgements.csv"
+        return self.root / layout.JUDGEMENTS
 
     @property
     def steps_path(self) -> Path:
         """Evaluation steps, one set for all judges, so that their scores can be compared."""
-        return self.root / "judge_steps.json"
-
-    @property
-    def ledger_path(self) -> Path:
-        """Tokens and cost of the last command."""
-        return self.root / "judge_ledger.json"
+        return self.root / layout.JUDGE_STEPS
 
     def read(self) -> pd.DataFrame | None:
         """Return all judgements, None when there are none.
@@ -71,66 +65,18 @@ class JudgementFile:
         return table
 
     def keep(self, table: pd.DataFrame) -> int:
-        """Add judgements; those of the same judge on the same question are replaced.
-
-        Parameters
-        ----------
-        table
-            As `emodiss.judging.judge` returns it.
-
-        Returns
-        -------
-        int
-            How many earlier ones were replaced.
-        """
-        import pandas as pd
-
-        new = table.assign(item=table["item"].astype("str"))
-        earlier = self.read()
-        replaced = 0
-        if earlier is not None:
-            again = pd.MultiIndex.from_frame(earlier[list(_KEY)]).isin(
-                pd.MultiIndex.from_frame(new[list(_KEY)])
-            )
-            replaced = int(again.sum())
-            new = pd.concat([earlier[~again], new], ignore_index=True)
-        new = new.sort_values(list(_KEY), ignore_index=True, kind="stable")
-        text = new.to_csv(index=False, lineterminator="\n")
-        write_atomically(self.path, text.encode())
-        return replaced
+        """Add judgements; those of the same judge on the same question go, and are counted."""
+        self.read()  # a file that is something else is not overwritten
+        text = table.to_csv(index=False, lineterminator="\n")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        return TableJournal[dict[str, str]](self.path, columns=tuple(table.columns)).upsert(
+            rows, key=_key, order=_key
+        )
 
     def write_ledger(self, record: Mapping[str, Any]) -> None:
-        """Write the bill.
-
-        Parameters
-        ----------
-        record
-            Plain values.
-        """
-        write_json(self.ledger_path, record)
+        """Write the bill of the last command."""
+        write_json(self.root / layout.JUDGE_LEDGER, record)
 
 
-def responses(root: Path) -> pd.DataFrame:
-    """Return what there is to judge in a run: `emodiss.interventions.responses`.
-
-    Parameters
-    ----------
-    root
-        The run folder.
-
-    Raises
-    ------
-    RunError, InterventionError
-        If there are no interventions, or a line cannot be read.
-    """
-    from emodiss import interventions
-    from emodiss.runs.interventions import InterventionFile
-
-    file = InterventionFile(root)
-    lines = file.read()
-    if not lines:
-        raise RunError(
-            f"The run '{root.name}' has no interventions yet.",
-            next_step="Ask a model for them: emodiss intervene.",
-        )
-    return interventions.responses(lines, jsonlines.read(file.prompts_path, next_step=_AGAIN))
+def _key(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in _KEY)
