@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from emodiss import (
         affect as affect,
-        audits as audits,
         corpus as corpus,
         demo as demo,
         dissonance as dissonance,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
         ratings as ratings,
         reviews as reviews,
         role_labels as role_labels,
-        roles as roles,
         settings as settings,
         statistics as statistics,
         study as study,
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affect",
-    "audits",
     "corpus",
     "demo",
     "dissonance",
@@ -63,7 +60,6 @@ _MODULES = (
     "ratings",
     "reviews",
     "role_labels",
-    "roles",
     "settings",
     "statistics",
     "study",

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from emodiss.answers import json_of, unwrapped
-from emodiss.manifest import ROLES, Role
+from emodiss.manifest import ROLES
+from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:
@@ -26,62 +27,10 @@ if TYPE_CHECKING:
     from emodiss.models.chat import ChatModel, ChatParams
 
 MIN_CONFIDENCE = 0.8
-"""Below it a model's role is not used; the same as for the classifier in `emodiss.roles`."""
-
-MIN_QUOTED_WORDS = 3
-"""A shorter quotation occurs by chance."""
+"""Below it a model's role is not used; the same as for the classifier in `emodiss.people.roles`."""
 
 MAX_WORDS = 8000
 """Words of a session that are shown, from its beginning: about 11,000 tokens of English."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoleLabel:
-    """What a language model makes of one voice.
-
-    Parameters
-    ----------
-    speaker
-        Label of the voice.
-    role
-        None where it abstains, or is not believed.
-    confidence
-        In [0, 1], as the model stated it; NaN when it stated none.
-    quotes
-        Words of this voice that the model rests on and that were found in the transcript.
-    reason
-        Why there is no role: `abstained`, `unparsable`, `not_answered`, `unsupported` (no
-        quotation holds), `too_unsure`, `two_therapists`; empty otherwise.
-    """
-
-    speaker: str
-    role: Role | None
-    confidence: float
-    quotes: tuple[str, ...] = ()
-    reason: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; a missing confidence is None."""
-        unknown = math.isnan(self.confidence)
-        return {**asdict(self), "confidence": None if unknown else self.confidence}
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> RoleLabel:
-        """Read back what `to_dict` wrote.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If it is no such record.
-        """
-        stated = record["confidence"]
-        return cls(
-            record["speaker"],
-            record["role"],
-            math.nan if stated is None else float(stated),
-            tuple(record["quotes"]),
-            record["reason"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,21 +218,6 @@ def read_answer(
     return tuple(labels)
 
 
-def holds(label: RoleLabel, utterances: Iterable[Utterance]) -> bool:
-    """Whether a label still rests on words that its voice says.
-
-    Parameters
-    ----------
-    label
-        From an earlier transcript, perhaps: labels of voices may have changed places since.
-    utterances
-        As they stand now.
-    """
-    return bool(label.quotes) and all(
-        _occurs(quote, label.speaker, utterances) for quote in label.quotes
-    )
-
-
 def unredacted(
     labels: Iterable[RoleLabel], shown: Sequence[Utterance], utterances: Sequence[Utterance]
 ) -> tuple[RoleLabel, ...]:
@@ -342,38 +276,13 @@ def _label(
     found = tuple(
         _one_line(quote)
         for quote in quotes
-        if isinstance(quote, str) and _occurs(quote, speaker, utterances)
+        if isinstance(quote, str) and occurs(quote, speaker, utterances)
     )
     if not found:
         return RoleLabel(speaker, None, float(stated), (), "unsupported")
     if stated < min_confidence:
         return RoleLabel(speaker, None, float(stated), found, "too_unsure")
     return RoleLabel(speaker, role, float(stated), found)
-
-
-_EDGE = re.compile(r"^[^\w]+|[^\w]+$")
-
-
-def _words(text: str) -> list[str]:
-    plain = text.casefold().replace("\u2019", "'")
-    return [word for part in plain.split() if (word := _EDGE.sub("", part))]
-
-
-def _occurs(quote: str, speaker: str, utterances: Iterable[Utterance]) -> bool:
-    """Whether a voice says these words in a row, punctuation and case aside."""
-    sought = _words(quote)
-    if not sought:
-        return False
-    for u in utterances:
-        if u.speaker != speaker:
-            continue
-        said = _words(u.text)
-        if len(sought) < MIN_QUOTED_WORDS and len(sought) < len(said):
-            continue
-        n = len(sought)
-        if any(said[i : i + n] == sought for i in range(len(said) - n + 1)):
-            return True
-    return False
 
 
 _STAND_IN = re.compile(r"\bname\d*")
@@ -383,15 +292,15 @@ def _as_said(
     quote: str, speaker: str, shown: Sequence[Utterance], utterances: Sequence[Utterance]
 ) -> str:
     """Put the words that were said for the stand-ins of a quotation; a name may be several."""
-    sought = _words(quote)
+    sought = words(quote)
     if not _STAND_IN.search(" ".join(sought)):
         return quote
     hidden, u = next(
         pair
         for pair in zip(shown, utterances, strict=True)
-        if pair[0].speaker == speaker and _occurs(quote, speaker, pair[:1])
+        if pair[0].speaker == speaker and occurs(quote, speaker, pair[:1])
     )
-    seen, said = _words(hidden.text), _words(u.text)
+    seen, said = words(hidden.text), words(u.text)
     at: list[int] = []  # where each word that was seen begins in what was said
     for word in seen:
         after = at[-1] + 1 if at else 0

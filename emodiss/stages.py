@@ -86,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=2),
     Stage(
         "recognition",
-        "emodiss.speech:recognise",
+        "emodiss.transcript.stages:recognise",
         reads=("audio",),
         model="asr",
         settings=("transcript",),
@@ -96,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "words",
-        "emodiss.speech:time_words",
+        "emodiss.transcript.stages:time_words",
         reads=("audio", "recognition"),
         model="aligner",
         settings=("transcript",),
@@ -105,7 +105,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "turns",
-        "emodiss.speech:diarize",
+        "emodiss.transcript.stages:diarize",
         reads=("audio",),
         model="diarizer",
         settings=("transcript",),
@@ -113,7 +113,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "alignment",
-        "emodiss.speech:align",
+        "emodiss.transcript.stages:align",
         reads=("media", "audio"),
         model="aligner",
         settings=("transcript",),
@@ -123,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "draft",
-        "emodiss.speech:assemble",
+        "emodiss.transcript.stages:assemble",
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings=("transcript",),
         row=("transcript",),
@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)),
     Stage(
         "roles",
-        "emodiss.roles:assign",
+        "emodiss.people.roles:assign",
         reads=("wording",),
         row=("roles",),
         reviews=("role",),
@@ -144,7 +144,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "faces",
-        "emodiss.video:detect",
+        "emodiss.faces.stages:detect",
         reads=("media",),
         model="faces",
         # `media` is in the key through what it reads; settings of tracks cost no second detection.
@@ -154,7 +154,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "tracks",
-        "emodiss.video:follow",
+        "emodiss.faces.stages:follow",
         reads=("faces",),
         settings=("tracks", "faces"),
         version=3,

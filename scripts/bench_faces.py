@@ -28,10 +28,9 @@ from typing import Any
 import numpy as np
 from bench_clip import FPS, Frame, cpu_seconds, moving_heads, write_clip
 
-from emodiss.faces import FaceBoxes
+from emodiss.faces import FaceBoxes, iou
 from emodiss.models.faces_facenet import ReferenceMtcnn
 from emodiss.models.faces_mtcnn import MtcnnDetector
-from emodiss.tracks import iou
 
 APPROXIMATIONS: tuple[dict[str, Any], ...] = (
     {"faces.min_face": 40},
@@ -97,7 +96,7 @@ class Watched:
     """The tracked faces of a clip under some settings, what they cost, and how they look."""
 
     def __init__(self, clip: Path, media: Any, changes: dict[str, Any]) -> None:
-        from emodiss import video
+        from emodiss.faces import stages as video
         from emodiss.models import catalog
         from emodiss.settings import resolve
 

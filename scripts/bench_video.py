@@ -77,8 +77,7 @@ class Clip:
 
     def transcript(self) -> Any:
         """Say it as the pipeline does."""
-        from emodiss.speech import Transcript
-        from emodiss.transcript import Utterance
+        from emodiss.transcript import Transcript, Utterance
 
         spoken = tuple(Utterance(start, end, who, "words") for who, start, end in self.turns)
         return Transcript(spoken, "given")
@@ -102,9 +101,9 @@ def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:
     import torch
     from facenet_pytorch import MTCNN
 
+    from emodiss.faces import sort
     from emodiss.models.emonet_network import EmoNet
     from emodiss.models.face_affect_emonet import read_weights
-    from emodiss.tracks import sort
 
     torch.set_num_threads(threads)
     detector = MTCNN(keep_all=True)
@@ -145,7 +144,7 @@ def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:
 
 def ours(clip: Clip, detector: Any, face_model: Any, settings: Any) -> tuple[list[Any], Any]:
     """Run the project's stages; means per utterance, and CPU seconds and faces per stage."""
-    from emodiss import video
+    from emodiss.faces import stages as video
     from emodiss.utterances import measure_faces
 
     kept: dict[str, Any] = {}

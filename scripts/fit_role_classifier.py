@@ -21,7 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.roles import FEATURES, MIN_CONFIDENCE, Coefficients, Counts, count_features, score
+from emodiss.people.roles import (
+    FEATURES,
+    MIN_CONFIDENCE,
+    Coefficients,
+    Counts,
+    count_features,
+    score,
+)
 from emodiss.transcript import Utterance, read_annomi
 
 PSEUDO_COUNT = 4.0

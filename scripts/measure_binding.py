@@ -28,14 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss import demo, people, presets, video
+from emodiss import demo, people, presets
+from emodiss.faces import Tracks, stages as video
 from emodiss.media import Audio, Media, decode_audio, probe
 from emodiss.models import catalog
 from emodiss.people import Binding, MouthMotion, Mouths, TalkScores, evidence, series
 from emodiss.settings import resolve
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance, with_overlap
-from emodiss.video import Tracks
+from emodiss.transcript import Transcript, Utterance, with_overlap
 
 EVERYWHERE = (0.0, 0.0, 1e9, 1e9)
 THRESHOLDS = (0.90, 0.93, 0.95, 0.97, 0.99)

@@ -16,7 +16,7 @@ from emodiss.stages import BY_NAME, STAGES
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
-SERVICES = ("models", "runs", "plots", "web", "cli", "exports", "demo")
+SERVICES = ("models", "runs", "study", "corpus", "plots", "web", "cli", "exports", "demo")
 """Packages with state, weights or pictures; no noun may import them."""
 
 HEAVY = ("torch", "cv2", "av", "matplotlib", "ray", "whisperx", "onnxruntime", "sklearn", "openai")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.audits import COLUMNS, AuditError, Judged, draw, read_sheet, score
+from emodiss.reviews.audits import COLUMNS, AuditError, Judged, read_sheet, sample, score
 
 
 def run_table(n_sessions: int = 30) -> pd.DataFrame:
@@ -32,43 +32,43 @@ def run_table(n_sessions: int = 30) -> pd.DataFrame:
 
 
 def test_ten_percent_of_the_sessions_are_drawn_whole() -> None:
-    sheet = draw(run_table(), share=0.1, seed=0)
+    sheet = sample(run_table(), share=0.1, seed=0)
     assert list(sheet.columns) == list(COLUMNS)
     assert sheet["video_id"].nunique() == 3  # 0.1 of 30, not 4 for a rounding of 0.1
     assert len(sheet) == 6  # one row per voice
     assert set(sheet["n_utterances"]) == {2}
     assert set(sheet["verdict"]) == {""}
     assert sheet["text"].iloc[0] == "words of 0 / words of 2"
-    assert draw(run_table(31), share=0.1)["video_id"].nunique() == 4  # at least the share
+    assert sample(run_table(31), share=0.1)["video_id"].nunique() == 4  # at least the share
 
 
 def test_the_seed_decides_and_the_order_of_the_manifest_does_not() -> None:
     table = run_table()
-    one = draw(table, seed=3)
-    pd.testing.assert_frame_equal(one, draw(table, seed=3))
-    other = draw(table.sort_values("video_id", kind="stable"), seed=3)
+    one = sample(table, seed=3)
+    pd.testing.assert_frame_equal(one, sample(table, seed=3))
+    other = sample(table.sort_values("video_id", kind="stable"), seed=3)
     assert set(one["video_id"]) == set(other["video_id"])
-    assert {tuple(draw(table, seed=s)["video_id"]) for s in range(20)} != {tuple(one["video_id"])}
+    assert {tuple(sample(table, seed=s)["video_id"]) for s in range(20)} != {tuple(one["video_id"])}
 
 
 def test_every_session_can_be_drawn() -> None:
-    drawn = {v for s in range(200) for v in draw(run_table(), seed=s)["video_id"]}
+    drawn = {v for s in range(200) for v in sample(run_table(), seed=s)["video_id"]}
     assert len(drawn) == 30
 
 
 def test_utterances_may_be_the_unit() -> None:
-    sheet = draw(run_table(), share=0.05, unit="utterance", seed=1)
+    sheet = sample(run_table(), share=0.05, unit="utterance", seed=1)
     assert len(sheet) == 6  # of 120
     assert sheet["utterance_id"].str.fullmatch(r"u\d{4}").all()
 
 
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(AuditError, match="share"):
-        draw(run_table(), share=0.0)
+        sample(run_table(), share=0.0)
     with pytest.raises(AuditError, match="unit 'sentence'"):
-        draw(run_table(), unit="sentence")  # type: ignore[arg-type]
+        sample(run_table(), unit="sentence")  # type: ignore[arg-type]
     with pytest.raises(AuditError, match="nothing to draw"):
-        draw(run_table().iloc[:0])
+        sample(run_table().iloc[:0])
 
 
 def judged(*verdicts: bool | None, video: str = "v") -> list[Judged]:

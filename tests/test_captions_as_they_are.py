@@ -171,8 +171,8 @@ def test_heads_are_read_in_a_table_without_a_column_of_voices(tmp_path):
 def assembled(tmp_path, content, *, duration, start=0.0, end=None, name="x.srt"):
     from types import SimpleNamespace
 
-    from emodiss import speech
     from emodiss.settings import TranscriptSettings
+    from emodiss.transcript import stages as speech
 
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 import emodiss
-from emodiss import fetch
 from emodiss.corpus import (
     count_licences,
     licences,
@@ -24,6 +23,7 @@ from emodiss.corpus import (
 )
 from emodiss.corpus.licences import summary
 from emodiss.judging import COLUMNS
+from emodiss.media import fetch
 from emodiss.runs.store import Outcome
 
 

@@ -7,11 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from emodiss import video
-from emodiss.faces import FaceBoxes, appearance, likeness
+from emodiss.faces import FaceBoxes, appearance, likeness, link, link_with_counts, stages as video
 from emodiss.media import probe
 from emodiss.settings import FacesSettings, TracksSettings
-from emodiss.tracks import link, link_with_counts
 from tests import make
 
 pytest.importorskip("filterpy")

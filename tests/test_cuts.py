@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("scenedetect")
 
-from emodiss.cuts import CUT_THRESHOLD, MIN_SHOT_S, CutFinder
+from emodiss.media.cuts import CUT_THRESHOLD, MIN_SHOT_S, CutFinder
 
 
 def shot(colour: tuple[int, int, int], k: int = 0, width: int = 640) -> np.ndarray:

@@ -9,9 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss import speech
 from emodiss.settings import resolve
-from emodiss.transcript import Recognition, Turn, Utterance, Word, cut
+from emodiss.transcript import Recognition, Turn, Utterance, Word, cut, stages as speech
 from tests import make
 from tests.test_recognition import Row, audio, media
 

@@ -26,9 +26,10 @@ def session(tmp_path_factory) -> demo.DemoSession:
 
 @pytest.fixture(scope="module")
 def run(session, tmp_path_factory) -> Run:
-    return emodiss.annotate(
-        session.manifest, out=tmp_path_factory.mktemp("run") / "run", preset="lite", workers=0
-    )
+    out = tmp_path_factory.mktemp("run") / "run"
+    made = emodiss.annotate(session.manifest, out=out, preset="lite", workers=0)
+    emodiss.plots.draw_all(made)
+    return made
 
 
 @pytest.mark.slow

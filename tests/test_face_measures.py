@@ -9,8 +9,7 @@ import numpy as np
 
 from emodiss.affect import EXPRESSIONS, FaceAffect
 from emodiss.media import probe
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance
+from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import measure_faces
 from tests import make
 

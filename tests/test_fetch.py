@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from emodiss import fetch, manifest
+from emodiss import manifest
 from emodiss.corpus import sharing
 from emodiss.errors import MediaError, SettingsError
+from emodiss.media import fetch
 from emodiss.runs import fetching, sources
 from tests import make
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 import emodiss
-from emodiss import fetch
 from emodiss.corpus import curation, languages
 from emodiss.errors import RunError
+from emodiss.media import fetch
 from tests import make
 
 TEXTS = {

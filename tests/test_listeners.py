@@ -13,8 +13,7 @@ from emodiss import utterances
 from emodiss.errors import RunError
 from emodiss.media import probe
 from emodiss.people import People, Person
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance
+from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import PARTS, TableError, measure_listeners, validate
 from tests import fakes, make
 from tests.runs.test_annotate import results

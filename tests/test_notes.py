@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from emodiss.notes import MEANINGS, meaning
+from emodiss.vocabulary import MEANINGS, meaning
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 
 from emodiss import people
+from emodiss.faces import FaceTrack, LinkCounts, Tracks
 from emodiss.manifest import parse_faces
 from emodiss.media import Audio
 from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, series
 from emodiss.people.likeness import links
 from emodiss.people.mouths import change, opening
 from emodiss.people.posterior import marginals
-from emodiss.speech import Transcript
-from emodiss.tracks import FaceTrack, LinkCounts
-from emodiss.transcript import Utterance
-from emodiss.video import Tracks
+from emodiss.transcript import Transcript, Utterance
 
 RATE = 16_000
 RULE = SimpleNamespace(min_confidence=0.95, faces=None)  # the default

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import emodiss
-from emodiss import speech
 from emodiss.media import Audio, Media
 from emodiss.settings import resolve
-from emodiss.transcript import Recognition, Turn, Utterance, Word
+from emodiss.transcript import Recognition, Turn, Utterance, Word, stages as speech
 from tests import make
 from tests.models import tiny_speech
 

@@ -22,8 +22,7 @@ from emodiss.reviews import (
     reword,
     voices,
 )
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance, Word
+from emodiss.transcript import Transcript, Utterance, Word
 
 TALK = (
     Utterance(0.0, 2.0, "A", "how was your week", flags=("smoothed",)),

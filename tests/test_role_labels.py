@@ -17,19 +17,11 @@ from emodiss.interventions import redact
 from emodiss.models.chat import ChatParams
 from emodiss.models.chat_openai import OpenAICompatible
 from emodiss.models.chat_replay import Replay
+from emodiss.people.roles import assign
 from emodiss.reviews import Place, Review, now
-from emodiss.role_labels import (
-    Labelled,
-    RoleLabel,
-    ask,
-    holds,
-    read_answer,
-    render,
-    unredacted,
-)
-from emodiss.roles import assign
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance
+from emodiss.reviews.role_labels import RoleLabel, holds
+from emodiss.role_labels import Labelled, ask, read_answer, render, unredacted
+from emodiss.transcript import Transcript, Utterance
 from tests.models.chat_server import answer, serving, status
 
 TALK = [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.roles import (
+from emodiss.people.roles import (
     FEATURES,
     MIN_CONFIDENCE,
     RoleGuess,

@@ -129,7 +129,8 @@ def test_captions_without_voices_get_those_of_the_diarizer(annotate):
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_fetched_captions_are_the_transcript_when_wanted(tmp_path, wanted):
-    from emodiss import fetch, manifest
+    from emodiss import manifest
+    from emodiss.media import fetch
     from emodiss.runs.sources import find_transcript
 
     url = "http://127.0.0.1/film"

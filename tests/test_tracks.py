@@ -10,9 +10,17 @@ from hypothesis import given, settings, strategies as st
 
 pytest.importorskip("filterpy")
 
-from emodiss.faces import FaceBoxes, FaceSeries
+from emodiss.faces import (
+    FaceBoxes,
+    FaceSeries,
+    FaceTrack,
+    iou,
+    link,
+    link_with_counts,
+    sort,
+    sort_with_matches,
+)
 from emodiss.timebase import Span
-from emodiss.tracks import FaceTrack, iou, link, link_with_counts, sort, sort_with_matches
 
 SEQUENCES = (
     "ADL-Rundle-6",

@@ -10,8 +10,7 @@ import pytest
 
 from emodiss import utterances
 from emodiss.media import Audio
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance
+from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import SCHEMA, TableError, conform, measure_speech, validate
 from tests import fakes, make
 

@@ -11,8 +11,7 @@ from emodiss import utterances
 from emodiss.errors import SettingsError
 from emodiss.media import Audio
 from emodiss.settings import Settings, resolve
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance, with_overlap
+from emodiss.transcript import Transcript, Utterance, with_overlap
 from emodiss.utterances import measure_speech, measure_windows, windows_of
 from tests import fakes, make
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from emodiss import fetch, manifest
+from emodiss import manifest
 from emodiss.cli import checks
 from emodiss.corpus import collection
 from emodiss.errors import MediaError
+from emodiss.media import fetch
 from tests import youtube
 from tests.youtube import YouTube, found, refusal
 

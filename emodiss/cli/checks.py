@@ -138,7 +138,7 @@ def _disk(folder: Path) -> Finding:
 
 def _javascript() -> Finding:
     # yt-dlp needs a runtime and its own scripts for YouTube since 2025.11; other sites do without.
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     step = 'Only needed to download from YouTube: pip install "emodiss[youtube]".'
     if importlib.util.find_spec("yt_dlp") is None:

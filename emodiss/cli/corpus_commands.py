@@ -238,7 +238,8 @@ def fetch(
     """
     from dataclasses import asdict
 
-    from emodiss import fetch as fetches, manifest as manifests
+    from emodiss import manifest as manifests
+    from emodiss.media import fetch as fetches
     from emodiss.runs.fetching import fetch_manifest
 
     options = fetches.Options(

@@ -14,8 +14,8 @@ from emodiss.cli.run_commands import AsCsv, AsJson
 from emodiss.cli.show_commands import RunFolder
 
 if TYPE_CHECKING:
-    from emodiss.audits import Unit
     from emodiss.reviews import Review
+    from emodiss.reviews.audits import Unit
 
 Video = Annotated[str | None, typer.Option(help="Only this video.")]
 By = Annotated[
@@ -104,7 +104,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
-    from emodiss.audits import draw
+    from emodiss.reviews.audits import sample as draw
     from emodiss.runs.run import load
     from emodiss.runs.store import write_atomically
     from emodiss.tabular import for_spreadsheets

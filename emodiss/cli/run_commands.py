@@ -269,8 +269,8 @@ def status(
     as_csv: AsCsv = False,
 ) -> None:
     """Show what is done, what failed and what to do about it."""
-    from emodiss.notes import meaning
     from emodiss.runs.run import load
+    from emodiss.vocabulary import meaning
 
     loaded = load(run)
     found = _noted(loaded)
@@ -384,8 +384,8 @@ def _report(run: Any, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from emodiss.dissonance import Rule
-    from emodiss.notes import meaning
     from emodiss.runs.summary import determined
+    from emodiss.vocabulary import meaning
 
     table = run.utterances
     failures = run.failures

@@ -77,7 +77,7 @@ def collect(
     Candidates
         A query that fails costs only itself.
     """
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     look = look or _yt_dlp
     found: dict[str, dict[str, str]] = {}
@@ -107,7 +107,7 @@ def collect(
 def _yt_dlp(address: str, flat: bool) -> dict[str, Any]:
     import yt_dlp
 
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     options = {**fetch.quiet_options(), "extract_flat": flat, "skip_download": True}
     with yt_dlp.YoutubeDL(options) as client:  # pyright: ignore[reportArgumentType]

@@ -201,7 +201,7 @@ def _stated_languages(
     run: Run, video: str, row: Mapping[str, Any], source: Path | None
 ) -> dict[languages.Source, str | None]:
     """Return what is said to be spoken, by who says it, most trusted first."""
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     url = row["url"]
     heard = None

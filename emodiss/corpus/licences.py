@@ -70,7 +70,7 @@ def licences(run: Run) -> pd.DataFrame:
     DataFrame
         As from `count_licences`.
     """
-    from emodiss import fetch
+    from emodiss.media import fetch
 
     downloads = run.downloads
     return count_licences(

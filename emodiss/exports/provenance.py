@@ -213,7 +213,7 @@ def _of_roles(
 
 
 def classifier_identity() -> str:
-    """Name and hash of the shipped role classifier (`emodiss.roles`)."""
+    """Name and hash of the shipped role classifier (`emodiss.people.roles`)."""
     content = resources.files("emodiss").joinpath("data/role_classifier.json").read_bytes()
     return f"role-classifier@sha256:{hashlib.sha256(content).hexdigest()[:16]}"
 

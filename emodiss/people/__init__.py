@@ -1,4 +1,4 @@
-"""People: which face belongs to which voice. Who plays which part is in `emodiss.roles`.
+"""People: which face belongs to which voice. Who plays which part is in `emodiss.people.roles`.
 
 A voice is given a face by evidence from the whole session: the mouth of its owner follows its
 sound from syllable to syllable, moves while it speaks and rests while it does not. All voices and
@@ -19,8 +19,8 @@ from emodiss.people.records import (
     TalkScores,
     TrackScores,
 )
+from emodiss.people.roles import RoleGuess, classify_roles
 from emodiss.people.talking import score_talking
-from emodiss.roles import RoleGuess, classify_roles
 
 __all__ = [
     "Binding",

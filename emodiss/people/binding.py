@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.faces import Tracks
 from emodiss.media import Audio, Media
 from emodiss.people import evidence as likelihoods, series
 from emodiss.people.likeness import links, together
 from emodiss.people.posterior import marginals
 from emodiss.people.records import Binding, BindingSource, Mouths, People, Person, TalkScores
 from emodiss.people.stated import require_one_owner, sources_of, stated_tracks
-from emodiss.speech import Transcript
 from emodiss.timebase import CLOCK_FPS
-from emodiss.video import Tracks
+from emodiss.transcript import Transcript
 
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
 # by a few frames, and by more than 0.4 s people notice.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss import faces
-from emodiss.tracks import FaceTrack
+from emodiss.faces import FaceTrack
 
 _SIDE = 32
 # Pictures per track, spread over its detections, and of all tracks together: the likest two of

@@ -10,10 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from emodiss import faces
+from emodiss.faces import Tracks
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.people.likeness import FacePictures
 from emodiss.people.records import MouthMotion, Mouths
-from emodiss.video import Tracks
 
 # Two patches further apart than this differ by more than one movement.
 _MAX_STEP_S = 0.13

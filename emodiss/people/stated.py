@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from emodiss.faces import Tracks
 from emodiss.manifest import FaceChoice
 from emodiss.people.likeness import together
 from emodiss.people.records import Binding, BindingSource, FaceMappingError
-from emodiss.video import Tracks
 
 
 def sources_of(

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import faces
+from emodiss.faces import FaceTrack, Tracks
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.people.records import TalkScores, TrackScores
 from emodiss.people.series import RATE
-from emodiss.tracks import FaceTrack
-from emodiss.video import Tracks
 
 # Pictures scored at once, 4 s; more take more memory and are no better.
 _PIECE = 100

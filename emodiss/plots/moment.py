@@ -155,7 +155,7 @@ def hide_all(
     image
         (H, W, 3) uint8; changed.
     sightings
-        What the detector found (`emodiss.video.Sightings`).
+        What the detector found (`emodiss.faces.Detections`).
     tick
         Of the 30 FPS clock.
     tracked

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss import fetch, manifest as manifests
+from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.media import fetch
 from emodiss.models import catalog
 from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
 from emodiss.runs.files import room_needed

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from emodiss import fetch
 from emodiss.errors import EmodissError, MediaError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.media import fetch
 from emodiss.runs import layout
 from emodiss.runs.journal import TableJournal
 from emodiss.runs.store import Store

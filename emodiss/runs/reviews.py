@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.reviews import NOTHING_SAID, Overlay, Review, in_force
-from emodiss.role_labels import RoleLabel
+from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs import layout
 from emodiss.runs.journal import Journal, Line
 from emodiss.runs.store import Store

@@ -243,7 +243,7 @@ class Run:
         """
         row = next((row for row in self.manifest if row["id"] == video), None)
         if row is not None and row["url"]:
-            from emodiss import fetch
+            from emodiss.media import fetch
 
             return fetch.fetched(row["url"], self.downloads)
         from emodiss.runs.sources import Hashes

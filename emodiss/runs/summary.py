@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from emodiss.notes import reason_words
+from emodiss.vocabulary import reason_words
 
 if TYPE_CHECKING:
     import pandas as pd

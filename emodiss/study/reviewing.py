@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from emodiss import audits, tabular
-from emodiss.audits import AuditError, Judged, Score
+from emodiss import tabular
 from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.manifest import parse_role
 from emodiss.reviews import (
     KINDS,
     Place,
     Review,
+    audits,
     find_utterance,
     find_voice,
     in_force,
     now,
     voices,
 )
+from emodiss.reviews.audits import AuditError, Judged, Score
 from emodiss.runs.reviews import ReviewFile, n_pending
 from emodiss.runs.run import Run
-from emodiss.speech import Transcript
 from emodiss.timebase import Seconds
+from emodiss.transcript import Transcript
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +241,7 @@ class Session:
         return f"u{index + 1:04d}", True
 
     def verdicts(self) -> list[Judged]:
-        """Return the verdicts in force, for `emodiss.audits.score`."""
+        """Return the verdicts in force, for `emodiss.reviews.audits.score`."""
         found: list[Judged] = []
         for review in in_force(self.reviews):
             if review.kind == "verdict":
@@ -431,7 +432,7 @@ def role_evidence(
     """
     import pandas as pd
 
-    from emodiss.roles import classify_roles
+    from emodiss.people.roles import classify_roles
 
     rows: list[dict[str, Any]] = []
     for session in sessions(run, video):
@@ -541,7 +542,7 @@ def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0
     run
         The run.
     sheet
-        Filled sheet of `emodiss.audits.draw`; the verdicts among the run's reviews if None.
+        Filled sheet of `emodiss.reviews.audits.sample`; the verdicts among reviews if None.
     confidence
         Of the interval, in (0, 1).
 

@@ -18,7 +18,15 @@ from emodiss.transcript.readers import (
     read_annomi,
     read_report,
 )
-from emodiss.transcript.records import Problem, Recognition, Timing, Turn, Utterance, Word
+from emodiss.transcript.records import (
+    Problem,
+    Recognition,
+    Timing,
+    Transcript,
+    Turn,
+    Utterance,
+    Word,
+)
 
 __all__ = [
     "FORMATS",
@@ -27,6 +35,7 @@ __all__ = [
     "Problem",
     "Recognition",
     "Timing",
+    "Transcript",
     "Turn",
     "Utterance",
     "Word",

@@ -197,3 +197,45 @@ class Row:
     words: tuple[Word, ...] = ()
     timing: Timing = "given"
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The utterances of one video and where they come from.
+
+    Parameters
+    ----------
+    utterances
+        In order of start; inside the stretch to work on.
+    source
+        `given:<suffix>`, `recognised`, or `voice activity` (times without text); a given one ends
+        in `+aligned` where the sound said when its words are spoken, and in `+diarized` where it
+        named no voices and the sound told them apart.
+    n_outside
+        Given utterances left out because they lie outside the stretch that the manifest states.
+    n_beyond
+        Given utterances left out because they begin after the media ends.
+    n_lost_reviews
+        Corrections by a person whose utterance is not there any more.
+    problems
+        Rows of a given transcript that could not be read: file, line and why, no words.
+    """
+
+    utterances: tuple[Utterance, ...]
+    source: str
+    n_outside: int = 0
+    n_lost_reviews: int = 0
+    problems: tuple[str, ...] = ()
+    n_beyond: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know."""
+        found = () if self.utterances else ("no_speech",)
+        found = (*found, "outside_stretch") if self.n_outside else found
+        found = (*found, "beyond_end") if self.n_beyond else found
+        found = (*found, "malformed_rows") if self.problems else found
+        flags = {flag for u in self.utterances for flag in u.flags}
+        found = (*found, "text_mismatch") if "text_mismatch" in flags else found
+        found = (*found, "speaker_unread") if "speaker_unread" in flags else found
+        return (*found, "lost_review") if self.n_lost_reviews else found

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.faces import Tracks
 from emodiss.media import Media
 from emodiss.people import People
-from emodiss.speech import Transcript
+from emodiss.transcript import Transcript
 from emodiss.utterances.looks import PARTS, FaceFrames, Looks, look
-from emodiss.video import Tracks
 
 _LISTENER, _SILENCE, _UNKNOWN = (PARTS.index(p) for p in ("listener", "silence", "unknown"))
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from emodiss import affect
 from emodiss.affect import Scale
+from emodiss.faces import Tracks
 from emodiss.media import Audio, Media
 from emodiss.people import People
-from emodiss.speech import Transcript
+from emodiss.transcript import Transcript
 from emodiss.utterances.looks import BATCH, PARTS, FaceFrames, Looks, in_view, look
-from emodiss.video import Tracks
 
 
 @dataclass(frozen=True, slots=True, eq=False)

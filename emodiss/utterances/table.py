@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from emodiss import affect, dissonance
 from emodiss.affect import EXPRESSIONS
 from emodiss.people import People
-from emodiss.roles import Roles
-from emodiss.speech import Transcript
+from emodiss.people.roles import Roles
 from emodiss.timebase import CLOCK_FPS
+from emodiss.transcript import Transcript
 from emodiss.utterances.listeners import ListenerMeasures
 from emodiss.utterances.looks import PARTS, FaceFrames
 from emodiss.utterances.measures import FaceMeasures, SpeechMeasures

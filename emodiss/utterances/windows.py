@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.media import Audio
-from emodiss.speech import Transcript
 from emodiss.timebase import Seconds
-from emodiss.transcript import Turn, Utterance, with_overlap
+from emodiss.transcript import Transcript, Turn, Utterance, with_overlap
 from emodiss.utterances.measures import SpeechMeasures, measure_speech
 
 

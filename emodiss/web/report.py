@@ -24,8 +24,8 @@ from emodiss.dissonance import Rule, overview
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
-from emodiss.notes import reason_words
 from emodiss.runs.store import write_atomically
+from emodiss.vocabulary import reason_words
 from emodiss.web import curves
 
 if TYPE_CHECKING:

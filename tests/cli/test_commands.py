@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
-from emodiss.notes import MEANINGS
+from emodiss.vocabulary import MEANINGS
 
 
 def options(settings) -> list[str]:

@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 
 import emodiss
-from emodiss import speech
 from emodiss.errors import ModelError
 from emodiss.media import Audio
 from emodiss.models import asr_faster_whisper, catalog
 from emodiss.settings import resolve
-from emodiss.transcript import Turn, Utterance, join
+from emodiss.transcript import Turn, Utterance, join, stages as speech
 from tests import make
 from tests.models.contracts import check_aligner, check_transcriber
 

@@ -16,8 +16,7 @@ from hypothesis import given, strategies as st
 from emodiss.errors import RunError
 from emodiss.media import Audio
 from emodiss.runs import codecs
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance, Word
+from emodiss.transcript import Transcript, Utterance, Word
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import pytest
 
 import emodiss
 from emodiss.errors import RunError
-from emodiss.role_labels import RoleLabel
+from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs.reviews import ReviewFile, n_pending
 from emodiss.study.reviewing import Session
 from tests import fakes

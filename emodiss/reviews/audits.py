@@ -91,7 +91,7 @@ class Score:
         return {k: None if v != v else v for k, v in values.items()}
 
 
-def draw(
+def sample(
     table: pd.DataFrame, *, share: float = 0.1, seed: int = 0, unit: Unit = "session"
 ) -> pd.DataFrame:
     """Draw a sample for a person to check.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.faces import FaceBoxes, FaceSeries
+from emodiss.faces.association import associate
+from emodiss.faces.boxes import FaceBoxes, FaceSeries
+from emodiss.faces.joining import Chain, Piece, join
 from emodiss.timebase import CLOCK_FPS, Span
-from emodiss.tracks.association import associate
-from emodiss.tracks.joining import Chain, Piece, join
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.faces import FaceSeries, likeness
+from emodiss.faces.boxes import FaceSeries
+from emodiss.faces.pictures import likeness
 
 # Two fragments are one person's when the face comes back where it was and as large as it was.
 # The scales are choices, not measurements: half a face of sway and a quarter of size change cost

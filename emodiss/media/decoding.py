@@ -1,8 +1,8 @@
-"""Media: what a file holds, its sound at 16 kHz and its frames with their true times.
+"""Decoding: what a file holds, its sound at 16 kHz and its frames with their true times.
 
 Nothing is transcoded. Time zero is the container's own start, the same for sound and picture,
 and frame times are presentation timestamps. Pictures are as a player shows them
-(`emodiss.display`). Fetching from the web is in `emodiss.fetch`.
+(`emodiss.media.display`). Fetching from the web is in `emodiss.media.fetch`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.display import Display, display_of
 from emodiss.errors import MediaError, MissingExtra
-from emodiss.timebase import FrameClock, Seconds
+from emodiss.media.display import Display, display_of
+from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Heard, Media
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-SAMPLE_RATE = 16_000
-"""Hertz of decoded sound; what Whisper, wav2vec2 and pyannote were trained on."""
 
 # Formats that are lists of other files or streams. A file that came with somebody's manifest must
 # not make the decoder open others, elsewhere on this machine or on the network.
@@ -44,147 +40,8 @@ _SILENT_PEAK = 4
 _CANCELLED_SHARE = 0.05
 _LOUD_RMS = 32.768  # -60 dB of full scale; quieter seconds say nothing
 
-Heard = Literal["mean", "left", "right"]
-
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Media:
-    """What a media file holds.
-
-    Parameters
-    ----------
-    sha256
-        Hash of the whole file; the identity of everything measured on it.
-    duration
-        Seconds from media start to the end of the last sound or frame.
-    start, end
-        Stretch to work on, in seconds; the whole file unless the manifest says otherwise.
-    audio_codec, sample_rate, channels
-        As stored in the file; None, 0, 0 without sound.
-    video_codec
-        As stored in the file; None without pictures.
-    width, height
-        Of the picture as it is shown, in square pixels; 0 without pictures.
-    rotation
-        Degrees the stored picture is turned counter-clockwise to stand upright.
-    frame_times
-        (n,) float64, presentation times of all frames in seconds, increasing.
-    video_end
-        Seconds at which the last frame leaves the display.
-    mirrored
-        Whether the stored picture is flipped left to right before it is turned.
-    n_sound_tracks
-        Sound tracks in the file; one is heard.
-    sound_track
-        Which: the one that the file marks as its default, else the first.
-    """
-
-    sha256: str
-    duration: Seconds
-    start: Seconds
-    end: Seconds
-    audio_codec: str | None
-    sample_rate: int
-    channels: int
-    video_codec: str | None
-    width: int
-    height: int
-    rotation: int
-    frame_times: NDArray[np.float64]
-    video_end: Seconds
-    mirrored: bool = False
-    n_sound_tracks: int = 1
-    sound_track: int = 0
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether there is a sound track."""
-        return self.audio_codec is not None
-
-    @property
-    def has_video(self) -> bool:
-        """Whether there is a moving picture."""
-        return len(self.frame_times) > 0
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Short names of what a reader should know."""
-        missing = (("no_audio", self.has_audio), ("no_video", self.has_video))
-        found = tuple(name for name, there in missing if not there)
-        return (*found, "several_sound_tracks") if self.n_sound_tracks > 1 else found
-
-    @property
-    def display(self) -> Display:
-        """How a stored frame is shown."""
-        return Display(self.width, self.height, self.rotation, self.mirrored)
-
-    def clock(self) -> FrameClock:
-        """Return the 30 FPS clock over the frames of the whole file."""
-        return FrameClock(self.frame_times, self.video_end)
-
-    def ticks(self) -> NDArray[np.int64]:
-        """Ticks of the 30 FPS clock inside the stretch to work on, (n,) int64."""
-        clock = self.clock()
-        ticks = clock.ticks()
-        times = clock.time_of(ticks)
-        return ticks[(times >= self.start) & (times < self.end)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Audio:
-    """Mono sound.
-
-    Parameters
-    ----------
-    signal
-        (n,) int16 PCM; empty when the file has no sound. `as_float` gives [-1, 1].
-    sample_rate
-        Hertz.
-    offset
-        Seconds from media start to the first sample.
-    heard
-        What of a recording with two channels: their mean, or the louder one where they cancel.
-    other_track
-        Number of the sound track that was decoded in place of the file's default one, because that
-        is silent; None as a rule.
-    """
-
-    signal: NDArray[np.int16]
-    sample_rate: int
-    offset: Seconds
-    heard: Heard = "mean"
-    other_track: int | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Short names of what a reader should know."""
-        found = () if self.other_track is None else ("other_sound_track",)
-        return found if self.heard == "mean" else (*found, "channels_cancel")
-
-    def as_float(self) -> NDArray[np.float32]:
-        """Return the whole signal as float32 in [-1, 1)."""
-        return _as_float(self.signal)
-
-    def cut(self, start: Seconds, end: Seconds) -> NDArray[np.float32]:
-        """Return the samples of `[start, end)` as float32 in [-1, 1).
-
-        Parameters
-        ----------
-        start, end
-            Seconds from media start; parts outside the recording are left out.
-        """
-        first = max(0, round((start - self.offset) * self.sample_rate))
-        last = max(first, round((end - self.offset) * self.sample_rate))
-        return _as_float(self.signal[first:last])
-
-
-def _as_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
-    signal = pcm.astype(np.float32)
-    signal /= 32768.0  # in place: an hour takes 230 MB
-    return signal
 
 
 def hash_file(path: Path) -> str:
@@ -479,25 +336,6 @@ def _pieces(
             next_step="Play the file; if it plays, convert its sound to AAC or WAV.",
             code="unreadable",
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One decoded frame.
-
-    Parameters
-    ----------
-    index
-        Position in `Media.frame_times`.
-    time
-        Seconds at which it comes on display.
-    image
-        (height, width, 3) uint8 RGB, as a player shows it.
-    """
-
-    index: int
-    time: Seconds
-    image: NDArray[np.uint8]
 
 
 def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> Iterator[Frame]:

@@ -1,10 +1,10 @@
-"""Speech: which words are said, who speaks when, and the transcript that comes of it."""
+"""Stages of speech: which words are said, who speaks when, and the transcript that comes of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from emodiss import transcript as transcripts
 from emodiss.manifest import language_code
 from emodiss.media import Audio, Media
 from emodiss.timebase import Seconds, Span
-from emodiss.transcript import Recognition, Turn, Utterance, Word
+from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
 
 ALIGNMENT_MARGIN_S = 1.0
@@ -22,48 +22,6 @@ attention begins at the stated start: whatever comes before the first word it gi
 
 MIN_JUDGED_WORDS = 4
 """A shorter text is too short to say that something else is spoken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """The utterances of one video and where they come from.
-
-    Parameters
-    ----------
-    utterances
-        In order of start; inside the stretch to work on.
-    source
-        `given:<suffix>`, `recognised`, or `voice activity` (times without text); a given one ends
-        in `+aligned` where the sound said when its words are spoken, and in `+diarized` where it
-        named no voices and the sound told them apart.
-    n_outside
-        Given utterances left out because they lie outside the stretch that the manifest states.
-    n_beyond
-        Given utterances left out because they begin after the media ends.
-    n_lost_reviews
-        Corrections by a person whose utterance is not there any more.
-    problems
-        Rows of a given transcript that could not be read: file, line and why, no words.
-    """
-
-    utterances: tuple[Utterance, ...]
-    source: str
-    n_outside: int = 0
-    n_lost_reviews: int = 0
-    problems: tuple[str, ...] = ()
-    n_beyond: int = 0
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Short names of what a reader should know."""
-        found = () if self.utterances else ("no_speech",)
-        found = (*found, "outside_stretch") if self.n_outside else found
-        found = (*found, "beyond_end") if self.n_beyond else found
-        found = (*found, "malformed_rows") if self.problems else found
-        flags = {flag for u in self.utterances for flag in u.flags}
-        found = (*found, "text_mismatch") if "text_mismatch" in flags else found
-        found = (*found, "speaker_unread") if "speaker_unread" in flags else found
-        return (*found, "lost_review") if self.n_lost_reviews else found
 
 
 def recognise(*, audio: Audio, model: Any, settings: Any, row: Any = None) -> Recognition:

@@ -33,9 +33,8 @@ from numpy.typing import NDArray
 
 from emodiss.manifest import Role
 from emodiss.reviews import Review, reviewed_roles
-from emodiss.role_labels import RoleLabel, holds
-from emodiss.speech import Transcript
-from emodiss.transcript import Utterance
+from emodiss.reviews.role_labels import RoleLabel, holds
+from emodiss.transcript import Transcript, Utterance
 
 RoleSource = Literal["review", "manifest", "language_model", "classifier"]
 """Who said which part a voice plays, the most trusted first; the first two are people."""

@@ -1,0 +1,48 @@
+"""Faces: where they are in the pictures, how they look, and which belong to one person.
+
+`sort` is the published online tracker; `link` turns the detections of a whole recording into
+one track per person.
+"""
+
+from emodiss.faces.association import iou, sort, sort_with_matches
+from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, clip, rows_of
+from emodiss.faces.linking import FaceTrack, Fragment, LinkCounts, link, link_with_counts
+from emodiss.faces.pictures import (
+    appearance,
+    brow_patch,
+    colour_histogram,
+    crop,
+    face_patch,
+    likeness,
+    mouth_box,
+    mouth_patch,
+    square_patch,
+)
+from emodiss.faces.records import Detections, Tracks
+
+__all__ = [
+    "Detections",
+    "FaceBoxes",
+    "FaceSeries",
+    "FaceTrack",
+    "Fragment",
+    "Growing",
+    "LinkCounts",
+    "Tracks",
+    "appearance",
+    "brow_patch",
+    "clip",
+    "colour_histogram",
+    "crop",
+    "face_patch",
+    "iou",
+    "likeness",
+    "link",
+    "link_with_counts",
+    "mouth_box",
+    "mouth_patch",
+    "rows_of",
+    "sort",
+    "sort_with_matches",
+    "square_patch",
+]

@@ -1,0 +1,19 @@
+"""Media: fetching files, their sound at 16 kHz, their frames on true times, and cuts between shots.
+
+Time zero is the container's own start, the same for sound and picture, and frame times are
+presentation timestamps.
+"""
+
+from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe
+from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Audio",
+    "Frame",
+    "Media",
+    "decode_audio",
+    "hash_file",
+    "iterate_frames",
+    "probe",
+]
