@@ -47,7 +47,6 @@ RUNS_UP = {
     ("interventions", "models"),
     ("judging", "models"),
     ("role_labels", "models"),
-    ("runs", "plots"),
 }
 """Arrows that run up today; this list may only shrink."""
 
@@ -59,7 +58,7 @@ OTHER_MEANING = {
     "__init__.batch_size",
     "__init__.min_speakers",
     "simulate.missing",
-    "fetch_all.captions",
+    "fetch_rows.captions",
     "dissonance_by.compare",
     *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
 }

@@ -31,9 +31,7 @@ def place(tmp_path_factory) -> Path:
     """A folder `notebooks` beside a finished `demo-run`, as in a checkout after the README."""
     root = tmp_path_factory.mktemp("checkout")
     session = emodiss.demo.build(root / "demo-run" / "demo")
-    emodiss.annotate(
-        session.manifest, out=root / "demo-run" / "run", preset="lite", workers=0, figures=False
-    )
+    emodiss.annotate(session.manifest, out=root / "demo-run" / "run", preset="lite", workers=0)
     (root / "notebooks").mkdir()
     return root / "notebooks"
 
@@ -70,7 +68,10 @@ def executed(place):
         ("01_first_run", ["speech:too_short", "face:off_screen", "image/png", "index.html"]),
         ("02_figures_3_and_10", ["exchanges_in_window", "DAIC-WOZ", "face_affect", "image/png"]),
         ("03_prompts", ["--- continuous ---", "valence", "what can I say?"]),
-        ("04_dissonance_threshold", ["null_rate", "image/png", "invented votes"]),
+        (
+            "04_dissonance_threshold",
+            ["null_rate", "image/png", "invented votes", "in force", "Score(", "n_condition"],
+        ),
     ],
 )
 def test_a_notebook_runs_from_top_to_bottom(executed, name, expected):

@@ -69,7 +69,7 @@ def plot(
     row = registry.find(figure)
     drawn = registry.draw(loaded, row.name, video=video, blur=blur)
     name = f"{row.name}_{video or loaded.videos[0]}" if row.named_after_video else row.name
-    path = out or loaded.root / "figures" / f"{name}.png"
+    path = out or loaded.figures / f"{name}.png"
     registry.save(drawn, path)
     typer.echo(str(path))
 
@@ -96,14 +96,15 @@ def table(
     from emodiss.corpus.licences import summary
     from emodiss.errors import SettingsError, nearest
     from emodiss.runs.run import load
+    from emodiss.study import Study
 
     makers: dict[str, tuple[Callable[..., pd.DataFrame], dict[str, Any]]] = {
         "1": (corpus.table1, {}),
         "2": (corpus.table2, {} if name is None else {"name": name}),
         "4": (corpus.table4, {"all_work": all_work}),
         "licences": (corpus.licences, {}),
-        "failures": (lambda run: statistics.failure_rates(run.responses), {}),
-        "techniques": (lambda run: statistics.technique_shares(run.responses), {}),
+        "failures": (lambda run: statistics.failure_rates(Study(run).responses), {}),
+        "techniques": (lambda run: statistics.technique_shares(Study(run).responses), {}),
     }
     asked = which.removeprefix("table").replace("licenses", "licences")
     if asked not in makers:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emodiss.corpus.sharing import shareable
 from emodiss.errors import nearest
 from emodiss.exports import elan, whole_run
 from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
-from emodiss.runs.fetching import shareable
 from emodiss.runs.store import write_atomically
 
 if TYPE_CHECKING:

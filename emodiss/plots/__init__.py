@@ -22,7 +22,7 @@ from emodiss.plots.ratings import (
     side_by_side,
     table3,
 )
-from emodiss.plots.registry import FIGURES, draw
+from emodiss.plots.registry import FIGURES, draw, draw_all
 from emodiss.plots.session import plot_session
 from emodiss.plots.sweep import plot_sweep
 
@@ -30,6 +30,7 @@ __all__ = [
     "FIGURES",
     "contact_sheet",
     "draw",
+    "draw_all",
     "figure2",
     "figure3",
     "figure4",

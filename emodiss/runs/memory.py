@@ -12,6 +12,7 @@ from emodiss import manifest as manifests, presets
 from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.prompts import with_templates
+from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
 
@@ -45,27 +46,11 @@ def choose(
     preset: str | None,
     settings: Mapping[str, Any] | Iterable[str],
 ) -> Choice:
-    """Settle on folder, preset and settings.
-
-    Parameters
-    ----------
-    read
-        What is to be annotated.
-    out, preset, settings
-        As in `annotate`.
-
-    Raises
-    ------
-    ManifestError, SettingsError
-        If there is no folder by default; if a preset or a setting is wrong.
-    RunError
-        If the folder by default belongs to a run of something else, or the settings of the run
-        cannot be read.
-    """
+    """Settle on folder, preset and settings."""
     said: list[str] = []
     settings = with_templates(settings)
     root = Path(out) if out is not None else manifests.run_folder(read)
-    before = load(root) if (root / "run.json").is_file() else None
+    before = load(root) if (root / layout.RUN).is_file() else None
     if out is None:
         said.append(f"run folder {_shown(root)}; another with: --out")
         if before is not None:
@@ -151,7 +136,7 @@ def _left_out(read: Manifest, before: Run) -> Iterator[str]:
 
 
 def _videos(run: Run) -> list[str]:
-    return run.videos if (run.root / "manifest.jsonl").is_file() else []
+    return run.videos if (run.root / layout.MANIFEST).is_file() else []
 
 
 def _transcripts(read: Manifest) -> Iterator[str]:
@@ -165,15 +150,7 @@ def _transcripts(read: Manifest) -> Iterator[str]:
 
 
 def inputs_of(read: Manifest, root: Path) -> dict[str, Any]:
-    """Describe for `run.json` what a run is made from.
-
-    Parameters
-    ----------
-    read
-        The manifest.
-    root
-        Run folder; paths are kept relative to it too, since a study may move as a whole.
-    """
+    """Describe for `run.json` what a run is made from."""
     root = root.absolute()
     return {
         "folder": str(read.folder),
@@ -215,20 +192,7 @@ def _require_same(read: Manifest, before: Run) -> None:
 
 
 def reopened(root: Path, *, allow_local: bool = False) -> Manifest:
-    """Read again what a run was made from.
-
-    Parameters
-    ----------
-    root
-        Run folder.
-    allow_local
-        As in `emodiss.manifest.read`.
-
-    Raises
-    ------
-    RunError
-        If it is no run folder, does not say what it was made from, or that is not there.
-    """
+    """Read again what a run was made from."""
     run = load(root)
     sources = _sources(run)
     again = f"Name it anew: emodiss annotate MANIFEST --out {root}."

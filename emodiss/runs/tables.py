@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from emodiss import utterances
-from emodiss.runs import codecs
+from emodiss.runs import codecs, layout
+from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, replaced, write_atomically
 
 
 def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:
-    """Write the tables of the run from those of its videos.
-
-    Parameters
-    ----------
-    store
-        The run folder.
-    current
-        By video id, in manifest order, the keys of the artifacts that this run stands behind, by
-        stage. A video without a current utterance table is left out, even when an older table
-        lies on disk.
-    stride
-        Ticks from one measured face frame to the next.
-    """
+    """Write the tables of the run from those of its videos; by id, the keys that now stand."""
     write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
@@ -35,7 +23,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
     prompts: list[str] = []
     for video, keys in current.items():
         if "utterances" not in keys:
-            continue
+            continue  # an older table may lie on disk
         table, transcript = (_read(store, video, n, keys) for n in ("utterances", "wording"))
         tables[video] = table
         words.append(utterances.word_table(table, transcript))
@@ -44,15 +32,14 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
             windows.append(utterances.window_table(table, measured))
         if "prompts" in keys:
             for prompt in _read(store, video, "prompts", keys).prompts:
-                line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
-                prompts.append(line + "\n")
+                prompts.append(canonical(prompt) + "\n")
     table = _joined(list(tables.values()), utterances.SCHEMA)
     utterances.validate(table)
     write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
     write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
     write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
-    write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
+    write_atomically(store.root / layout.PROMPTS, "".join(prompts).encode())
     window_table = _joined(windows, utterances.WINDOW_SCHEMA)
     utterances.validate(window_table, utterances.WINDOW_SCHEMA)
     write_atomically(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))
@@ -73,6 +60,7 @@ def _frames(
     """One row per measured face, and their summary.
 
     The first is by far the longest table, so faces are read one by one for it.
+
     """
     parts: list[pd.DataFrame] = []
     summaries: list[pd.DataFrame] = []
