@@ -185,7 +185,7 @@ class FaceAffectSettings(_Group):
 
 
 class EmoNetSettings(_Group):
-    """How EmoNet is run; see `emodiss.models.face_affect_emonet.EmoNetFace`."""
+    """How EmoNet is run; see `emodiss.models.emonet.adapter.EmoNetFace`."""
 
     crop: Literal["box", "landmark_square"] = Field(
         "box", description="the detector's tight box, or the authors' square around landmarks"
@@ -218,7 +218,7 @@ class EmoNetSettings(_Group):
 
 
 class AudeeringSettings(_Group):
-    """How audEERING's speech model is run; see `emodiss.models.speech_affect_windows`."""
+    """How audEERING's speech model is run; see `emodiss.models.audeering.windows`."""
 
     signal: Literal["published", "raw", "normalised"] = Field(
         "published",

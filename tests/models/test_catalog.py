@@ -195,7 +195,7 @@ def test_missing_packages_are_named_before_any_work(changes, device, package, mo
         importlib.util, "find_spec", lambda name: None if name == "openvino" else there(name)
     )
     entry, settings = catalog.entry_of("emonet-8"), resolve({}, changes)
-    from emodiss.models.face_affect_emonet import EmoNetFace
+    from emodiss.models.emonet.adapter import EmoNetFace
 
     chosen = settings.emonet
     model = EmoNetFace("w", precision=chosen.precision, backend=chosen.backend, device=device)

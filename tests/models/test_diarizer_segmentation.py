@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError
-from emodiss.models import segmentation_network
-from emodiss.models.diarizer_segmentation import SegmentationDiarizer
-from emodiss.models.diarizer_silero import SileroVoiceActivity
+from emodiss.models.segmentation import network as segmentation_network
+from emodiss.models.segmentation.diarizer import SegmentationDiarizer
+from emodiss.models.silero.diarizer import SileroVoiceActivity
 from emodiss.transcript import Turn
 from tests import make
 from tests.models.contracts import check_diarizer, voice

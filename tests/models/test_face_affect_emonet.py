@@ -22,8 +22,8 @@ import torch
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import emonet_runtimes
-from emodiss.models.face_affect_emonet import (
+from emodiss.models.emonet import runtimes as emonet_runtimes
+from emodiss.models.emonet.adapter import (
     PUBLISHED,
     EmoNet,
     EmoNetFace,
@@ -458,7 +458,7 @@ _PRIVATE = """
 import os, sys
 from pathlib import Path
 from emodiss.models import emonet_runtimes
-from emodiss.models.emonet_network import EmoNet
+from emodiss.models.emonet.network import EmoNet
 run = emonet_runtimes.in_openvino(EmoNet(8).eval(), precision="float32", threads=1)
 assert "openvino" in sys.modules
 assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]

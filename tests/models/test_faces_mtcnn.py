@@ -13,10 +13,10 @@ import pytest
 
 from emodiss.faces import FaceBoxes
 from emodiss.models import FaceDetector
-from emodiss.models.faces_facenet import ReferenceMtcnn
-from emodiss.models.faces_mtcnn import MtcnnDetector
-from emodiss.models.mtcnn_cascade import _nms_at_once, _nms_in_turn, pyramid_scales
-from emodiss.models.mtcnn_frames import Frames
+from emodiss.models.mtcnn.cascade import _nms_at_once, _nms_in_turn, pyramid_scales
+from emodiss.models.mtcnn.detector import MtcnnDetector
+from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.reference import ReferenceMtcnn
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("facenet_pytorch")

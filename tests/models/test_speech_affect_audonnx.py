@@ -16,8 +16,8 @@ import torch
 from hypothesis import given, strategies as st
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models.speech_affect_audonnx import AudonnxSpeech
-from emodiss.models.speech_affect_windows import normalised, windows
+from emodiss.models.audeering.onnx_folder import AudonnxSpeech
+from emodiss.models.audeering.windows import normalised, windows
 from tests.models.contracts import check_speech_affect_model, voice
 from tests.models.test_speech_affect_wav2vec2 import SpeechRegressor, tiny_network
 

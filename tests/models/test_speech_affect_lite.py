@@ -19,8 +19,8 @@ from scipy.signal import resample_poly
 
 from emodiss.affect import SpeechAffect
 from emodiss.errors import ModelError
-from emodiss.models import speech_affect_lite
-from emodiss.models.speech_affect_lite import MIN_DURATION_S, LiteSpeech
+from emodiss.models.lite import speech as speech_affect_lite
+from emodiss.models.lite.speech import MIN_DURATION_S, LiteSpeech
 from tests.models.contracts import check_speech_affect_model
 from tests.models.voices import glottal
 
@@ -141,7 +141,7 @@ def test_stereo_and_integers_are_refused(model):
 
 def test_identity_needs_no_runtime():
     code = (
-        "import sys; from emodiss.models.speech_affect_lite import LiteSpeech; "
+        "import sys; from emodiss.models.lite.speech import LiteSpeech; "
         "print(LiteSpeech().identity, 'onnxruntime' in sys.modules)"
     )
     done = subprocess.run(

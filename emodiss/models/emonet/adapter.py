@@ -2,11 +2,11 @@
 
 Toisoul, Kossaifi, Bulat, Tzimiropoulos and Pantic, "Estimation of continuous valence and arousal
 levels from faces in naturalistic conditions", Nature Machine Intelligence 3 (2021). The network
-itself is in :mod:`emodiss.models.emonet_network`; here are its files, its crops and its outputs.
+itself is in :mod:`emodiss.models.emonet.network`; here are its files, its crops and its outputs.
 
 **Licence of the weights**: Creative Commons BY-NC-ND 4.0. They are fetched from their authors by
 the person who runs this, for research; emodiss ships neither them nor anything converted from
-them, and a conversion made here (:mod:`emodiss.models.emonet_runtimes`) lives in memory only.
+them, and a conversion made here (:mod:`emodiss.models.emonet.runtimes`) lives in memory only.
 
 **Not run on the real weights** while this was written: they could not be obtained there. The
 architecture is checked with synthetic weights against recorded outputs of the reference network
@@ -38,8 +38,8 @@ from torch import Tensor
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import ModelError, nearest
 from emodiss.models.catalog import emonet_backend
-from emodiss.models.emonet_network import SIDE, EmoNet
-from emodiss.models.emonet_runtimes import Run, in_onnxruntime, in_openvino, in_torch
+from emodiss.models.emonet.network import SIDE, EmoNet
+from emodiss.models.emonet.runtimes import Run, in_onnxruntime, in_openvino, in_torch
 from emodiss.models.weight_files import EMONET_5, EMONET_8, require, sha256_of, verify
 
 __all__ = [

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models.emonet_network import SIDE, EmoNet
+from emodiss.models.emonet.network import SIDE, EmoNet
 from emodiss.models.torch_threads import torch_threads, without_tf32
 
 Run = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]

@@ -20,7 +20,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.models import speech_signal, voice_features, voice_frames
+from emodiss.models import speech_signal
+from emodiss.models.lite import voice_features, voice_frames
 
 __all__ = ["MIN_BASELINE", "RULE_FEATURES", "Agreement", "RuleArousal", "agreement", "measure"]
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 
 from emodiss.affect import Scale, SpeechAffect, to_house_scale
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models import speech_signal, voice_features, voice_frames
+from emodiss.models import speech_signal
+from emodiss.models.lite import voice_features, voice_frames
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -48,7 +49,7 @@ class LiteSpeech:
     Notes
     -----
     An utterance is cut into equal windows of at most 5 s. Each window becomes one vector of
-    level-free statistics (:mod:`emodiss.models.voice_features`), the network maps the vectors, and
+    level-free statistics (:mod:`emodiss.models.lite.voice_features`), the network maps the vectors, and
     the result is their mean weighted by voiced time. So 60 s of speech are measured on the same
     footing as the clips in training, and cost memory in proportion to their length only.
     """

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.voice_frames import (
+from emodiss.models.lite.voice_frames import (
     BAND_HZ,
     BIN_HZ,
     BINS_HZ,

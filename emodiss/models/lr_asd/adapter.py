@@ -152,7 +152,7 @@ def export(weights: Path) -> bytes:
     """Convert the weights to an ONNX graph of any number of pictures."""
     import torch
 
-    from emodiss.models.lr_asd_network import ROWS, SIDE, load
+    from emodiss.models.lr_asd.network import ROWS, SIDE, load
 
     network = load(weights)
     graph = BytesIO()

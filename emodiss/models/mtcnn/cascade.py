@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.mtcnn_frames import Frames
-from emodiss.models.mtcnn_nets import MtcnnNets, probability
+from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.networks import MtcnnNets, probability
 
 if TYPE_CHECKING:
     import torch

@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models import mtcnn_cascade as cascade
-from emodiss.models.mtcnn_frames import Frames
-from emodiss.models.mtcnn_nets import MtcnnNets, weights_identity
+from emodiss.models.mtcnn import cascade
+from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16

@@ -10,7 +10,7 @@ import importlib.metadata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emodiss.models.mtcnn_frames import CHANNELS
+from emodiss.models.mtcnn.frames import CHANNELS
 from emodiss.models.weight_files import MTCNN, packaged, packaged_digest
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.faces_mtcnn import check_frame, least_face
-from emodiss.models.mtcnn_cascade import pyramid_scales
-from emodiss.models.mtcnn_nets import weights_identity
+from emodiss.models.mtcnn.cascade import pyramid_scales
+from emodiss.models.mtcnn.detector import check_frame, least_face
+from emodiss.models.mtcnn.networks import weights_identity
 
 
 class ReferenceMtcnn:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
-from emodiss.models.speaker_frames import (
+from emodiss.models.segmentation.speaker_frames import (
     FRAME_S,
     N_VOICES,
     SAMPLE_RATE,
@@ -35,8 +35,8 @@ from emodiss.models.torch_threads import torch_threads
 from emodiss.transcript import Turn
 
 if TYPE_CHECKING:
-    from emodiss.models.segmentation_network import SegmentationNetwork
-    from emodiss.models.voice_clusters import Stretches
+    from emodiss.models.segmentation.clusters import Stretches
+    from emodiss.models.segmentation.network import SegmentationNetwork
 
 STEP_S: Final = 0.5
 """Time from window to window, a tenth of the window as in pyannote's own pipelines."""
@@ -132,7 +132,7 @@ class SegmentationDiarizer(Catalogued):
 
     def _activity(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Activity of the network's outputs over the whole recording, (frames, 3)."""
-        from emodiss.models import segmentation_network
+        from emodiss.models.segmentation import network as segmentation_network
 
         if not len(samples):
             return np.zeros((0, N_VOICES), np.float32)
@@ -185,7 +185,7 @@ def _voices(
     num_speakers: int | None,
 ) -> NDArray[np.int64]:
     """Give each stretch a voice, (n,) labels."""
-    from emodiss.models import voice_clusters
+    from emodiss.models.segmentation import clusters as voice_clusters
 
     summary = voice_clusters.Stretches.of(
         [_cepstra(samples, s) for s in stretches], _links(stretches)
@@ -208,7 +208,7 @@ def _voices(
 def _are_two(
     summary: Stretches, labels: NDArray[np.int64], seconds: NDArray[np.float64], heard_apart: int
 ) -> bool:
-    from emodiss.models.voice_clusters import separation
+    from emodiss.models.segmentation.clusters import separation
 
     if len(np.unique(labels)) < 2:
         return False
@@ -222,7 +222,7 @@ def _least_s(labels: NDArray[np.int64], seconds: NDArray[np.float64]) -> float:
 
 def _heard_apart(speaking: NDArray[np.bool_]) -> int:
     """How many voices the network tells apart inside one window, each for a second or more."""
-    from emodiss.models.segmentation_network import WINDOW_S
+    from emodiss.models.segmentation.network import WINDOW_S
 
     window = round(WINDOW_S / FRAME_S)
     if not len(speaking):

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
+from emodiss.models.segmentation.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
 from emodiss.models.weight_files import SEGMENTATION_2021
 
 __all__ = [

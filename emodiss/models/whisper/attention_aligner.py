@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import ModelError
-from emodiss.models import speech_signal, whisper_folder
-from emodiss.models.attention_times import STEP_S, drawn_in
+from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
+from emodiss.models.whisper import folder as whisper_folder
+from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.transcript import Timing, Utterance, Word
 from emodiss.transcript.timing import text_weight
 

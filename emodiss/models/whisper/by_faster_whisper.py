@@ -24,10 +24,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import speech_signal, whisper_folder
-from emodiss.models.attention_times import STEP_S, drawn_in
+from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
-from emodiss.models.text_doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
+from emodiss.models.whisper import folder as whisper_folder
+from emodiss.models.whisper.attention_times import STEP_S, drawn_in
+from emodiss.models.whisper.doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance, Word
 from emodiss.transcript.join import ends_sentence
 from emodiss.transcript.timing import shared_out

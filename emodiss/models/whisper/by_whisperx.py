@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models import speech_signal, whisper_folder
+from emodiss.models import speech_signal
 from emodiss.models.catalog import Catalogued
-from emodiss.models.text_doubts import doubt_the_recording, doubts, level_db
+from emodiss.models.whisper import folder as whisper_folder
+from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance
 
 __all__ = ["WhisperX", "quiet_libraries"]
@@ -229,8 +230,8 @@ def _activity(threads: int) -> Any:
     from pyannote.core import SlidingWindow, SlidingWindowFeature
     from whisperx.vads import Pyannote, Vad
 
-    from emodiss.models import segmentation_network
-    from emodiss.models.diarizer_segmentation import STEP_S, stitched
+    from emodiss.models.segmentation import network as segmentation_network
+    from emodiss.models.segmentation.diarizer import STEP_S, stitched
     from emodiss.models.torch_threads import torch_threads
 
     network = segmentation_network.load()

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
-from emodiss.models.asr_whisperx import quiet_libraries
 from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
+from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Utterance, Word
 
 __all__ = ["Wav2Vec2Aligner"]
