@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -26,11 +26,34 @@ from emodiss.errors import SettingsError, nearest
 from emodiss.manifest import FaceChoice, parse_faces
 
 
-class _Group(BaseModel):
+class Group(BaseModel):
+    """Settings that belong together; frozen, and unknown names are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], where: str) -> Self:
+        """Make the group from values, as typed or as read.
 
-class MediaSettings(_Group):
+        Parameters
+        ----------
+        values
+            By name.
+        where
+            What the group is called, for messages.
+
+        Raises
+        ------
+        SettingsError
+            If a name does not exist or a value is out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _typed(error, where) from None
+
+
+class MediaSettings(Group):
     """Fetching and opening files."""
 
     max_height: int = Field(720, ge=144, description="largest picture height to download, pixels")
@@ -39,7 +62,7 @@ class MediaSettings(_Group):
     )
 
 
-class TranscriptSettings(_Group):
+class TranscriptSettings(Group):
     """Words and turns to utterances."""
 
     language: str | None = Field(
@@ -71,7 +94,7 @@ class TranscriptSettings(_Group):
     )
 
 
-class FacesSettings(_Group):
+class FacesSettings(Group):
     """Face detection; thresholds and minimum face are facenet-pytorch's own defaults."""
 
     stride: int = Field(1, ge=1, description="look at every n-th tick of the 30 FPS clock")
@@ -91,7 +114,7 @@ class FacesSettings(_Group):
     )
 
 
-class TracksSettings(_Group):
+class TracksSettings(Group):
     """SORT (Bewley et al. 2016) and the joining of fragments."""
 
     max_age: int = Field(1, ge=1, description="detections a track survives without a match")
@@ -114,7 +137,7 @@ class TracksSettings(_Group):
     )
 
 
-class PeopleSettings(_Group):
+class PeopleSettings(Group):
     """Voices to faces."""
 
     min_confidence: float = Field(
@@ -136,7 +159,7 @@ class PeopleSettings(_Group):
         return parse_faces(value) if isinstance(value, str) else value
 
 
-class SpeechAffectSettings(_Group):
+class SpeechAffectSettings(Group):
     """What counts as measurable speech."""
 
     min_duration_s: float = Field(1.0, ge=0, description="shortest utterance, s")
@@ -171,7 +194,7 @@ class SpeechAffectSettings(_Group):
         return self
 
 
-class FaceAffectSettings(_Group):
+class FaceAffectSettings(Group):
     """Which frames of whose faces are measured, and when there are enough."""
 
     who: Literal["speaker", "all"] = Field(
@@ -184,7 +207,7 @@ class FaceAffectSettings(_Group):
     min_size: float = Field(20, ge=1, description="smallest face side that is measured, pixels")
 
 
-class EmoNetSettings(_Group):
+class EmoNetSettings(Group):
     """How EmoNet is run; see `emodiss.models.emonet.adapter.EmoNetFace`."""
 
     crop: Literal["box", "landmark_square"] = Field(
@@ -217,7 +240,7 @@ class EmoNetSettings(_Group):
         return self
 
 
-class AudeeringSettings(_Group):
+class AudeeringSettings(Group):
     """How audEERING's speech model is run; see `emodiss.models.audeering.windows`."""
 
     signal: Literal["published", "raw", "normalised"] = Field(
@@ -236,7 +259,7 @@ class AudeeringSettings(_Group):
     )
 
 
-class WhisperSettings(_Group):
+class WhisperSettings(Group):
     """How Whisper recognises speech; the size is chosen by models.asr."""
 
     local_folder: str | None = Field(
@@ -258,7 +281,7 @@ class WhisperSettings(_Group):
     )
 
 
-class AlignmentSettings(_Group):
+class AlignmentSettings(Group):
     """How words are aligned to the sound."""
 
     local_folder: str | None = Field(
@@ -267,7 +290,7 @@ class AlignmentSettings(_Group):
     language: str = Field("en", description="language that the aligner was trained on")
 
 
-class PyannoteSettings(_Group):
+class PyannoteSettings(Group):
     """How pyannote's community-1 tells speakers apart."""
 
     min_speakers: int | None = Field(None, ge=1, description="fewest voices")
@@ -282,7 +305,7 @@ _ERROR = "root mean square error"
 _ERROR_DEFAULT = "none takes what the model's card states"
 
 
-class DissonanceSettings(_Group):
+class DissonanceSettings(Group):
     """Equation 1 of paper A, and what may be compared instead (`emodiss.dissonance.Rule`)."""
 
     threshold: float = Field(
@@ -341,7 +364,7 @@ class DissonanceSettings(_Group):
         return self
 
 
-class PromptsSettings(_Group):
+class PromptsSettings(Group):
     """Which prompts are rendered, and how: what `emodiss.prompts.PromptOptions` says at length.
 
     `templates` takes a folder and keeps the texts in it, so that a run says what it was asked and
@@ -451,7 +474,7 @@ class PromptsSettings(_Group):
         return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
-class Models(_Group):
+class Models(Group):
     """Names from the model catalog, one per task; None where a preset does without."""
 
     asr: str | None = "whisperx-large-v3"
@@ -463,7 +486,7 @@ class Models(_Group):
     face_affect: str = "emonet-8"
 
 
-class Settings(_Group):
+class Settings(Group):
     """All settings of a run."""
 
     models: Models = Models()
@@ -481,6 +504,11 @@ class Settings(_Group):
     audeering: AudeeringSettings = AudeeringSettings()  # pyright: ignore[reportCallIssue]
     dissonance: DissonanceSettings = DissonanceSettings()  # pyright: ignore[reportCallIssue]
     prompts: PromptsSettings = PromptsSettings()  # pyright: ignore[reportCallIssue]
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="options of models that other packages bring: options.<model>.<name>=value; "
+        "the model's card says which there are",
+    )
 
     @model_validator(mode="after")
     def _errors_of_models(self) -> Settings:
@@ -531,6 +559,10 @@ def resolve(
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in merged.items():
         group, _, name = dotted.partition(".")
+        if group == "options" and name.count(".") == 1:
+            model, _, option = name.partition(".")
+            nested.setdefault("options", {}).setdefault(model, {})[option] = value
+            continue
         if dotted not in NAMES:
             raise SettingsError(
                 f"There is no setting '{dotted}'.",
@@ -540,19 +572,30 @@ def resolve(
     try:
         return Settings.model_validate(nested)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
-        raise SettingsError(
-            f"The setting {where}{value}: {fault['msg'].removeprefix('Value error, ')}.",
-            next_step="See: emodiss settings.",
-        ) from None
+        raise _typed(error) from None
+
+
+def _typed(error: ValidationError, where: str = "") -> SettingsError:
+    """Say which setting is wrong, with its whole name."""
+    fault = error.errors()[0]
+    name = ".".join(str(part) for part in ((where, *fault["loc"]) if where else fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return SettingsError(
+            f"There is no setting '{name}'.", next_step="See: emodiss models list."
+        )
+    value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
+    return SettingsError(
+        f"The setting {name}{value}: {fault['msg'].removeprefix('Value error, ')}.",
+        next_step="See: emodiss settings.",
+    )
 
 
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
     for group, outer in Settings.model_fields.items():
-        kind = cast("type[_Group]", outer.annotation)
+        if group == "options":
+            continue
+        kind = cast("type[Group]", outer.annotation)
         for name, inner in kind.model_fields.items():
             names[f"{group}.{name}"] = inner.description or f"model for the task {name}"
     return names

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
 from emodiss.faces import FaceBoxes
-from emodiss.models.catalog import Entry
+from emodiss.models.catalog import Card
 from emodiss.transcript import Turn, Utterance, Word
 
 LOADED: list[str] = []
@@ -159,8 +159,8 @@ class Deadly(Broken):
         os._exit(139)
 
 
-def _entry(name: str, task: str, attribute: str, scale: str | None = None) -> Entry:
-    return Entry(
+def _entry(name: str, task: str, attribute: str, scale: str | None = None) -> Card:
+    return Card(
         name=name,
         task=task,  # type: ignore[arg-type]
         loader=f"tests.fakes:{attribute}",

@@ -52,7 +52,7 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
         The licence is the one recorded when the run was made; a language model's terms are its
         provider's.
     """
-    from emodiss.models.catalog import CATALOG
+    from emodiss.models.catalog import cards
 
     rests = rests or trace(run)
     recorded = run.facts.get("licences", {})
@@ -61,7 +61,7 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
     for use in rests.uses:
         name = use.identity.partition("@")[0]
         licence, noncommercial, source = _OTHERS.get(name, ("terms of its provider", None, ""))
-        if entry := CATALOG.get(name):
+        if entry := cards().get(name):
             licence, noncommercial, source = entry.licence, entry.noncommercial, entry.source
         rows.append(
             {

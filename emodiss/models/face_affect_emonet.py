@@ -1,3 +1,4 @@
-"""Another name of `emodiss.models.emonet.adapter`, for those who import it from here."""
+"""Other names of `emodiss.models.emonet`, for those who import them from here."""
 
 from emodiss.models.emonet.adapter import EmoNetFace as EmoNetFace
+from emodiss.models.emonet.network import EmoNet as EmoNet

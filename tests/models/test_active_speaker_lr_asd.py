@@ -10,8 +10,7 @@ import pytest
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import catalog
-from emodiss.models.lr_asd import adapter as lr_asd
-from emodiss.models.weight_files import LR_ASD
+from emodiss.models.lr_asd import LR_ASD, adapter as lr_asd
 from emodiss.settings import resolve
 
 

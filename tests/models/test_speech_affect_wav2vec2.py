@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from emodiss.errors import ModelError, ModelMissing
+from emodiss.models.audeering import AUDEERING_HUB
 from emodiss.models.audeering.checkpoint import SpeechRegressor, Wav2Vec2Speech
-from emodiss.models.weight_files import AUDEERING_HUB
 from tests.models.contracts import check_speech_affect_model, voice
 
 CONFIG: dict[str, Any] = {

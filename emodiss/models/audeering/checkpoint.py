@@ -28,16 +28,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emodiss.errors import MissingExtra, ModelError
-from emodiss.models.audeering.windows import Level, WindowedSpeech, label_order
-from emodiss.models.torch_threads import torch_threads, without_tf32
-from emodiss.models.weight_files import (
+from emodiss.models.audeering import (
     AUDEERING_HUB,
     AUDEERING_HUB_OLDER,
     AUDEERING_REPOSITORY,
     AUDEERING_REVISION,
-    require,
-    verify,
 )
+from emodiss.models.audeering.windows import Level, WindowedSpeech, label_order
+from emodiss.models.torch_threads import torch_threads, without_tf32
+from emodiss.models.weight_files import require, verify
 
 __all__ = ["SpeechRegressor", "Wav2Vec2Speech"]
 

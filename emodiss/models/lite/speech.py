@@ -49,7 +49,7 @@ class LiteSpeech:
     Notes
     -----
     An utterance is cut into equal windows of at most 5 s. Each window becomes one vector of
-    level-free statistics (:mod:`emodiss.models.lite.voice_features`), the network maps the vectors, and
+    level-free statistics (`emodiss.models.lite.voice_features`), the network maps the vectors, and
     the result is their mean weighted by voiced time. So 60 s of speech are measured on the same
     footing as the clips in training, and cost memory in proportion to their length only.
     """

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.catalog import Catalogued
-from emodiss.models.weight_files import LR_ASD, require, sha256_of, verify
+from emodiss.models.lr_asd import LR_ASD
+from emodiss.models.weight_files import require, sha256_of, verify
 
 SAMPLE_RATE = 16_000
 FRAME_RATE = 25
@@ -31,7 +31,7 @@ MIN_FRAMES = 5
 """Fewer pictures in one piece say nothing."""
 
 
-class LrAsd(Catalogued):
+class LrAsd:
     """Scores pieces of face pictures with their sound.
 
     Parameters

@@ -10,8 +10,9 @@ import importlib.metadata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from emodiss.models.mtcnn import WEIGHTS as MTCNN
 from emodiss.models.mtcnn.frames import CHANNELS
-from emodiss.models.weight_files import MTCNN, packaged, packaged_digest
+from emodiss.models.weight_files import packaged, packaged_digest
 
 if TYPE_CHECKING:
     import torch

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
+from emodiss.models.pyannote import COMMUNITY_1
 from emodiss.models.torch_threads import torch_threads
-from emodiss.models.weight_files import COMMUNITY_1
 from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Turn
 
@@ -37,7 +36,7 @@ FILES: Final = tuple(file.name for file in COMMUNITY_1)
 """What a copy of the repository must hold."""
 
 
-class Community1(Catalogued):
+class Community1:
     """Speaker turns by pyannote.audio's community-1.
 
     Parameters

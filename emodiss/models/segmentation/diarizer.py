@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
 from emodiss.models.segmentation.speaker_frames import (
     FRAME_S,
     N_VOICES,
@@ -74,7 +73,7 @@ class _Stretch:
         return (self.stop - self.first) * FRAME_S
 
 
-class SegmentationDiarizer(Catalogued):
+class SegmentationDiarizer:
     """Speaker turns from the segmentation network inside the whisperx package.
 
     Parameters

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from emodiss.errors import ModelError
 from emodiss.models import weight_files
+from emodiss.models.segmentation import SEGMENTATION_2021
 from emodiss.models.segmentation.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
-from emodiss.models.weight_files import SEGMENTATION_2021
 
 __all__ = [
     "FRAME_S",

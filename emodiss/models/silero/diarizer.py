@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.catalog import Catalogued
 from emodiss.transcript import Turn
 
 UNKNOWN_SPEAKER = "unknown"
@@ -18,7 +17,7 @@ UNKNOWN_SPEAKER = "unknown"
 _SAMPLE_RATE = 16_000
 
 
-class SileroVoiceActivity(Catalogued):
+class SileroVoiceActivity:
     """Stretches of speech as turns of one unknown speaker.
 
     Parameters

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.transcript import Timing, Utterance, Word
@@ -56,7 +55,7 @@ class _Placed:
     score: float = math.nan
 
 
-class AttentionAligner(Catalogued):
+class AttentionAligner:
     """Finds when given words are said, with a Whisper.
 
     Parameters

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.models.whisper.doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
@@ -42,7 +41,7 @@ _BLOCK_S: Final = 600
 """Speech is looked for in so many seconds at once; the memory of it is a hundred megabytes."""
 
 
-class FasterWhisper(Catalogued):
+class FasterWhisper:
     """Recognises speech with a CTranslate2 Whisper.
 
     Parameters

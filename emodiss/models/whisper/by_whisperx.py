@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance
@@ -45,7 +44,7 @@ def quiet_libraries() -> None:
     logger.setLevel(logging.CRITICAL + 1)
 
 
-class WhisperX(Catalogued):
+class WhisperX:
     """Recognises speech with a CTranslate2 Whisper.
 
     Parameters

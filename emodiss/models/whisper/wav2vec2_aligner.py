@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
-from emodiss.models.catalog import Catalogued
 from emodiss.models.torch_threads import torch_threads
 from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Utterance, Word
@@ -30,7 +29,7 @@ TORCHAUDIO_FILE: Final = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
 _PUNKT: Final = Path("nltk_data") / "tokenizers" / "punkt_tab"
 
 
-class Wav2Vec2Aligner(Catalogued):
+class Wav2Vec2Aligner:
     """Finds when given words are said.
 
     Parameters

