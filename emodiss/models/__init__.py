@@ -1,8 +1,8 @@
 """The seams to trained models: one small protocol per task, one file per model.
 
-A protocol is one method and an identity. `identity` is readable without loading weights,
-because a run that finds everything cached must not load a model to learn its name. Heavy
-libraries are imported inside the adapters only. `catalog` is the one registry.
+Adapters give raw values; `emodiss.affect` brings them to the house scale. What a model is (name,
+weights, options) stands on its card in `catalog`, so that nothing is loaded to learn it. Heavy
+libraries are imported inside the adapters only.
 """
 
 from __future__ import annotations
@@ -22,11 +22,6 @@ from emodiss.transcript import Recognition, Turn, Utterance, Word
 class FaceDetector(Protocol):
     """Finds faces in upright RGB frames."""
 
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame; frames may differ in size."""
         ...
@@ -40,11 +35,6 @@ class FaceAffectModel(Protocol):
     """Margin around the detector's box this model was trained with, as a share of its side."""
     crop_square: bool
     """Whether the crop is widened to a square before the model resizes it."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
 
     @property
     def scale(self) -> Scale:
@@ -61,11 +51,6 @@ class SpeechAffectModel(Protocol):
     """Measures valence, arousal and dominance of one utterance."""
 
     @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    @property
     def scale(self) -> Scale:
         """Native scale of the raw values."""
         ...
@@ -79,15 +64,16 @@ class SpeechAffectModel(Protocol):
         """Measure one mono signal, (n,) float in [-1, 1]."""
         ...
 
+    def predict_many(
+        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
+    ) -> list[SpeechAffect]:
+        """Measure several signals, together where that is faster."""
+        ...
+
 
 @runtime_checkable
 class Diarizer(Protocol):
     """Finds who speaks when."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
 
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
@@ -100,11 +86,6 @@ class Diarizer(Protocol):
 class Transcriber(Protocol):
     """Finds what is said."""
 
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
     ) -> Recognition:
@@ -115,11 +96,6 @@ class Transcriber(Protocol):
 @runtime_checkable
 class Aligner(Protocol):
     """Finds when given words are said (forced alignment)."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
 
     def align(
         self,

@@ -34,10 +34,9 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.affect import Scale, SpeechAffect, to_house_scale
+from emodiss.affect import Scale, SpeechAffect
 from emodiss.errors import ModelError
 from emodiss.models.speech_signal import at_16_khz
-from emodiss.models.weight_files import require, sha256_of
 
 SAMPLE_RATE: Final = 16_000
 """Sampling rate of the model, Hz."""
@@ -88,25 +87,6 @@ def windows(n_samples: int, window_samples: int) -> list[tuple[int, int]]:
     n = max(1, -(-n_samples // window_samples))
     edges = [n_samples * i // n for i in range(n + 1)]
     return list(pairwise(edges))
-
-
-def affect_of(raw: NDArray[np.floating]) -> SpeechAffect:
-    """Turn one measured row into a record on both scales.
-
-    Parameters
-    ----------
-    raw
-        (3,) valence, arousal, dominance on the `unit` scale; NaN where nothing was measured.
-    """
-    house = to_house_scale(raw, "unit").values
-    return SpeechAffect(
-        valence=float(house[0]),
-        arousal=float(house[1]),
-        dominance=float(house[2]),
-        valence_raw=float(raw[0]),
-        arousal_raw=float(raw[1]),
-        dominance_raw=float(raw[2]),
-    )
 
 
 def label_order(labels: Sequence[str], *, source: str) -> list[int]:
@@ -268,21 +248,6 @@ class WindowedSpeech(ABC):
         """
 
     @property
-    def identity(self) -> str:
-        """Name, weights and every option that changes results; readable without loading.
-
-        Raises
-        ------
-        ModelMissing
-            Only with `allow_unverified`, if there is no file to hash.
-        """
-        path, digest = self._weights()
-        if self.allow_unverified:
-            require(path, model=self.name)
-            digest = f"sha256-{sha256_of(path)[:12]}"
-        return f"{self.name}:{digest}:{self.signal}:window={self.window_s:g}s"
-
-    @property
     def scale(self) -> Scale:
         """Native scale: about [0, 1]."""
         return "unit"
@@ -356,4 +321,4 @@ class WindowedSpeech(ABC):
                 total[index] += row * len(piece)
                 n_samples[index] += len(piece)
         with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: nothing was measured
-            return [affect_of(row) for row in total / n_samples]
+            return [SpeechAffect(*map(float, row), scale="unit") for row in total / n_samples]

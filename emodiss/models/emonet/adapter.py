@@ -35,12 +35,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
+from emodiss.affect import EXPRESSIONS, FaceAffect, Scale
 from emodiss.errors import ModelError, nearest
 from emodiss.models.emonet import EMONET_5, EMONET_8, emonet_backend
 from emodiss.models.emonet.network import SIDE, EmoNet
 from emodiss.models.emonet.runtimes import Run, in_onnxruntime, in_openvino, in_torch
-from emodiss.models.weight_files import require, sha256_of, verify
+from emodiss.models.weight_files import require, verify
 
 __all__ = [
     "PUBLISHED",
@@ -337,30 +337,6 @@ class EmoNetFace:
         return f"emonet-{self.n_classes}"
 
     @property
-    def identity(self) -> str:
-        """Name, weights and every option that changes results; readable without loading.
-
-        Raises
-        ------
-        ModelMissing
-            Only with `allow_unverified`, if there is no file to hash.
-        """
-        if self.allow_unverified:
-            require(self.weights, model=self.name)
-            digest = f"sha256-{sha256_of(self.weights)[:12]}"
-        else:
-            digest = PUBLISHED[self.n_classes].digest
-        options = [f"crop={self.crop}"]
-        if self.n_classes == 5:
-            options.append(f"fifth={EXPRESSIONS[self._columns[-1]]}")
-        if self.mirror:
-            options.append("mirror")
-        if self.precision != "float32":
-            # In float32 all backends agree within 1e-5; in less each rounds in its own way.
-            options.append(f"{self.precision}/{self.backend}")
-        return ":".join((self.name, digest, *options))
-
-    @property
     def scale(self) -> Scale:
         """Native scale: [-1, 1], before clamping."""
         return "signed"
@@ -437,7 +413,8 @@ class EmoNetFace:
             _check_crop(crop, index)
         if len(crops) == 0:
             none = np.zeros(0, np.float32)
-            return FaceAffect(none, none, none, none, np.zeros((0, len(EXPRESSIONS)), np.float32))
+            lots = np.zeros((0, len(EXPRESSIONS)), np.float32)
+            return FaceAffect(none, none, lots, self.scale)
         self.load()
         # In chunks, so that a long session's crops are never all held at 256 x 256 at once.
         chunk = max(self.batch_size, 64)
@@ -448,16 +425,7 @@ class EmoNetFace:
         valence_raw, arousal_raw, probabilities = (
             np.concatenate(column) for column in zip(*parts, strict=True)
         )
-        valence = to_house_scale(valence_raw, self.scale)
-        arousal = to_house_scale(arousal_raw, self.scale)
-        self.n_clamped += valence.n_clamped + arousal.n_clamped
-        return FaceAffect(
-            valence=valence.values.astype(np.float32),
-            arousal=arousal.values.astype(np.float32),
-            valence_raw=valence_raw,
-            arousal_raw=arousal_raw,
-            probabilities=probabilities,
-        )
+        return FaceAffect(valence_raw, arousal_raw, probabilities, self.scale)
 
     def _predict_chunk(
         self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]

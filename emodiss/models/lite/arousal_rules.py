@@ -73,11 +73,6 @@ def measure(signal: ArrayLike, sample_rate: int) -> Floats:
 class RuleArousal:
     """Rates the utterances of one speaker against that speaker's baseline."""
 
-    @property
-    def identity(self) -> str:
-        """Name and version; there are no weights."""
-        return "rule-arousal-bone2014@1"
-
     def rate(self, features: ArrayLike, *, neutral: ArrayLike | None = None) -> Floats:
         """Rate all utterances of one speaker in one session.
 

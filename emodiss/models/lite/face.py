@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.affect import EXPRESSIONS, FaceAffect, Scale, to_house_scale
+from emodiss.affect import EXPRESSIONS, FaceAffect, Scale
 from emodiss.errors import MissingExtra, ModelError
 
 SHA256 = "c106c733c25721d5eab50cc1276e099d430ec8633f05dcde69148055996a86de"
@@ -112,13 +112,7 @@ class LiteFace:
             probabilities[rows], valence[rows], arousal[rows] = self._session.run(
                 ["probabilities", "valence", "arousal"], {"crops": grey[rows]}
             )
-        return FaceAffect(
-            valence=to_house_scale(valence, self.scale).values.astype(np.float32),
-            arousal=to_house_scale(arousal, self.scale).values.astype(np.float32),
-            valence_raw=valence,
-            arousal_raw=arousal,
-            probabilities=probabilities,
-        )
+        return FaceAffect(valence, arousal, probabilities, self.scale)
 
 
 def _verified_weights() -> bytes:

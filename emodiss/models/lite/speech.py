@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from emodiss.affect import Scale, SpeechAffect, to_house_scale
+from emodiss.affect import Scale, SpeechAffect
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models import speech_signal
 from emodiss.models.lite import voice_features, voice_frames
@@ -59,11 +61,6 @@ class LiteSpeech:
             raise ValueError(f"threads is {threads}; expected at least 1.")
         self._threads = threads
         self._session: onnxruntime.InferenceSession | None = None
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        return f"{NAME}-{_facts()['sha256'][:12]}@{VERSION}"
 
     @property
     def scale(self) -> Scale:
@@ -114,20 +111,15 @@ class LiteSpeech:
                 vectors.append(voice_features.summarise(window))
                 voiced_s.append(window.voiced_s)
         if not vectors:
-            nan = float("nan")
-            return SpeechAffect(nan, nan, nan, nan, nan, nan)
+            return SpeechAffect(math.nan, math.nan, math.nan, self.scale)
         affect = np.average(self._run(np.stack(vectors)), axis=0, weights=voiced_s)
-        house = to_house_scale(affect, self.scale).values
-        valence_raw, arousal_raw, dominance_raw = map(float, affect)
-        valence, arousal, dominance = map(float, house)
-        return SpeechAffect(
-            valence=valence,
-            arousal=arousal,
-            dominance=dominance,
-            valence_raw=valence_raw,
-            arousal_raw=arousal_raw,
-            dominance_raw=dominance_raw,
-        )
+        return SpeechAffect(*map(float, affect), scale=self.scale)
+
+    def predict_many(
+        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
+    ) -> list[SpeechAffect]:
+        """Measure signals, each as in `predict`."""
+        return [self.predict(signal, sample_rate) for signal in signals]
 
     def _run(self, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, Any]:
         """(n, d) statistics to (n, 3) valence, arousal, dominance."""

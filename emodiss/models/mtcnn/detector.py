@@ -140,14 +140,6 @@ class MtcnnDetector:
         self.device = device
         self._nets: MtcnnNets | None = None
 
-    @property
-    def identity(self) -> str:
-        """Weights and every parameter that changes results; readable without loading."""
-        least = least_face(self.min_face_size, self.min_face_share)
-        thresholds = ",".join(f"{t:g}" for t in self.thresholds)
-        half = "/half" if self.half_size else ""
-        return f"mtcnn/{weights_identity()}/min={least}/p={thresholds}/f={self.factor:g}{half}"
-
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each frame.
 

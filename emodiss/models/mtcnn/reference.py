@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn.cascade import pyramid_scales
-from emodiss.models.mtcnn.detector import check_frame, least_face
+from emodiss.models.mtcnn.detector import check_frame
 from emodiss.models.mtcnn.networks import weights_identity
 
 
@@ -58,13 +58,6 @@ class ReferenceMtcnn:
         self.factor = float(factor)
         self.device = device
         self._model: Any = None
-
-    @property
-    def identity(self) -> str:
-        """Weights and every parameter that changes results; readable without loading."""
-        thresholds = ",".join(f"{t:g}" for t in self.thresholds)
-        least = least_face(self.min_face_size, self.min_face_share)
-        return f"reference-mtcnn/{weights_identity()}/min={least}/p={thresholds}/f={self.factor:g}"
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame, largest first.
