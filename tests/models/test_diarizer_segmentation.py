@@ -112,7 +112,7 @@ def test_the_network_is_pyannotes(monkeypatch):
 
 def test_loading_runs_no_code_of_the_checkpoint():
     code = (
-        "import sys; from emodiss.models import segmentation_network as n; n.load()\n"
+        "import sys; from emodiss.models.segmentation import network as n; n.load()\n"
         "print([m for m in ('pyannote.audio', 'omegaconf', 'whisperx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

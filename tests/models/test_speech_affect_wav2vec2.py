@@ -292,22 +292,6 @@ def test_missing_and_unpublished_weights(tmp_path: Path, folder: Path) -> None:
         Wav2Vec2Speech(folder).load()
 
 
-def test_identity_says_what_changes_results(folder: Path, tmp_path: Path) -> None:
-    base = Wav2Vec2Speech(tmp_path)
-    assert base.identity == "audeering-w2v2-hf:hub-6eba34a2485e:normalised:window=15s"
-    for same in (
-        Wav2Vec2Speech(tmp_path, threads=2, batch_size=4),
-        Wav2Vec2Speech(tmp_path, device="cuda"),
-    ):
-        assert same.identity == base.identity
-    others = [
-        Wav2Vec2Speech(tmp_path, signal="raw"),
-        Wav2Vec2Speech(tmp_path, window_s=20),
-        Wav2Vec2Speech(folder, allow_unverified=True),
-    ]
-    assert len({base.identity, *(model.identity for model in others)}) == 4
-
-
 @pytest.mark.parametrize(
     "options",
     [{"threads": 0}, {"batch_size": 0}, {"min_duration_s": 0.0249}, {"window_s": 0.9}],

@@ -20,8 +20,7 @@ What a user should know:
 * Published accuracy (cleaned AffectNet test set, landmark crop, V/A averaged with the mirror
   image): 8 classes, valence CCC 0.82 RMSE 0.29, arousal CCC 0.75 RMSE 0.27. The paper's pipeline
   feeds the detector's tight box instead, which is the default here.
-* Valence and arousal leave the network without a squashing function: raw values are unbounded and
-  are clamped to [-1, 1], counted in `EmoNetFace.n_clamped`.
+* Valence and arousal leave the network without a squashing function: raw values are unbounded.
 """
 
 from __future__ import annotations
@@ -325,8 +324,6 @@ class EmoNetFace:
         self.backend = emonet_backend(backend, precision, device)
         self.precision: Precision = precision
         self.allow_unverified = allow_unverified
-        self.n_clamped = 0
-        """How many raw values lay outside [-1, 1] since this object was made."""
         last = EXPRESSIONS.index(fifth_class)
         self._columns = list(range(8)) if n_classes == 8 else [0, 1, 2, 3, last]
         self._run: Run | None = None
