@@ -246,7 +246,7 @@ class Place:
         from emodiss.models.chat_transformers import TransformersChat
         from emodiss.settings import Settings
 
-        known = [e.name for e in catalog.CATALOG.values() if e.task == "chat"]
+        known = [e.name for e in catalog.cards().values() if e.task == "chat"]
         if model in known:
             if self.revision is not None:
                 raise SettingsError(f"--revision is for repositories; '{model}' has one revision.")
