@@ -137,22 +137,6 @@ class Span:
         return Span(self.start + by, self.end + by)
 
 
-def union_length(spans: list[Span]) -> Seconds:
-    """Total time covered by spans that may overlap, in seconds.
-
-    Parameters
-    ----------
-    spans
-        Any order; overlapping stretches count once.
-    """
-    total = 0.0
-    reached = 0.0
-    for span in sorted(spans):
-        total += max(0.0, span.end - max(span.start, reached))
-        reached = max(reached, span.end)
-    return total
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameClock:
     """Which source frame the 30 FPS clock shows at each tick.

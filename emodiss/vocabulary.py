@@ -277,3 +277,9 @@ def model_error(name: str) -> StatedError:
     if stated is None:
         return StatedError(None, None, "none: nobody states an error of this model")
     return StatedError(**stated)
+
+
+def language_code(text: str | None) -> str:
+    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
+    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
+    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""

@@ -94,7 +94,7 @@ def test_conform_gives_every_column_its_type_and_leaves_gaps_as_gaps(table):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("speech_valence", 1.5, r"speech_valence = .*1\.5.*expected -1\.0 to 1\.0"),
+        ("speech_valence", 1.5, r"speech_valence = .*1\.5.*expected a number from -1 to 1"),
         ("face_status", "gone", "face_status = 'gone'"),
         ("end", 0.0, "not after its start"),
         ("face_coverage", -0.1, "face_coverage"),

@@ -11,7 +11,7 @@ from emodiss.cli import output
 from emodiss.cli.run_commands import AllowLocal, AsCsv, AsJson, Out, Quiet
 
 if TYPE_CHECKING:
-    from emodiss.corpus.public import Collection
+    from emodiss.manifest.public import Collection
 
 RunFolder = Annotated[Path, typer.Argument(help="Run folder.")]
 
@@ -48,7 +48,7 @@ def from_annomi(
     ] = True,
 ) -> None:
     """Turn AnnoMI's table into a manifest and one transcript per session."""
-    from emodiss.corpus import public
+    from emodiss.manifest import public
 
     _write_collection(public.read_annomi(table), out, "annomi", transcripts=transcripts)
 
@@ -76,8 +76,8 @@ def from_hope(
 
     The transcripts have no times, so they cannot be the manifest's transcripts.
     """
-    from emodiss.corpus import public
     from emodiss.errors import SettingsError
+    from emodiss.manifest import public
     from emodiss.runs.store import write_atomically
 
     if match is not None and not talk:
@@ -138,7 +138,7 @@ def curate(
     """
     import json
 
-    from emodiss import corpus, manifest as manifests
+    from emodiss import corpus, manifest as manifests, settings
     from emodiss.runs.run import load
 
     # Only ids are taken from it: no file that it names is opened.
@@ -152,17 +152,15 @@ def curate(
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
-        limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
+        limits=settings.curation_limits([f"language={language}", *(limit or [])]),
         overrules=overrules,
         pictures=pictures,
     )
     steps = corpus.waterfall(table)
-    # JSON knows neither NaN nor infinity; what is missing is null.
-    endless = table.isin([float("inf"), float("-inf")])
-    plain = table.astype(object).where(table.notna() & ~endless, None)
+    videos = output.records(table)
     if as_json:
         found = {
-            "videos": plain.to_dict("records"),
+            "videos": videos,
             "waterfall": steps.to_dict("records"),
             "overlap": corpus.overlap(table).to_dict("index"),
         }
@@ -178,7 +176,7 @@ def curate(
         "n_talkers",
         "duration_s",
     ]
-    output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
+    output.show(videos, as_csv=as_csv, columns=columns)
     if not as_csv:
         output.show(steps.to_dict("records"))
 

@@ -6,6 +6,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -18,7 +19,6 @@ from emodiss.cli.show_commands import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from emodiss.ratings import RatingScale
 
@@ -185,7 +185,7 @@ def evaluate(
     from emodiss.errors import SettingsError
     from emodiss.interventions import InterventionError
     from emodiss.plots import ratings as drawings
-    from emodiss.plots.figures import save
+    from emodiss.plots.registry import Rated, draw_ratings, save
     from emodiss.ratings import RatingScale, background as count_answers, usable
 
     if not ratings and run is not None and (run / "ratings.csv").is_file():
@@ -201,7 +201,7 @@ def evaluate(
             "The ratings table has no rating in it: every value is empty.",
             next_step="Check that the sheets were filled in before they were exported.",
         )
-    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    boot: dict[str, Any] = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}
     scores, checks, said = _judges(judge, run, table, scale, families(own), boot)
     answers, unread = _answers(run)
     table = _with_flags(table, answers)
@@ -216,25 +216,17 @@ def evaluate(
     tables = dict(result.tables) | checks
     notes = [*result.notes, *said, *unread]
     flagged = statistics.flagged_part(usable(table))
-    figures: dict[str, Figure] = {
-        "figure5": drawings.figure5(
-            tables["means"], scale=scale, note=flagged.note if flagged else ""
-        ),
-        "figure6": drawings.figure6(tables["kappa"]),
-    }
+    rated = Rated(scale=scale, note=flagged.note if flagged else "")
     if answers is not None:
         tables["failures"] = statistics.failure_rates(answers, confidence=confidence)
         tables["techniques"] = statistics.technique_shares(answers, confidence=confidence)
-        figures["answers"] = drawings.figure_answers(tables["failures"], tables["techniques"])
     texts: dict[str, str] = {}
     if "judge" in tables:
         tables["table3"] = drawings.table3(tables["judge"])
-        figures["table3"] = _figure_of(drawings.plot_correlations(tables["judge"]))
     if "judge_groups" in tables:
         tables["table3_groups"] = drawings.table3(tables["judge_groups"])
     if background is not None:
         tables["background"] = count_answers(_plain_csv(background))
-        figures["figure11"] = drawings.figure11(tables["background"])
     try:
         said_by, context = _replies(replies, run, video, window)
     except InterventionError as fault:
@@ -245,9 +237,12 @@ def evaluate(
     if said_by is not None:
         others = [c for c in dict.fromkeys(said_by.get("condition", [])) if c != base]
         pair = (base, "dissonance" if "dissonance" in others else others[0] if others else base)
-        beside: dict[str, Any] = {"conditions": tuple(dict.fromkeys(pair)), "context": context}
-        figures["figure7"] = drawings.figure7(said_by, **beside)
-        texts["figure7.html"] = drawings.replies_html(said_by, **beside)
+        rated = replace(rated, conditions=tuple(dict.fromkeys(pair)), context=context)
+        texts["figure7.html"] = drawings.replies_html(
+            said_by, conditions=rated.conditions, context=context
+        )
+    drawn = tables if said_by is None else {**tables, "replies": said_by}
+    figures = draw_ratings(drawn, rated)
     folder = out or (run or Path()) / "evaluation"
     pictures = [folder / "figures" / f"{name}.png" for name in figures]
     _make_folders(folder)
@@ -430,10 +425,6 @@ def _missing_notes(rates: pd.DataFrame) -> list[str]:
                 f"items, {what}."
             )
     return said
-
-
-def _figure_of(ax: Any) -> Figure:
-    return ax.get_figure(root=True)
 
 
 def _make_folders(folder: Path) -> None:

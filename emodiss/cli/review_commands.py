@@ -186,7 +186,7 @@ def sample(
 
     sheet = sample(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
     if as_json or (out is not None and out.suffix.lower() == ".json"):
-        text = json.dumps(_records(sheet), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(output.records(sheet), indent=2, ensure_ascii=False) + "\n"
     else:
         text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
     if out is None:
@@ -194,11 +194,6 @@ def sample(
         return
     write_atomically(out, text.encode())
     typer.echo(str(out))
-
-
-def _records(sheet: Any) -> list[dict[str, Any]]:
-    plain = sheet.astype(object)
-    return plain.where(plain.notna(), None).to_dict("records")
 
 
 def score(

@@ -362,9 +362,7 @@ def _show_utterances(run: Any) -> None:
         "dissonant": "dissonant",
         "dissonance_reason": "reason",
     }
-    shown = table[list(columns)].rename(columns=columns).astype(object)
-    shown = shown.where(shown.notna(), None)
-    output.show(shown.to_dict("records"))
+    output.show(output.records(table[list(columns)].rename(columns=columns)))
 
 
 def _report(run: Any, *, as_json: bool) -> None:

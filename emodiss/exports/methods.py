@@ -93,17 +93,7 @@ def _software(rests: Provenance, facts: Mapping[str, Any]) -> str:
 
 
 def stated(rests: Provenance, videos: pd.DataFrame, voices: pd.DataFrame) -> str:
-    """Say what people stated or corrected: transcripts, roles, faces.
-
-    Parameters
-    ----------
-    rests
-        What `trace` found; only its sessions are told of.
-    videos
-        One row per video: video_id, transcript_source.
-    voices
-        One row per voice, or per utterance: video_id, speaker, role_source, binding_source.
-    """
+    """Say what people stated or corrected: transcripts, roles, faces."""
     own = voices[voices["video_id"].isin(rests.sessions)]
     parts = (
         _transcripts(videos[videos["video_id"].isin(rests.sessions)]),

@@ -19,7 +19,7 @@ from emodiss.interventions.asking import (
     request_hash,
 )
 from emodiss.interventions.failures import FAILURES
-from emodiss.interventions.parsing import format_reply, parse
+from emodiss.interventions.parsing import parse
 from emodiss.interventions.records import (
     PARSE_MODES,
     Intervention,
@@ -58,7 +58,6 @@ __all__ = [
     "ask",
     "count_sentences",
     "count_words",
-    "format_reply",
     "normalise_technique",
     "one_window",
     "parse",

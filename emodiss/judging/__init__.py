@@ -17,7 +17,6 @@ from emodiss.judging.asking import (
 )
 from emodiss.judging.checks import (
     average_orders,
-    consensus,
     length_check,
     order_check,
     read_scores,
@@ -48,7 +47,6 @@ __all__ = [
     "Steps",
     "Weighed",
     "average_orders",
-    "consensus",
     "criterion",
     "find_score",
     "judge",

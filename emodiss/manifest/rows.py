@@ -128,12 +128,6 @@ class VideoRow(BaseModel):
         return self
 
 
-def language_code(text: str | None) -> str:
-    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
-    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
-    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
-
-
 COLUMN_HELP = {
     "id": "name of the session; names its folder (letters, digits, '.', '_', '-')",
     "url": "address to download from (http or https); either this or `path`",

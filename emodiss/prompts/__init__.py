@@ -21,10 +21,10 @@ from typing import Any
 
 import pandas as pd
 
+from emodiss.prompts.conditions import CONDITIONS, KINDS, Condition
 from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
     DEFAULTS,
-    KINDS,
     LITERAL,
     Channel,
     Prompt,
@@ -43,11 +43,13 @@ from emodiss.prompts.wording import (
 from emodiss.settings import PromptsSettings
 
 __all__ = [
+    "CONDITIONS",
     "DEFAULTS",
     "KINDS",
     "LITERAL",
     "SCALE_LINE",
     "Channel",
+    "Condition",
     "Prompt",
     "PromptError",
     "Template",
@@ -65,12 +67,6 @@ __all__ = [
 SCALE_LINE = (
     "Valence runs from -1 (unpleasant) to 1 (pleasant) and arousal from -1 (calm) to 1 (excited)."
 )
-_NEEDED = {
-    "base": (),
-    "discrete": ("{}_label",),
-    "continuous": ("{}_valence", "{}_arousal"),
-    "dissonance": (),
-}
 
 
 def build(
@@ -230,12 +226,14 @@ def _changed(options: PromptsSettings, changes: dict[str, Any]) -> PromptsSettin
 
 def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
     options = session.options
-    _need_columns(session, template.condition)
+    # A researcher's own template says itself what it shows.
+    condition = CONDITIONS.get(template.condition, Condition(template.condition))
+    _need_columns(session, condition)
     patient = [row for row in rows if session.is_patient[row]]
     flags = [session.dissonant[row] for row in patient]
     marked = _marked(session, rows)
     used = template
-    if template.condition == "dissonance" and not marked:
+    if condition.marks and not marked:
         if options.no_flag == "error":
             raise PromptError(
                 f"No utterance in this window of video '{session.video_id}' is dissonant "
@@ -250,7 +248,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
         if key not in session.turns:
             session.turns[key] = turn(session, *key)
     turns = [session.turns[row, row in marked] for row in rows]
-    missing = _missing(session, turns, template.condition)
+    missing = _missing(session, turns, condition)
     text = render(
         used,
         {
@@ -294,36 +292,30 @@ def _marked(session: Session, rows: list[int]) -> set[int]:
     return {row for row in eligible if session.dissonant[row] is True}
 
 
-def _need_columns(session: Session, condition: str) -> None:
-    needed = [
-        name.format(channel)
-        for name in _NEEDED.get(condition, ())
-        for channel in session.options.channels
-    ]
-    if condition == "dissonance":
-        needed = ["dissonant"]
+def _need_columns(session: Session, condition: Condition) -> None:
+    needed = condition.columns(session.options.channels)
     lacking = [name for name in needed if name not in session.table.columns]
     if lacking:
         raise PromptError(
-            f"The {condition} prompt needs the column(s) {', '.join(lacking)}.",
+            f"The {condition.name} prompt needs the column(s) {', '.join(lacking)}.",
             next_step="Use the table that 'emodiss annotate' writes, or show one channel only "
             "with prompts.channels.",
             code="prompt_columns",
         )
 
 
-def _missing(session: Session, turns: list[Turn], condition: str) -> dict[str, int]:
+def _missing(session: Session, turns: list[Turn], condition: Condition) -> dict[str, int]:
     """Count patient utterances without a measurement, by channel; refuse them where asked to."""
     missing = {
         name: sum(
-            absent(getattr(shown, name), condition == "discrete")
+            absent(getattr(shown, name), condition.cues == "labels")
             for shown in turns
             if shown.is_patient
         )
         for name in ("speech", "face")
     }
     refused = [name for name in session.options.channels if missing[name]]
-    if session.options.missing == "error" and refused and condition in ("discrete", "continuous"):
+    if session.options.missing == "error" and refused and condition.cues:
         raise PromptError(
             f"In a window of video '{session.video_id}' there is no {refused[0]} measurement for "
             f"{missing[refused[0]]} patient utterance(s).",

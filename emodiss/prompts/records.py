@@ -13,9 +13,6 @@ from pydantic import ValidationError
 from emodiss.errors import EmodissError
 from emodiss.settings import PromptsSettings
 
-KINDS = ("base", "discrete", "continuous", "dissonance")
-"""The four conditions of the paper."""
-
 
 class PromptError(EmodissError, ValueError):
     """No prompt can be made from this table with these options."""

@@ -157,9 +157,9 @@ def annotate(
                 pool.close()
             tables.gather(store, current, stride=chosen.face_affect.stride)
             if figures:
-                from emodiss.plots import figures as paper_figures
+                from emodiss.plots import registry
 
-                paper_figures.draw_all(Run(store.root))
+                registry.draw_all(Run(store.root))
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,14 +236,6 @@ class Run:
             if outcome.status == "failed" and video in videos and stage != "manifest"
         ]
         return found
-
-    @property
-    def seconds_by_stage(self) -> Mapping[str, float]:
-        """Seconds of work spent per stage, over all jobs ever done in this folder."""
-        total: dict[str, float] = {}
-        for outcome in self.store.outcomes():
-            total[outcome.stage] = total.get(outcome.stage, 0.0) + outcome.seconds
-        return total
 
     def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table; reading few of a large corpus is much faster than all.

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from emodiss import transcript as transcripts
-from emodiss.manifest import VideoRow, language_code
+from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
 from emodiss.settings import TranscriptSettings
 from emodiss.timebase import Seconds, Span
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
+from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 import pandas as pd
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.errors import EmodissError
+from emodiss.tabular import Column
 from emodiss.utterances.looks import PARTS
 from emodiss.vocabulary import ROLES, BindingSource, RoleSource, statuses
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
-
-    Parameters
-    ----------
-    name
-        Of the column.
-    dtype
-        pandas dtype; `str`, `float64`, `Int64` and `boolean` hold missing values as such.
-    meaning
-        What it holds, with unit and range.
-    low, high
-        Least and greatest allowed value; None where there is no bound.
-    choices
-        Allowed values of a text column; None when free.
-    """
-
-    name: str
-    dtype: str
-    meaning: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] | None = None
-
 
 SPEECH_STATUSES, FACE_STATUSES = statuses("speech"), statuses("face")
 LISTENER_STATUSES = statuses("listener")
 TIMINGS = ("aligned", "attention", "interpolated", "given", "detected")
 
-_ID, _TEXT, _NUMBER, _COUNT, _FLAG = "str", "str", "float64", "Int64", "boolean"
+_ID, _TEXT, _NUMBER, _COUNT, _FLAG = "text", "text", "number", "count", "flag"
 
 
 def _unit(name: str, meaning: str) -> Column:
@@ -315,22 +288,11 @@ def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
                 next_step="Read it from utterances.parquet of a run folder.",
             )
         values = table[column.name].dropna()
-        wrong = pd.Series(False, index=values.index)
-        if column.choices is not None:
-            wrong |= ~values.isin(column.choices)
-        if column.low is not None:
-            wrong |= values < column.low
-        if column.high is not None:
-            wrong |= values > column.high
+        wrong = column.misfits(values)
         if wrong.any():
             at = wrong[wrong].index[0]
-            expected = (
-                f"one of {', '.join(column.choices)}"
-                if column.choices
-                else f"{column.low} to {column.high}"
-            )
             raise TableError(
-                f"Row {at} has {column.name} = {values[at]!r}; expected {expected}.",
+                f"Row {at} has {column.name} = {values[at]!r}; expected {column.expected}.",
                 next_step=f"It means: {column.meaning}.",
             )
     if schema is SCHEMA and (table["end"] <= table["start"]).any():
