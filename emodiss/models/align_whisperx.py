@@ -21,7 +21,7 @@ from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
 from emodiss.models.asr_whisperx import quiet_libraries
 from emodiss.models.catalog import Catalogued
-from emodiss.models.torch_threads import torch_threads
+from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.transcript import Utterance, Word
 
 __all__ = ["Wav2Vec2Aligner"]
@@ -153,7 +153,7 @@ class Wav2Vec2Aligner(Catalogued):
             )
         audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         found: list[tuple[Word, ...]] = []
-        with torch_threads(self._threads), _nltk_data(self._nltk):
+        with torch_threads(self._threads), without_tf32(), _nltk_data(self._nltk):
             for utterance in utterances:
                 text = " ".join(utterance.text.split())
                 if not text:

@@ -17,6 +17,7 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.faces_mtcnn import check_frame, least_face
 from emodiss.models.mtcnn_cascade import pyramid_scales
 from emodiss.models.mtcnn_nets import weights_identity
+from emodiss.models.torch_threads import without_tf32
 
 
 class ReferenceMtcnn:
@@ -97,7 +98,8 @@ class ReferenceMtcnn:
                 device=self.device,
             ).eval()
         self._model.min_face_size = least
-        boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
+        with without_tf32():
+            boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
         if boxes is None:
             return FaceBoxes.empty()
         # The package returns object arrays whose elements may be Python floats.
