@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 from bench_clip import FPS
 from bench_gpu_parts import PARTS, Bench, Part, Run
+from bench_video import Clip
 
 BOUNDS: dict[str, dict[str, float]] = {
     # Largest difference from float32 on the CPU that passes; affect in units of [-1, 1].
@@ -162,9 +164,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             if options.json:  # work done is not lost to a time limit
                 options.json.write_text(json.dumps(result, indent=1))
             print(f"{key}: {found['seconds']:.0f} s", file=sys.stderr, flush=True)
-        for preset in ("lite", "paper") if options.runs else ():
+        for preset in ("lite", "paper") if options.talk else ():
             try:
-                result["runs"].append(whole_run(bench, preset, options.talk or bench.clip.path))
+                result["runs"].append(whole_run(bench, preset, options.talk))
             except Exception as error:
                 traceback.print_exc()
                 result["not_run"][f"run, {preset}"] = f"{type(error).__name__}: {str(error)[:300]}"
@@ -178,11 +180,11 @@ def whole_run(bench: Bench, preset: str, talk: Path) -> dict[str, Any]:
 
     from emodiss import annotate
 
-    length = len(bench.clip.media.frame_times) / FPS
+    length = float(Clip(talk, 0).media.frame_times[-1])
     folder = bench.folder / f"run-{preset}"
     folder.mkdir()
     media = folder / f"talk{talk.suffix}"
-    media.symlink_to(talk.resolve())
+    shutil.copyfile(talk, media)
     middle, end = (f"00:00:{s:06.3f}".replace(".", ",") for s in (length / 2, length))
     media.with_suffix(".srt").write_text(
         f"1\n00:00:00,000 --> {middle}\nAda: I was there.\n\n2\n{middle} --> {end}\nBo: When?\n"
@@ -215,14 +217,18 @@ def whole_run(bench: Bench, preset: str, talk: Path) -> dict[str, Any]:
     found = {c: float(np.nanmax(apart[:, numbers.index(c)], initial=0.0)) for c in affect}
     rest = one.columns.difference(numbers)
     same = bool((np.isnan(a) == np.isnan(b)).all()) and one[rest].equals(other[rest])
+    counts = {
+        "with_face": int(one["face_valence"].notna().sum()),
+        "with_voice": int(one["speech_valence"].notna().sum()),
+    }
     return {
         "preset": preset,
         "utterances": len(one),
-        "with_face": int(one["face_valence"].notna().sum()),
-        "with_voice": int(one["speech_valence"].notna().sum()),
+        **counts,
         "difference": found,
         "same": same,
-        "within": same and all(v <= RUN_BOUND for v in found.values()),
+        # Where nothing was measured nothing was compared.
+        "within": same and all(counts.values()) and all(v <= RUN_BOUND for v in found.values()),
     }
 
 
@@ -298,13 +304,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="tiny networks, few frames")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--runs", action="store_true", help="compare whole runs too")
     parser.add_argument("--clip", type=Path, help="720p with two faces, left and right")
     parser.add_argument(
         "--sound", type=Path, help="real English speech: WAV, mono, 16 bits, 16 kHz"
     )
     parser.add_argument("--json", type=Path, help="write the result here")
-    parser.add_argument("--talk", type=Path, help="two talkers with sound, for whole runs")
+    parser.add_argument("--talk", type=Path, help="two people talk: compares whole runs")
     parser.add_argument("--read", type=Path, help="a result to show; nothing is run")
     parser.add_argument("--write", action="store_true", help="put the table into the guide")
     options = parser.parse_args()

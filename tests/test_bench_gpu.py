@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch):
+def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     import bench_gpu_parts
 
@@ -28,7 +29,7 @@ def faces(*boxes: tuple[float, ...]) -> SimpleNamespace:
     )
 
 
-def test_faces_are_paired_whatever_their_order(parts):
+def test_faces_are_paired_whatever_their_order(parts: Any) -> None:
     left, right = (0, 0, 100, 100), (200, 0, 300, 100)
     moved = (203, 0, 300, 101)
     found = parts.faces_differ([faces(left, right)], [faces(moved, left)])
@@ -39,7 +40,7 @@ def test_faces_are_paired_whatever_their_order(parts):
     assert parts.faces_differ([faces(left)], [faces((51, 0, 151, 100))])["faces"] == 2
 
 
-def test_words_that_differ_and_shift(parts):
+def test_words_that_differ_and_shift(parts: Any) -> None:
     def words(*said: tuple[str, float]) -> tuple[SimpleNamespace, ...]:
         return tuple(SimpleNamespace(text=text, start=start) for text, start in said)
 
@@ -49,7 +50,7 @@ def test_words_that_differ_and_shift(parts):
     assert found == {"words": 1, "of": 3, "shift_s": 0.25}
 
 
-def test_affect_is_compared_on_the_house_scale(parts):
+def test_affect_is_compared_on_the_house_scale(parts: Any) -> None:
     def rows(*values: float) -> list[SimpleNamespace]:
         return [SimpleNamespace(valence_raw=v, arousal_raw=0.5) for v in values]
 
