@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -18,9 +19,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    import bench_gpu_parts
-
-    return bench_gpu_parts
+    return importlib.import_module("bench_gpu_parts")
 
 
 def faces(*boxes: tuple[float, ...]) -> SimpleNamespace:
