@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from emodiss import judging
+from emodiss.chat.model import ChatParams, Completion, TokenLogprob
 from emodiss.errors import ChatError
 from emodiss.judging import JudgeError, Steps, find_score, weigh
-from emodiss.models.chat import ChatParams, Completion, TokenLogprob
 from emodiss.ratings import CRITERIA, RatingsError
 
 PARAMS = ChatParams()

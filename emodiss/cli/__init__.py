@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from emodiss.cli import (
-    ask_commands,
     corpus_commands,
     dissonance_command,
     export_command,
-    judge_commands,
-    label_command,
+    intervene,
+    judge,
+    label_roles,
     people_command,
     rating_commands,
     review_commands,
@@ -74,12 +74,12 @@ app.command("report")(corpus_commands.report)
 app.command("collect")(corpus_commands.collect)
 app.command("fetch")(corpus_commands.fetch)
 app.command("curate")(corpus_commands.curate)
-app.command("intervene")(ask_commands.intervene)
-app.command("judge")(judge_commands.judge)
+app.command("intervene")(intervene.intervene)
+app.command("judge")(judge.judge)
 app.command("study")(rating_commands.study)
 app.command("evaluate")(rating_commands.evaluate)
 app.command("settings")(show_commands.settings)
-app.command("label-roles")(label_command.label_roles)
+app.command("label-roles")(label_roles.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
 models.command("licenses")(corpus_commands.licenses)

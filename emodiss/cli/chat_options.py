@@ -15,11 +15,11 @@ import typer
 from emodiss.cli import output
 
 if TYPE_CHECKING:
+    from emodiss.chat.ledger import Ledger, Price
+    from emodiss.chat.model import ChatModel, ChatParams
+    from emodiss.chat.openai import TokenField
+    from emodiss.chat.transformers import TransformersChat
     from emodiss.interventions import Patience
-    from emodiss.models.chat import ChatModel, ChatParams
-    from emodiss.models.chat_ledger import Ledger, Price
-    from emodiss.models.chat_openai import TokenField
-    from emodiss.models.chat_transformers import TransformersChat
 
 Model = Annotated[
     str | None,
@@ -140,7 +140,7 @@ class Place:
     @property
     def is_remote(self) -> bool:
         """Whether what is asked leaves this machine."""
-        from emodiss.models.chat_openai import is_loopback
+        from emodiss.chat.openai import is_loopback
 
         return self.base_url is not None and not is_loopback(self.base_url)
 
@@ -164,8 +164,8 @@ class Place:
         SettingsError
             If `omit` names anything else.
         """
+        from emodiss.chat.model import ChatParams
         from emodiss.errors import SettingsError, nearest
-        from emodiss.models.chat import ChatParams
 
         left_out = set(self.omit or ())
         if unknown := sorted(left_out - set(_OMITTABLE)):
@@ -194,8 +194,8 @@ class Place:
         Ready
             The models and what they cost.
         """
-        from emodiss.models.chat_cache import Cached
-        from emodiss.models.chat_ledger import Ledger, Metered
+        from emodiss.chat.cache import Cached
+        from emodiss.chat.ledger import Ledger, Metered
 
         found = Ready({}, Ledger(self.max_cost), {})
         with contextlib.ExitStack() as stack:
@@ -212,18 +212,18 @@ class Place:
 
     def _open(self, model: str | None) -> tuple[ChatModel, Mapping[str, Price]]:
         """Open a model and read the prices by model id."""
-        from emodiss.models.chat_ledger import FREE, read_prices
+        from emodiss.chat.ledger import FREE, read_prices
 
         asked: ChatModel
         if self.replay is not None:
-            from emodiss.models.chat_replay import Replay
+            from emodiss.chat.replay import Replay
 
             asked = Replay(self.replay, model)
             return asked, {asked.name: FREE}
         if self.local:
             asked = self._open_local(model or "")
             return asked, {asked.name: FREE}
-        from emodiss.models.chat_openai import OpenAICompatible
+        from emodiss.chat.openai import OpenAICompatible
 
         prices = read_prices(self.prices)
         asked = OpenAICompatible(
@@ -241,9 +241,9 @@ class Place:
 
     def _open_local(self, model: str) -> TransformersChat:
         """Open a model of the catalog, of a folder (`./NAME` where both bear a name), or a hub."""
+        from emodiss.chat.transformers import TransformersChat
         from emodiss.errors import SettingsError, nearest
         from emodiss.models import catalog
-        from emodiss.models.chat_transformers import TransformersChat
         from emodiss.settings import Settings
 
         known = [e.name for e in catalog.CATALOG.values() if e.task == "chat"]
@@ -300,7 +300,7 @@ class Place:
         return n
 
     def _request(self, text: str, model: str, params: ChatParams) -> dict[str, Any]:
-        from emodiss.models.chat_openai import check_url, request_body
+        from emodiss.chat.openai import check_url, request_body
 
         body = request_body(
             model,

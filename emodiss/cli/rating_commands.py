@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.judge_commands import Own, families
+from emodiss.cli.judge import Own, families
 from emodiss.cli.run_commands import AsJson
 from emodiss.cli.show_commands import RunFolder
 

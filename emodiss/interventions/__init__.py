@@ -10,14 +10,14 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
-from emodiss.errors import ChatError
-from emodiss.interventions.asking import (
+from emodiss.chat.ask import (
     Answer,
     Patience,
     Unanswered,
     ask,
     request_hash,
 )
+from emodiss.errors import ChatError
 from emodiss.interventions.failures import FAILURES
 from emodiss.interventions.parsing import format_reply, parse
 from emodiss.interventions.records import (

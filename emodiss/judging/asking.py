@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from emodiss.chat.ask import Answer, Patience, Unanswered, ask
 from emodiss.errors import nearest
-from emodiss.interventions.asking import Answer, Patience, Unanswered, ask
 from emodiss.judging.criteria import Criterion, JudgeError, Question, Steps, built_in, criterion
 from emodiss.judging.scores import find_score, weigh
 from emodiss.prompts.wording import render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
-    from emodiss.models.chat import ChatModel, ChatParams
+    from emodiss.chat.model import ChatModel, ChatParams
 
 MODES = ("logprob", "sample", "single")
 """How a score is read: weighed by probability, averaged over samples, or one answer."""

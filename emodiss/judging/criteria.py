@@ -10,14 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from emodiss.answers import unwrapped
+from emodiss.chat.answers import unwrapped
+from emodiss.chat.ask import Answer, Patience, ask
 from emodiss.errors import EmodissError, nearest
-from emodiss.interventions.asking import Answer, Patience, ask
 from emodiss.prompts.wording import Template, render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
-    from emodiss.models.chat import ChatModel, ChatParams
+    from emodiss.chat.model import ChatModel, ChatParams
 
 _STEPS_TOKENS = 400
 

@@ -13,16 +13,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from emodiss.chat.model import ChatParams
+from emodiss.chat.openai import OpenAICompatible
+from emodiss.chat.replay import Replay
 from emodiss.interventions import redact
-from emodiss.models.chat import ChatParams
-from emodiss.models.chat_openai import OpenAICompatible
-from emodiss.models.chat_replay import Replay
 from emodiss.people.roles import assign
 from emodiss.reviews import Place, Review, now
 from emodiss.reviews.role_labels import RoleLabel, holds
-from emodiss.role_labels import Labelled, ask, read_answer, render, unredacted
+from emodiss.study.label_roles import Labelled, ask, read_answer, render, unredacted
 from emodiss.transcript import Transcript, Utterance
-from tests.models.chat_server import answer, serving, status
+from tests.chat.chat_server import answer, serving, status
 
 TALK = [
     Utterance(0, 2, "S0", "What brings you here today?"),

@@ -23,7 +23,7 @@ from emodiss.interventions.parsing import parse
 from emodiss.interventions.records import Intervention
 
 if TYPE_CHECKING:
-    from emodiss.models.chat import ChatModel, ChatParams, Completion
+    from emodiss.chat.model import ChatModel, ChatParams, Completion
     from emodiss.prompts import Prompt
 
 

@@ -14,8 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import SettingsError
-from emodiss.models.chat import (
+from emodiss.chat.model import (
     ChatError,
     ChatModel,
     ChatParams,
@@ -24,6 +23,7 @@ from emodiss.models.chat import (
     Usage,
     Wrapped,
 )
+from emodiss.errors import SettingsError
 
 _TOKENS_PER_PRICE = 1_000_000
 _MESSAGE_OVERHEAD_TOKENS = 32

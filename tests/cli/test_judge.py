@@ -15,7 +15,7 @@ from emodiss.cli import app
 from emodiss.errors import EmodissError
 from emodiss.interventions import ChatError
 from emodiss.runs.judgements import JudgementFile, responses
-from tests.models import chat_server as s
+from tests.chat import chat_server as s
 from tests.test_asking import table
 
 KINDS = ("base", "continuous", "discrete", "dissonance")

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from emodiss.chat.model import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 from emodiss.errors import ModelError
-from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 
 _BUSY_S = 30.0
 

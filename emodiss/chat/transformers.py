@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emodiss.chat.model import ChatError, ChatParams, Completion, Message, TokenLogprob, Usage
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError
-from emodiss.models.chat import ChatError, ChatParams, Completion, Message, TokenLogprob, Usage
 
 _COMMIT = re.compile(r"\A[0-9a-f]{40}\Z")
 _WHOLE_FILE = 64 << 20

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage
 from emodiss.errors import ModelError, nearest
-from emodiss.models.chat import ChatError, ChatParams, Completion, Message, Usage
 
 
 class Replay:

@@ -45,10 +45,10 @@ def label_roles(
     quiet: Quiet = False,
 ) -> None:
     """Ask a language model which part each voice plays; quotations are checked, doubt abstains."""
-    from emodiss import role_labels
     from emodiss.interventions import Unanswered
     from emodiss.runs.reviews import ReviewFile
     from emodiss.runs.run import load
+    from emodiss.study import label_roles as role_labels
 
     model = chats.one_model(model_name, model, place)
     params = place.parameters(temperature=0.0, max_tokens=max_tokens)

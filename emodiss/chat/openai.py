@@ -24,8 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from emodiss.errors import MissingExtra, ModelError, SettingsError
-from emodiss.models.chat import (
+from emodiss.chat.model import (
     ChatError,
     ChatParams,
     Completion,
@@ -33,6 +32,7 @@ from emodiss.models.chat import (
     TokenLogprob,
     Usage,
 )
+from emodiss.errors import MissingExtra, ModelError, SettingsError
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
 """What an endpoint calls the longest answer; OpenAI's newer models take only the second."""

@@ -17,9 +17,9 @@ from emodiss.cli.show_commands import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emodiss.chat.model import ChatModel, ChatParams
     from emodiss.interventions import Patience
     from emodiss.judging import Criterion, Steps
-    from emodiss.models.chat import ChatModel, ChatParams
     from emodiss.runs.judgements import JudgementFile
     from emodiss.runs.run import Run
 

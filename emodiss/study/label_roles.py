@@ -17,14 +17,14 @@ from dataclasses import dataclass, fields, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
-from emodiss.answers import json_of, unwrapped
+from emodiss.chat.answers import json_of, unwrapped
 from emodiss.manifest import ROLES
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:
-    from emodiss.interventions.asking import Patience, Unanswered
-    from emodiss.models.chat import ChatModel, ChatParams
+    from emodiss.chat.ask import Patience, Unanswered
+    from emodiss.chat.model import ChatModel, ChatParams
 
 MIN_CONFIDENCE = 0.8
 """Below it a model's role is not used; the same as for the classifier in `emodiss.people.roles`."""
@@ -68,7 +68,7 @@ class Labelled:
     latency_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; such lines can be given again by `emodiss.models.chat_replay`."""
+        """Plain values for JSON; such lines can be given again by `emodiss.chat.replay`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {**values, "labels": [label.to_dict() for label in self.labels]}
 
@@ -101,14 +101,14 @@ def ask(
     min_confidence, max_words
         As in `read_answer` and `render`.
     concurrency, patience, sleep
-        As in `emodiss.interventions.asking.ask`.
+        As in `emodiss.chat.ask.ask`.
 
     Yields
     ------
     Labelled or Unanswered
         In the order of arrival. A model that answers nonsense has answered: its labels abstain.
     """
-    from emodiss.interventions.asking import Unanswered, ask as ask_all
+    from emodiss.chat.ask import Unanswered, ask as ask_all
     from emodiss.judging.criteria import Question
 
     seen = sessions if shown is None else shown

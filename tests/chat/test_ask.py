@@ -19,15 +19,15 @@ import typer
 from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
-from emodiss.cli import ask_commands
+from emodiss.chat.ask import Answer, Patience, Unanswered, ask, request_hash
+from emodiss.chat.model import ChatParams, Completion, Usage
+from emodiss.cli import intervene
 from emodiss.errors import ChatError, EmodissError, ModelError, RunError, SettingsError
-from emodiss.interventions.asking import Answer, Patience, Unanswered, ask, request_hash
 from emodiss.interventions.redaction import read_names, redact
-from emodiss.models.chat import ChatParams, Completion, Usage
 from emodiss.prompts import Prompt, build_all
 from emodiss.runs import answer_times
 from emodiss.runs.interventions import InterventionFile, totals
-from tests.models import chat_server as s
+from tests.chat import chat_server as s
 
 PARAMS = ChatParams(max_tokens=20)
 ROWS = [
@@ -297,7 +297,7 @@ def test_totals_leave_cached_answers_out_of_the_bill(prompts):
 # --- the command ---------------------------------------------------------------------------------
 
 app = typer.Typer()
-app.command("intervene")(ask_commands.intervene)
+app.command("intervene")(intervene.intervene)
 
 
 @pytest.fixture
@@ -517,7 +517,7 @@ def test_no_more_requests_at_once_than_allowed(run, server):
 def test_a_killed_command_keeps_its_answers(run, server):
     server.otherwise = s.slow(0.4, s.answer(s.REPLY))
     code = (
-        "import typer; from emodiss.cli import ask_commands as a; app = typer.Typer();"
+        "import typer; from emodiss.cli import intervene as a; app = typer.Typer();"
         "app.command('intervene')(a.intervene); app()"
     )
     command = [sys.executable, "-c", code, str(run), *remote(server, "--concurrency", "1")]

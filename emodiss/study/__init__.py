@@ -1,0 +1,1 @@
+"""What people and language models say about a run."""
