@@ -105,7 +105,6 @@ def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
         preset="lite",
         settings=settings,
         workers=0,
-        figures=False,
     )
     table = run.utterances
     return {

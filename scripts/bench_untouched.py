@@ -330,7 +330,6 @@ def annotate(found: Sequence[Case], out: Path, settings: Sequence[str]) -> emodi
         settings=list(settings),
         workers=0,
         allow_local=True,
-        figures=False,
         announce=lambda line: print(line, file=sys.stderr, flush=True),
     )
 

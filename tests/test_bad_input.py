@@ -121,7 +121,6 @@ def run(tmp_path_factory) -> Run:
             preset="lite",
             settings={**fakes.SETTINGS, "models.faces": "mtcnn"},
             workers=0,
-            figures=False,
         )
 
 
@@ -172,7 +171,6 @@ def test_a_face_below_the_least_size_is_too_small_and_not_off_screen(study, tmp_
         preset="lite",
         settings={**stand_ins, "face_affect.min_size": 60},
         workers=0,
-        figures=False,
     )
     # The stand-in's face is 48 by 38 pixels.
     # Nothing tells whose it is; one voice gets it, since no confidence is asked for.
@@ -216,7 +214,6 @@ def test_two_faces_of_one_person_are_one_face_at_a_time(tmp_path, stand_ins, bes
     settings = {**stand_ins, "models.faces": "mtcnn", "people.min_confidence": 0.9}
     run = emodiss.annotate(
         tmp_path / "m.csv", out=tmp_path / "run", preset="lite", settings=settings, workers=0,
-        figures=False,
     )  # fmt: skip
     tracks = run.artifact("two", "tracks")
     assert len(tracks.tracks) == 2

@@ -26,9 +26,10 @@ def session(tmp_path_factory) -> demo.DemoSession:
 
 @pytest.fixture(scope="module")
 def run(session, tmp_path_factory) -> Run:
-    return emodiss.annotate(
-        session.manifest, out=tmp_path_factory.mktemp("run") / "run", preset="lite", workers=0
-    )
+    out = tmp_path_factory.mktemp("run") / "run"
+    made = emodiss.annotate(session.manifest, out=out, preset="lite", workers=0)
+    emodiss.plots.draw_all(made)
+    return made
 
 
 @pytest.mark.slow
@@ -337,7 +338,7 @@ def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, run, tmp
     first = json.loads(call(*asked))["last_command"]
     assert (first["answered_now"], first["requests"]) == (1, 1)
     (prompt,) = [p for p in emodiss.load(folder).prompts if p["condition"] == "discrete"]
-    (reply,) = emodiss.load(folder).responses.to_dict("records")
+    (reply,) = emodiss.study.Study(emodiss.load(folder)).responses.to_dict("records")
     assert reply["model"] == TOY and reply["response"].strip()
     again = json.loads(call(*asked))["last_command"]
     assert (again["answered_before"], again["requests"]) == (1, 0)
@@ -359,7 +360,7 @@ def test_from_the_demo_to_judged_replies_with_nothing_put_in_place(toy, run, tmp
     ]))  # fmt: skip
     call("judge", folder, "--local", TOY, "--criterion", "empathy", "--steps", steps,
          "--max-tokens", 3, "--quiet")  # fmt: skip
-    (score,) = emodiss.load(folder).judgements.to_dict("records")
+    (score,) = emodiss.study.Study(emodiss.load(folder)).judgements.to_dict("records")
     assert (score["judge"], score["mode"]) == (TOY, "logprob")
     if score["status"] == "ok":
         assert 1 <= score["score"] <= 5 and 0 < score["mass"] <= 1

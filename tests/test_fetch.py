@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from emodiss import manifest
+from emodiss.corpus import sharing
 from emodiss.errors import MediaError, SettingsError
 from emodiss.media import fetch
 from emodiss.runs import fetching, sources
-from emodiss.runs.store import Store
 from tests import make
 
 LARGE = 600_000
@@ -221,24 +221,27 @@ def test_captions_come_with_the_film_when_asked_for(server, tmp_path):
 
 
 def test_annotate_fetches_the_captions_it_is_to_read(server, tmp_path):
-    store = Store(tmp_path / "run")
     row = manifest_of(tmp_path, f"a,{address(server, '/talk')},,,,,\n").rows[0]
-    paths, _ = sources.fetch_all([row], store, max_height=720, captions=("en.*",))
+    options = fetch.Options(captions=("en.*",))
+    fetching.fetch_rows([row], tmp_path / "run", max_height=720, options=options)
+    media = fetch.fetched(str(row.url), tmp_path / "run" / "downloads")
     read = manifest_of(tmp_path, f"a,{address(server, '/talk')},,,,,\n")
-    found = sources.find_transcript(row, read, paths["a"], captions=True)
+    found = sources.find_transcript(row, read, media, captions=True)
     assert found is not None and found.name == "media.en.vtt"
 
 
 def test_offline_takes_what_is_here_and_asks_nobody(server, tmp_path):
-    store = Store(tmp_path / "run")
+    root = tmp_path / "run"
     good, other = address(server, "/film.mp4"), address(server, "/talk")
     rows = manifest_of(tmp_path, f"a,{good},,,,,\nb,{other},,,,,\n").rows
-    sources.fetch_all([rows[0]], store, max_height=720)
+    fetching.fetch_rows([rows[0]], root, max_height=720)
     asked = len(server.asked)
-    paths, outcomes = sources.fetch_all(list(rows), store, max_height=720, offline=True)
-    assert set(paths) == {"a"} and len(server.asked) == asked
-    assert [(o.video, o.status) for o in outcomes] == [("a", "cached"), ("b", "failed")]
-    assert outcomes[1].error is not None and outcomes[1].error["code"] == "offline"
+    found = fetching.fetch_rows(rows, root, max_height=720, offline=True)
+    assert len(server.asked) == asked
+    assert [(one.id, one.state, one.here) for one in found] == [
+        ("a", "cached", True),
+        ("b", "offline", False),
+    ]
 
 
 # --- options -------------------------------------------------------------------------------------
@@ -433,6 +436,6 @@ def test_what_is_shared_is_addresses_and_no_words(tmp_path):
         tmp_path,
         "a,https://video.example/1,,65,CC BY,sleep,she cries here\nown,,x.mp4,,,diet,\n",
     )
-    assert fetching.shareable(fetching.rows_of(read)) == (
+    assert sharing.shareable(sharing.rows_of(read)) == (
         "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
     )

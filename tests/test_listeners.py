@@ -148,7 +148,7 @@ def dyad(tmp_path_factory):
 def run_of(dyad, out, stand_ins, who):
     changes = {**stand_ins, "models.faces": "fake-two-faces", "face_affect.who": who}
     return emodiss.annotate(
-        dyad / "manifest.csv", out=out, preset="lite", settings=changes, workers=0, figures=False
+        dyad / "manifest.csv", out=out, preset="lite", settings=changes, workers=0
     )
 
 

@@ -31,9 +31,7 @@ def place(tmp_path_factory) -> Path:
     """A folder `notebooks` beside a finished `demo-run`, as in a checkout after the README."""
     root = tmp_path_factory.mktemp("checkout")
     session = emodiss.demo.build(root / "demo-run" / "demo")
-    emodiss.annotate(
-        session.manifest, out=root / "demo-run" / "run", preset="lite", workers=0, figures=False
-    )
+    emodiss.annotate(session.manifest, out=root / "demo-run" / "run", preset="lite", workers=0)
     (root / "notebooks").mkdir()
     return root / "notebooks"
 

@@ -421,7 +421,6 @@ def test_the_composed_dyad_is_bound_as_its_truth_says(shared_data, tmp_path, cli
         preset="lite",
         settings={"faces.stride": 5, "faces.min_face": 80},
         workers=0,
-        figures=False,
     )
     found = run.artifact("d", "people")
     tracks = run.artifact("d", "tracks")

@@ -40,7 +40,6 @@ def annotated(tmp_path, stand_ins, study):
             preset="lite",
             settings={**stand_ins, **changes},
             workers=0,
-            figures=False,
         )
 
     return annotate

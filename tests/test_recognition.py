@@ -129,7 +129,6 @@ def test_a_run_recognises_aligns_and_tells_voices_apart(tmp_path, stand_ins):
     }
     run = emodiss.annotate(
         tmp_path / "m.csv", out=tmp_path / "run", preset="lite", settings=changes, workers=0,
-        figures=False,
     )  # fmt: skip
     assert run.failures == []
     draft = run.artifact("v", "draft")
@@ -143,7 +142,6 @@ def test_a_run_recognises_aligns_and_tells_voices_apart(tmp_path, stand_ins):
     wrong = {**changes, "transcript.language": "de"}
     second = emodiss.annotate(
         tmp_path / "m.csv", out=tmp_path / "two", preset="lite", settings=wrong, workers=0,
-        figures=False,
     )  # fmt: skip
     (failure,) = [f for f in second.failures if f.stage == "words"]
     assert (

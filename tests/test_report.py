@@ -139,7 +139,6 @@ def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_
         preset="lite",
         settings={**stand_ins, "dissonance.quantile": 0.25},
         workers=0,
-        figures=False,
     )
     table = run.utterances
     table["dissonance_threshold"] = np.where(table["video_id"] == "a", 0.125, np.nan)

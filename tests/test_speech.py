@@ -33,7 +33,6 @@ def annotate(tmp_path, stand_ins):
             preset="lite",
             settings={**stand_ins, **changes},
             workers=0,
-            figures=False,
         )
 
     return run

@@ -92,7 +92,7 @@ def test_windows_come_into_a_table_and_change_no_utterance(tmp_path, stand_ins):
     def run(**changes):
         return emodiss.annotate(
             tmp_path / "manifest.csv", out=tmp_path / "run", preset="lite", workers=0,
-            figures=False, settings={**stand_ins, **changes},
+            settings={**stand_ins, **changes},
         )  # fmt: skip
 
     found = run()

@@ -22,7 +22,6 @@ def run(study, tmp_path, stand_ins):
         preset="lite",
         settings={**stand_ins, "dissonance.threshold": 0.4},
         workers=0,
-        figures=False,
     )
 
 

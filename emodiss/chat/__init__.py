@@ -1,1 +1,1 @@
-"""Language models that answer: asked, retried, cached, booked and replayed; of therapy this room knows nothing."""
+"""Language models that answer: asked, retried, cached, booked, replayed; nothing of therapy."""

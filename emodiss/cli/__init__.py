@@ -14,15 +14,16 @@ import typer
 from emodiss.cli import (
     corpus_commands,
     dissonance_command,
+    evaluate,
     export_command,
     intervene,
     judge,
     label_roles,
     people_command,
-    rating_commands,
-    review_commands,
+    review as review_commands,
     run_commands,
     show_commands,
+    study,
 )
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ app.command("fetch")(corpus_commands.fetch)
 app.command("curate")(corpus_commands.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
-app.command("study")(rating_commands.study)
-app.command("evaluate")(rating_commands.evaluate)
+app.command("study")(study.study)
+app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(show_commands.settings)
 app.command("label-roles")(label_roles.label_roles)
 app.command("export")(export_command.export)

@@ -260,7 +260,7 @@ def fetch(
             read, out, max_height=max_height, options=options, parallel=parallel, progress=step
         )
     output.show([asdict(entry) for entry in found], as_json=as_json, as_csv=as_csv)
-    if any(entry.state not in ("done", "cached") for entry in found):
+    if not all(entry.here for entry in found):
         raise typer.Exit(1)
 
 
@@ -270,7 +270,7 @@ def share(
 ) -> None:
     """Write the list that may be passed on: addresses and stretches, no media, no words."""
     from emodiss import manifest as manifests
-    from emodiss.runs.fetching import rows_of, shareable
+    from emodiss.corpus.sharing import rows_of, shareable
     from emodiss.runs.store import write_atomically
 
     # Only addresses are taken from it: no file that it names is opened.

@@ -87,8 +87,8 @@ _ENDINGS = {"vtt": "webvtt"}
 
 
 def _write_whole(run: Run, kind: str, out: Path, *, words: bool) -> Path:
+    from emodiss.corpus.sharing import shareable
     from emodiss.exports import whole_run
-    from emodiss.runs.fetching import shareable
     from emodiss.runs.store import write_atomically
 
     if kind == "huggingface":

@@ -37,8 +37,8 @@ def intervene(
     from emodiss.errors import SettingsError
     from emodiss.interventions import Unanswered, ask, plan, questions, request_hash
     from emodiss.prompts import PromptError
-    from emodiss.runs.interventions import InterventionFile, totals
     from emodiss.runs.run import load
+    from emodiss.study.interventions import InterventionFile, totals
 
     model = chats.one_model(model_name, model, place)
     params = place.parameters(temperature=temperature, max_tokens=max_tokens)
@@ -70,7 +70,6 @@ def intervene(
         output.progress_bars(quiet=quiet) as progress,
     ):
         ((name, asked),) = ready.models.items()
-        file.mend()
         done = {line["request_sha256"]: line for line in file.read()}
         wanted = {
             request_hash(prompt, asked, params, sample)

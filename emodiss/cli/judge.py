@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from emodiss.chat.model import ChatModel, ChatParams
     from emodiss.interventions import Patience
     from emodiss.judging import Criterion, Steps
-    from emodiss.runs.judgements import JudgementFile
     from emodiss.runs.run import Run
+    from emodiss.study.judgements import JudgementFile
 
 Own = Annotated[
     list[str] | None,
@@ -90,8 +90,8 @@ def judge(
     from emodiss import judging
     from emodiss.errors import SettingsError, nearest
     from emodiss.ratings import CRITERIA
-    from emodiss.runs.judgements import JudgementFile
     from emodiss.runs.run import load
+    from emodiss.study.judgements import JudgementFile
 
     judges: list[str | None] = list(dict.fromkeys([*(model_names or ()), *(model or ())]))
     if not judges and place.replay is None:
@@ -281,8 +281,9 @@ def families(own: Sequence[str] | None) -> dict[str, list[str]]:
 def _items(run: Run, video: str | None, redacted: prompting.Redacted) -> pd.DataFrame:
     """Take what can be judged out of a run; what has no response cannot."""
     from emodiss.errors import RunError
+    from emodiss.study import Study
 
-    table = run.responses
+    table = Study(run).responses
     if video is not None:
         run.session(video)  # refuses an unknown one
         table = table[table["video"] == video]

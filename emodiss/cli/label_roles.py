@@ -110,7 +110,7 @@ def _shown(label: dict[str, Any]) -> dict[str, Any]:
 def _sessions(run: Run, video: str | None) -> dict[str, Sequence[Utterance]]:
     """Sessions with text, by id."""
     from emodiss.errors import RunError
-    from emodiss.runs.reviewing import Session
+    from emodiss.study.reviewing import Session
 
     found: dict[str, Sequence[Utterance]] = {}
     for name in [video] if video else run.videos:

@@ -124,11 +124,11 @@ def annotate(
             engine=engine,
             device=device,
             threads=threads,
-            figures=figures,
             offline=offline,
             progress=progress,
             announce=lambda line: output.say(f"{name}: {line}"),
         )
+        _draw(run, figures)
     _report(run, as_json=as_json)
 
 
@@ -156,13 +156,22 @@ def resume(
             engine=engine,
             device=device,
             threads=threads,
-            figures=figures,
             offline=offline,
             allow_local=allow_local,
             progress=progress,
             announce=lambda line: output.say(f"{run.name}: {line}"),
         )
+        _draw(found, figures)
     _report(found, as_json=as_json)
+
+
+def _draw(run: Run, wanted: bool = True) -> None:
+    if wanted:
+        from emodiss.plots import draw_all
+        from emodiss.runs.files import room_needed
+
+        with room_needed(), run.store.lock():
+            draw_all(run)
 
 
 def _going_on(root: Path) -> contextlib.AbstractContextManager[None]:
@@ -192,6 +201,7 @@ def demo(
 ) -> None:
     """Build the demo session (known truth, nothing downloaded) and annotate it with preset lite."""
     from emodiss import demo as demos
+    from emodiss.runs import layout
     from emodiss.runs.annotate import annotate as run_annotate
 
     with _going_on(out / "run"), output.progress_bars(quiet=quiet) as progress:
@@ -214,13 +224,15 @@ def demo(
             )
             for name, (manifest, folder) in manifests.items()
         }
+        for run in runs.values():
+            _draw(run)
     if not as_json:
         for name, run in runs.items():
             output.say(f"The demo session, {name}:")
             _show_utterances(run)
             n_kinds = len({prompt["condition"] for prompt in run.prompts})
-            output.say(f"Prompts:  {run.root / 'prompts.jsonl'} ({n_kinds} kinds)")
-            for path in sorted((run.root / "figures").glob("*.png")):
+            output.say(f"Prompts:  {run.root / layout.PROMPTS} ({n_kinds} kinds)")
+            for path in sorted(run.figures.glob("*.png")):
                 output.say(f"Figure:   {path}")
         done = {name: run for name, run in runs.items() if not run.failures}
         output.say("What was measured, beside what is true of the film:")

@@ -70,7 +70,7 @@ def plot(
     name = figures.full_name(figure)
     if name in figures.SESSION_FIGURES:
         name = f"{name}_{video or loaded.videos[0]}"
-    path = out or loaded.root / "figures" / f"{name}.png"
+    path = out or loaded.figures / f"{name}.png"
     figures.save(drawn, path)
     typer.echo(str(path))
 
@@ -97,14 +97,15 @@ def table(
     from emodiss.corpus.licences import summary
     from emodiss.errors import SettingsError, nearest
     from emodiss.runs.run import load
+    from emodiss.study import Study
 
     makers: dict[str, tuple[Callable[..., pd.DataFrame], dict[str, Any]]] = {
         "1": (corpus.table1, {}),
         "2": (corpus.table2, {} if name is None else {"name": name}),
         "4": (corpus.table4, {"all_work": all_work}),
         "licences": (corpus.licences, {}),
-        "failures": (lambda run: statistics.failure_rates(run.responses), {}),
-        "techniques": (lambda run: statistics.technique_shares(run.responses), {}),
+        "failures": (lambda run: statistics.failure_rates(Study(run).responses), {}),
+        "techniques": (lambda run: statistics.technique_shares(Study(run).responses), {}),
     }
     asked = which.removeprefix("table").replace("licenses", "licences")
     if asked not in makers:

@@ -215,7 +215,7 @@ def _stated_languages(
     return {
         "manifest": stated,
         "recogniser": heard,
-        "page": fetch.about(url, run.root / "downloads").get("language") if url else None,
+        "page": fetch.about(url, run.downloads).get("language") if url else None,
         # Beside a file that was not fetched lie other people's files.
         "captions": languages.original_captions(source) if url and source else None,
     }

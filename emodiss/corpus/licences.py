@@ -72,7 +72,7 @@ def licences(run: Run) -> pd.DataFrame:
     """
     from emodiss.media import fetch
 
-    downloads = run.root / "downloads"
+    downloads = run.downloads
     return count_licences(
         (fetch.about(row["url"], downloads).get("license") if row["url"] else None)
         or row.get("license")

@@ -198,6 +198,7 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
         - experiment: the row of the paper's table that it belongs to, if any.
     """
     from emodiss.stages import STAGES
+    from emodiss.study import Study
 
     order = {stage.name: k for k, stage in enumerate(STAGES)}
     worked = ("done", "failed") if all_work else ("done",)
@@ -207,7 +208,7 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
     work = [(o.stage, "compute", o.device, o.seconds) for o in jobs]
     asked = [
         (stage, "compute" if _ran_here(identity) else "waiting", identity, seconds)
-        for stage, identity, seconds in run.answer_times.itertuples(index=False)
+        for stage, identity, seconds in Study(run).answer_times.itertuples(index=False)
     ]
     table = pd.DataFrame([*work, *asked], columns=["stage", "kind", "device", "seconds"])
     table["seconds"] = table["seconds"].astype("float64")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from emodiss.runs import jsonlines
 from emodiss.runs.reviews import ReviewFile
 from emodiss.stages import BY_NAME
 
@@ -223,8 +222,7 @@ class _LabelModels:
     """Which language model said what about the voices."""
 
     def __init__(self, run: Run) -> None:
-        file = ReviewFile(run.root)
-        self._lines = jsonlines.read(file.labels_path, next_step="Ask again: emodiss label-roles.")
+        self._lines = ReviewFile(run.root).role_labels.read()
 
     def of(self, video: str) -> dict[str, str]:
         """Labels, as canonical JSON, to the identity of the model that gave them last."""

@@ -52,7 +52,7 @@ class Found:
 def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
     """Find the one score that a judge's answer states.
 
-    Thinking aloud, control tokens and wrapping count for nothing (`emodiss.chat.answers.unwrapped`).
+    Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
     What remains states a score by a number that stands alone on the first line (`4`, `[[4]]`,
     `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without either, by the
     only number in it. Several different candidates, a number off the scale or none at all mean

@@ -6,7 +6,7 @@ matplotlib is imported here and nowhere else, and only when a plot is drawn.
 from __future__ import annotations
 
 from emodiss.plots.contact import contact_sheet
-from emodiss.plots.figures import FIGURES, draw, figure3, figure10
+from emodiss.plots.figures import FIGURES, draw, draw_all, figure3, figure10
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.ratings import (
@@ -29,6 +29,7 @@ __all__ = [
     "FIGURES",
     "contact_sheet",
     "draw",
+    "draw_all",
     "figure2",
     "figure3",
     "figure4",

@@ -271,14 +271,14 @@ def draw_all(run: Run) -> None:
     content = b"".join((run.root / f"{name}.parquet").read_bytes() for name in tables)
     content += run.settings.model_dump_json().encode()
     state = hashlib.sha256(content + mpl.__version__.encode()).hexdigest()
-    marker = run.root / "figures" / ".drawn"
+    marker = run.figures / ".drawn"
     # A session without speech has curves where all faces are measured.
     shown = set(run.columns("utterances", ["video_id"])["video_id"])
     shown |= set(run.columns("face_summary", ["video_id"])["video_id"])
     sessions = [video for video in run.videos if video in shown]
     sessions = sessions if len(sessions) <= _MAX_TIMELINES else []
     names = [*FIGURES, *(f"session_{video}" for video in sessions)]
-    paths = [run.root / "figures" / f"{name}.png" for name in names]
+    paths = [run.figures / f"{name}.png" for name in names]
     if marker.is_file() and marker.read_text() == state and all(p.is_file() for p in paths):
         return
     for name, path in zip(names, paths, strict=True):

@@ -6,22 +6,22 @@ time. A stage that fails blocks what depends on it for that video and nothing el
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, keys, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
@@ -30,8 +30,6 @@ from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
 from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, jobs finished and jobs in all."""
@@ -68,7 +66,6 @@ def annotate(
     engine: str = "local",
     device: str = "cpu",
     threads: int = 1,
-    figures: bool = True,
     offline: bool = False,
     allow_local: bool = False,
     progress: Progress | None = None,
@@ -98,8 +95,6 @@ def annotate(
         `cpu` or `cuda`.
     threads
         CPU threads per model. Another number may change the last bits of a result.
-    figures
-        Whether to draw the figures at the end.
     offline
         Fetch no video either; a row whose address was never fetched fails with code `offline`.
         Weights are never fetched here, only by `emodiss models pull`.
@@ -115,7 +110,8 @@ def annotate(
     Returns
     -------
     Run
-        The run folder, ready to read. `run.failures` lists what went wrong.
+        The run folder, ready to read. `run.failures` lists what went wrong. The figures that the
+        command draws besides: `emodiss.plots.draw_all(run)`.
 
     Raises
     ------
@@ -139,35 +135,22 @@ def annotate(
     _check_folder(store.root)
     for line in choice.said:
         say(line)
-    try:
-        with store.lock():
-            job_threads = max(1, threads)
-            # One for both: no media file is read twice to know its content.
-            hashes = sources.Hashes(store)
-            _require_models(read, store, chosen, entries, hashes, device)
-            _record(store, read, chosen, choice.preset)
-            found = _find_sources(read, store, chosen, hashes, offline=offline)
-            pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
-            try:
-                current = _perform_all(found, store, chosen, pool, device, job_threads, progress)
-            except KeyboardInterrupt:
-                pool.stop()
-                raise
-            finally:
-                pool.close()
-            tables.gather(store, current, stride=chosen.face_affect.stride)
-            if figures:
-                from emodiss.plots import figures as paper_figures
-
-                paper_figures.draw_all(Run(store.root))
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    with room_needed(), store.lock():
+        # One for both: no media file is read twice to know its content.
+        hashes = sources.Hashes(store)
+        found = _known_sources(read, store, chosen, hashes)
+        _require_models(found, store, chosen, entries, device)
+        _record(store, read, chosen, choice.preset)
+        found = _fetched(found, read, store, chosen, hashes, offline=offline)
+        pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+        try:
+            current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
+        except KeyboardInterrupt:
+            pool.stop()
             raise
-        raise RunError(
-            f"The run folder cannot be written ({error.strerror}).",
-            next_step="Make room or choose another --out, and run again; finished work is kept.",
-            code="disk",
-        ) from error
+        finally:
+            pool.close()
+        tables.gather(store, current, stride=chosen.face_affect.stride)
     return Run(store.root)
 
 
@@ -235,7 +218,7 @@ def resume(
     allow_local
         As in `annotate`; a run does not remember it.
     announce, options
-        As in `annotate`: workers, engine, device, threads, figures, offline, progress.
+        As in `annotate`: workers, engine, device, threads, offline, progress.
 
     Returns
     -------
@@ -272,7 +255,7 @@ def _check_folder(root: Path) -> None:
     """Refuse to write into a folder that holds something else."""
     if root.exists() and not root.is_dir():
         raise RunError(f"'{root.name}' is a file, not a folder.", next_step="Choose another --out.")
-    if root.is_dir() and any(root.iterdir()) and not (root / "run.json").exists():
+    if root.is_dir() and any(root.iterdir()) and not (root / layout.RUN).exists():
         stray = [p for p in root.iterdir() if not p.name.startswith(".")]
         if stray:
             raise RunError(
@@ -282,26 +265,23 @@ def _check_folder(root: Path) -> None:
 
 
 def _known_sources(
-    read: Manifest, store: Store, settings: Settings, hashes: sources.Hashes
+    read: Manifest,
+    store: Store,
+    settings: Settings,
+    hashes: sources.Hashes,
+    rows: Iterable[VideoRow] | None = None,
 ) -> list[Source]:
-    """Find the sources as far as they are known without downloading."""
-    from emodiss.media import fetch
-
-    of_row = partial(
-        sources.local_source,
-        manifest=read,
-        hashes=hashes,
-        overlays=ReviewFile(store.root).overlays(),
-        captions=settings.transcript.captions,
-    )
+    """Find the sources, of all rows if none are given, as far as they are known now."""
+    overlays = ReviewFile(store.root).overlays()
     found: list[Source] = []
-    for row in read.rows:
+    for row in read.rows if rows is None else rows:
         media = (
             read.resolve(row.path)
             if row.path is not None
-            else fetch.fetched(str(row.url), store.root / "downloads")
+            else fetch.fetched(str(row.url), store.root / layout.DOWNLOADS)
         )
-        found.append(of_row(row, media=media))
+        captions = settings.transcript.captions
+        found.append(sources.local_source(row, read, media, hashes, overlays, captions=captions))
     return found
 
 
@@ -320,16 +300,15 @@ def _recipes(
 
 
 def _require_models(
-    read: Manifest,
+    found: Iterable[Source],
     store: Store,
     settings: Settings,
     entries: Mapping[str, catalog.Entry],
-    hashes: sources.Hashes,
     device: str,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Entry] = {}
-    for source in _known_sources(read, store, settings, hashes):
+    for source in found:
         for name, recipe in _recipes(source, settings, entries).items():
             if (
                 recipe.model
@@ -357,27 +336,40 @@ def _require_device(device: str, *, needed: bool) -> None:
         )
 
 
-def _find_sources(
-    read: Manifest, store: Store, settings: Settings, hashes: sources.Hashes, *, offline: bool
+def _fetched(
+    known: list[Source],
+    read: Manifest,
+    store: Store,
+    settings: Settings,
+    hashes: sources.Hashes,
+    *,
+    offline: bool,
 ) -> list[Source]:
-    """Download what is not here yet, and find the sources of all rows."""
+    """Download what is not here yet; return the sources of all rows."""
     addressed = [row for row in read.rows if row.url]
     if addressed:
-        _, outcomes = sources.fetch_all(
+        captions = (f"{settings.transcript.language or 'en'}.*",)
+        outcomes = fetching.fetch_rows(
             addressed,
-            store,
+            store.root,
             max_height=settings.media.max_height,
-            captions=(f"{settings.transcript.language or 'en'}.*",)
-            if settings.transcript.captions
-            else (),
+            options=fetch.Options(captions=captions if settings.transcript.captions else ()),
             offline=offline,
         )
-        store.append(outcomes)
-    found = _known_sources(read, store, settings, hashes)
+        store.append([_outcome(one) for one in outcomes])
+        now = {s.row.id: s for s in _known_sources(read, store, settings, hashes, addressed)}
+        known = [now.get(source.row.id, source) for source in known]
     hashes.save()
     videos = {row.id for row in read.rows}
     store.append([problem_outcome(problem, videos) for problem in read.problems])
-    return found
+    return known
+
+
+def _outcome(fetched: fetching.Fetched) -> Outcome:
+    if fetched.here:
+        return Outcome(fetched.id, "fetch", "cached" if fetched.state == "cached" else "done")
+    error = {"code": fetched.state, "what": fetched.what, "next_step": fetched.next_step}
+    return Outcome(fetched.id, "fetch", "failed", error=error)
 
 
 def _perform_all(
@@ -472,9 +464,9 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
-    write_atomically(store.root / "run.json", text.encode())
+    write_atomically(store.root / layout.RUN, text.encode())
     lines = "".join(_manifest_line(row, read) for row in read.rows)
-    write_atomically(store.root / "manifest.jsonl", lines.encode())
+    write_atomically(store.root / layout.MANIFEST, lines.encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:

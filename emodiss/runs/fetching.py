@@ -1,23 +1,27 @@
-"""Fetch the videos of a manifest into a run folder ahead of annotating, and list what has died."""
+"""Fetch the videos of a manifest into a run folder, and list the addresses that have died."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from emodiss.errors import EmodissError
-from emodiss.manifest import Manifest
+from emodiss.errors import EmodissError, MediaError
+from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.runs.store import Store, write_atomically
+from emodiss.runs import layout
+from emodiss.runs.journal import TableJournal
+from emodiss.runs.store import Store
 
-GONE = ("private", "removed", "geo_blocked", "age_restricted", "unsupported")
+GONE: Final = ("private", "removed", "geo_blocked", "age_restricted", "unsupported")
 """Outcomes that another try will not mend."""
+
+DECAY_COLUMNS: Final = ("id", "url", "code", "since")
+
+_PARALLEL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,59 @@ class Fetched:
     next_step: str = ""
     license: str = ""
 
+    @property
+    def here(self) -> bool:
+        """Whether the file lies in the run folder now."""
+        return self.state in ("done", "cached")
+
+
+def fetch_rows(
+    rows: Sequence[VideoRow],
+    root: Path,
+    *,
+    max_height: int,
+    options: fetch.Options | None = None,
+    parallel: int = _PARALLEL,
+    offline: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Fetched]:
+    """Fetch the rows that have an address and are not here yet, each address once.
+
+    With `offline`, nobody is asked for what is not here. `max_height` is in pixels; `progress` is
+    told of addresses done and in all.
+    """
+    downloads = root / layout.DOWNLOADS
+    rows = [row for row in rows if row.url]
+    addresses = list(dict.fromkeys(str(row.url) for row in rows))
+
+    def fetch_one(url: str) -> tuple[str, str, str]:
+        state = "cached" if fetch.fetched(url, downloads) else "done"
+        try:
+            if offline and state != "cached":
+                raise MediaError(
+                    "The video was never fetched, and offline nothing is.",
+                    next_step="Run emodiss fetch, or annotate without --offline, once.",
+                    code="offline",
+                )
+            fetch.fetch(url, downloads, max_height=max_height, options=options)
+        except EmodissError as error:
+            return error.code, error.what, error.next_step
+        return state, "", ""
+
+    results: dict[str, tuple[str, str, str]] = {}
+    with ThreadPoolExecutor(parallel) as pool:
+        fetched = zip(addresses, pool.map(fetch_one, addresses), strict=True)
+        for done, (url, result) in enumerate(fetched, start=1):
+            results[url] = result
+            if progress is not None:
+                progress(done, len(addresses))
+    found: list[Fetched] = []
+    for row in rows:
+        url = str(row.url)
+        terms = str(fetch.about(url, downloads).get("license") or row.license or "")
+        found.append(Fetched(row.id, url, *results[url], license=terms))
+    return found
+
 
 def fetch_manifest(
     read: Manifest,
@@ -50,7 +107,7 @@ def fetch_manifest(
     *,
     max_height: int,
     options: fetch.Options | None = None,
-    parallel: int = 2,
+    parallel: int = _PARALLEL,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Fetched]:
     """Fetch every row that has an address; `annotate` on the same folder then finds the files.
@@ -85,104 +142,37 @@ def fetch_manifest(
     """
     if options is not None and options.cookies is not None:
         fetch.read_cookies(options.cookies)  # once and first, not with every address
-    store = Store(root)
-    downloads = store.root / "downloads"
-    rows = [row for row in read.rows if row.url]
-    addresses = list(dict.fromkeys(str(row.url) for row in rows))
-
-    def fetch_one(url: str) -> str | EmodissError:
-        state = "cached" if fetch.fetched(url, downloads) else "done"
-        try:
-            fetch.fetch(url, downloads, max_height=max_height, options=options)
-        except EmodissError as error:
-            return error
-        return state
-
-    with store.lock(), ThreadPoolExecutor(parallel) as pool:
-        results: dict[str, str | EmodissError] = {}
-        for done, (url, result) in enumerate(
-            zip(addresses, pool.map(fetch_one, addresses), strict=True), start=1
-        ):
-            results[url] = result
-            if progress is not None:
-                progress(done, len(addresses))
-        found: list[Fetched] = []
-        for row in rows:
-            url = str(row.url)
-            result = results[url]
-            terms = str(fetch.about(url, downloads).get("license") or row.license or "")
-            if isinstance(result, EmodissError):
-                trouble = (result.code, result.what, result.next_step)
-                found.append(Fetched(row.id, url, *trouble, license=terms))
-            else:
-                found.append(Fetched(row.id, url, result, license=terms))
-        _record_decay(store.root / "decay.csv", found)
+    with Store(root).lock():
+        found = fetch_rows(
+            read.rows,
+            root,
+            max_height=max_height,
+            options=options,
+            parallel=parallel,
+            progress=progress,
+        )
+        _record_decay(decay(root), found)
     return found
 
 
-def _record_decay(path: Path, found: list[Fetched]) -> None:
-    """Keep the list of addresses that died: id, url, code, first day seen dead."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            known = {row["url"]: row for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        known = {}
+def decay(root: Path) -> TableJournal[dict[str, str]]:
+    """Addresses that died: id, url, code, first day seen dead."""
+    return TableJournal(
+        root / layout.DECAY,
+        columns=DECAY_COLUMNS,
+        next_step=f"Correct {layout.DECAY} or move it away.",
+    )
+
+
+def _record_decay(journal: TableJournal[dict[str, str]], found: Sequence[Fetched]) -> None:
+    known = {row["url"]: row for row in journal.read()}
     today = datetime.now(UTC).date().isoformat()
     for entry in found:
-        if entry.state in ("done", "cached"):
+        if entry.here:
             known.pop(entry.url, None)
         elif entry.state in GONE:
             since = known.get(entry.url, {}).get("since", today)
-            known[entry.url] = {
-                "id": entry.id, "url": entry.url, "code": entry.state, "since": since
-            }  # fmt: skip
-    out = io.StringIO()
-    writer = csv.DictWriter(out, ["id", "url", "code", "since"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(known.values())
-    if known or path.exists():
-        write_atomically(path, out.getvalue().encode())
-
-
-def shareable(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the list that may be passed on: addresses and stretches, no media and no words.
-
-    Parameters
-    ----------
-    rows
-        Manifest rows as in `Run.manifest`: id, url, start, end, license and, under `metadata`,
-        what is carried along. Rows without an address cannot be shared and are left out.
-
-    Returns
-    -------
-    str
-        CSV with id, url, start, end and, where any row has them, license, topic, quality,
-        duration_s, language and source.
-    """
-    carried = ("topic", "quality", "duration_s", "language", "source")
-    found: list[dict[str, str]] = []
-    for row in rows:
-        if row["url"]:
-            own: dict[str, str] = {**(row.get("metadata") or {})}
-            own |= {"language": row.get("language") or own.get("language", "")}
-            found.append(
-                {
-                    "id": row["id"],
-                    "url": row["url"],
-                    **{k: "" if row.get(k) is None else f"{row[k]:g}" for k in ("start", "end")},
-                    "license": row.get("license") or "",
-                    **{name: own.get(name, "") for name in carried},
-                }
-            )
-    always = ("id", "url", "start", "end")
-    header = [c for c in (*always, "license", *carried) if c in always or any(r[c] for r in found)]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, header, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(found)
-    return out.getvalue()
-
-
-def rows_of(read: Manifest) -> list[dict[str, Any]]:
-    """Return a manifest's rows with what is carried along, as `Run.manifest` has them."""
-    return [{**row.model_dump(), "metadata": read.metadata.get(row.id, {})} for row in read.rows]
+            values = (entry.id, entry.url, entry.state, since)
+            known[entry.url] = dict(zip(DECAY_COLUMNS, values, strict=True))
+    if known or journal.path.exists():
+        journal.write(known.values())

@@ -11,6 +11,7 @@ from typing import Any
 from emodiss import manifest as manifests, presets
 from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
 
@@ -63,7 +64,7 @@ def choose(
     """
     said: list[str] = []
     root = Path(out) if out is not None else manifests.run_folder(read)
-    before = load(root) if (root / "run.json").is_file() else None
+    before = load(root) if (root / layout.RUN).is_file() else None
     if out is None:
         said.append(f"run folder {_shown(root)}; another with: --out")
         if before is not None:
@@ -149,7 +150,7 @@ def _left_out(read: Manifest, before: Run) -> Iterator[str]:
 
 
 def _videos(run: Run) -> list[str]:
-    return run.videos if (run.root / "manifest.jsonl").is_file() else []
+    return run.videos if (run.root / layout.MANIFEST).is_file() else []
 
 
 def _transcripts(read: Manifest) -> Iterator[str]:

@@ -6,124 +6,65 @@ apart: a person's word and a model's word are different things.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from emodiss.errors import RunError
 from emodiss.reviews import NOTHING_SAID, Overlay, Review, in_force
 from emodiss.reviews.role_labels import RoleLabel
-from emodiss.runs import jsonlines
+from emodiss.runs import layout
+from emodiss.runs.journal import Journal, Line
 from emodiss.runs.store import Store
 from emodiss.stages import STAGES
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFile:
-    """`reviews.jsonl` and `role_labels.jsonl` of a run folder.
-
-    Parameters
-    ----------
-    root
-        The run folder.
-    """
+    """Reviews and role labels of a run folder; added to also while a run is under way."""
 
     root: Path
 
     @property
-    def path(self) -> Path:
+    def reviews(self) -> Journal[Review]:
         """One line per review, in the order they were made."""
-        return self.root / "reviews.jsonl"
+        return Journal(
+            self.root / layout.REVIEWS,
+            next_step="Correct the line or take it out; each line is one review.",
+            decode=Review.model_validate,
+            encode=Review.to_dict,
+            lock=self.root / layout.REVIEWS_LOCK,
+        )
 
     @property
-    def labels_path(self) -> Path:
+    def role_labels(self) -> Journal[Line]:
         """One line per session that a language model was asked about."""
-        return self.root / "role_labels.jsonl"
+        return Journal(
+            self.root / layout.ROLE_LABELS,
+            next_step=f"Take the line out of {layout.ROLE_LABELS}, or ask again: "
+            "emodiss label-roles.",
+            decode=_checked,
+            lock=self.root / layout.REVIEWS_LOCK,
+        )
 
     def read(self) -> list[Review]:
-        """Return all reviews ever made, oldest first; [] when there are none.
-
-        Raises
-        ------
-        RunError
-            If a line is no review. Going on without it would drop a person's correction.
-        """
-        advice = "Correct the line or take it out; each line is one review."
-        found: list[Review] = []
-        for number, line in enumerate(jsonlines.read(self.path, next_step=advice), 1):
-            try:
-                found.append(Review.model_validate(line))
-            except ValidationError as error:
-                fault = error.errors()[0]
-                where = ".".join(str(part) for part in fault["loc"])
-                raise RunError(
-                    f"{self.path.name}, review {number}: {where} {fault['msg']}.".replace(
-                        "  ", " "
-                    ),
-                    next_step=advice,
-                    code="review",
-                ) from None
-        return found
+        """Return all reviews ever made, oldest first."""
+        return self.reviews.read()
 
     def append(self, reviews: Iterable[Review]) -> None:
-        """Add reviews; also while a run is under way, which has read the earlier ones.
-
-        Parameters
-        ----------
-        reviews
-            In the order they were made.
-        """
-        with self._alone():
-            jsonlines.mend(self.path)
-            jsonlines.append(self.path, [review.to_dict() for review in reviews])
+        """Add reviews."""
+        self.reviews.append(reviews)
 
     def read_labels(self) -> dict[str, tuple[RoleLabel, ...]]:
-        """Return the latest labels of each session, by video id.
-
-        Raises
-        ------
-        RunError
-            If a line is no answer.
-        """
-        advice = f"Take the line out of {self.labels_path.name}, or ask again."
-        found: dict[str, tuple[RoleLabel, ...]] = {}
-        for number, line in enumerate(jsonlines.read(self.labels_path, next_step=advice), 1):
-            try:
-                labels = tuple(RoleLabel.from_dict(record) for record in line["labels"])
-                found[line["video_id"]] = labels
-            except (KeyError, TypeError, ValueError):
-                raise RunError(
-                    f"{self.labels_path.name}, answer {number}: not what emodiss wrote.",
-                    next_step=advice,
-                    code="review",
-                ) from None
-        return found
+        """Return the latest labels of each session, by video id."""
+        return {line["video_id"]: _labels(line) for line in self.role_labels.read()}
 
     def append_label(self, line: Mapping[str, Any]) -> None:
-        """Add what a language model said about one session.
-
-        Parameters
-        ----------
-        line
-            `video_id` and `labels` (as `RoleLabel.to_dict` gives them) are read back; the rest
-            says where they come from.
-        """
-        with self._alone():
-            jsonlines.mend(self.labels_path)
-            jsonlines.append(self.labels_path, [line])
+        """Add what a language model said of one session: `video_id`, `labels` and the source."""
+        self.role_labels.append([dict(line)])
 
     def overlays(self) -> dict[str, Overlay]:
-        """Return what lies over the results of each video, by id; other videos have nothing.
-
-        Raises
-        ------
-        RunError
-            As in `read` and `read_labels`.
-        """
+        """Return what lies over the results of each video, by id; other videos have nothing."""
         by_video: dict[str, list[Review]] = {}
         for review in self.read():
             by_video.setdefault(review.video_id, []).append(review)
@@ -133,44 +74,20 @@ class ReviewFile:
             for video in dict.fromkeys([*by_video, *labels])
         }
 
-    @contextlib.contextmanager
-    def _alone(self) -> Generator[None]:
-        """Let two reviewers write one after the other; a run that is under way is not in the way.
 
-        Raises
-        ------
-        RunError
-            If another process holds the file for long.
-        """
-        import filelock
+def _labels(line: Line) -> tuple[RoleLabel, ...]:
+    return tuple(RoleLabel.from_dict(record) for record in line["labels"])
 
-        lock = filelock.FileLock(self.root / ".reviews.lock", timeout=10)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunError(
-                f"Another process is writing reviews of the run '{self.root.name}'.",
-                next_step="Try again in a moment.",
-                code="locked",
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+
+def _checked(line: Line) -> Line:
+    if not isinstance(line["video_id"], str):
+        raise TypeError
+    _labels(line)
+    return line
 
 
 def n_pending(store: Store, video: str, overlay: Overlay = NOTHING_SAID) -> int:
-    """Count what was said or taken back since the tables of a video were made.
-
-    Parameters
-    ----------
-    store
-        The run folder.
-    video
-        Id.
-    overlay
-        In force now.
-    """
+    """Count what was said or taken back since the tables of a video were made."""
     pending = 0
     for stage in STAGES:
         if not stage.reviews:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError, nearest
 from emodiss.manifest import Problem
+from emodiss.runs import layout
+from emodiss.runs.journal import Journal, Line
 from emodiss.runs.store import Outcome, Store, video_folder
 from emodiss.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_AGAIN = "Write it anew: emodiss annotate."
 
 
 def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
@@ -48,6 +52,16 @@ class Run:
     root: Path
 
     @property
+    def downloads(self) -> Path:
+        """Where fetched videos lie."""
+        return self.root / layout.DOWNLOADS
+
+    @property
+    def figures(self) -> Path:
+        """Where figures are drawn to."""
+        return self.root / layout.FIGURES
+
+    @property
     def store(self) -> Store:
         """Paths and artifacts of the folder."""
         return Store(self.root)
@@ -55,7 +69,7 @@ class Run:
     @property
     def facts(self) -> dict[str, Any]:
         """What `run.json` holds: preset, settings, model identities, versions, command."""
-        return json.loads((self.root / "run.json").read_text(encoding="utf-8"))
+        return json.loads((self.root / layout.RUN).read_text(encoding="utf-8"))
 
     @property
     def settings(self) -> Settings:
@@ -70,7 +84,7 @@ class Run:
         return [row["id"] for row in self.manifest]
 
     @property
-    def manifest(self) -> list[dict[str, Any]]:
+    def manifest(self) -> list[Line]:
         """Rows of the manifest this run used.
 
         Raises
@@ -78,7 +92,7 @@ class Run:
         RunError
             If an id is none. Files that are written for people are named by it.
         """
-        rows = _lines(self.root / "manifest.jsonl")
+        rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN).read()
         for row in rows:
             video_folder(row["id"])
         return rows
@@ -120,36 +134,9 @@ class Run:
         return self._table("videos")
 
     @property
-    def prompts(self) -> list[dict[str, Any]]:
+    def prompts(self) -> list[Line]:
         """Rendered prompts, as in `prompts.jsonl`."""
-        return _lines(self.root / "prompts.jsonl")
-
-    @property
-    def responses(self) -> pd.DataFrame:
-        """What models answered, one row each; columns as in `emodiss.interventions.responses`."""
-        from emodiss.runs.judgements import responses
-
-        return responses(self.root)
-
-    @property
-    def judgements(self) -> pd.DataFrame:
-        """What judges said about them; columns in `emodiss.judging.COLUMNS`."""
-        from emodiss.runs.judgements import JudgementFile
-
-        found = JudgementFile(self.root).read()
-        if found is None:
-            raise RunError(
-                f"The run '{self.root.name}' has no judgements yet.",
-                next_step="Ask a judge for them: emodiss judge.",
-            )
-        return found
-
-    @property
-    def answer_times(self) -> pd.DataFrame:
-        """How long language models took to answer; columns in `emodiss.runs.answer_times.read`."""
-        from emodiss.runs import answer_times
-
-        return answer_times.read(self.root)
+        return Journal[Line](self.root / layout.PROMPTS, next_step=_AGAIN).read()
 
     def session(self, video: str) -> pd.DataFrame:
         """Return the utterances of one video.
@@ -237,14 +224,6 @@ class Run:
         ]
         return found
 
-    @property
-    def seconds_by_stage(self) -> Mapping[str, float]:
-        """Seconds of work spent per stage, over all jobs ever done in this folder."""
-        total: dict[str, float] = {}
-        for outcome in self.store.outcomes():
-            total[outcome.stage] = total.get(outcome.stage, 0.0) + outcome.seconds
-        return total
-
     def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table; reading few of a large corpus is much faster than all.
 
@@ -266,7 +245,7 @@ class Run:
         if row is not None and row["url"]:
             from emodiss.media import fetch
 
-            return fetch.fetched(row["url"], self.root / "downloads")
+            return fetch.fetched(row["url"], self.downloads)
         from emodiss.runs.sources import Hashes
 
         videos = self.columns("videos", ["video_id", "sha256"])
@@ -291,11 +270,6 @@ class Run:
         )
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    # Not splitlines(): a title or a word may hold other characters that it takes for line ends.
-    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line.strip()]
-
-
 def load(root: str | Path) -> Run:
     """Open a run folder.
 
@@ -310,7 +284,7 @@ def load(root: str | Path) -> Run:
         If it is no run folder.
     """
     root = Path(root)
-    if not (root / "run.json").is_file():
+    if not (root / layout.RUN).is_file():
         raise RunError(
             f"'{root}' is no run folder: it has no run.json.",
             next_step="Give the folder that was named with --out.",

@@ -10,24 +10,23 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from emodiss import transcript as transcripts
-from emodiss.errors import EmodissError, MediaError, TranscriptError
+from emodiss.errors import TranscriptError
 from emodiss.manifest import Manifest, VideoRow
-from emodiss.media import fetch, hash_file
+from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
-from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.runs import layout
+from emodiss.runs.files import write_atomically
+from emodiss.runs.store import Store
 
 CAPTION_SUFFIXES = ("json3", "vtt", "srt")
 """Formats of fetched captions: word by word, with word times here and there, without."""
 
 MISSING = "missing"
 """Stands for the content of a file that is named and not there."""
-
-_PARALLEL_DOWNLOADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Hashes:
     """Hashes of files, remembered by path, size and time of change."""
 
     def __init__(self, store: Store) -> None:
-        self._path = store.root / ".hashes.json"
+        self._path = store.root / layout.HASHES
         try:
             self._known: dict[str, list[object]] = json.loads(self._path.read_text())
         except (OSError, ValueError):
@@ -168,66 +167,3 @@ def _names_voices(path: Path | None) -> bool:
     except TranscriptError:
         return True
     return not utterances or any(u.speaker != transcripts.SPEAKER_DEFAULT for u in utterances)
-
-
-def fetch_all(
-    rows: list[VideoRow],
-    store: Store,
-    *,
-    max_height: int,
-    captions: tuple[str, ...] = (),
-    offline: bool = False,
-) -> tuple[dict[str, Path], list[Outcome]]:
-    """Download the rows that have an address and are not here yet.
-
-    Parameters
-    ----------
-    rows
-        Rows with a url.
-    store
-        The run folder; downloads go to its `downloads` folder.
-    max_height
-        Largest picture height in pixels.
-    captions
-        Languages of captions to fetch beside the media.
-    offline
-        Take what is here and ask nobody for the rest.
-
-    Returns
-    -------
-    paths : dict of str to Path
-        Files by video id, of those that could be had.
-    outcomes : list of Outcome
-        One per row, stage `fetch`.
-    """
-    downloads = store.root / "downloads"
-    options = fetch.Options(captions=captions)
-
-    def fetch_one(url: str) -> Path | EmodissError:
-        try:
-            if offline and fetch.fetched(url, downloads) is None:
-                raise MediaError(
-                    "The video was never fetched, and offline nothing is.",
-                    next_step="Run emodiss fetch, or annotate without --offline, once.",
-                    code="offline",
-                )
-            return fetch.fetch(url, downloads, max_height=max_height, options=options)
-        except EmodissError as error:
-            return error
-
-    here = {row.id for row in rows if row.url and fetch.fetched(row.url, downloads)}
-    addresses = list(dict.fromkeys(row.url for row in rows if row.url))
-    with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
-        results = dict(zip(addresses, pool.map(fetch_one, addresses), strict=True))
-    paths: dict[str, Path] = {}
-    outcomes: list[Outcome] = []
-    for row in rows:
-        assert row.url is not None
-        result = results[row.url]
-        if isinstance(result, EmodissError):
-            error = {"code": result.code, "what": result.what, "next_step": result.next_step}
-            outcomes.append(Outcome(row.id, "fetch", "failed", error=error))
-        else:
-            paths[row.id] = result
-            outcomes.append(Outcome(row.id, "fetch", "cached" if row.id in here else "done"))
-    return paths, outcomes

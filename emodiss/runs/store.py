@@ -9,17 +9,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from emodiss.errors import RunError
 from emodiss.manifest import check_id
-from emodiss.runs import codecs
+from emodiss.runs import codecs, layout
+from emodiss.runs.files import (
+    replaced as replaced,
+    write_atomically as write_atomically,
+    write_json as write_json,
+)
+from emodiss.runs.journal import Journal, Line
 
 Status = Literal["done", "cached", "failed", "blocked", "skipped"]
 """What became of one stage of one video."""
@@ -58,46 +62,9 @@ class Outcome:
     notes: tuple[str, ...] = field(default=())
 
 
-def write_atomically(path: Path, *content: bytes | memoryview) -> None:
-    """Write a file whole or not at all.
-
-    Parameters
-    ----------
-    path
-        Target; its folder is made.
-    content
-        What it shall hold; several pieces are written one after the other.
-    """
-    with replaced(path) as file:
-        file.writelines(content)
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Generator[IO[bytes]]:
-    """Open a file to be written whole or not at all: it takes its name when the block ends.
-
-    Parameters
-    ----------
-    path
-        Target; its folder is made.
-
-    Yields
-    ------
-    file
-        Open for writing, under a temporary name.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+def _outcome(line: Line) -> Outcome:
+    line["notes"] = tuple(line.get("notes", ()))
+    return Outcome(**line)
 
 
 def _sha256(content: Iterable[bytes | memoryview]) -> str:
@@ -105,22 +72,6 @@ def _sha256(content: Iterable[bytes | memoryview]) -> str:
     for piece in content:
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is only safe from power loss once its folder has reached the disk.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write plain values for programs and people: indented, keys in order, whole or not at all."""
-    text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode())
 
 
 def video_folder(video: str) -> str:
@@ -160,18 +111,13 @@ class Store:
         RunError
             If the id cannot name a folder; it may come from a run folder that somebody changed.
         """
-        return self.root / "videos" / video_folder(video) / name
-
-    @property
-    def outcomes_path(self) -> Path:
-        """Journal of all jobs."""
-        return self.root / "outcomes.jsonl"
+        return self.root / layout.VIDEOS / video_folder(video) / name
 
     def meta(self, video: str, name: str) -> dict[str, Any] | None:
         """Return what is known of an artifact, or None when it is not there whole."""
         folder = self.artifact(video, name)
         try:
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            meta = json.loads((folder / layout.META).read_text(encoding="utf-8"))
             whole = all(
                 (folder / file).stat().st_size == facts["bytes"]
                 for file, facts in meta["files"].items()
@@ -206,7 +152,7 @@ class Store:
         folder = self.artifact(video, name)
         files = codecs.encode(value)
         # Without its meta.json the old artifact stops existing before the new one comes to be.
-        (folder / "meta.json").unlink(missing_ok=True)
+        (folder / layout.META).unlink(missing_ok=True)
         if folder.is_dir():
             for stale in folder.iterdir():
                 if stale.name not in files:
@@ -218,7 +164,7 @@ class Store:
             for file, content in sorted(files.items())
         }
         meta = {"key": key, "stage": name, "video": video, **facts, "files": described}
-        write_json(folder / "meta.json", meta)
+        write_json(folder / layout.META, meta)
 
     def read(self, video: str, name: str, kind: Any, *, key: str | None = None) -> Any:
         """Read an artifact.
@@ -245,30 +191,24 @@ class Store:
             )
         return codecs.decode(kind, self.artifact(video, name))
 
+    @property
+    def journal(self) -> Journal[Outcome]:
+        """Outcomes of all jobs; a bad line costs nothing but itself."""
+        return Journal(
+            self.root / layout.OUTCOMES,
+            decode=_outcome,
+            encode=asdict,
+            dump=json.dumps,
+            on_fault="skip",
+        )
+
     def append(self, outcomes: list[Outcome]) -> None:
-        """Add lines to the journal; a line torn by a crash is skipped when reading."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
-        with self.outcomes_path.open("ab+") as file:
-            if file.tell() and _last_byte(file) != b"\n":
-                lines = "\n" + lines
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        """Add outcomes of jobs."""
+        self.journal.append(outcomes)
 
     def outcomes(self) -> list[Outcome]:
-        """Return the journal, oldest first; [] when there is none."""
-        try:
-            lines = self.outcomes_path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        found: list[Outcome] = []
-        for line in lines:
-            with contextlib.suppress(ValueError, TypeError):
-                values: dict[str, Any] = json.loads(line)
-                values["notes"] = tuple(values.get("notes", ()))
-                found.append(Outcome(**values))
-        return found
+        """Return the outcomes of all jobs, oldest first."""
+        return self.journal.read()
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
@@ -283,7 +223,7 @@ class Store:
 
         self.root.mkdir(parents=True, exist_ok=True)
         # The lock is the kernel's and dies with its process: kill -9 leaves no stale lock.
-        lock = filelock.FileLock(self.root / ".lock", timeout=0)
+        lock = filelock.FileLock(self.root / layout.LOCK, timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -305,8 +245,3 @@ class Store:
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-
-
-def _last_byte(file: Any) -> bytes:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1)

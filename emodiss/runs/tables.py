@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from emodiss import utterances
-from emodiss.runs import codecs
+from emodiss.runs import codecs, layout
+from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, replaced, write_atomically
 
@@ -44,15 +44,14 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
             windows.append(utterances.window_table(table, measured))
         if "prompts" in keys:
             for prompt in _read(store, video, "prompts", keys).prompts:
-                line = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
-                prompts.append(line + "\n")
+                prompts.append(canonical(prompt) + "\n")
     table = _joined(list(tables.values()), utterances.SCHEMA)
     utterances.validate(table)
     write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
     write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
     write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
-    write_atomically(store.root / "prompts.jsonl", "".join(prompts).encode())
+    write_atomically(store.root / layout.PROMPTS, "".join(prompts).encode())
     window_table = _joined(windows, utterances.WINDOW_SCHEMA)
     utterances.validate(window_table, utterances.WINDOW_SCHEMA)
     write_atomically(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))

@@ -1,1 +1,32 @@
-"""What people and language models say about a run."""
+"""What people and language models say about a run: ask, judge, rate, evaluate, review.
+
+`Study(run)` shows what was said as tables. The verbs read from a run folder and write into it;
+file names and formats are those of the commands of the same names.
+"""
+
+from __future__ import annotations
+
+from emodiss.study.evaluate import Evaluation, evaluate
+from emodiss.study.raters import rating_study
+from emodiss.study.reviewing import (
+    Imported,
+    accuracy,
+    import_corrections,
+    review,
+    role_evidence,
+    take_over,
+)
+from emodiss.study.study import Study
+
+__all__ = [
+    "Evaluation",
+    "Imported",
+    "Study",
+    "accuracy",
+    "evaluate",
+    "import_corrections",
+    "rating_study",
+    "review",
+    "role_evidence",
+    "take_over",
+]

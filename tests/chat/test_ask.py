@@ -25,8 +25,9 @@ from emodiss.cli import intervene
 from emodiss.errors import ChatError, EmodissError, ModelError, RunError, SettingsError
 from emodiss.interventions.redaction import read_names, redact
 from emodiss.prompts import Prompt, build_all
-from emodiss.runs import answer_times
-from emodiss.runs.interventions import InterventionFile, totals
+from emodiss.runs.run import Run
+from emodiss.study import Study
+from emodiss.study.interventions import InterventionFile, totals
 from tests.chat import chat_server as s
 
 PARAMS = ChatParams(max_tokens=20)
@@ -275,7 +276,6 @@ def test_a_torn_last_line_is_cut_off_and_a_torn_middle_is_an_error(prompts, tmp_
     whole = file.path.read_bytes()
     for torn in (whole + whole[:50], whole[:-1]):
         file.path.write_bytes(torn)
-        file.mend()
         file.append(second)
         assert [one["raw"] for one in file.read()] == ["a\u2028b\u0085c", s.REPLY]
     file.path.write_bytes(whole[:50] + b"\n" + whole)
@@ -380,7 +380,7 @@ def test_a_window_without_a_flag_is_asked_once_and_its_answer_stands_for_both(ru
     assert last["not_asked"] == 0
     assert (total["answers"], total["shared"]) == (7, 1)
     assert total["prompt_tokens"] == last["prompt_tokens"]
-    assert len(answer_times.read(run)) == 7
+    assert len(Study(Run(run)).answer_times) == 7
     text = intervene(run, *remote(server, "--no-cache")).stdout
     assert "0 answers new, 8 there before" in text and len(server.bodies) == 7
 

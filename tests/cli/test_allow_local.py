@@ -32,7 +32,6 @@ def annotate(path, stand_ins, **options):
         preset="lite",
         settings=stand_ins,
         workers=0,
-        figures=False,
         **options,
     )
 
@@ -71,7 +70,6 @@ def test_leave_changes_no_key_and_no_result(study, tmp_path, stand_ins):
             preset="lite",
             settings=stand_ins,
             workers=0,
-            figures=False,
             allow_local=allow_local,
         )
         keys = {k: o.key for k, o in run.outcomes.items()}

@@ -214,7 +214,6 @@ def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_
         preset="lite",
         settings={**stand_ins, "models.speech_affect": "fake-broken"},
         workers=0,
-        figures=False,
     )
     code, out, _ = run_cli("status", str(finished.root), "--csv")
     assert code == 1

@@ -22,7 +22,6 @@ def finished(study, tmp_path, stand_ins):
         preset="lite",
         settings=stand_ins,
         workers=0,
-        figures=False,
     )
 
 

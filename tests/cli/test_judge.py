@@ -14,9 +14,11 @@ from emodiss import ratings
 from emodiss.cli import app
 from emodiss.errors import EmodissError
 from emodiss.interventions import ChatError
-from emodiss.runs.judgements import JudgementFile, responses
+from emodiss.runs.run import Run
+from emodiss.study import Study
+from emodiss.study.judgements import JudgementFile
 from tests.chat import chat_server as s
-from tests.test_asking import table
+from tests.chat.test_ask import table
 
 KINDS = ("base", "continuous", "discrete", "dissonance")
 
@@ -90,7 +92,7 @@ def test_scores_are_weighed_kept_and_not_asked_for_twice(run, server):
     kept = JudgementFile(run).read()
     assert kept is not None and len(kept) == 48
     assert kept["score"].round(9).eq(4.25).all() and set(kept["mode"]) == {"logprob"}
-    assert set(kept["item"]) == set(responses(run)["item"])
+    assert set(kept["item"]) == set(Study(Run(run)).responses["item"])
     assert [row["rate"] for row in found["missing"]] == [0.0] * 3
     assert json.loads((run / "judge_ledger.json").read_text())["requests"] == 51
 
@@ -275,7 +277,7 @@ def test_a_run_without_interventions_says_how_to_get_them(run, server):
 
 def rated(run: Path) -> pd.DataFrame:
     """Two experts rate every response under the codes of a blind study."""
-    source = responses(run)
+    source = Study(Run(run)).responses
     study = ratings.build_study(
         source, models=["one", "two"], conditions=KINDS, raters=["a", "b"], n_windows=2, seed=1
     )

@@ -25,7 +25,6 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
         preset="lite",
         settings={**stand_ins, "people.faces": "Bo=none;Ada=none"},
         workers=0,
-        figures=False,
     )
     shown = CliRunner().invoke(app, ["people", str(run.root), "--video", "a", "--json"])
     rows = json.loads(shown.output)
@@ -48,7 +47,7 @@ def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
     make.write_stm(tmp_path / "mute.stm", [("Ada", 100.0, 101.0, "after the end")])
     mute = emodiss.annotate(
         tmp_path / "mute.csv", out=tmp_path / "mute", preset="lite", settings=stand_ins, workers=0,
-        figures=False, allow_local=True,
+        allow_local=True,
     )  # fmt: skip
     shown = CliRunner().invoke(app, ["people", str(mute.root), "--json"])
     assert [(r["voice"], r["tracks"]) for r in json.loads(shown.output)] == [(None, "1")]

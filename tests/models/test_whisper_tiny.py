@@ -307,7 +307,6 @@ def test_a_run_without_transcripts_has_words_and_refuses_what_is_stated_to_be_ge
         preset="lite",
         settings={**stand_ins, "models.asr": NAME, "models.aligner": f"{NAME}-attention"},
         workers=0,
-        figures=False,
     )
     (failure,) = run.failures
     assert (failure.video, failure.stage) == ("german", "recognition")

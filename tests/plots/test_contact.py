@@ -25,7 +25,6 @@ def run(study, tmp_path_factory):
             preset="lite",
             settings=fakes.SETTINGS,
             workers=0,
-            figures=False,
         )
 
 

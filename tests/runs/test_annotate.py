@@ -24,7 +24,6 @@ def annotate(study: Path, out: Path, settings, manifest: str = "manifest.csv", *
         preset="lite",
         settings=settings,
         workers=0,
-        figures=False,
         **options,
     )
 
@@ -226,7 +225,7 @@ def test_a_worker_that_dies_costs_its_own_job(study, tmp_path, stand_ins):
         "from emodiss.runs.engines import local\n"
         "if __name__ == '__main__':\n"
         f"    run = emodiss.annotate({str(study / 'manifest.csv')!r},\n"
-        f"        out={str(tmp_path / 'run')!r}, preset='lite', workers=2, figures=False,\n"
+        f"        out={str(tmp_path / 'run')!r}, preset='lite', workers=2,\n"
         "        settings={**fakes.SETTINGS, 'models.speech_affect': 'fake-deadly'})\n"
         "    print([(f.video, f.stage, f.error['code']) for f in run.failures])\n"
     )

@@ -30,9 +30,7 @@ def clips(study, tmp_path):
 
 def annotate(what, settings=(), **options):
     said: list[str] = []
-    run = emodiss.annotate(
-        what, settings=settings, workers=0, figures=False, announce=said.append, **options
-    )
+    run = emodiss.annotate(what, settings=settings, workers=0, announce=said.append, **options)
     return run, said
 
 
@@ -56,11 +54,9 @@ def test_a_run_goes_on_with_what_it_remembers(clips, stand_ins):
     again, said = annotate(clips / "a.mp4")
     assert fakes.LOADED == [] and results(again.root) == before
     assert any("goes on with preset lite and the settings of this run" in line for line in said)
-    resumed = emodiss.resume(first.root, workers=0, figures=False)
+    resumed = emodiss.resume(first.root, workers=0)
     assert fakes.LOADED == [] and results(resumed.root) == before
-    changed = emodiss.resume(
-        first.root, settings=["dissonance.threshold=0.4"], workers=0, figures=False
-    )
+    changed = emodiss.resume(first.root, settings=["dissonance.threshold=0.4"], workers=0)
     assert changed.settings.dissonance.threshold == 0.4
     assert changed.settings.models.faces == "fake-faces"
 
@@ -97,7 +93,7 @@ def test_a_study_that_moves_as_a_whole_goes_on(clips, stand_ins, tmp_path):
     moved = tmp_path / "moved"
     clips.rename(moved)
     fakes.LOADED.clear()
-    again = emodiss.resume(moved / "run", workers=0, figures=False)
+    again = emodiss.resume(moved / "run", workers=0)
     assert again.failures == [] and fakes.LOADED == []
     (moved / "run").rename(tmp_path / "run")
     shutil.rmtree(moved)
@@ -109,7 +105,7 @@ def test_rows_from_memory_go_on_too(clips, stand_ins, tmp_path):
     read = emodiss.manifest.from_rows([{"id": "x", "path": "a.mp4"}], folder=clips)
     run, _ = annotate(read, stand_ins, out=tmp_path / "run")
     before = results(run.root)
-    assert results(emodiss.resume(run.root, workers=0, figures=False).root) == before
+    assert results(emodiss.resume(run.root, workers=0).root) == before
 
 
 def test_settings_of_another_version_are_named(clips, stand_ins):

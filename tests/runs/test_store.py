@@ -46,7 +46,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 def test_a_torn_line_of_the_journal_is_passed_over(tmp_path):
     store = Store(tmp_path)
     store.append([Outcome("a", "media", "done")])
-    with store.outcomes_path.open("a") as file:
+    with store.journal.path.open("a") as file:
         file.write('{"video": "b", "sta')
     store.append([Outcome("c", "media", "failed", error={"code": "x"})])
     assert [o.video for o in store.outcomes()] == ["a", "c"]

@@ -10,8 +10,8 @@ import pytest
 import emodiss
 from emodiss.errors import RunError
 from emodiss.reviews.role_labels import RoleLabel
-from emodiss.runs.reviewing import Session
 from emodiss.runs.reviews import ReviewFile, n_pending
+from emodiss.study.reviewing import Session
 from tests import fakes
 
 
@@ -28,7 +28,6 @@ def annotated(study, tmp_path, stand_ins):
             preset="lite",
             settings={**stand_ins, **changes},
             workers=0,
-            figures=False,
         )
 
     return folder, again(), again
@@ -206,22 +205,22 @@ def test_files_are_read_whole_or_refused(annotated):
     _, run, again = annotated
     file = ReviewFile(run.root)
     said(run, "a", "role", "Ada", role="other")
-    whole = file.path.read_bytes()
-    file.path.write_bytes(whole + b'{"kind": "ro')  # killed while writing
+    whole = file.reviews.path.read_bytes()
+    file.reviews.path.write_bytes(whole + b'{"kind": "ro')  # killed while writing
     assert len(file.read()) == 1
     said(run, "a", "role", "Bo", role="other")
     assert len(file.read()) == 2
     record = json.loads(whole)
-    file.path.write_text(json.dumps({**record, "role": "secret words"}) + "\n")
-    with pytest.raises(RunError, match=r"reviews\.jsonl, review 1: role") as caught:
+    file.reviews.path.write_text(json.dumps({**record, "role": "secret words"}) + "\n")
+    with pytest.raises(RunError, match=r"reviews\.jsonl, line 1: role") as caught:
         again()
     assert "secret" not in str(caught.value)
-    file.path.write_text("oops\n" + json.dumps(record) + "\n")
+    file.reviews.path.write_text("oops\n" + json.dumps(record) + "\n")
     with pytest.raises(RunError, match="line 1: no JSON"):
         file.read()
-    file.path.unlink()
-    file.labels_path.write_text('{"video_id": "a"}\n')
-    with pytest.raises(RunError, match="answer 1"):
+    file.reviews.path.unlink()
+    file.role_labels.path.write_text('{"video_id": "a"}\n')
+    with pytest.raises(RunError, match=r"role_labels\.jsonl, line 1: not what emodiss wrote"):
         file.overlays()
 
 

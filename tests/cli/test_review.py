@@ -22,7 +22,6 @@ def again(study, tmp_path, stand_ins):
             preset="lite",
             settings=stand_ins,
             workers=0,
-            figures=False,
         )
 
     return annotate
@@ -155,7 +154,6 @@ def test_a_video_that_failed_has_no_files(run_cli, study, tmp_path, stand_ins):
         preset="lite",
         settings=stand_ins,
         workers=0,
-        figures=False,
     )
     code, out, err = run_cli("export", root, "--format", "rttm", "-o", tmp_path / "x")
     assert code == 1 and "lost: no utterances" in err

@@ -12,11 +12,11 @@ import typer
 from typer.testing import CliRunner
 
 from emodiss import ratings, statistics
-from emodiss.cli import rating_commands
+from emodiss.cli.evaluate import evaluate
 from emodiss.errors import EmodissError
 
 app = typer.Typer()
-app.command("evaluate")(rating_commands.evaluate)
+app.command("evaluate")(evaluate)
 
 
 def run(*args):

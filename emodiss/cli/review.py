@@ -1,0 +1,196 @@
+"""Commands for people who check a run: review set, list, roles, sample, score, import."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from emodiss.cli import output
+from emodiss.cli.run_commands import AsCsv, AsJson
+from emodiss.cli.show_commands import RunFolder
+
+if TYPE_CHECKING:
+    from emodiss.reviews import Review
+    from emodiss.reviews.audits import Unit
+
+Video = Annotated[str | None, typer.Option(help="Only this video.")]
+By = Annotated[
+    str | None, typer.Option(help="Who says so; your login name by default.", envvar="EMODISS_BY")
+]
+
+
+def set_review(
+    run: RunFolder,
+    video: Annotated[str, typer.Option(help="Which video.")],
+    voice: Annotated[str | None, typer.Option(help="Label of a voice, for --role.")] = None,
+    role: Annotated[str | None, typer.Option(help="therapist, patient or other.")] = None,
+    utterance: Annotated[str | None, typer.Option(help="Which utterance, such as u0007.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Whose voice the utterance is.")] = None,
+    text: Annotated[str | None, typer.Option(help="What is said in it.")] = None,
+    start: Annotated[str | None, typer.Option(help="Where it starts: seconds or MM:SS.")] = None,
+    end: Annotated[str | None, typer.Option(help="Where it ends: seconds or MM:SS.")] = None,
+    right: Annotated[
+        bool | None, typer.Option("--right/--wrong", help="Verdict on the role or utterance.")
+    ] = None,
+    take_back: Annotated[
+        list[str] | None,
+        typer.Option(help="Take back role, speaker, text, times or verdict; repeatable."),
+    ] = None,
+    by: By = None,
+    note: Annotated[str, typer.Option(help="For people; changes no result.")] = "",
+) -> None:
+    """Correct a role or an utterance; it holds from the next annotate on, in every export."""
+    from emodiss.errors import SettingsError
+    from emodiss.runs.run import load
+    from emodiss.study import review
+    from emodiss.timebase import parse_time
+
+    try:
+        edges = [None if edge is None else parse_time(edge) for edge in (start, end)]
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    made = review(
+        load(run),
+        video,
+        by=_who(by),
+        voice=voice,
+        utterance=utterance,
+        role=role,
+        speaker=speaker,
+        text=text,
+        start=edges[0],
+        end=edges[1],
+        right=right,
+        take_back=take_back or (),
+        note=note,
+    )
+    _say_added(run, made)
+
+
+def list_reviews(
+    run: RunFolder, video: Video = None, as_json: AsJson = False, as_csv: AsCsv = False
+) -> None:
+    """List every review ever made, and whether it holds."""
+    from emodiss.runs.run import load
+    from emodiss.study.reviewing import sessions
+
+    rows = [row for session in sessions(load(run), video) for row in session.listing()]
+    output.show(rows, as_json=as_json, as_csv=as_csv)
+
+
+def roles(
+    run: RunFolder, video: Video = None, as_json: AsJson = False, as_csv: AsCsv = False
+) -> None:
+    """Show who plays which part, who said so, and what the offline classifier goes by."""
+    from emodiss.runs.run import load
+    from emodiss.study import role_evidence
+
+    found = role_evidence(load(run), video, announce=output.say)
+    output.show(output.records(found), as_json=as_json, as_csv=as_csv)
+
+
+def sample(
+    run: RunFolder,
+    share: Annotated[float, typer.Option(help="Share that is drawn, rounded up.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same sample.")] = 0,
+    unit: Annotated[str, typer.Option(help="session (as the paper) or utterance.")] = "session",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="CSV or JSON file; CSV to stdout if none.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
+    from emodiss.reviews.audits import sample as draw
+    from emodiss.runs.run import load
+    from emodiss.runs.store import write_atomically
+    from emodiss.tabular import for_spreadsheets
+
+    sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
+    if as_json or (out is not None and out.suffix.lower() == ".json"):
+        text = json.dumps(output.records(sheet), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_atomically(out, text.encode())
+    typer.echo(str(out))
+
+
+def score(
+    run: RunFolder,
+    sheet: Annotated[
+        Path | None, typer.Argument(help="Filled sheet; without one, the verdicts of the run.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print the accuracy that an audit found, with its Wilson interval."""
+    from emodiss.runs.run import load
+    from emodiss.study import accuracy
+
+    found = accuracy(load(run), sheet, confidence=confidence)
+    output.show([one.to_dict() for one in found], as_json=as_json, as_csv=as_csv)
+
+
+def import_file(
+    run: RunFolder,
+    file: Annotated[Path, typer.Argument(help="Corrected .eaf or .vtt, or a filled sheet.")],
+    video: Annotated[
+        str | None, typer.Option(help="For .eaf and .vtt: which video; by default the file's name.")
+    ] = None,
+    by: By = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Take over nothing when anything cannot be.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the changes and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take over what a person changed in an exported file."""
+    from emodiss.runs.run import load
+    from emodiss.study import import_corrections, take_over
+
+    loaded = load(run)
+    found = import_corrections(loaded, file, by=_who(by), video=video)
+    for problem in found.problems:
+        output.say(f"{file.name}: {problem}")
+    if as_json or dry_run:
+        output.show([_shown(review) for review in found.reviews], as_json=as_json)
+    if not dry_run and not (strict and found.problems):
+        take_over(loaded, found.reviews)
+        _say_added(run, found.reviews, quiet=as_json)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _shown(review: Review) -> dict[str, Any]:
+    return {
+        "video_id": review.video_id,
+        "kind": review.kind,
+        "speaker": review.of[0].speaker,
+        "start": review.of[0].start,
+        **{name: review.value.get(name) for name in ("role", "text", "right")},
+        "new_speaker": review.value.get("speaker"),
+        "new_times": [review.value.get("start"), review.value.get("end")]
+        if review.kind == "times"
+        else None,
+    }
+
+
+def _say_added(run: Path, made: list[Review], *, quiet: bool = False) -> None:
+    from emodiss.runs import layout
+
+    if not quiet:
+        n = len(made)
+        typer.echo(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
+    if made:
+        output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
+
+
+def _who(by: str | None) -> str:
+    return by or getpass.getuser()

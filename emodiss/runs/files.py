@@ -1,0 +1,70 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from emodiss.errors import RunError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+
+
+@contextlib.contextmanager
+def room_needed() -> Generator[None]:
+    """Say what to do where the disk is full or may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise RunError(
+            f"The run folder cannot be written ({error.strerror}).",
+            next_step="Make room or choose another --out, and run again; finished work is kept.",
+            code="disk",
+        ) from error
+
+
+def write_atomically(path: Path, *content: bytes | memoryview) -> None:
+    """Write a file whole or not at all, from one piece or several; its folder is made."""
+    with replaced(path) as file:
+        file.writelines(content)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Generator[IO[bytes]]:
+    """Open a file to be written whole or not at all: it takes its name when the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is only safe from power loss once its folder has reached the disk.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write plain values for programs and people: indented, keys in order, whole or not at all."""
+    text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode())

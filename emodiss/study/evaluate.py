@@ -1,0 +1,405 @@
+"""Ratings of a study, analysed whole: tables, notes, the paper's figures and Table 3."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from emodiss import interventions, judging, ratings, statistics, tabular
+from emodiss.errors import EmodissError, SettingsError
+from emodiss.ratings import RatingScale
+from emodiss.runs import layout
+from emodiss.runs.files import write_atomically
+from emodiss.runs.run import Run
+from emodiss.study.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Table = pd.DataFrame | str | Path
+"""A table, or the CSV that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What ratings say.
+
+    Parameters
+    ----------
+    tables
+        By name: `means`, `gains`, `tests`, `kappa` and more, as far as there are data for them;
+        `emodiss evaluate` writes each as `<name>.csv`.
+    notes
+        What a reader should know, in sentences: what is missing, what was left out and why.
+    scale
+        Of the ratings.
+    flagged
+        How many rated windows are flagged, in words; "" where nobody said.
+    replies, context, conditions
+        Of Figure 7: replies to one window, the dialogue they answer, and the two conditions that
+        stand beside each other. None and "" where there is no Figure 7.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    notes: list[str]
+    scale: RatingScale
+    flagged: str = ""
+    replies: pd.DataFrame | None = None
+    context: str | None = None
+    conditions: tuple[str, ...] = ()
+
+    def figures(self) -> dict[str, Figure]:
+        """Draw Figures 5, 6, 7 and 11, Table 3 and the answers, as far as there are data."""
+        from emodiss.plots import ratings as drawings
+
+        tables = self.tables
+        drawn = {
+            "figure5": drawings.figure5(tables["means"], scale=self.scale, note=self.flagged),
+            "figure6": drawings.figure6(tables["kappa"]),
+        }
+        if "failures" in tables:
+            drawn["answers"] = drawings.figure_answers(tables["failures"], tables["techniques"])
+        if "judge" in tables:
+            axes: Any = drawings.plot_correlations(tables["judge"])
+            drawn["table3"] = axes.get_figure(root=True)
+        if "background" in tables:
+            drawn["figure11"] = drawings.figure11(tables["background"])
+        if self.replies is not None:
+            drawn["figure7"] = drawings.figure7(
+                self.replies, conditions=self.conditions, context=self.context
+            )
+        return drawn
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write tables as CSV, notes and figures; return the files.
+
+        What a font cannot show in a figure is added to the notes.
+
+        Raises
+        ------
+        SettingsError
+            If the folder is a file.
+        """
+        from emodiss.plots import ratings as drawings
+        from emodiss.plots.figures import save
+
+        folder = Path(folder)
+        for place in (folder, folder / layout.FIGURES):
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise SettingsError(
+                    f"'{place}' is a file; a folder was expected.",
+                    next_step="Choose another --out.",
+                ) from None
+        pictures: list[Path] = []
+        for name, figure in self.figures().items():
+            path = folder / layout.FIGURES / f"{name}.png"
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                save(figure, path)
+            pictures.append(path)
+            if n := sum("missing from font" in str(warning.message) for warning in caught):
+                self.notes.append(
+                    f"{path.name} shows {n} characters as boxes, because the font lacks them"
+                    + ("; figure7.html shows them." if name == "figure7" else ".")
+                )
+        contents = {
+            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
+            for name, frame in sorted(self.tables.items())
+        }
+        if self.replies is not None:
+            contents["figure7.html"] = drawings.replies_html(
+                self.replies, conditions=self.conditions, context=self.context
+            )
+        contents["notes.txt"] = "".join(f"{note}\n" for note in self.notes)
+        for name, text in contents.items():
+            write_atomically(folder / name, text.encode())
+        return [*(folder / name for name in contents), *pictures]
+
+
+def evaluate(
+    run: Run | None = None,
+    rated: Table | Sequence[str | Path] | None = None,
+    *,
+    key: Table | None = None,
+    judges: Sequence[Table] = (),
+    background: Table | None = None,
+    replies: Table | None = None,
+    own: Mapping[str, Sequence[str]] | None = None,
+    video: str | None = None,
+    window: str | None = None,
+    base: str = "base",
+    scale: RatingScale | None = None,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    mixed: bool = True,
+    adjust_severity: bool = False,
+) -> Evaluation:
+    """Analyse ratings of responses, with the judges' scores beside them.
+
+    Parameters
+    ----------
+    run
+        The run whose responses were rated; its judgements and responses are used where none are
+        given and where they fit. None for ratings from elsewhere.
+    rated
+        Ratings, long: a table, or CSV files; the run's `ratings.csv` if None. With a key, the
+        filled sheets of raters.
+    key
+        Hidden key of a blind study, to which sheets are joined.
+    judges
+        Scores of judges: item, criterion, score, judge.
+    background
+        The raters' background, one row each; for Figure 11.
+    replies
+        Replies to one window for Figure 7: model, condition, technique, response.
+    own
+        Judge to the models of its family; a model of the same name is taken for granted.
+    video, window
+        Of Figure 7; the first video and its last window if None.
+    base
+        Condition that others are compared with.
+    scale
+        Of the ratings; 1 to 5 in steps of 1 if None.
+    confidence, resamples, seed
+        Level of all intervals; resamples of the bootstrap and its seed.
+    mixed
+        Whether to fit the mixed model.
+    adjust_severity
+        Whether to give means and gains also with the raters' severity taken out.
+
+    Returns
+    -------
+    Evaluation
+        Draw it with `figures`, keep it with `write`.
+
+    Raises
+    ------
+    SettingsError
+        If there are no ratings.
+    RatingsError, JudgeError
+        If a table that was named cannot be used.
+    """
+    from emodiss.plots.ratings import table3
+
+    study = None if run is None else Study(run)
+    scale = scale or RatingScale()
+    table = _ratings(study, rated, key, scale)
+    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    scores, tables, notes = _judges(study, judges, table, scale, own or {}, boot)
+    answers, unread = _answers(study)
+    table = _with_flags(table, answers)
+    result = statistics.evaluate(
+        table, judge=scores, base=base, mixed=mixed, adjust=adjust_severity, **boot
+    )
+    tables = {**result.tables, **tables}
+    notes = [*result.notes, *notes, *unread]
+    flagged = statistics.flagged_part(ratings.usable(table))
+    if answers is not None:
+        tables["failures"] = statistics.failure_rates(answers, confidence=confidence)
+        tables["techniques"] = statistics.technique_shares(answers, confidence=confidence)
+    for name, source in (("table3", "judge"), ("table3_groups", "judge_groups")):
+        if source in tables:
+            tables[name] = table3(tables[source])
+    if background is not None:
+        tables["background"] = ratings.background(_words(background))
+    said_by = context = None
+    try:
+        said_by, context = _replies(study, replies, video, window)
+    except interventions.InterventionError as fault:
+        if video is not None or window is not None:
+            raise
+        notes.append(f"There is no Figure 7. {fault}")
+    others = [] if said_by is None else [c for c in said_by.get("condition", []) if c != base]
+    beside = "dissonance" if "dissonance" in others else others[0] if others else base
+    return Evaluation(
+        tables,
+        notes,
+        scale,
+        flagged.note if flagged else "",
+        said_by,
+        context,
+        tuple(dict.fromkeys((base, beside))),
+    )
+
+
+def _ratings(
+    study: Study | None,
+    rated: Table | Sequence[str | Path] | None,
+    key: Table | None,
+    scale: RatingScale,
+) -> pd.DataFrame:
+    if isinstance(rated, pd.DataFrame) and key is None:
+        tables = [ratings.check(rated, scale=scale)]
+    else:
+        named: list[Any] = []
+        if isinstance(rated, Sequence) and not isinstance(rated, str):
+            named = list(rated)
+        elif rated is not None:
+            named = [rated]
+        own = None if study is None else study.root / layout.RATINGS
+        if not named and own is not None and own.is_file():
+            named = [own]
+        if not named:
+            raise SettingsError(
+                "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
+            )
+        if key is not None:
+            hidden = _words(key)
+            if "repeat" in hidden.columns:
+                hidden["repeat"] = pd.to_numeric(hidden["repeat"])
+            sheets = {_name(one, n): _words(one) for n, one in enumerate(named)}
+            tables = [ratings.merge(sheets, hidden, scale=scale)]
+        else:
+            tables = [ratings.read(path, scale=scale) for path in named]
+    joined = pd.concat(tables, ignore_index=True) if len(tables) > 1 else None
+    table = tables[0] if joined is None else ratings.check(joined, scale=scale)
+    if not table["value"].notna().any():
+        raise SettingsError(
+            "The ratings table has no rating in it: every value is empty.",
+            next_step="Check that the sheets were filled in before they were exported.",
+        )
+    return table
+
+
+def _name(sheet: Table, n: int) -> str:
+    return f"sheet {n + 1}" if isinstance(sheet, pd.DataFrame) else str(sheet)
+
+
+def _words(table: Table) -> pd.DataFrame:
+    """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
+    if isinstance(table, pd.DataFrame):
+        return table
+    read = tabular.read(Path(table), error=ratings.RatingsError, what="table", restore=True)
+    found = read.frame()
+    return found.where(found != "")
+
+
+def _answers(study: Study | None) -> tuple[pd.DataFrame | None, list[str]]:
+    """Read the run's responses, if it has any, or say why they cannot be counted."""
+    if study is None or not study.has_responses:
+        return None, []
+    try:
+        return study.responses, []
+    except interventions.InterventionError as fault:
+        return None, [f"Failures and techniques are not counted. {fault}"]
+
+
+def _with_flags(table: pd.DataFrame, answers: pd.DataFrame | None) -> pd.DataFrame:
+    """Say of rated items whether their window is flagged, where only the run knows it."""
+    if "flagged" in table.columns or answers is None:
+        return table
+    try:
+        matched, _ = judging.match_items(answers, table)
+    except judging.JudgeError:
+        return table
+    flags = matched.drop_duplicates("item").set_index("item")["flagged"]
+    if not set(table["item"]) <= set(flags.index):
+        return table
+    return table.assign(flagged=table["item"].map(flags))
+
+
+Judged = tuple[pd.DataFrame | None, dict[str, pd.DataFrame], list[str]]
+"""Scores, one per item; tables of checks; notes."""
+
+
+def _judges(
+    study: Study | None,
+    named: Sequence[Table],
+    table: pd.DataFrame,
+    scale: RatingScale,
+    own: Mapping[str, Sequence[str]],
+    boot: Mapping[str, Any],
+) -> Judged:
+    """Use the judgements that are named, or those of the run if they fit the ratings."""
+    if named:
+        return _checked(named, table, scale, own, boot)
+    path = None if study is None else study.root / layout.JUDGEMENTS
+    if path is None or not path.is_file():
+        return None, {}, []
+    try:
+        return _checked([path], table, scale, own, boot)
+    except EmodissError as fault:
+        said = f"The run's judgements do not fit these ratings and are left out. {fault}"
+        return None, {}, [said]
+
+
+def _checked(
+    named: Sequence[Table],
+    table: pd.DataFrame,
+    scale: RatingScale,
+    own: Mapping[str, Sequence[str]],
+    boot: Mapping[str, Any],
+) -> Judged:
+    """Read the judges' scores, one per item, and check the judges against the experts."""
+    read = pd.concat(
+        [
+            one if isinstance(one, pd.DataFrame) else judging.read_scores(Path(one), scale=scale)
+            for one in named
+        ],
+        ignore_index=True,
+    )
+    scores, said = judging.match_items(read, table)
+    if scores.empty:
+        return None, {}, ["The judges scored none of the rated items: there is no Table 3."]
+    if "video" not in scores.columns:
+        videos = table.drop_duplicates("item").set_index("item")["video"]
+        scores = scores.assign(video=scores["item"].map(videos))
+    checks = {"judge_missing": judging.unparsable_rates(scores)}
+    said += _missing_notes(checks["judge_missing"])
+    if "scale_order" in scores.columns and scores["scale_order"].nunique() > 1:
+        said.append("The judge's scores are means over both orders of the scale.")
+        checks["judge_order"] = judging.order_check(scores, **boot)
+    one = judging.average_orders(scores)
+    if "n_words" in scores.columns:
+        lengths = scores.drop_duplicates("item")[["item", "n_words"]]
+        checks["judge_length"] = judging.length_check(one, lengths, ratings=table, **boot)
+    written = set(table["model"])
+    family = {name: {*own.get(name, ()), *({name} & written)} for name in set(one["judge"])}
+    family = {name: models for name, models in sorted(family.items()) if models}
+    if family:
+        checks["judge_self_preference"] = judging.self_preference(
+            one, own=family, ratings=table, **boot
+        )
+    return one, checks, said
+
+
+def _replies(
+    study: Study | None, replies: Table | None, video: str | None, window: str | None
+) -> tuple[pd.DataFrame | None, str | None]:
+    """Take the replies of Figure 7 from a file or the run, with the dialogue they answer."""
+    if replies is not None:
+        return _words(replies), None
+    if study is None or not study.has_responses:
+        return None, None
+    found = interventions.one_window(study.responses, video=video, window=window)
+    return found, str(found["transcript"].iloc[0])
+
+
+def _missing_notes(rates: pd.DataFrame) -> list[str]:
+    said: list[str] = []
+    for row in rates.to_dict("records"):
+        name, what = row["judge"], row["criterion"]
+        if row["n_missing"]:
+            said.append(
+                f"Judge {name} has no score for {row['n_missing']} of {row['n']} items on {what} "
+                f"({row['rate']:.1%}); they are missing, not 0."
+            )
+        if row.get("n_unparsable"):
+            said.append(
+                f"{row['n_unparsable']} of {row['n_answers']} answers of judge {name} on {what} "
+                f"state no score ({row['unparsable_rate']:.1%})."
+            )
+        if row.get("n_fallback"):
+            said.append(
+                f"Judge {name} was read in another mode than asked for on {row['n_fallback']} "
+                f"items, {what}."
+            )
+    return said

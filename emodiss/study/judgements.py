@@ -1,0 +1,82 @@
+"""What judges said about a run's interventions, on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emodiss.errors import RunError
+from emodiss.runs import layout
+from emodiss.runs.files import write_json
+from emodiss.runs.journal import TableJournal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = ("judge", "criterion", "item", "scale_order")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementFile:
+    """Scores of a run folder, the steps judges went by, and the bill.
+
+    Who writes holds the lock of the run folder.
+    """
+
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        """One line per judge, criterion, item and order of the scale."""
+        return self.root / layout.JUDGEMENTS
+
+    @property
+    def steps_path(self) -> Path:
+        """Evaluation steps, one set for all judges, so that their scores can be compared."""
+        return self.root / layout.JUDGE_STEPS
+
+    def read(self) -> pd.DataFrame | None:
+        """Return all judgements, None when there are none.
+
+        Raises
+        ------
+        RatingsError
+            If the file has bad rows; each is listed.
+        RunError
+            If it is another kind of table.
+        """
+        from emodiss.judging import COLUMNS, read_scores
+
+        if not self.path.is_file():
+            return None
+        table = read_scores(self.path)
+        if "latency_s" not in table.columns:  # written before it was kept
+            table["latency_s"] = float("nan")
+        if absent := sorted(set(COLUMNS) - set(table.columns)):
+            raise RunError(
+                f"{self.path.name} was not written by 'emodiss judge': it lacks "
+                f"{', '.join(absent)}.",
+                next_step="Move it away; give scores of your own to 'emodiss evaluate --judge'.",
+            )
+        return table
+
+    def keep(self, table: pd.DataFrame) -> int:
+        """Add judgements; those of the same judge on the same question go, and are counted."""
+        self.read()  # a file that is something else is not overwritten
+        text = table.to_csv(index=False, lineterminator="\n")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        return TableJournal[dict[str, str]](self.path, columns=tuple(table.columns)).upsert(
+            rows, key=_key, order=_key
+        )
+
+    def write_ledger(self, record: Mapping[str, Any]) -> None:
+        """Write the bill of the last command."""
+        write_json(self.root / layout.JUDGE_LEDGER, record)
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in _KEY)

@@ -1,0 +1,96 @@
+"""A run's interventions dealt out to raters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from emodiss.errors import SettingsError, nearest
+from emodiss.runs.run import Run
+from emodiss.study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emodiss.ratings import Study as RatingStudy
+
+
+def rating_study(
+    run: Run,
+    raters: Mapping[str, str] | Sequence[str],
+    *,
+    models: Sequence[str] | None = None,
+    conditions: Sequence[str] | None = None,
+    n_windows: int = 100,
+    **options: Any,
+) -> RatingStudy:
+    """Deal the responses of a run out to raters: blind sheets, and the hidden key apart.
+
+    Parameters
+    ----------
+    run
+        Whose responses are rated.
+    raters
+        Codes of raters, or code to group.
+    models, conditions
+        Whose responses; all if None. A window that lacks one of them is not drawn, and a note
+        counts these windows.
+    n_windows
+        Windows to draw.
+    **options
+        As in `emodiss.ratings.build_study`: seed, repeats, name, order and more. Keep the result
+        with `emodiss.ratings.write_study`.
+
+    Raises
+    ------
+    SettingsError
+        If a model or condition is unknown, or was asked more than once for a window.
+    """
+    from emodiss.ratings import build_study
+
+    source, chosen, notes = _ratable(
+        Study(run).responses, {"model": models, "condition": conditions}
+    )
+    made = build_study(
+        source,
+        models=chosen["model"],
+        conditions=chosen["condition"],
+        raters=raters,
+        n_windows=n_windows,
+        **options,
+    )
+    return replace(made, notes=(*notes, *made.notes))
+
+
+def _ratable(
+    table: pd.DataFrame, asked: Mapping[str, Sequence[str] | None]
+) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
+    """Keep one response per model and condition, of windows that have them all."""
+    chosen: dict[str, list[str]] = {}
+    for column, names in asked.items():
+        known = list(dict.fromkeys(table[column]))
+        if unknown := [one for one in names or () if one not in known]:
+            raise SettingsError(
+                f"There are no responses of {column} '{unknown[0]}'.",
+                next_step=nearest(unknown[0], known),
+            )
+        chosen[column] = list(names or known)
+        table = table[table[column].isin(chosen[column])]
+    first = (table["sample"] == 0) & (table["response"].str.strip() != "")
+    twice = table[first & table[first].duplicated(["video", "window", "model", "condition"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise SettingsError(
+            f"The run holds {len(twice)} responses beyond one per window, model and condition: "
+            f"'{row['model']}' was asked more than once for window {row['window']} of "
+            f"'{row['video']}' in condition '{row['condition']}', by other settings or in "
+            "another way.",
+            next_step="Keep the lines of one way in RUN/interventions.jsonl, or choose other "
+            "models or conditions with --model and --condition.",
+        )
+    n_wanted = len(chosen["model"]) * len(chosen["condition"])
+    n_there = first.groupby([table["video"], table["window"]]).transform("sum")
+    n_short = table.loc[n_there < n_wanted, ["video", "window"]].drop_duplicates().shape[0]
+    short = f"{n_short} windows lack a response of a model or condition; none is drawn."
+    return table[first & (n_there == n_wanted)], chosen, [short] if n_short else []
