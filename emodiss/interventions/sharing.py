@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emodiss.chat.ask import request_hash
+from emodiss.interventions.answers import request_hash
 from emodiss.prompts.records import KINDS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ intervals come from the cluster bootstrap over videos, or over items where no vi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,30 +164,6 @@ def average_orders(judgements: pd.DataFrame) -> pd.DataFrame:
     kept = [c for c in ("video", "model", "condition") if c in judgements.columns]
     grouped = judgements.groupby(_KEYS, sort=True)
     scores = grouped["score"].mean().where(grouped["score"].count() == grouped.size())
-    facts = grouped[kept].first() if kept else pd.DataFrame(index=scores.index)
-    return facts.assign(score=scores).reset_index()
-
-
-def consensus(judgements: pd.DataFrame) -> pd.DataFrame:
-    """Average several judges into one.
-
-    Parameters
-    ----------
-    judgements
-        One score per judge, criterion and item.
-
-    Returns
-    -------
-    DataFrame
-        As `average_orders`, with `judge` naming how many were averaged. An item has a score only
-        if all judges gave one: a mean over fewer would differ in severity, not in quality.
-    """
-    one = average_orders(judgements)
-    n = one["judge"].nunique()
-    pooled = one.assign(judge=f"mean of {n} judges")
-    grouped = pooled.groupby(_KEYS, sort=True)
-    kept = [c for c in ("video", "model", "condition") if c in one.columns]
-    scores = grouped["score"].mean().where(grouped["score"].count() == n)
     facts = grouped[kept].first() if kept else pd.DataFrame(index=scores.index)
     return facts.assign(score=scores).reset_index()
 
@@ -397,3 +373,74 @@ def self_preference(
                 row["reason"] = TOO_FEW if np.isnan(low) else ""
         out.append(row)
     return pd.DataFrame(out)
+
+
+def examine(
+    judgements: pd.DataFrame,
+    judges: Iterable[str],
+    own: Mapping[str, Collection[str]] | None = None,
+    *,
+    ratings: pd.DataFrame | None = None,
+    **boot: Any,
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Check judges: missing scores, order, length, self-preference.
+
+    Parameters
+    ----------
+    judgements
+        Scores of all judges; without ratings, the others serve as reference.
+    judges
+        Whom to report on.
+    own
+        Judge to models of its own family, beside a model of the same name.
+    ratings
+        What experts said of the same items.
+    **boot
+        confidence, resamples and seed, as in each check.
+
+    Returns
+    -------
+    dict of DataFrame
+        missing, order, length and self_preference, as far as there are data for them.
+    list of str
+        Why a check is not there.
+    """
+    names = list(judges)
+    mine = judgements[judgements["judge"].isin(names)]
+    tables = {"missing": unparsable_rates(mine)}
+    notes: list[str] = []
+    if "scale_order" in mine.columns and mine["scale_order"].nunique() > 1:
+        tables["order"] = order_check(mine, **boot)
+    else:
+        notes.append("The order of the scale was not checked: judge with --scale-order both.")
+    scores, compared, experts = mine, judgements, {}
+    if ratings is not None:
+        scores = compared = average_orders(judgements)
+        experts = {"ratings": ratings}
+    if "n_words" in mine.columns:
+        lengths = mine.drop_duplicates("item")[["item", "n_words"]]
+        tables["length"] = length_check(scores, lengths, **experts, **boot)
+    written = set((judgements if ratings is None else ratings)["model"])
+    family = {name: {*(own or {}).get(name, ()), *({name} & written)} for name in names}
+    family = {name: models for name, models in family.items() if models}
+    if not family:
+        notes.append(
+            "Self-preference was not checked: no judge has the name of a judged model; say whose "
+            "family a judge is with --own JUDGE=MODEL."
+        )
+    elif ratings is None and judgements["judge"].nunique() < 2:
+        notes.append(
+            "Self-preference was not checked: there is no other judge to compare with. 'emodiss "
+            "evaluate' compares with experts."
+        )
+    else:
+        tables["self_preference"] = self_preference(compared, own=family, **experts, **boot)
+    if (
+        "steps_sha256" in judgements.columns
+        and judgements.groupby("criterion")["steps_sha256"].nunique().gt(1).any()
+    ):
+        notes.append(
+            "The judgements of this run go by different evaluation steps: judges and runs can be "
+            "compared only where steps_sha256 is the same."
+        )
+    return tables, notes

@@ -15,15 +15,28 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from emodiss import chat
 from emodiss.chat.answers import json_of, unwrapped
+from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.model import Question, Unanswered
+from emodiss.errors import EmodissError, RunError, SettingsError
+from emodiss.interventions import Redaction, redact
 from emodiss.manifest import ROLES
+from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
+from emodiss.runs import layout
+from emodiss.runs.reviews import ReviewFile
+from emodiss.runs.run import Run
+from emodiss.study.prompting import People
+from emodiss.study.reviewing import Session
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:
-    from emodiss.chat.ask import Patience, Unanswered
+    from emodiss.chat.ask import Patience
     from emodiss.chat.model import ChatModel, ChatParams
 
 MIN_CONFIDENCE = 0.8
@@ -101,48 +114,211 @@ def ask(
     min_confidence, max_words
         As in `read_answer` and `render`.
     concurrency, patience, sleep
-        As in `emodiss.chat.ask.ask`.
+        As in `emodiss.chat.ask`.
 
     Yields
     ------
     Labelled or Unanswered
         In the order of arrival. A model that answers nonsense has answered: its labels abstain.
     """
-    from emodiss.chat.ask import Unanswered, ask as ask_all
-    from emodiss.judging.criteria import Question
-
     seen = sessions if shown is None else shown
     questions = (
-        Question(video, "role_labels", render(seen[video], max_words=max_words))
+        Question(video, render(seen[video], max_words=max_words), {"video": video})
         for video in sessions
     )
-    answers = ask_all(
-        cast("Any", questions),
+    answers = chat.ask(
+        questions,
         model,
         params=params,
         concurrency=concurrency,
         patience=patience,
         sleep=sleep,
     )
-    for answer in answers:
-        if isinstance(answer, Unanswered):
-            yield answer
+    for found in answers:
+        if isinstance(found, Unanswered):
+            yield found
             continue
-        asked, said = answer.intervention, answer.completion
-        labels = read_answer(said.text, seen[asked.video_id], min_confidence=min_confidence)
+        video, said = found.question.id, found.completion
+        labels = read_answer(said.text, seen[video], min_confidence=min_confidence)
         if shown is not None:
-            labels = unredacted(labels, shown[asked.video_id], sessions[asked.video_id])
+            labels = unredacted(labels, shown[video], sessions[video])
         yield Labelled(
-            video_id=asked.video_id,
+            video_id=video,
             labels=labels,
             raw=said.text,
-            model=asked.model,
-            identity=answer.identity,
-            prompt_sha256=asked.prompt_sha256,
+            model=found.model,
+            identity=found.identity,
+            prompt_sha256=found.question.sha256,
             answered_at=said.answered_at,
-            parameters=dict(asked.parameters),
+            parameters=found.parameters,
             latency_s=said.latency_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleLabels:
+    """What came of asking for roles.
+
+    Parameters
+    ----------
+    answered
+        One per session, in the order of the run.
+    unanswered
+        Why a session has no answer, by video id.
+    """
+
+    answered: list[Labelled]
+    unanswered: dict[str, EmodissError]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every session that was asked about has labels, and there was one."""
+        return bool(self.answered) and not self.unanswered
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per voice: video_id, speaker, role, confidence, quotes, reason."""
+        return [
+            {"video_id": one.video_id, **label.to_dict()}
+            for one in self.answered
+            for label in one.labels
+        ]
+
+
+def label_roles(
+    run: Run,
+    models: Endpoint,
+    *,
+    video: str | None = None,
+    people: People | None = None,
+    min_confidence: float = MIN_CONFIDENCE,
+    max_words: int = MAX_WORDS,
+    max_tokens: int = 600,
+    say: Callable[[str], object] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> RoleLabels:
+    """Ask a language model which part each voice plays; labels go to `role_labels.jsonl`.
+
+    The next `emodiss.annotate` of the run brings them into the tables.
+
+    Parameters
+    ----------
+    run
+        The run.
+    models
+        One model.
+    video
+        Only this one.
+    people
+        Names to replace beside those of the speaker labels; None to replace nothing.
+    min_confidence, max_words
+        As in `read_answer` and `render`.
+    max_tokens
+        Longest answer; models that reason need more.
+    say
+        Is told what a user should know before anything is asked.
+    progress
+        Called with "sessions", how many are done and how many there are.
+
+    Raises
+    ------
+    SettingsError
+        If not one model is named, or two voices would have one label.
+    RunError
+        If there is no such video.
+    ModelError
+        If the model or the cache cannot be opened.
+    """
+    params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
+    sessions = _sessions(run, video, say)
+    shown, redactions = _shown(sessions, people)
+    file = ReviewFile(run.root)
+    before = file.read_labels()
+    answered: dict[str, Labelled] = {}
+    unanswered: dict[str, EmodissError] = {}
+    with models.ready(run.root / layout.CHAT_CACHE, say=say) as ready:
+        answers = ask(
+            sessions,
+            next(iter(ready.models.values())),
+            params=params,
+            shown=None if people is None else shown,
+            min_confidence=min_confidence,
+            max_words=max_words,
+            concurrency=models.concurrency,
+            patience=models.patience,
+        )
+        for n, found in enumerate(answers, start=1):
+            if isinstance(found, Unanswered):
+                unanswered[found.question.id] = found.error
+            else:
+                answered[found.video_id] = found
+                if before.get(found.video_id) != found.labels:
+                    redaction = redactions.get(found.video_id)
+                    line = {"redaction": redaction.to_dict() if redaction else None}
+                    file.append_label(found.to_dict() | line)
+            if progress is not None:
+                progress("sessions", n, len(sessions))
+    return RoleLabels([answered[name] for name in sessions if name in answered], unanswered)
+
+
+def requests(
+    run: Run,
+    models: Endpoint,
+    *,
+    video: str | None = None,
+    people: People | None = None,
+    max_words: int = MAX_WORDS,
+    max_tokens: int = 600,
+    say: Callable[[str], object] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Show what `label_roles` would send, given the same; nobody is asked."""
+    params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
+    shown, _ = _shown(_sessions(run, video, say), people)
+    texts = [render(talk, max_words=max_words) for talk in shown.values()]
+    return models.requests(texts, params, say=say)
+
+
+def _sessions(
+    run: Run, video: str | None, say: Callable[[str], object] | None
+) -> dict[str, Sequence[Utterance]]:
+    """Sessions with text, by id."""
+    found: dict[str, Sequence[Utterance]] = {}
+    for name in [video] if video else run.videos:
+        session = Session(run, name)
+        try:
+            utterances = session.wording.utterances
+        except RunError:
+            fault = "no transcript yet; see emodiss status."
+        else:
+            if any(u.text.strip() for u in utterances):
+                found[name] = utterances
+                continue
+            fault = "nobody transcribed it, so there is nothing to go by."
+        if say is not None:
+            say(f"{name}: {fault}")
+    return found
+
+
+def _shown(
+    sessions: Mapping[str, Sequence[Utterance]], people: People | None
+) -> tuple[Mapping[str, Sequence[Utterance]], dict[str, Redaction]]:
+    """Sessions with names replaced, and what was replaced, by id."""
+    if people is None:
+        return sessions, {}
+    shown: dict[str, Sequence[Utterance]] = {}
+    done: dict[str, Redaction] = {}
+    for video, talk in sessions.items():
+        columns = {"text": [u.text for u in talk], "speaker": [u.speaker for u in talk]}
+        table, done[video] = redact(pd.DataFrame(columns, dtype=object), people)
+        if table["speaker"].nunique() < len(set(columns["speaker"])):
+            raise SettingsError(
+                f"{video}: with names replaced, two voices would have one label.",
+                next_step="List the names of different people on lines of their own.",
+            )
+        shown[video] = [
+            replace(u, text=text, speaker=speaker)
+            for u, text, speaker in zip(talk, table["text"], table["speaker"], strict=True)
+        ]
+    return shown, done
 
 
 def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> str:
@@ -161,8 +337,6 @@ def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> st
         The prompt. Nothing a person said can pass for a part of it: each line of talk begins
         with a bar.
     """
-    from emodiss.prompts.wording import Template, render as fill
-
     lines: list[str] = []
     shown: list[str] = []
     left = max_words

@@ -187,7 +187,7 @@ def test_what_reads_the_file_is_named_when_it_is_missing(tiny, monkeypatch):
 )
 def test_wrong_names_are_refused_before_anything_is_loaded(arguments, said, tmp_path):
     from emodiss.cli import app
-    from tests.chat.test_ask import table
+    from tests.chat.scripted import table
 
     (tmp_path / "run.json").write_text('{"settings": {}, "problems": []}')
     (tmp_path / "manifest.jsonl").write_text('{"id": "v1"}\n')

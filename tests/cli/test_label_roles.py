@@ -245,7 +245,7 @@ def test_an_endpoint_that_refuses_gives_no_label() -> None:
         model = OpenAICompatible("tagger", base_url=server.url)
         (found,) = ask({"a": TALK}, model, params=ChatParams(), sleep=lambda _s: None)
     assert not isinstance(found, Labelled)
-    assert found.video_id == "a"
+    assert found.question.id == "a"
 
 
 def test_what_was_recorded_can_be_given_again(tmp_path) -> None:
