@@ -68,7 +68,10 @@ def executed(place):
         ("01_first_run", ["speech:too_short", "face:off_screen", "image/png", "index.html"]),
         ("02_figures_3_and_10", ["exchanges_in_window", "DAIC-WOZ", "face_affect", "image/png"]),
         ("03_prompts", ["--- continuous ---", "valence", "what can I say?"]),
-        ("04_dissonance_threshold", ["null_rate", "image/png", "invented votes"]),
+        (
+            "04_dissonance_threshold",
+            ["null_rate", "image/png", "invented votes", "in force", "Score(", "n_condition"],
+        ),
     ],
 )
 def test_a_notebook_runs_from_top_to_bottom(executed, name, expected):

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from emodiss.cli import (
-    corpus_commands,
+    collect,
+    curate,
     dissonance_command,
     evaluate,
     export_command,
+    fetch,
     intervene,
     judge,
     label_roles,
+    licenses,
+    manifest as manifest_commands,
     people_command,
+    report,
     review as review_commands,
     run_commands,
     show_commands,
@@ -71,10 +76,10 @@ app.command("dissonance")(dissonance_command.dissonance)
 app.command("prompts")(show_commands.prompts)
 app.command("plot")(show_commands.plot)
 app.command("table")(show_commands.table)
-app.command("report")(corpus_commands.report)
-app.command("collect")(corpus_commands.collect)
-app.command("fetch")(corpus_commands.fetch)
-app.command("curate")(corpus_commands.curate)
+app.command("report")(report.report)
+app.command("collect")(collect.collect)
+app.command("fetch")(fetch.fetch)
+app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
@@ -83,7 +88,7 @@ app.command("settings")(show_commands.settings)
 app.command("label-roles")(label_roles.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
-models.command("licenses")(corpus_commands.licenses)
+models.command("licenses")(licenses.licenses)
 models.command("pull")(show_commands.pull_models)
 review.command("set")(review_commands.set_review)
 review.command("list")(review_commands.list_reviews)
@@ -91,10 +96,10 @@ review.command("roles")(review_commands.roles)
 review.command("sample")(review_commands.sample)
 review.command("score")(review_commands.score)
 review.command("import")(review_commands.import_file)
-manifest.command("from-annomi")(corpus_commands.from_annomi)
-manifest.command("from-hope")(corpus_commands.from_hope)
-manifest.command("share")(corpus_commands.share)
-manifest.command("licences")(corpus_commands.licences)
+manifest.command("from-annomi")(manifest_commands.from_annomi)
+manifest.command("from-hope")(manifest_commands.from_hope)
+manifest.command("share")(manifest_commands.share)
+manifest.command("licences")(manifest_commands.licences)
 
 
 @app.callback(invoke_without_command=True)

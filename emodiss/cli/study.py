@@ -61,6 +61,7 @@ def study(
         models=model,
         conditions=condition,
         n_windows=windows,
+        announce=output.say,
         seed=seed,
         repeats=repeats,
         name=name,

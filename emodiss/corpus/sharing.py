@@ -11,20 +11,7 @@ from emodiss.manifest import Manifest
 
 
 def shareable(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the list that may be passed on: addresses and stretches, no media and no words.
-
-    Parameters
-    ----------
-    rows
-        Manifest rows as in `Run.manifest`: id, url, start, end, license and, under `metadata`,
-        what is carried along. Rows without an address cannot be shared and are left out.
-
-    Returns
-    -------
-    str
-        CSV with id, url, start, end and, where any row has them, license, topic, quality,
-        duration_s, language and source.
-    """
+    """Return the list that may be passed on: addresses and stretches, no media and no words."""
     carried = ("topic", "quality", "duration_s", "language", "source")
     found: list[dict[str, str]] = []
     for row in rows:

@@ -67,6 +67,7 @@ def fetch_rows(
 
     With `offline`, nobody is asked for what is not here. `max_height` is in pixels; `progress` is
     told of addresses done and in all.
+
     """
     downloads = root / layout.DOWNLOADS
     rows = [row for row in rows if row.url]
@@ -110,36 +111,7 @@ def fetch_manifest(
     parallel: int = _PARALLEL,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Fetched]:
-    """Fetch every row that has an address; `annotate` on the same folder then finds the files.
-
-    Parameters
-    ----------
-    read
-        The manifest; local rows are passed over.
-    root
-        Run folder.
-    max_height
-        Largest picture height in pixels; the one of the later run's settings.
-    options
-        How to fetch.
-    parallel
-        Downloads at a time.
-    progress
-        Called with addresses done and addresses in all.
-
-    Returns
-    -------
-    list of Fetched
-        In the order of the manifest. Those that are gone for good are added to `decay.csv` in the
-        run folder, with the day on which that was seen; one that came back leaves the list.
-
-    Raises
-    ------
-    RunError
-        If another process works on the folder.
-    SettingsError
-        If the cookie file cannot be used.
-    """
+    """Fetch every row that has an address; `annotate` on the same folder then finds the files."""
     if options is not None and options.cookies is not None:
         fetch.read_cookies(options.cookies)  # once and first, not with every address
     with Store(root).lock():

@@ -45,23 +45,7 @@ def choose(
     preset: str | None,
     settings: Mapping[str, Any] | Iterable[str],
 ) -> Choice:
-    """Settle on folder, preset and settings.
-
-    Parameters
-    ----------
-    read
-        What is to be annotated.
-    out, preset, settings
-        As in `annotate`.
-
-    Raises
-    ------
-    ManifestError, SettingsError
-        If there is no folder by default; if a preset or a setting is wrong.
-    RunError
-        If the folder by default belongs to a run of something else, or the settings of the run
-        cannot be read.
-    """
+    """Settle on folder, preset and settings."""
     said: list[str] = []
     root = Path(out) if out is not None else manifests.run_folder(read)
     before = load(root) if (root / layout.RUN).is_file() else None
@@ -164,15 +148,7 @@ def _transcripts(read: Manifest) -> Iterator[str]:
 
 
 def inputs_of(read: Manifest, root: Path) -> dict[str, Any]:
-    """Describe for `run.json` what a run is made from.
-
-    Parameters
-    ----------
-    read
-        The manifest.
-    root
-        Run folder; paths are kept relative to it too, since a study may move as a whole.
-    """
+    """Describe for `run.json` what a run is made from."""
     root = root.absolute()
     return {
         "folder": str(read.folder),
@@ -214,20 +190,7 @@ def _require_same(read: Manifest, before: Run) -> None:
 
 
 def reopened(root: Path, *, allow_local: bool = False) -> Manifest:
-    """Read again what a run was made from.
-
-    Parameters
-    ----------
-    root
-        Run folder.
-    allow_local
-        As in `emodiss.manifest.read`.
-
-    Raises
-    ------
-    RunError
-        If it is no run folder, does not say what it was made from, or that is not there.
-    """
+    """Read again what a run was made from."""
     run = load(root)
     sources = _sources(run)
     again = f"Name it anew: emodiss annotate MANIFEST --out {root}."

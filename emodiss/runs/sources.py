@@ -100,22 +100,12 @@ class Hashes:
 def find_transcript(
     row: VideoRow, manifest: Manifest, media: Path | None, *, captions: bool = False
 ) -> Path | None:
-    """Return the transcript that a row names, or one that lies beside its media as `<id>.<suffix>`.
-
-    Parameters
-    ----------
-    row, manifest
-        The row and where its paths start.
-    media
-        The media file, or None.
-    captions
-        Whether captions that were fetched with a video count (`media.<language>.<suffix>`); of
-        several languages the first by name, of several formats the one with most to say.
-    """
+    """Return the transcript that a row names, or where wanted the captions fetched with it."""
     if row.transcript is not None or row.path is not None:
         return manifest.transcript_of(row)
     if media is None or not captions:
         return None
+    # Of several languages the first by name, of several formats the one with most to say.
     fetched = (
         path
         for suffix in CAPTION_SUFFIXES
@@ -133,21 +123,7 @@ def local_source(
     *,
     captions: bool = False,
 ) -> Source:
-    """Describe what belongs to a row, given where its media lies.
-
-    Parameters
-    ----------
-    row, manifest
-        The row and where its paths start.
-    media
-        The media file, or None when there is none.
-    hashes
-        Remembered hashes.
-    overlays
-        What people and language models said, by video id.
-    captions
-        As in `find_transcript`.
-    """
+    """Describe what belongs to a row, given where its media lies."""
     content = hashes.of(media) if media is not None and media.is_file() else MISSING
     path = find_transcript(row, manifest, media, captions=captions)
     digest = None

@@ -75,13 +75,7 @@ def _sha256(content: Iterable[bytes | memoryview]) -> str:
 
 
 def video_folder(video: str) -> str:
-    """Return an id that comes from a run folder, once it is sure to name a folder there.
-
-    Raises
-    ------
-    RunError
-        If it might lead out of the folder.
-    """
+    """Return an id that comes from a run folder, once it is sure to name a folder there."""
     try:
         return check_id(video)
     except ValueError as error:
@@ -93,24 +87,12 @@ def video_folder(video: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Paths and artifacts of one run folder.
-
-    Parameters
-    ----------
-    root
-        The run folder.
-    """
+    """Paths and artifacts of one run folder."""
 
     root: Path
 
     def artifact(self, video: str, name: str) -> Path:
-        """Folder of one artifact of one video.
-
-        Raises
-        ------
-        RunError
-            If the id cannot name a folder; it may come from a run folder that somebody changed.
-        """
+        """Folder of one artifact of one video."""
         return self.root / layout.VIDEOS / video_folder(video) / name
 
     def meta(self, video: str, name: str) -> dict[str, Any] | None:
@@ -136,19 +118,7 @@ class Store:
         return meta if meta is not None and meta.get("key") == key else None
 
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
-        """Store an artifact, replacing what was there.
-
-        Parameters
-        ----------
-        video, name
-            Which artifact.
-        value
-            The record.
-        key
-            Its key.
-        facts
-            What made it: stage version, settings, model, keys of its inputs.
-        """
+        """Store an artifact, replacing what was there."""
         folder = self.artifact(video, name)
         files = codecs.encode(value)
         # Without its meta.json the old artifact stops existing before the new one comes to be.
@@ -167,22 +137,7 @@ class Store:
         write_json(folder / layout.META, meta)
 
     def read(self, video: str, name: str, kind: Any, *, key: str | None = None) -> Any:
-        """Read an artifact.
-
-        Parameters
-        ----------
-        video, name
-            Which artifact.
-        kind
-            Its record type.
-        key
-            If given, the artifact must have this key.
-
-        Raises
-        ------
-        RunError
-            If it is not there, or is there under another key.
-        """
+        """Read an artifact."""
         meta = self.meta(video, name)
         if meta is None or (key is not None and meta.get("key") != key):
             raise RunError(
@@ -212,13 +167,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the run folder for this process alone.
-
-        Raises
-        ------
-        RunError
-            If another process holds it.
-        """
+        """Hold the run folder for this process alone."""
         import filelock
 
         self.root.mkdir(parents=True, exist_ok=True)

@@ -15,19 +15,7 @@ from emodiss.runs.store import Store, replaced, write_atomically
 
 
 def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:
-    """Write the tables of the run from those of its videos.
-
-    Parameters
-    ----------
-    store
-        The run folder.
-    current
-        By video id, in manifest order, the keys of the artifacts that this run stands behind, by
-        stage. A video without a current utterance table is left out, even when an older table
-        lies on disk.
-    stride
-        Ticks from one measured face frame to the next.
-    """
+    """Write the tables of the run from those of its videos; by id, the keys that now stand."""
     write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
@@ -35,7 +23,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
     prompts: list[str] = []
     for video, keys in current.items():
         if "utterances" not in keys:
-            continue
+            continue  # an older table may lie on disk
         table, transcript = (_read(store, video, n, keys) for n in ("utterances", "wording"))
         tables[video] = table
         words.append(utterances.word_table(table, transcript))
@@ -72,6 +60,7 @@ def _frames(
     """One row per measured face, and their summary.
 
     The first is by far the longest table, so faces are read one by one for it.
+
     """
     parts: list[pd.DataFrame] = []
     summaries: list[pd.DataFrame] = []

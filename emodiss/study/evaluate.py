@@ -105,10 +105,10 @@ class Evaluation:
                 save(figure, path)
             pictures.append(path)
             if n := sum("missing from font" in str(warning.message) for warning in caught):
-                self.notes.append(
-                    f"{path.name} shows {n} characters as boxes, because the font lacks them"
-                    + ("; figure7.html shows them." if name == "figure7" else ".")
-                )
+                shown = "; figure7.html shows them." if name == "figure7" else "."
+                note = f"{path.name} shows {n} characters as boxes, because the font lacks them"
+                if note + shown not in self.notes:
+                    self.notes.append(note + shown)
         contents = {
             f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
             for name, frame in sorted(self.tables.items())

@@ -25,6 +25,7 @@ class JudgementFile:
     """Scores of a run folder, the steps judges went by, and the bill.
 
     Who writes holds the lock of the run folder.
+
     """
 
     root: Path
@@ -40,15 +41,7 @@ class JudgementFile:
         return self.root / layout.JUDGE_STEPS
 
     def read(self) -> pd.DataFrame | None:
-        """Return all judgements, None when there are none.
-
-        Raises
-        ------
-        RatingsError
-            If the file has bad rows; each is listed.
-        RunError
-            If it is another kind of table.
-        """
+        """Return all judgements, None when there are none."""
         from emodiss.judging import COLUMNS, read_scores
 
         if not self.path.is_file():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import SettingsError, nearest
@@ -23,6 +22,7 @@ def rating_study(
     models: Sequence[str] | None = None,
     conditions: Sequence[str] | None = None,
     n_windows: int = 100,
+    announce: Callable[[str], None] | None = None,
     **options: Any,
 ) -> RatingStudy:
     """Deal the responses of a run out to raters: blind sheets, and the hidden key apart.
@@ -34,10 +34,11 @@ def rating_study(
     raters
         Codes of raters, or code to group.
     models, conditions
-        Whose responses; all if None. A window that lacks one of them is not drawn, and a note
-        counts these windows.
+        Whose responses; all if None. A window that lacks one of them is not drawn.
     n_windows
         Windows to draw.
+    announce
+        Called with a line that counts the windows which are not drawn.
     **options
         As in `emodiss.ratings.build_study`: seed, repeats, name, order and more. Keep the result
         with `emodiss.ratings.write_study`.
@@ -49,10 +50,12 @@ def rating_study(
     """
     from emodiss.ratings import build_study
 
-    source, chosen, notes = _ratable(
+    source, chosen, n_short = _ratable(
         Study(run).responses, {"model": models, "condition": conditions}
     )
-    made = build_study(
+    if n_short and announce is not None:
+        announce(f"{n_short} windows lack a response of a model or condition; none is drawn.")
+    return build_study(
         source,
         models=chosen["model"],
         conditions=chosen["condition"],
@@ -60,12 +63,11 @@ def rating_study(
         n_windows=n_windows,
         **options,
     )
-    return replace(made, notes=(*notes, *made.notes))
 
 
 def _ratable(
     table: pd.DataFrame, asked: Mapping[str, Sequence[str] | None]
-) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
+) -> tuple[pd.DataFrame, dict[str, list[str]], int]:
     """Keep one response per model and condition, of windows that have them all."""
     chosen: dict[str, list[str]] = {}
     for column, names in asked.items():
@@ -92,5 +94,4 @@ def _ratable(
     n_wanted = len(chosen["model"]) * len(chosen["condition"])
     n_there = first.groupby([table["video"], table["window"]]).transform("sum")
     n_short = table.loc[n_there < n_wanted, ["video", "window"]].drop_duplicates().shape[0]
-    short = f"{n_short} windows lack a response of a model or condition; none is drawn."
-    return table[first & (n_there == n_wanted)], chosen, [short] if n_short else []
+    return table[first & (n_there == n_wanted)], chosen, n_short

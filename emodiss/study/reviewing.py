@@ -39,22 +39,7 @@ _FEATURES = ("talk_share", "question_mark", "second_person", "first_person", "re
 
 @dataclass(frozen=True)
 class Session:
-    """One session of a run, as reviews see it.
-
-    Parameters
-    ----------
-    run
-        The run.
-    video
-        Id of the session.
-    known
-        Reviews of the whole run, when they are read already; many sessions then read them once.
-
-    Raises
-    ------
-    RunError
-        If there is no such video, or when it is used, if nobody has transcribed it yet.
-    """
+    """One session of a run, as reviews see it."""
 
     run: Run
     video: str
@@ -89,13 +74,7 @@ class Session:
         return n_pending(self.run.store, self.video, *([overlay] if overlay else []))
 
     def index(self, utterance_id: str) -> int:
-        """Return the position of an utterance.
-
-        Raises
-        ------
-        RunError
-            If there is none of this id.
-        """
+        """Return the position of an utterance."""
         ids = [f"u{n + 1:04d}" for n in range(len(self.draft.utterances))]
         if utterance_id not in ids:
             raise RunError(
@@ -107,15 +86,7 @@ class Session:
         return ids.index(utterance_id)
 
     def of_utterance(self, utterance_id: str, kind: str) -> tuple[Place, ...]:
-        """Say where an utterance lies; an earlier review of it is continued.
-
-        Parameters
-        ----------
-        utterance_id
-            As in the table.
-        kind
-            Of the review.
-        """
+        """Say where an utterance lies; an earlier review of it is continued."""
         index = self.index(utterance_id)
         for review in reversed(self.reviews):
             same = review.kind == kind and not review.of_voice
@@ -125,20 +96,7 @@ class Session:
         return (Place(start=u.start, end=u.end, speaker=u.speaker),)
 
     def of_voice(self, speaker: str, kind: str) -> tuple[Place, ...]:
-        """Say where a voice is heard; an earlier review of it is continued.
-
-        Parameters
-        ----------
-        speaker
-            Label in the table.
-        kind
-            Of the review.
-
-        Raises
-        ------
-        RunError
-            If there is no such voice.
-        """
+        """Say where a voice is heard; an earlier review of it is continued."""
         known = voices(self.wording.utterances)
         if speaker not in known:
             raise RunError(
@@ -198,15 +156,7 @@ class Session:
             ) from None
 
     def listing(self) -> list[dict[str, Any]]:
-        """Say of every review what it states and what became of it.
-
-        Returns
-        -------
-        list of dict
-            video_id, kind, target (a voice, or an utterance's id and old times), value, state, by,
-            at, note. States: `in force`, `replaced`, `taken back`, `lost` (what it was about is
-            not there any more).
-        """
+        """Say of every review what it states and what became of it."""
         standing = in_force(self.reviews)
         rows: list[dict[str, Any]] = []
         for review in self.reviews:
@@ -257,22 +207,7 @@ class Session:
         return found
 
     def audited(self, judged: Sequence[Judged], *, by: str) -> tuple[list[Review], list[str]]:
-        """Turn rows of a filled sheet into reviews.
-
-        Parameters
-        ----------
-        judged
-            Rows of this session.
-        by
-            Who filled it in.
-
-        Returns
-        -------
-        reviews
-            A verdict per judged row, and the role where another one was stated.
-        problems
-            What was not taken over.
-        """
+        """Turn rows of a filled sheet into reviews."""
         made: list[Review] = []
         problems: list[str] = []
         shown = {v.speaker: v.role for v in self.run.artifact(self.video, "roles").voices}

@@ -24,7 +24,8 @@ from emodiss.dissonance import Rule, overview
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
-from emodiss.runs.store import write_atomically
+from emodiss.runs import layout
+from emodiss.runs.files import write_atomically
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
 
@@ -108,7 +109,7 @@ def write(
     RunError
         If there is no such video.
     """
-    folder = Path(out) if out is not None else run.root / "report"
+    folder = Path(out) if out is not None else run.root / layout.REPORT
     known = run.videos
     for video in videos or ():
         if video not in known:

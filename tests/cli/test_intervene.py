@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from emodiss.cli import intervene
-from emodiss.errors import EmodissError, RunError
+from emodiss.errors import EmodissError, ModelError, RunError
 from emodiss.runs.run import Run
 from emodiss.study import Study
 from emodiss.study.interventions import InterventionFile

@@ -177,3 +177,13 @@ def test_killed_at_random_moments_no_whole_line_is_lost(tmp_path):
         found = [e["n"] for e in lines(tmp_path).read() if e["who"] == name]
         assert found == list(range(len(found))) and len(found) >= 4
     assert len({json.dumps(e) for e in lines(tmp_path).read()}) == len(lines(tmp_path).read())
+
+
+def test_only_a_torn_last_line_may_be_bad(tmp_path):
+    journal = lines(tmp_path)
+    journal.path.write_bytes(b'oops\n{"word": "x"}')  # the bad one is not the last
+    with pytest.raises(RunError, match="line 1: no JSON"):
+        journal.read()
+    journal.path.write_bytes(b'{"word": "x"}\n[1]')  # whole, and no entry
+    with pytest.raises(RunError, match="line 2: not what emodiss wrote"):
+        journal.read()

@@ -1,0 +1,34 @@
+"""The command that searches for candidates: collect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emodiss.cli import output
+
+
+def collect(
+    queries: Annotated[list[str], typer.Argument(help='Searches, such as "CBT session roleplay".')],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Candidate manifest.")] = Path(
+        "candidates.csv"
+    ),
+    limit: Annotated[int, typer.Option(help="Most videos per search.", min=1)] = 20,
+    details: Annotated[
+        bool, typer.Option(help="Look at each page: licence, date, language, captions.")
+    ] = True,
+) -> None:
+    """Search YouTube for candidates, with yt-dlp; no media is fetched. Leaves this machine."""
+    from emodiss.corpus import collection
+    from emodiss.runs.store import write_atomically
+
+    found = collection.collect(queries, limit=limit, details=details)
+    for trouble in found.troubles:
+        output.say(trouble)
+    write_atomically(out, found.to_csv().encode())
+    output.say(f"{len(found.rows)} candidates")
+    typer.echo(str(out))
+    if found.troubles and not found.rows:
+        raise typer.Exit(1)

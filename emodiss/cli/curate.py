@@ -1,0 +1,82 @@
+"""The command that judges candidates for a corpus: curate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emodiss.cli import output
+from emodiss.cli.run_commands import AsCsv, AsJson
+
+
+def curate(
+    manifest: Annotated[Path, typer.Argument(help="The manifest of the candidates.")],
+    run: Annotated[Path, typer.Option(help="Run folder in which they were annotated.")],
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="Change a limit: min_snr_db=5; repeatable."),
+    ] = None,
+    overrule: Annotated[
+        Path | None, typer.Option(help="CSV of a person's decisions: id, verdict, why.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Code of the wanted language: en, de; text alone tells English.")
+    ] = "en",
+    pictures: Annotated[
+        bool,
+        typer.Option(help="Find duplicates with other sound too: decodes every video whole."),
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Judge candidates by measured reasons: duplicates, poor audio, groups. Deletes nothing.
+
+    JSON holds the videos, the waterfall and the overlap of reasons; CSV the videos.
+    """
+    import json
+
+    from emodiss import corpus, manifest as manifests
+    from emodiss.runs.run import load
+
+    # Only ids are taken from it: no file that it names is opened.
+    read = manifests.read(manifest, allow_local=True)
+    ids = [row.id for row in read.rows] + [p.id for p in read.problems if p.id]
+    overrules: dict[str, tuple[str, str]] = {}
+    if overrule is not None:
+        overrules = corpus.read_overrules(overrule)
+        for unknown in sorted(overrules.keys() - set(ids)):
+            output.say(f"{overrule.name}: decides about '{unknown}', which the manifest lacks")
+    table = corpus.curate(
+        load(run),
+        ids=list(dict.fromkeys(ids)),
+        limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
+        overrules=overrules,
+        pictures=pictures,
+    )
+    steps = corpus.waterfall(table)
+    # JSON knows neither NaN nor infinity; what is missing is null.
+    endless = table.isin([float("inf"), float("-inf")])
+    plain = table.astype(object).where(table.notna() & ~endless, None)
+    if as_json:
+        found = {
+            "videos": plain.to_dict("records"),
+            "waterfall": steps.to_dict("records"),
+            "overlap": corpus.overlap(table).to_dict("index"),
+        }
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    columns = [
+        "id",
+        "verdict",
+        "reasons",
+        "duplicate_of",
+        "language",
+        "snr_db",
+        "n_talkers",
+        "duration_s",
+    ]
+    output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
+    if not as_csv:
+        output.show(steps.to_dict("records"))
