@@ -11,24 +11,28 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import EmodissError, nearest
 from emodiss.series import SeriesMean, mean_of_series, means_of_series
+from emodiss.vocabulary import StatedError, model_error
 
 __all__ = [
     "EXPRESSIONS",
     "SCALES",
     "FaceAffect",
+    "FaceAffectModel",
     "Mapped",
     "Scale",
     "ScaleError",
     "SeriesMean",
     "SpeechAffect",
+    "SpeechAffectModel",
     "StatedError",
     "mean_of_series",
     "means_of_series",
@@ -189,34 +193,49 @@ def nearest_label(valence: float, arousal: float) -> str | None:
     return names[int(np.argmin(distances))]
 
 
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
+@runtime_checkable
+class FaceAffectModel(Protocol):
+    """Measures expression, valence and arousal of face crops."""
 
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
-    """
+    crop_margin: float
+    """Margin around the detector's box this model was trained with, as a share of its side."""
+    crop_square: bool
+    """Whether the crop is widened to a square before the model resizes it."""
 
-    valence: float | None
-    arousal: float | None
-    source: str
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        ...
+
+    @property
+    def scale(self) -> Scale:
+        """Native scale of the raw values."""
+        ...
+
+    def predict(self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> FaceAffect:
+        """Measure n crops, each (H, W, 3) uint8 RGB."""
+        ...
 
 
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
+@runtime_checkable
+class SpeechAffectModel(Protocol):
+    """Measures valence, arousal and dominance of one utterance."""
 
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)
+    @property
+    def identity(self) -> str:
+        """Name, weights and version, readable without loading."""
+        ...
+
+    @property
+    def scale(self) -> Scale:
+        """Native scale of the raw values."""
+        ...
+
+    @property
+    def min_duration_s(self) -> float:
+        """Shortest signal that can be measured, in seconds."""
+        ...
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        """Measure one mono signal, (n,) float in [-1, 1]."""
+        ...

@@ -7,9 +7,9 @@ and never enters an artifact's key.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -21,111 +21,158 @@ from pydantic import (
     model_validator,
 )
 
-from emodiss.affect import model_error
 from emodiss.errors import SettingsError, nearest
-from emodiss.manifest import FaceChoice, parse_faces
+from emodiss.vocabulary import FaceChoice, language_code, model_error, parse_faces
 
 
-class _Group(BaseModel):
+class Group(BaseModel):
+    """Settings that belong together; what a noun takes as its options."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def changed(self, **changes: Any) -> Self:
+        """Return the group with some settings changed, all checked again.
 
-class MediaSettings(_Group):
-    """Fetching and opening files."""
+        Raises
+        ------
+        SettingsError
+            If a setting does not exist, is out of range, or two do not go together.
+        """
+        if unknown := next((n for n in changes if n not in type(self).model_fields), None):
+            raise SettingsError(
+                f"There is no setting '{unknown}'.",
+                next_step=nearest(unknown, type(self).model_fields),
+            )
+        own = {name: getattr(self, name) for name in self.model_fields_set}
+        try:
+            return type(self).model_validate({**own, **changes})
+        except ValidationError as error:
+            raise _said(error) from None
 
-    max_height: int = Field(720, ge=144, description="largest picture height to download, pixels")
-    allow_truncated: bool = Field(
-        False, description="accept a file that ends before its stated end"
+
+def _said(
+    error: ValidationError, what: str = "setting", next_step: str = "See: emodiss settings."
+) -> SettingsError:
+    """Put what pydantic found into words."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
+    about = f"The {what} {where}{value}" if where else "These settings do not go together"
+    return SettingsError(
+        f"{about}: {fault['msg'].removeprefix('Value error, ')}.",
+        next_step=next_step,
     )
 
 
-class TranscriptSettings(_Group):
+class MediaSettings(Group):
+    """Fetching and opening files."""
+
+    max_height: int = Field(
+        default=720, ge=144, description="largest picture height to download, pixels"
+    )
+    allow_truncated: bool = Field(
+        default=False, description="accept a file that ends before its stated end"
+    )
+
+
+class TranscriptSettings(Group):
     """Words and turns to utterances."""
 
     language: str | None = Field(
-        None,
+        default=None,
         description="language code for recognition, where the manifest states none; None detects "
         "it, or assumes that of a model which knows one alone",
     )
-    num_speakers: int | None = Field(None, ge=1, description="number of voices, when known")
+    num_speakers: int | None = Field(default=None, ge=1, description="number of voices, when known")
     max_pause_s: float = Field(
-        1.0, gt=0, description="a longer pause inside one speaker's talk starts a new utterance, s"
+        default=1.0,
+        gt=0,
+        description="a longer pause inside one speaker's talk starts a new utterance, s",
     )
     strict: bool = Field(
-        False, description="a malformed row of a given transcript fails its video (--strict)"
+        default=False,
+        description="a malformed row of a given transcript fails its video (--strict)",
     )
     captions: bool = Field(
-        False,
+        default=False,
         description="captions that were fetched with a video are its transcript when none is given",
     )
     align: bool = Field(
-        False,
+        default=False,
         description="find in the sound when the words of a given transcript are said; they set "
         "the times of utterances of which it states no end (needs models.aligner)",
     )
     max_utterance_s: float | None = Field(
-        None,
+        default=None,
         gt=0,
         description="longer utterances are cut at their best pause or sentence end, s; none is 30 "
         "for recognised words and voice activity, and leaves given transcripts as they are",
     )
 
 
-class FacesSettings(_Group):
+class FacesSettings(Group):
     """Face detection; thresholds and minimum face are facenet-pytorch's own defaults."""
 
-    stride: int = Field(1, ge=1, description="look at every n-th tick of the 30 FPS clock")
+    stride: int = Field(default=1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(
-        20, gt=0, description="smallest face: pixels from 1 up, or share of the picture's height"
+        default=20,
+        gt=0,
+        description="smallest face: pixels from 1 up, or share of the picture's height",
     )
     half_size: bool = Field(
-        False, description="look at the picture halved in width and height; an approximation"
+        default=False,
+        description="look at the picture halved in width and height; an approximation",
     )
     min_score: float = Field(
-        0.9, ge=0, le=1, description="least detector probability of a face that is tracked"
+        default=0.9, ge=0, le=1, description="least detector probability of a face that is tracked"
     )
     cut_threshold: float = Field(
-        27.0,
+        default=27.0,
         gt=0,
         description="content change of a cut, looked for in the same pass; PySceneDetect's default",
     )
 
 
-class TracksSettings(_Group):
+class TracksSettings(Group):
     """SORT (Bewley et al. 2016) and the joining of fragments."""
 
-    max_age: int = Field(1, ge=1, description="detections a track survives without a match")
-    min_hits: int = Field(3, ge=1, description="matches before a track counts")
-    iou_threshold: float = Field(0.3, gt=0, lt=1, description="least overlap of a match")
+    max_age: int = Field(default=1, ge=1, description="detections a track survives without a match")
+    min_hits: int = Field(default=3, ge=1, description="matches before a track counts")
+    iou_threshold: float = Field(default=0.3, gt=0, lt=1, description="least overlap of a match")
     max_gap_s: float = Field(
-        8.0, ge=0, description="longest absence over which fragments of one face are joined, s"
+        default=8.0,
+        ge=0,
+        description="longest absence over which fragments of one face are joined, s",
     )
     min_join_confidence: float = Field(
-        0.3, ge=0, le=1, description="least confidence for two fragments to be one face"
+        default=0.3, ge=0, le=1, description="least confidence for two fragments to be one face"
     )
     across_cuts: bool = Field(
-        True, description="join fragments over cuts too, by colours of head and chest, and place"
+        default=True,
+        description="join fragments over cuts too, by colours of head and chest, and place",
     )
     max_cut_gap_s: float = Field(
-        60.0, ge=0, description="longest absence over a cut after which fragments are joined, s"
+        default=60.0,
+        ge=0,
+        description="longest absence over a cut after which fragments are joined, s",
     )
     min_track_s: float = Field(
-        0.5, ge=0, description="shorter tracks are dropped as false finds, s"
+        default=0.5, ge=0, description="shorter tracks are dropped as false finds, s"
     )
 
 
-class PeopleSettings(_Group):
+class PeopleSettings(Group):
     """Voices to faces."""
 
     min_confidence: float = Field(
-        0.95,
+        default=0.95,
         ge=0,
         le=1,
         description="least posterior probability for a voice to be given a face; see the guide "
         "for what it lets through",
     )
     faces: dict[str, FaceChoice] | None = Field(
-        None,
+        default=None,
         description="whose face is whose in every video, as in the manifest's column of that name: "
         "therapist_label=left;patient_label=right; labels that a video lacks are passed over",
     )
@@ -136,22 +183,24 @@ class PeopleSettings(_Group):
         return parse_faces(value) if isinstance(value, str) else value
 
 
-class SpeechAffectSettings(_Group):
+class SpeechAffectSettings(Group):
     """What counts as measurable speech."""
 
-    min_duration_s: float = Field(1.0, ge=0, description="shortest utterance, s")
+    min_duration_s: float = Field(default=1.0, ge=0, description="shortest utterance, s")
     max_overlap: float = Field(
-        0.5, ge=0, le=1, description="largest share of an utterance that others talk over"
+        default=0.5, ge=0, le=1, description="largest share of an utterance that others talk over"
     )
-    silence_dbfs: float = Field(-60.0, le=0, description="quieter utterances are silent, dB")
+    silence_dbfs: float = Field(
+        default=-60.0, le=0, description="quieter utterances are silent, dB"
+    )
     window_s: float | None = Field(
-        3.0,
+        default=3.0,
         gt=0,
         description="length of the windows in which the voice is measured over time inside longer "
         "utterances, s; none measures no windows; changes no utterance's value",
     )
     hop_s: float = Field(
-        1.5, gt=0, description="largest distance from one window's start to the next, s"
+        default=1.5, gt=0, description="largest distance from one window's start to the next, s"
     )
 
     @model_validator(mode="after")
@@ -171,20 +220,22 @@ class SpeechAffectSettings(_Group):
         return self
 
 
-class FaceAffectSettings(_Group):
+class FaceAffectSettings(Group):
     """Which frames of whose faces are measured, and when there are enough."""
 
     who: Literal["speaker", "all"] = Field(
-        "speaker",
+        default="speaker",
         description="speaker measures the speaker's face; all measures the other faces too, while "
         "they listen and while nobody speaks, in columns of their own",
     )
-    stride: int = Field(1, ge=1, description="measure every n-th tick of the 30 FPS clock")
-    min_frames: int = Field(5, ge=1, description="fewest measured face frames")
-    min_size: float = Field(20, ge=1, description="smallest face side that is measured, pixels")
+    stride: int = Field(default=1, ge=1, description="measure every n-th tick of the 30 FPS clock")
+    min_frames: int = Field(default=5, ge=1, description="fewest measured face frames")
+    min_size: float = Field(
+        default=20, ge=1, description="smallest face side that is measured, pixels"
+    )
 
 
-class EmoNetSettings(_Group):
+class EmoNetSettings(Group):
     """How EmoNet is run; see `emodiss.models.face_affect_emonet.EmoNetFace`."""
 
     crop: Literal["box", "landmark_square"] = Field(
@@ -217,7 +268,7 @@ class EmoNetSettings(_Group):
         return self
 
 
-class AudeeringSettings(_Group):
+class AudeeringSettings(Group):
     """How audEERING's speech model is run; see `emodiss.models.speech_affect_windows`."""
 
     signal: Literal["published", "raw", "normalised"] = Field(
@@ -236,7 +287,7 @@ class AudeeringSettings(_Group):
     )
 
 
-class WhisperSettings(_Group):
+class WhisperSettings(Group):
     """How Whisper recognises speech; the size is chosen by models.asr."""
 
     local_folder: str | None = Field(
@@ -258,7 +309,7 @@ class WhisperSettings(_Group):
     )
 
 
-class AlignmentSettings(_Group):
+class AlignmentSettings(Group):
     """How words are aligned to the sound."""
 
     local_folder: str | None = Field(
@@ -267,7 +318,7 @@ class AlignmentSettings(_Group):
     language: str = Field("en", description="language that the aligner was trained on")
 
 
-class PyannoteSettings(_Group):
+class PyannoteSettings(Group):
     """How pyannote's community-1 tells speakers apart."""
 
     min_speakers: int | None = Field(None, ge=1, description="fewest voices")
@@ -282,48 +333,58 @@ _ERROR = "root mean square error"
 _ERROR_DEFAULT = "none takes what the model's card states"
 
 
-class DissonanceSettings(_Group):
-    """Equation 1 of paper A, and what may be compared instead (`emodiss.dissonance.Rule`)."""
+class DissonanceSettings(Group):
+    """What counts as dissonant: Equation 1 of paper A, and what may be compared instead.
+
+    The default rule is the paper's. The others answer questions that it leaves open.
+    """
 
     threshold: float = Field(
-        0.5, gt=0, le=10, description="T; the paper chose 0.5 by looking at its Figure 10"
+        default=0.5, gt=0, le=10, description="T; the paper chose 0.5 by looking at its Figure 10"
     )
     quantile: float | None = Field(
-        None, ge=0, lt=1, description="T is this quantile of a session's scores instead; or none"
+        default=None,
+        ge=0,
+        lt=1,
+        description="T is this quantile of a session's scores instead; or none",
     )
     compare: Literal["voice_vs_face", "text_vs_nonverbal"] = Field(
-        "voice_vs_face",
+        default="voice_vs_face",
         description="voice_vs_face (Equation 1), or text_vs_nonverbal: VADER sentiment against "
         "the mean valence of voice and face",
     )
     scale: Literal["house", "raw"] = Field(
-        "house", description="compare on the house scale, or the models' raw values (paper-raw)"
+        default="house",
+        description="compare on the house scale, or the models' raw values (paper-raw)",
     )
     baseline: Literal["none", "shift", "z"] = Field(
-        "none",
+        default="none",
         description="take out what each side is on average per speaker and session (shift), and "
         "divide by its spread (z; T then counts standard deviations)",
     )
     min_coverage: float = Field(
-        0.0, ge=0, le=1, description="least share of an utterance with the speaker's face in view"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="least share of an utterance with the speaker's face in view",
     )
     error_speech_valence: float | None = Field(
-        None, gt=0, description=f"{_ERROR} of the speech model on valence; {_ERROR_DEFAULT}"
+        default=None, gt=0, description=f"{_ERROR} of the speech model on valence; {_ERROR_DEFAULT}"
     )
     error_speech_arousal: float | None = Field(
-        None, gt=0, description=f"{_ERROR} of the speech model on arousal; {_ERROR_DEFAULT}"
+        default=None, gt=0, description=f"{_ERROR} of the speech model on arousal; {_ERROR_DEFAULT}"
     )
     error_face_valence: float | None = Field(
-        None, gt=0, description=f"{_ERROR} of the face model on valence; {_ERROR_DEFAULT}"
+        default=None, gt=0, description=f"{_ERROR} of the face model on valence; {_ERROR_DEFAULT}"
     )
     error_face_arousal: float | None = Field(
-        None, gt=0, description=f"{_ERROR} of the face model on arousal; {_ERROR_DEFAULT}"
+        default=None, gt=0, description=f"{_ERROR} of the face model on arousal; {_ERROR_DEFAULT}"
     )
     error_correlation: float = Field(
-        0.0, gt=-1, lt=1, description="correlation of the errors on valence and on arousal"
+        default=0.0, gt=-1, lt=1, description="correlation of the errors on valence and on arousal"
     )
     expected_spread: float = Field(
-        0.4,
+        default=0.4,
         gt=0,
         description="standard deviation of true differences on each axis that is expected before "
         "any is measured; counts like eight utterances",
@@ -340,95 +401,117 @@ class DissonanceSettings(_Group):
             raise ValueError("sentiment cannot be compared on the models' raw scales")
         return self
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes on which the sides are compared."""
+        return ("valence", "arousal") if self.compare == "voice_vs_face" else ("valence",)
 
-class PromptsSettings(_Group):
-    """Which prompts are rendered, and how: what `emodiss.prompts.PromptOptions` says at length.
+    @property
+    def threshold_words(self) -> str:
+        """The threshold in words: `0.5`, or which quantile it is of each session's scores."""
+        if self.quantile is None:
+            return f"{self.threshold:g}"
+        return f"{self.quantile:g} quantile of each session"
 
-    `templates` takes a folder and keeps the texts in it, so that a run says what it was asked and
-    a changed text is a changed setting.
+
+LITERALLY: Final = {
+    "scale_line": False,
+    "no_flag": "keep",
+    "same_role": "merge",
+    "context_marker": True,
+}
+"""What the setting `prompts.literal` changes."""
+
+
+class PromptsSettings(Group):
+    """Which prompts are rendered, and how they are worded where the paper leaves it open.
+
+    `templates` keeps the texts of a folder, so that a run says what it was asked and a changed
+    text is a changed setting (`emodiss.prompts.with_templates` reads the folder).
     """
 
     literal: bool = Field(
-        False,
+        default=False,
         description="the paper's wording to the letter (--literal): scale_line=false, "
         "no_flag=keep, same_role=merge, context_marker=true, each unless it is set itself",
     )
     window: int | None = Field(
-        6,
+        default=6,
         ge=1,
         description="utterances in a prompt, or words by window_unit; none shows all up to its end",
     )
     every: bool = Field(
-        False, description="a prompt for every patient utterance, not only the last of the session"
+        default=False,
+        description="a prompt for every patient utterance, not only the last of the session",
     )
     flagged_only: bool = Field(
-        False, description="only windows in which an utterance is marked as dissonant"
+        default=False, description="only windows in which an utterance is marked as dissonant"
     )
     templates: dict[str, str] = Field(
         default_factory=dict, description="folder of further conditions, one Jinja2 file each"
     )
     channels: tuple[Literal["speech", "face"], ...] = Field(
-        ("speech", "face"), description="measurements that are shown: speech,face or one of them"
+        default=("speech", "face"),
+        min_length=1,
+        description="measurements that are shown: speech,face or one of them",
     )
     cue_format: Literal["words", "fused", "json"] = Field(
-        "words", description="words per channel, one fused cue for both, or json (A11)"
+        default="words", description="words per channel, one fused cue for both, or json (A11)"
     )
-    decimals: int = Field(2, ge=0, le=6, description="digits of valence and arousal (A11)")
-    scale_line: bool = Field(True, description="state the scale where numbers are shown (A11)")
+    decimals: int = Field(default=2, ge=0, le=6, description="digits of valence and arousal (A11)")
+    scale_line: bool = Field(
+        default=True, description="state the scale where numbers are shown (A11)"
+    )
     missing: Literal["words", "omit", "error"] = Field(
-        "words", description="a channel not measured: say so in words, omit it, or error"
+        default="words", description="a channel not measured: say so in words, omit it, or error"
     )
     no_flag: Literal["base", "drop", "keep", "error"] = Field(
-        "base",
+        default="base",
         description="dissonance prompt without a flag: give the base prompt, drop the sentence on "
         "dissonance, keep it, or error (A12)",
     )
     flag_as: Literal["tag", "prefix"] = Field(
-        "tag", description="mark of dissonance: tag beside the name or prefix of the words (A13)"
+        default="tag",
+        description="mark of dissonance: tag beside the name or prefix of the words (A13)",
     )
     flag_which: Literal["each", "last"] = Field(
-        "each", description="mark each dissonant utterance, or only the last one shown (A13)"
+        default="each",
+        description="mark each dissonant utterance, or only the last one shown (A13)",
     )
-    flag_values: bool = Field(False, description="valence and arousal beside the mark (A13)")
+    flag_values: bool = Field(
+        default=False, description="valence and arousal beside the mark (A13)"
+    )
     unknown_roles: Literal["error", "speaker", "drop"] = Field(
-        "error",
+        default="error",
         description="no known patient: error, show speaker labels instead, or drop those of "
         "unknown role",
     )
     same_role: Literal["number", "merge"] = Field(
-        "number", description="two speakers of one role: number them, or merge under one name"
+        default="number",
+        description="two speakers of one role: number them, or merge under one name",
     )
     others: Literal["keep", "drop"] = Field(
-        "keep", description="people who are neither therapist nor patient: keep or drop"
+        default="keep", description="people who are neither therapist nor patient: keep or drop"
     )
     end_on: Literal["patient", "any"] = Field(
-        "patient", description="who may have the last word of a window (A20)"
+        default="patient", description="who may have the last word of a window (A20)"
     )
     untranscribed: Literal["skip", "mark"] = Field(
-        "skip", description="utterances without text: skip them, or mark their place"
+        default="skip", description="utterances without text: skip them, or mark their place"
     )
     window_unit: Literal["utterances", "words"] = Field(
-        "utterances",
+        default="utterances",
         description="what the window counts; words are split at white space and stand in for "
         "tokens, whose number depends on the model (A20)",
     )
     context_marker: bool = Field(
-        False, description="print the literal [Context] of the paper's appendix A"
+        default=False, description="print the literal [Context] of the paper's appendix A"
     )
 
     @field_validator("templates", mode="before")
     @classmethod
-    def _read_folder(cls, value: Any) -> Any:
-        if value is None:
-            return {}
-        if not isinstance(value, str | Path):
-            return value
-        from emodiss.prompts import PromptError, read_templates
-
-        try:
-            return read_templates(value)
-        except PromptError as fault:
-            raise SettingsError(fault.what, next_step=fault.next_step) from None
+    def _none_are_none(cls, value: Any) -> Any:
+        return {} if value is None else value
 
     @model_validator(mode="before")
     @classmethod
@@ -441,9 +524,12 @@ class PromptsSettings(_Group):
             return data  # the field itself says what is wrong
         if not literal:
             return data
-        from emodiss.prompts.records import LITERALLY
-
         return {**LITERALLY, **data}
+
+    def wording(self) -> dict[str, Any]:
+        """Return how a prompt is worded, in plain values: all but which prompts are rendered."""
+        which = {"literal", "window", "every", "flagged_only", "templates"}
+        return self.model_dump(mode="json", exclude=which)
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -451,7 +537,54 @@ class PromptsSettings(_Group):
         return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
-class Models(_Group):
+_Limit = Annotated[float, Field(ge=-math.inf)]
+"""A number; not NaN, because nothing is past a limit of NaN and nobody would be told."""
+
+
+class Curation(Group):
+    """From what on `emodiss curate` leaves a video out; no setting of a run."""
+
+    min_duration_s: _Limit = Field(
+        default=30.0,
+        description="length of the video, s; a prompt of six utterances takes about half a minute",
+    )
+    min_speech_s: _Limit = Field(default=10.0, description="speech, s")
+    min_snr_db: _Limit = Field(
+        default=10.0, description="speech over noise, dB; below 10 word error rates rise steeply"
+    )
+    max_clipped: _Limit = Field(
+        default=0.005, description="share of the speech samples that are clipped"
+    )
+    min_bandwidth_hz: _Limit = Field(
+        default=3000.0, description="bandwidth, Hz; a telephone reaches 3,400"
+    )
+    max_dropouts: _Limit = Field(default=0.05, description="share of the speech that is missing")
+    min_talk_share: _Limit = Field(
+        default=0.05,
+        description="share of the talk below which a voice does not count as a speaker",
+    )
+    max_crowded: _Limit = Field(
+        default=0.2, description="share of the looked-at frames with three or more faces"
+    )
+    language: str = Field(
+        default="en",
+        description="code of the wanted language, ISO 639 with two letters where there are two; "
+        "text alone tells only English",
+    )
+    min_function_words: _Limit = Field(
+        default=0.15,
+        description="share of frequent English words from which a transcript is English",
+    )
+
+    @field_validator("language")
+    @classmethod
+    def _code(cls, value: str) -> str:
+        if not (code := language_code(value)):
+            raise ValueError("expected a code as in ISO 639: en, de, zh")
+        return code
+
+
+class Models(Group):
     """Names from the model catalog, one per task; None where a preset does without."""
 
     asr: str | None = "whisperx-large-v3"
@@ -463,24 +596,24 @@ class Models(_Group):
     face_affect: str = "emonet-8"
 
 
-class Settings(_Group):
+class Settings(Group):
     """All settings of a run."""
 
     models: Models = Models()
-    media: MediaSettings = MediaSettings()  # pyright: ignore[reportCallIssue]
-    transcript: TranscriptSettings = TranscriptSettings()  # pyright: ignore[reportCallIssue]
+    media: MediaSettings = MediaSettings()
+    transcript: TranscriptSettings = TranscriptSettings()
     whisper: WhisperSettings = WhisperSettings()  # pyright: ignore[reportCallIssue]
     alignment: AlignmentSettings = AlignmentSettings()  # pyright: ignore[reportCallIssue]
     pyannote: PyannoteSettings = PyannoteSettings()  # pyright: ignore[reportCallIssue]
-    faces: FacesSettings = FacesSettings()  # pyright: ignore[reportCallIssue]
-    tracks: TracksSettings = TracksSettings()  # pyright: ignore[reportCallIssue]
-    people: PeopleSettings = PeopleSettings()  # pyright: ignore[reportCallIssue]
-    speech_affect: SpeechAffectSettings = SpeechAffectSettings()  # pyright: ignore[reportCallIssue]
-    face_affect: FaceAffectSettings = FaceAffectSettings()  # pyright: ignore[reportCallIssue]
+    faces: FacesSettings = FacesSettings()
+    tracks: TracksSettings = TracksSettings()
+    people: PeopleSettings = PeopleSettings()
+    speech_affect: SpeechAffectSettings = SpeechAffectSettings()
+    face_affect: FaceAffectSettings = FaceAffectSettings()
     emonet: EmoNetSettings = EmoNetSettings()  # pyright: ignore[reportCallIssue]
     audeering: AudeeringSettings = AudeeringSettings()  # pyright: ignore[reportCallIssue]
-    dissonance: DissonanceSettings = DissonanceSettings()  # pyright: ignore[reportCallIssue]
-    prompts: PromptsSettings = PromptsSettings()  # pyright: ignore[reportCallIssue]
+    dissonance: DissonanceSettings = DissonanceSettings()
+    prompts: PromptsSettings = PromptsSettings()
 
     @model_validator(mode="after")
     def _errors_of_models(self) -> Settings:
@@ -497,6 +630,21 @@ class Settings(_Group):
         # Frozen for others, not for its own validation.
         object.__setattr__(self, "dissonance", self.dissonance.model_copy(update=missing))
         return self
+
+
+def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Read `group.name=value` texts as dotted names and values; `none` is None."""
+    if isinstance(assignments, Mapping):
+        return dict(assignments)
+    found: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(
+                f"'--set {text}' has no '='.", next_step="Write --set group.name=value."
+            )
+        found[name.strip()] = None if value.strip().lower() == "none" else value.strip()
+    return found
 
 
 def resolve(
@@ -517,17 +665,7 @@ def resolve(
     SettingsError
         If a name does not exist (the nearest one is named) or a value is out of range.
     """
-    merged = dict(changes)
-    if isinstance(assignments, Mapping):
-        merged.update(assignments)
-    else:
-        for text in assignments:
-            name, equals, value = text.partition("=")
-            if not equals:
-                raise SettingsError(
-                    f"'--set {text}' has no '='.", next_step="Write --set group.name=value."
-                )
-            merged[name.strip()] = None if value.strip().lower() == "none" else value.strip()
+    merged = {**changes, **assigned(assignments)}
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in merged.items():
         group, _, name = dotted.partition(".")
@@ -540,19 +678,28 @@ def resolve(
     try:
         return Settings.model_validate(nested)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
-        raise SettingsError(
-            f"The setting {where}{value}: {fault['msg'].removeprefix('Value error, ')}.",
-            next_step="See: emodiss settings.",
-        ) from None
+        raise _said(error) from None
+
+
+def curation_limits(assignments: Iterable[str] = ()) -> Curation:
+    """Read `name=value` texts as limits of `Curation`, or raise a SettingsError."""
+    given: dict[str, str] = {}
+    for text in assignments:
+        name, _, given[name] = text.partition("=")
+        if name not in Curation.model_fields:
+            raise SettingsError(
+                f"There is no limit '{name}'.", next_step=nearest(name, Curation.model_fields)
+            )
+    try:
+        return Curation.model_validate(given)
+    except ValidationError as error:
+        raise _said(error, "limit", "See: emodiss curate --help.") from None
 
 
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
     for group, outer in Settings.model_fields.items():
-        kind = cast("type[_Group]", outer.annotation)
+        kind = cast("type[Group]", outer.annotation)
         for name, inner in kind.model_fields.items():
             names[f"{group}.{name}"] = inner.description or f"model for the task {name}"
     return names

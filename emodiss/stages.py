@@ -29,8 +29,9 @@ class Stage:
         Task in `settings.models` whose model it takes as `model`. A task set to None skips the
         stage, and what reads it gets None.
     settings
-        Groups of settings that can change its result; one group is passed as `settings`, several
-        as a mapping by name.
+        Group of settings that can change its result, passed as `settings`.
+    also
+        Single settings of other groups, `group.name`; each is passed by its own name.
     row
         Manifest columns that can change its result; the row is passed as `row`.
     source
@@ -48,7 +49,7 @@ class Stage:
     off
         Setting and the value of it that makes the stage needless.
     apart
-        Settings of its groups that cannot change its result; they stay out of its key.
+        Settings of its group that cannot change its result; they stay out of its key.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -57,7 +58,8 @@ class Stage:
     function: str
     reads: tuple[str, ...] = ()
     model: str | None = None
-    settings: tuple[str, ...] = ()
+    settings: str | None = None
+    also: tuple[str, ...] = ()
     row: tuple[str, ...] = ()
     source: bool = False
     reviews: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "media",
         "emodiss.media:probe",
-        settings=("media",),
+        settings="media",
         row=("start", "end"),
         source=True,
         version=2,
@@ -89,7 +91,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.transcript.stages:recognise",
         reads=("audio",),
         model="asr",
-        settings=("transcript",),
+        settings="transcript",
         row=("language",),
         unless="transcript",
         version=2,
@@ -99,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.transcript.stages:time_words",
         reads=("audio", "recognition"),
         model="aligner",
-        settings=("transcript",),
+        settings="transcript",
         unless="transcript",
         version=2,
     ),
@@ -108,7 +110,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.transcript.stages:diarize",
         reads=("audio",),
         model="diarizer",
-        settings=("transcript",),
+        settings="transcript",
         unless="voices",
     ),
     Stage(
@@ -116,7 +118,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.transcript.stages:align",
         reads=("media", "audio"),
         model="aligner",
-        settings=("transcript",),
+        settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
         version=3,
@@ -125,7 +127,7 @@ STAGES: tuple[Stage, ...] = (
         "draft",
         "emodiss.transcript.stages:assemble",
         reads=("media", "recognition", "words", "turns", "alignment"),
-        settings=("transcript",),
+        settings="transcript",
         row=("transcript",),
         version=4,
     ),
@@ -147,8 +149,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.faces.stages:detect",
         reads=("media",),
         model="faces",
-        # `media` is in the key through what it reads; settings of tracks cost no second detection.
-        settings=("faces", "media"),
+        settings="faces",
         source=True,
         version=2,
     ),
@@ -156,7 +157,8 @@ STAGES: tuple[Stage, ...] = (
         "tracks",
         "emodiss.faces.stages:follow",
         reads=("faces",),
-        settings=("tracks", "faces"),
+        settings="tracks",
+        also=("faces.min_score",),
         version=3,
     ),
     Stage(
@@ -177,7 +179,7 @@ STAGES: tuple[Stage, ...] = (
         "people",
         "emodiss.people:match",
         reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
-        settings=("people",),
+        settings="people",
         row=("faces",),
         version=4,
     ),
@@ -186,7 +188,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:measure_speech",
         reads=("audio", "transcript"),
         model="speech_affect",
-        settings=("speech_affect",),
+        settings="speech_affect",
         apart=("speech_affect.window_s", "speech_affect.hop_s"),
     ),
     Stage(
@@ -194,7 +196,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:measure_windows",
         reads=("audio", "transcript", "speech_affect"),
         model="speech_affect",
-        settings=("speech_affect",),
+        settings="speech_affect",
         off=("speech_affect.window_s", None),
     ),
     Stage(
@@ -202,7 +204,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:measure_faces",
         reads=("media", "transcript", "tracks", "people"),
         model="face_affect",
-        settings=("face_affect",),
+        settings="face_affect",
         apart=("face_affect.who",),
         source=True,
         version=3,
@@ -212,7 +214,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:measure_listeners",
         reads=("media", "transcript", "tracks", "people"),
         model="face_affect",
-        settings=("face_affect",),
+        settings="face_affect",
         off=("face_affect.who", "speaker"),
         source=True,
         version=2,
@@ -221,8 +223,8 @@ STAGES: tuple[Stage, ...] = (
         "utterances",
         "emodiss.utterances:tabulate",
         reads=("wording", "roles", "people", "speech_affect", "face_affect", "listener_affect"),
-        settings=("dissonance", "face_affect"),
-        apart=("face_affect.who",),  # said by whether there are listeners
+        settings="dissonance",
+        also=("face_affect.min_frames",),
         row=("id",),
         version=4,
     ),
@@ -230,7 +232,7 @@ STAGES: tuple[Stage, ...] = (
         "prompts",
         "emodiss.prompts.of_session:write",
         reads=("utterances",),
-        settings=("prompts",),
+        settings="prompts",
         version=2,
     ),
 )

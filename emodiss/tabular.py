@@ -13,8 +13,9 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from emodiss.errors import EmodissError
 
@@ -26,6 +27,7 @@ DELIMITERS = (",", ";", "\t", "|")
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", ".", "#n/a", "<na>"})
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
+_MAX_LISTED = 50
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -162,20 +164,7 @@ def read(
 
 
 def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
-    """Read the text of a file.
-
-    Parameters
-    ----------
-    path
-        UTF-8, with or without a byte order mark, or UTF-16 with one.
-    error, what
-        As in `read`.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for; it names the line and the byte that is not text.
-    """
+    """Read the text of a file: UTF-8, or UTF-16 with a byte order mark."""
     try:
         raw = path.read_bytes()
     except OSError as fault:
@@ -303,13 +292,7 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
 def require_header(table: Table, *, error: type[EmodissError], what: str) -> None:
-    """Refuse a table without a header, or in which two columns bear one name.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for.
-    """
+    """Refuse a table without a header, or in which two columns bear one name."""
     if not table.header:
         raise error(
             f"The {what} '{table.name}' is empty.",
@@ -327,13 +310,7 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
 def require_columns(
     table: Table, columns: Sequence[str], *, error: type[EmodissError], what: str
 ) -> None:
-    """Refuse a table that lacks columns.
-
-    Raises
-    ------
-    EmodissError
-        Of the kind asked for; it names what is there and what is not.
-    """
+    """Refuse a table that lacks columns."""
     lacking = [column for column in columns if column not in table.header]
     if lacking:
         raise error(
@@ -344,23 +321,7 @@ def require_columns(
 
 
 def number(text: str) -> float:
-    """Read a number as people and spreadsheets write it.
-
-    Parameters
-    ----------
-    text
-        With a decimal point or comma, without marks between thousands; or what stands for none.
-
-    Returns
-    -------
-    float
-        NaN where the cell holds no number (`MISSING`).
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """Read a number with decimal point or comma; NaN for `MISSING`, else a ValueError."""
     text = text.strip()
     if text.casefold() in MISSING:
         return math.nan
@@ -370,18 +331,7 @@ def number(text: str) -> float:
 
 
 def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read a column of numbers, as `number` reads one.
-
-    Parameters
-    ----------
-    cells
-        Texts; missing ones stay missing.
-
-    Returns
-    -------
-    values, bad
-        float64, NaN where a cell holds no number; and whether it holds something else.
-    """
+    """Read a column as `number` does; also return which cells hold something else."""
     import pandas as pd
 
     def of(cell: object) -> float:
@@ -397,21 +347,146 @@ def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: what its cells hold, and what they mean.
+
+    Parameters
+    ----------
+    name
+        In the table and in files.
+    kind
+        `text`, `number`, `count` (a whole number), `time` (ISO 8601) or `flag`.
+    meaning
+        One line for the data dictionary, with unit and range.
+    low, high
+        Least and greatest allowed value; None where there is no bound.
+    choices
+        Allowed texts; None when free.
+    required
+        Whether the column must exist and hold something in every row.
+    """
+
+    name: str
+    kind: Literal["text", "number", "count", "time", "flag"]
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+    required: bool = False
+
+    @property
+    def dtype(self) -> str:
+        """The pandas dtype, which holds missing values as such."""
+        return {"number": "float64", "count": "Int64", "flag": "boolean"}.get(self.kind, "str")
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        if self.choices is not None:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind == "time":
+            return "ISO 8601 time"
+        what = "a whole number" if self.kind == "count" else "a number"
+        if self.low is None:
+            return what if self.high is None else f"{what}, {self.high:g} or less"
+        if self.high is None:
+            return f"{what}, {self.low:g} or more"
+        return f"{what} from {self.low:g} to {self.high:g}"
+
+    def misfits(self, values: pd.Series) -> pd.Series:
+        """Tell which values are not among the choices or out of range; missing ones fit."""
+        fits = values.isna()
+        if self.choices is not None:
+            return ~(fits | values.isin(self.choices))
+        if self.kind not in ("number", "count"):
+            return fits & False
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return ~(fits | values.between(low, high).fillna(False).astype(bool))
+
+    def typed(self, cells: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Read cells of a file: texts or float64, missing where empty, and which do not fit."""
+        text = cells.astype("str").str.strip()
+        empty = cells.isna() | text.isna() | (text == "")
+        text = text.mask(empty)
+        if self.kind in ("number", "count"):
+            values, bad = numbers(text)
+            bad |= values.abs() == math.inf
+            if self.kind == "count":
+                bad |= values.notna() & (values % 1 != 0)
+            bad |= self.misfits(values)
+            return values.mask(bad), bad
+        if self.kind == "time":
+            return text, text.notna() & ~text.map(_is_time).astype(bool)
+        return text, self.misfits(text)
+
+
+def _is_time(text: object) -> bool:
+    try:
+        datetime.fromisoformat(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A cell that is not what its column expects.
+
+    Parameters
+    ----------
+    line
+        Line in the file, the header being line 1; for a table in memory, row number + 2.
+    column
+        Name of the column.
+    value
+        What stands there.
+    expected
+        What should.
+    """
+
+    line: int
+    column: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        return self.said_of(f"line {self.line}")
+
+    def said_of(self, place: str) -> str:
+        """Say what is wrong at a place that is called otherwise."""
+        return f"{place}, {self.column}: '{self.value}' (expected {self.expected})"
+
+
+def refuse(
+    misfits: Sequence[Misfit],
+    source: str,
+    *,
+    error: type[EmodissError],
+    places: Sequence[str] = (),
+) -> None:
+    """Raise one error that lists the first 50 misfits, by line or by what `places` call it."""
+    if not misfits:
+        return
+    ordered = sorted(misfits, key=lambda misfit: misfit.line)
+    said = [m.said_of(places[m.line - 2]) if places else str(m) for m in ordered[:_MAX_LISTED]]
+    listed = "\n".join(f"  {each}" for each in said)
+    left = len(misfits) - _MAX_LISTED
+    more = f"\n  and {left} more" if left > 0 else ""
+    raise error(
+        f"{source} has {len(misfits)} problem(s):\n{listed}{more}\n",
+        next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
+    )
+
+
 def safe_cell(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before texts that a spreadsheet would run as formulas.
-
-    Speakers, models and file names are texts of others. `parse(restore=True)` takes it off again.
-
-    Parameters
-    ----------
-    table
-        Any; columns of numbers stay as they are.
-    """
+    """Put an apostrophe before texts that are formulas to a spreadsheet; see `parse(restore)`."""
     out = table.copy()
     for name in out.columns:
         if out[name].dtype.kind in "biufM":

@@ -46,6 +46,11 @@ class TimeError(EmodissError, ValueError):
     code = "time"
 
 
+def utterance_id(index: int) -> str:
+    """Name the utterance at a position, counted from 0: `u0001` is the first."""
+    return f"u{index + 1:04d}"
+
+
 def parse_time(text: str) -> float:
     """Read one time.
 
@@ -130,22 +135,6 @@ class Span:
     def shift(self, by: Seconds) -> Span:
         """Return the same span moved by a number of seconds."""
         return Span(self.start + by, self.end + by)
-
-
-def union_length(spans: list[Span]) -> Seconds:
-    """Total time covered by spans that may overlap, in seconds.
-
-    Parameters
-    ----------
-    spans
-        Any order; overlapping stretches count once.
-    """
-    total = 0.0
-    reached = 0.0
-    for span in sorted(spans):
-        total += max(0.0, span.end - max(span.start, reached))
-        reached = max(reached, span.end)
-    return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)

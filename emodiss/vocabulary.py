@@ -1,4 +1,4 @@
-"""What the notes mean that stages leave on a video: facts a reader should know, no failures.
+"""The words that all parts of emodiss share: roles, sides, reasons, notes, and what they mean.
 
 A stage names a note by a short code (property `notes` of its record), which stays in the journal
 and in the artifact. What it means and what to do about it is said here, once.
@@ -6,7 +6,55 @@ and in the artifact. What it means and what to do about it is said here, once.
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+import importlib.resources
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+
+from emodiss.errors import nearest
+
+Role = Literal["therapist", "patient", "other"]
+"""Part a person plays in the conversation."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+Side = Literal["left", "right", "none"]
+"""Half of the picture a face is in, as seen in the picture; `none` for a face never shown."""
+
+FaceChoice = Side | tuple[int, ...]
+"""Whose face is whose, as a person states it: a side, or numbers of face tracks."""
+
+RoleSource = Literal["review", "manifest", "language_model", "classifier"]
+"""Who said which part a voice plays; the first two are people."""
+
+BindingSource = Literal["measured", "manifest", "setting"]
+"""Who said whose face is whose; the last two are people."""
+
+TRANSCRIPT_FORMATS: Final = {
+    "stm": "stm",
+    "vtt": "vtt",
+    "srt": "srt",
+    "json": "json",
+    "json3": "json",
+    "csv": "csv",
+    "tsv": "csv",
+}
+"""Suffixes of transcript files and their formats, in the order they are looked for beside media."""
+
+CAPTION_SUFFIXES: Final = ("json3", "vtt", "srt")
+"""Those of captions that come with a video: word by word, with some word times, without."""
+
+_ROLE_SYNONYMS: dict[str, Role] = {
+    "therapist": "therapist",
+    "counselor": "therapist",
+    "counsellor": "therapist",
+    "clinician": "therapist",
+    "patient": "patient",
+    "client": "patient",
+    "other": "other",
+}
 
 MEANINGS: Final[dict[str, str]] = {
     "no_audio": "The file has no sound, so nothing is known of voices; give a file with sound "
@@ -85,6 +133,27 @@ REASONS: Final[dict[str, str]] = {
 """Why a measure is missing, `channel:status` as in the tables, in words."""
 
 
+IN_PROMPTS: Final[dict[str, str]] = {
+    "speech:no_audio": "not recorded",
+    "speech:too_short": "too short to tell",
+    "speech:silent": "not audible",
+    "speech:overlap": "covered by another voice",
+    "face:no_video": "not recorded",
+    "face:off_screen": "not visible",
+    "face:too_small": "too small to tell",
+    "face:too_few_frames": "visible too briefly to tell",
+    "face:unbound": "not identified",
+}
+"""The same in few words, as a prompt says it of a channel."""
+
+
+def statuses(channel: str) -> tuple[str, ...]:
+    """Return what the status of a channel may be: `ok`, or why its measure is missing."""
+    # Low coverage is no fault of a measure: it keeps one from being compared.
+    codes = [code.partition(":") for code in REASONS if code != "face:low_coverage"]
+    return ("ok", *(status for of, _, status in codes if of == channel))
+
+
 def reason_words(reason: str) -> str:
     """Put reason codes into words.
 
@@ -107,3 +176,110 @@ def meaning(code: str) -> str:
         version does not know; these are said to be unknown.
     """
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
+
+
+def parse_roles(text: str) -> dict[str, Role]:
+    """Read `speaker=role;speaker=role`.
+
+    Raises
+    ------
+    ValueError
+        If a pair lacks its `=`, a speaker comes twice or a role is unknown.
+    """
+    roles: dict[str, Role] = {}
+    for speaker, role in _per_speaker(text, "role"):
+        roles[speaker] = parse_role(role)
+    return roles
+
+
+def parse_role(text: str) -> Role:
+    """Read one role: `therapist`, `patient`, `other`, or a usual other word for one of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such role; the nearest one is named.
+    """
+    name = text.strip().lower()
+    if name not in _ROLE_SYNONYMS:
+        raise ValueError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
+    return _ROLE_SYNONYMS[name]
+
+
+def parse_faces(text: str) -> dict[str, FaceChoice]:
+    """Read `speaker=face;speaker=face`.
+
+    Parameters
+    ----------
+    text
+        A face is `left`, `right`, `none`, or numbers of face tracks with `+` between: `2+5`.
+
+    Raises
+    ------
+    ValueError
+        If a pair lacks its `=`, a speaker comes twice or a face is neither.
+    """
+    faces: dict[str, FaceChoice] = {}
+    for speaker, face in _per_speaker(text, "face"):
+        numbers = [part.strip() for part in face.split("+")]
+        if face.lower() in get_args(Side):
+            faces[speaker] = cast("Side", face.lower())
+        elif all(re.fullmatch(r"[1-9][0-9]{0,8}", number) for number in numbers):
+            faces[speaker] = tuple(sorted({int(number) for number in numbers}))
+        else:
+            raise ValueError(
+                f"'{face}' is no face; expected left, right, none, or track numbers such as 2+5"
+            )
+    return faces
+
+
+def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
+    """Split `speaker=value;speaker=value`."""
+    pairs: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(";"))):
+        speaker, equals, value = (part.strip() for part in pair.partition("="))
+        if not (speaker and equals and value):
+            raise ValueError(f"expected 'speaker={what};speaker={what}', got '{pair}'")
+        if speaker in pairs:
+            raise ValueError(f"speaker '{speaker}' is given two {what}s")
+        pairs[speaker] = value
+    return list(pairs.items())
+
+
+@dataclass(frozen=True, slots=True)
+class StatedError:
+    """How far an affect model is off, as its card says.
+
+    Parameters
+    ----------
+    valence, arousal
+        Root mean square error against people's ratings, house scale; None where nobody states it.
+    source
+        Where the numbers come from, or why there are none.
+    """
+
+    valence: float | None
+    arousal: float | None
+    source: str
+
+
+@functools.cache
+def model_error(name: str) -> StatedError:
+    """Look up how far a model is off.
+
+    Parameters
+    ----------
+    name
+        Its name in the model catalog.
+    """
+    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
+    stated = json.loads(text)["models"].get(name)
+    if stated is None:
+        return StatedError(None, None, "none: nobody states an error of this model")
+    return StatedError(**stated)
+
+
+def language_code(text: str | None) -> str:
+    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
+    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
+    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""

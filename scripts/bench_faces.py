@@ -22,7 +22,6 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -101,16 +100,19 @@ class Watched:
         from emodiss.settings import resolve
 
         chosen = resolve(changes)
-        groups = {"faces": chosen.faces, "tracks": chosen.tracks}
         model = catalog.load("mtcnn", chosen)
         model.detect([np.zeros((40, 40, 3), np.uint8)])
         kept: dict[str, Any] = {}
 
         def look() -> None:
-            kept["faces"] = video.detect(source=clip, media=media, model=model, settings=groups)
+            kept["faces"] = video.detect(
+                source=clip, media=media, model=model, settings=chosen.faces
+            )
 
         self.seconds = cpu_seconds(look)
-        tracks = video.follow(faces=kept["faces"], settings=groups).tracks
+        tracks = video.follow(
+            faces=kept["faces"], settings=chosen.tracks, min_score=chosen.faces.min_score
+        ).tracks
         self.boxes: dict[int, list[tuple[int, Any]]] = {}
         for track in tracks:
             for tick, box in zip(track.ticks.tolist(), track.boxes, strict=True):
@@ -141,12 +143,14 @@ def measure(clip: Path, media: Any, pairs: list[tuple[int, Any]]) -> Any:
 
 def accuracy(clip: Path) -> list[dict[str, Any]]:
     """Measure each approximation against exact detection of every tick."""
+    from emodiss.manifest import VideoRow
     from emodiss.media import probe
+    from emodiss.settings import MediaSettings
 
     media = probe(
         source=clip,
-        row=SimpleNamespace(start=None, end=None),
-        settings=SimpleNamespace(allow_truncated=False),
+        row=VideoRow(id="clip", path=clip.name),
+        settings=MediaSettings(),
     )
     exact = Watched(clip, media, {})
     rows: list[dict[str, Any]] = []

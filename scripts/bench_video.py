@@ -62,13 +62,15 @@ class Clip:
     """A clip, its two people, and who speaks when: they take turns of half the clip each."""
 
     def __init__(self, path: Path, n_frames: int) -> None:
+        from emodiss.manifest import VideoRow
         from emodiss.media import probe
+        from emodiss.settings import MediaSettings
 
         self.path = path
         self.media = probe(
             source=path,
-            row=SimpleNamespace(start=None, end=None),
-            settings=SimpleNamespace(allow_truncated=False),
+            row=VideoRow(id="clip", path=path.name),
+            settings=MediaSettings(),
         )
         self.middle = self.media.width / 2
         # 95 % of the time somebody speaks, left and right in turn.
@@ -154,12 +156,12 @@ def ours(clip: Clip, detector: Any, face_model: Any, settings: Any) -> tuple[lis
             source=clip.path,
             media=clip.media,
             model=detector,
-            settings={"faces": settings.faces, "tracks": settings.tracks},
+            settings=settings.faces,
         )
 
     def follow() -> None:
         kept["tracks"] = video.follow(
-            faces=kept["faces"], settings={"faces": settings.faces, "tracks": settings.tracks}
+            faces=kept["faces"], settings=settings.tracks, min_score=settings.faces.min_score
         )
 
     def measure() -> None:

@@ -41,7 +41,7 @@ def main() -> None:
 
     from emodiss.affect import prototypes
     from emodiss.plots import style
-    from emodiss.plots.figures import save
+    from emodiss.plots.registry import save
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=PICTURE)

@@ -22,7 +22,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from emodiss import demo, people, presets
 from emodiss.faces import Tracks, stages as video
+from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media, decode_audio, probe
 from emodiss.models import catalog
 from emodiss.people import Binding, MouthMotion, Mouths, TalkScores, evidence, series
@@ -96,13 +96,14 @@ class Seen:
 def look(case: Case, active_speaker: Any = None) -> Seen:
     """Run the stages before the binding."""
     settings = resolve({**presets.changes_of("lite"), **case.settings})
-    row = SimpleNamespace(start=case.start, end=case.end, faces=None, roles=None)
+    row = VideoRow(id="case", path=case.path.name, start=case.start, end=case.end)
     media = probe(source=case.path, row=row, settings=settings.media)
     audio = decode_audio(source=case.path, media=media)
-    groups = {"faces": settings.faces, "tracks": settings.tracks}
     model = catalog.load("mtcnn", settings, device="cpu", threads=1)
-    sightings = video.detect(source=case.path, media=media, model=model, settings=groups)
-    tracks = video.follow(faces=sightings, settings=groups)
+    sightings = video.detect(source=case.path, media=media, model=model, settings=settings.faces)
+    tracks = video.follow(
+        faces=sightings, settings=settings.tracks, min_score=settings.faces.min_score
+    )
     mouths = people.watch_mouths(source=case.path, media=media, tracks=tracks)
     talking = None
     if active_speaker is not None:

@@ -123,12 +123,12 @@ def measure(folder: Path) -> None:
 
     mpl.use("Agg")
     from emodiss import corpus
-    from emodiss.plots import figures
+    from emodiss.plots import registry
 
     run = load(folder)
 
     def figure(name: str) -> None:
-        figures.save(figures.draw(run, name), folder / "figures" / f"{name}.png")
+        registry.save(registry.draw(run, name), folder / "figures" / f"{name}.png")
 
     work: dict[str, Callable[[], Any]] = {
         "Table 1": lambda: print(corpus.table1(run).to_string(index=False)),

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from emodiss.affect import mean_of_series, means_of_series
-from emodiss.dissonance import Null, Rule, chance, reflag
+from emodiss.dissonance import Null, chance, reflag
+from emodiss.settings import DissonanceSettings
 
 Floats = NDArray[np.float64]
 
@@ -160,9 +161,9 @@ def sessions(
     return table
 
 
-def rule() -> Rule:
+def rule() -> DissonanceSettings:
     """Equation 1 with the errors of the simulated models."""
-    return Rule(
+    return DissonanceSettings(
         threshold=THRESHOLD,
         error_speech_valence=VOICE_ERROR,
         error_speech_arousal=VOICE_ERROR,

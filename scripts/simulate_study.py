@@ -54,7 +54,7 @@ def one_study(study: Simulated, resamples: int, seed: int, mixed: bool) -> dict[
     table, truth = study.table, study.truth
     base = str(truth["condition"].iloc[0])
     pooled_truth = study.pooled_gain()
-    boot = {"resamples": resamples, "seed": seed}
+    boot = {"bootstrap": statistics.Bootstrap(resamples=resamples, seed=seed)}
     out: dict[str, list[Covered]] = {}
 
     by_model = statistics.gains(table, base=base, **boot).merge(truth, on=["model", "condition"])
@@ -108,7 +108,10 @@ def judge_study(
 ) -> dict[str, list[Covered]]:
     """Cover the correlations of Table 3."""
     found = statistics.judge_correlations(
-        study.table, study.judge, methods=list(truth), resamples=resamples, seed=seed
+        study.table,
+        study.judge,
+        methods=list(truth),
+        bootstrap=statistics.Bootstrap(resamples=resamples, seed=seed),
     )
     return {
         f"judge {row.method}, cluster bootstrap": covers([row.low], [row.high], [truth[row.method]])

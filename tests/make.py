@@ -11,7 +11,48 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.faces import FaceTrack, LinkCounts, Tracks
+from emodiss.manifest import VideoRow
+from emodiss.media import Media
+
+VIDEO = VideoRow(id="v", path="v.mp4")
+"""A manifest row about which nothing is stated."""
+
 MILLISECOND = Fraction(1, 1000)
+
+
+def row(**stated: object) -> VideoRow:
+    """Return a manifest row of which this is stated."""
+    return VideoRow.model_validate({"id": "v", "path": "v.mp4", **stated})
+
+
+def media(**fields: object) -> Media:
+    """Return what was found of a video of a minute, 100 by 100 pixels, but for these fields."""
+    usual = {
+        **{"sha256": "0" * 64, "duration": 60.0, "start": 0.0, "end": 60.0, "rotation": 0},
+        **{"audio_codec": "aac", "sample_rate": 16_000, "channels": 1, "video_codec": "h264"},
+        **{"width": 100, "height": 100, "frame_times": np.arange(1800) / 30, "video_end": 60.0},
+    }
+    return Media(**{**usual, **fields})
+
+
+def track(number: int, ticks: NDArray[np.int64], box: tuple[float, ...]) -> FaceTrack:
+    """Return a face that stays where it is."""
+    n = len(ticks)
+    return FaceTrack(
+        id=number,
+        ticks=ticks,
+        times=ticks / 30,
+        boxes=np.tile(np.array(box, np.float32), (n, 1)),
+        landmarks=np.zeros((n, 5, 2), np.float32),
+        scores=np.ones(n, np.float32),
+        measured=np.ones(n, bool),
+    )
+
+
+def tracks(*found: FaceTrack) -> Tracks:
+    """Return tracks with the counts that belong to them."""
+    return Tracks(found, LinkCounts(len(found), 0, 0, 0))
 
 
 def tone(seconds: float, *, hertz: float = 220.0, rate: int = 16_000, level: float = 0.3):

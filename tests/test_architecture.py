@@ -3,21 +3,62 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import inspect
 import subprocess
 import sys
+import types
+import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from emodiss import models
+from emodiss.manifest import VideoRow
+from emodiss.reviews import Review
+from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs.perform import result_type
-from emodiss.settings import Settings
+from emodiss.settings import NAMES, Settings
 from emodiss.stages import BY_NAME, STAGES
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
-SERVICES = ("chat", "models", "runs", "study", "corpus", "plots", "web", "cli", "exports", "demo")
-"""Packages with state, weights or pictures; no noun may import them."""
+LAYERS = (
+    ("errors", "vocabulary", "timebase", "series"),
+    ("settings", "presets", "tabular", "stages"),
+    ("chat",),
+    (
+        *("affect", "dissonance", "faces", "interventions", "judging", "manifest", "media"),
+        *("people", "prompts", "ratings", "reviews", "statistics", "tracks"),
+        *("transcript", "utterances"),
+    ),
+    ("models",),
+    ("runs",),
+    ("study", "corpus", "exports", "plots", "web", "demo"),
+    ("cli",),
+)
+"""Rooms from the floor up; none imports one of a later line, not even for a type."""
+
+LAYER_OF = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
+
+RUNS_UP: set[tuple[str, str]] = set()
+"""Arrows that run up today; this list may only shrink."""
+
+MOST_FLOORS = 13
+
+OTHER_MEANING = {
+    "label_roles.min_confidence",
+    "__init__.channels",
+    "__init__.batch_size",
+    "__init__.min_speakers",
+    "simulate.missing",
+    "fetch_rows.captions",
+    "dissonance_by.compare",
+    *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
+}
+"""Parameters that share their name with a setting and mean something else."""
 
 RECORDS = ("emodiss.chat.model", "emodiss.chat.answers")
 """What nouns may import of them: questions, answers, and how an answer is read."""
@@ -62,6 +103,7 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     expected = set(stage.reads)
     expected |= {"model"} if stage.model else set()
     expected |= {"settings"} if stage.settings else set()
+    expected |= {dotted.partition(".")[2] for dotted in stage.also}
     expected |= {"row"} if stage.row else set()
     expected |= {"source"} if stage.source else set()
     expected |= {"reviews"} if stage.reviews else set()
@@ -69,6 +111,50 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     assert set(parameters) == expected
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert result_type(stage.name) is not None
+
+
+PROTOCOLS = {
+    "asr": models.Transcriber,
+    "aligner": models.Aligner,
+    "diarizer": models.Diarizer,
+    "faces": models.FaceDetector,
+    "active_speaker": models.ActiveSpeaker,
+    "speech_affect": models.SpeechAffectModel,
+    "face_affect": models.FaceAffectModel,
+}
+"""What a stage asks of the model of each task."""
+
+
+def without_none(hint: object) -> object:
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    return parts[0] if isinstance(hint, types.UnionType) and len(parts) == 1 else hint
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
+def test_the_types_of_a_stage_fit_its_row(stage):
+    hints = typing.get_type_hints(stage.load())
+    for name in stage.reads:
+        made = BY_NAME[name]
+        skippable = made.model or made.unless or made.only_if or made.off
+        # A stage that reads one that may be skipped gets None then.
+        assert without_none(hints[name]) == result_type(name), name
+        assert hints[name] == result_type(name) or skippable, name
+    if stage.settings:
+        assert hints["settings"] is Settings.model_fields[stage.settings].annotation
+    for dotted in stage.also:
+        group, _, name = dotted.partition(".")
+        assert hints[name] is Settings.model_fields[group].annotation.model_fields[name].annotation
+    if stage.model:
+        assert hints["model"] is PROTOCOLS[stage.model]
+    if stage.row:
+        assert hints["row"] is VideoRow
+        assert set(stage.row) <= set(VideoRow.model_fields)
+    if stage.source:
+        assert hints["source"] is Path
+    if stage.reviews:
+        assert hints["reviews"] == Sequence[Review]
+    if stage.role_labels:
+        assert hints["role_labels"] == Sequence[RoleLabel]
 
 
 def test_stages_read_only_what_earlier_ones_make():
@@ -81,19 +167,67 @@ def test_stages_read_only_what_earlier_ones_make():
 
 def test_stages_name_settings_and_tasks_that_exist():
     for stage in STAGES:
-        assert set(stage.settings) <= set(Settings.model_fields), stage.name
+        assert stage.settings is None or stage.settings in Settings.model_fields, stage.name
+        assert {*stage.also, *stage.apart} <= set(NAMES), stage.name
         if stage.model:
             assert stage.model in type(Settings().models).model_fields
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nouns_import_no_services(path):
-    room = path.relative_to(PACKAGE).parts[0]
-    if room in (*SERVICES, "__init__.py", "__main__.py"):
-        return
-    for name in imports(path, top_level_only=False):
-        if not name.startswith(RECORDS):
-            assert not any(name.startswith(f"emodiss.{s}") for s in SERVICES), name
+def rooms_used(path: Path) -> set[str]:
+    """Top-level rooms that a file imports: at the top, inside functions and for types alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found.update(n.split(".")[1] for n in names if n.startswith("emodiss."))
+    return {
+        room for room in found if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").exists()
+    }
+
+
+def graph() -> dict[str, set[str]]:
+    """Which room imports which; the package's own lazy names do not count."""
+    found: dict[str, set[str]] = {}
+    for path in modules():
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room not in ("__init__", "__main__"):
+            found.setdefault(room, set()).update(rooms_used(path) - {room})
+    return found
+
+
+def floors(arrows: dict[str, set[str]]) -> int:
+    """Longest chain of rooms; rooms that import each other in a circle are one floor."""
+    reach = {room: set(targets) for room, targets in arrows.items()}
+    for via in reach:
+        for room in reach:
+            if via in reach[room]:
+                reach[room] |= reach[via]
+
+    @functools.cache
+    def height(room: str) -> int:
+        below = [r for r in reach[room] if room not in reach[r]]
+        return 1 + max((height(r) for r in below), default=0)
+
+    return max(height(room) for room in reach)
+
+
+def test_every_room_has_its_layer():
+    assert set(graph()) - {"data"} <= set(LAYER_OF)
+
+
+def test_floors():
+    assert floors({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == 3
+    assert floors(graph()) <= MOST_FLOORS
+
+
+def test_no_arrow_runs_up():
+    arrows = {(a, b) for a, targets in graph().items() for b in targets}
+    up = {(a, b) for a, b in arrows if LAYER_OF[a] < LAYER_OF[b]}
+    assert up <= RUNS_UP, "an import from a lower layer to a higher one"
+    assert up >= RUNS_UP, "strike these from RUNS_UP: they are mended"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -160,3 +294,34 @@ def test_modules_have_one_room():
         if (n := len(p.read_text().splitlines())) > 720
     }
     assert long == {}
+
+
+def defaults_of(path: Path) -> Iterator[tuple[str, str, object]]:
+    """Function, parameter and default of every parameter with a literal default."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        given, named = node.args, [*node.args.posonlyargs, *node.args.args]
+        pairs = [
+            *zip(named[len(named) - len(given.defaults) :], given.defaults, strict=True),
+            *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+        ]
+        for argument, default in pairs:
+            with contextlib.suppress(ValueError):
+                if default is not None:
+                    yield node.name, argument.arg, ast.literal_eval(default)
+
+
+def test_a_parameter_that_is_a_setting_has_its_default():
+    of_settings: dict[str, set[object]] = {}
+    for group in Settings.model_fields.values():
+        for name, field in group.annotation.model_fields.items():
+            with contextlib.suppress(TypeError):  # a default that is made anew each time
+                of_settings.setdefault(name, set()).add(field.default)
+    other = {
+        f"{function}.{name}"
+        for path in modules()
+        for function, name, default in defaults_of(path)
+        if name in of_settings and default is not None and default not in of_settings[name]
+    }
+    assert other <= OTHER_MEANING

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emodiss.transcript import read, read_report
+from tests import make
 
 
 def texts(tmp_path: Path, content: str, name="x.srt"):
@@ -169,21 +170,19 @@ def test_heads_are_read_in_a_table_without_a_column_of_voices(tmp_path):
 
 
 def assembled(tmp_path, content, *, duration, start=0.0, end=None, name="x.srt"):
-    from types import SimpleNamespace
-
     from emodiss.settings import TranscriptSettings
     from emodiss.transcript import stages as speech
 
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    stretch = SimpleNamespace(start=start, end=duration if end is None else end, duration=duration)
+    stretch = make.media(start=start, end=duration if end is None else end, duration=duration)
     return speech.assemble(
         media=stretch,
         recognition=None,
         words=None,
         turns=None,
         alignment=None,
-        row=SimpleNamespace(transcript=str(path)),
+        row=make.row(transcript=str(path)),
         settings=TranscriptSettings(),
     )
 

@@ -12,6 +12,7 @@ import pytest
 import emodiss
 from emodiss.corpus import curation, find_duplicates, fingerprints, quality
 from emodiss.media import Audio
+from emodiss.settings import Curation, curation_limits
 from tests import make
 
 RATE = 16_000
@@ -227,13 +228,13 @@ def test_the_waterfall_takes_each_video_once_and_a_person_has_the_last_word():
 
 
 def test_limits_can_be_changed_and_misspelt_ones_are_refused():
-    limits = curation.Limits().changed(["min_snr_db=3", "language=de"])
-    assert (limits.min_snr_db, limits.language) == (3.0, "de")
+    changed = curation_limits(["min_snr_db=3", "language=de"])
+    assert (changed.min_snr_db, changed.language) == (3.0, "de")
     with pytest.raises(emodiss.EmodissError, match="no limit 'min_snr'"):
-        limits.changed(["min_snr=3"])
+        curation_limits(["min_snr=3"])
     for value in ("low", "nan", ""):
-        with pytest.raises(emodiss.EmodissError, match="needs a number"):
-            limits.changed([f"min_snr_db={value}"])
+        with pytest.raises(emodiss.EmodissError, match="limit min_snr_db cannot be"):
+            curation_limits([f"min_snr_db={value}"])
 
 
 def test_a_decision_needs_a_reason(tmp_path):
@@ -260,6 +261,6 @@ def test_a_run_is_judged_from_what_it_measured(study, tmp_path, stand_ins):
     assert {"too_short", "no_speech"} <= set(table.loc["a", "reasons"].split(";"))
     assert table.loc["a", "n_talkers"] == 2
     assert np.isnan(table.loc["a", "function_words"])  # too few words to tell
-    lenient = curation.Limits(min_duration_s=1, min_speech_s=1, min_snr_db=-99, min_bandwidth_hz=0)
+    lenient = Curation(min_duration_s=1, min_speech_s=1, min_snr_db=-99, min_bandwidth_hz=0)
     table = curation.curate(run, limits=lenient).set_index("id")
     assert "too_short" not in table.loc["a", "reasons"]

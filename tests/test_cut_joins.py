@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from emodiss.faces import FaceBoxes, appearance, likeness, link, link_with_counts, stages as video
+from emodiss.faces import FaceBoxes, appearance, likeness, link, stages as video
 from emodiss.media import probe
-from emodiss.settings import FacesSettings, TracksSettings
+from emodiss.settings import Settings
 from tests import make
 
 pytest.importorskip("filterpy")
@@ -67,14 +65,12 @@ def filmed(tmp_path, *shots: np.ndarray, frames: int = 30, **changes):
         tmp_path / "cuts.mp4",
         frames=[picture for picture in shots for _ in range(frames)],
     )
-    media = probe(
-        source=path,
-        row=SimpleNamespace(start=None, end=None),
-        settings=SimpleNamespace(allow_truncated=False),
+    chosen = Settings()
+    media = probe(source=path, row=make.VIDEO, settings=chosen.media)
+    seen = video.detect(source=path, media=media, model=SkinFinder(), settings=chosen.faces)
+    tracks = video.follow(
+        faces=seen, settings=chosen.tracks.changed(**changes), min_score=chosen.faces.min_score
     )
-    settings = {"faces": FacesSettings(), "tracks": TracksSettings(**changes)}  # pyright: ignore
-    seen = video.detect(source=path, media=media, model=SkinFinder(), settings=settings)
-    tracks = video.follow(faces=seen, settings=settings)
     length = frames / 25
     return seen, [
         ([int((part.first_tick / 30 + 0.1) // length) for part in track.fragments], track)
@@ -124,7 +120,7 @@ def cut_to(x: float, *, mix: float = 0.0, away: int = 0) -> list:
     faces |= {k: face(200 if k < 30 else x) for k in ticks}
     one, other = np.array([[1.0, 0.0]] * 2), np.array([[1 - mix, mix]] * 2)
     looks = {k: (one if k < 30 else other)[None] for k in ticks}
-    return link(faces, cuts=[1.0], appearance=looks, across_cuts=True)
+    return list(link(faces, cuts=[1.0], appearance=looks).tracks)
 
 
 def test_the_confidence_of_a_join_over_a_cut_by_hand():
@@ -150,8 +146,8 @@ def test_after_a_minute_nobody_is_known_again():
 
 def test_without_looks_a_cut_ends_it():
     faces = {k: face(200) for k in range(60)}
-    tracks, counts = link_with_counts(faces, cuts=[1.0], appearance={}, across_cuts=True)
-    assert len(tracks) == 2 and counts.joins == 0
+    found = link(faces, cuts=[1.0], appearance={})
+    assert len(found.tracks) == 2 and found.counts.joins == 0
 
 
 def test_looks_of_head_and_chest():
@@ -178,6 +174,6 @@ def test_a_fragment_tied_to_a_later_one_only_keeps_that_tie():
     ticks = {0: range(30), 1: range(30, 60), 2: range(60, 90)}
     faces = {k: face(380 if shot == 1 else 200) for shot, own in ticks.items() for k in own}
     looks = {k: (plain, mixed, between)[s][None] for s, own in ticks.items() for k in own}
-    (track,) = link(faces, cuts=[1.0, 2.0], appearance=looks, across_cuts=True)
+    (track,) = link(faces, cuts=[1.0, 2.0], appearance=looks).tracks
     first, second, third = (part.confidence for part in track.fragments)
     assert first == 1.0 and 0.3 <= second < 0.6 < third < 1

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from emodiss.settings import resolve
 from emodiss.transcript import Recognition, Turn, Utterance, Word, cut, stages as speech
 from tests import make
-from tests.test_recognition import Row, audio, media
+from tests.test_recognition import audio, media
 
 
 def said(*words: tuple[str, float, float], **more) -> Utterance:
@@ -82,11 +82,11 @@ def test_no_word_is_lost_and_no_part_is_too_long(pieces, longest):
 
 
 def assembled(tmp_path, *, given_text: str | None, longest: float | None) -> list[Utterance]:
-    row = Row()
+    row = make.VIDEO
     words = tuple(Word(f"w{i}", float(i), i + 1.0) for i in range(50))
     if given_text is not None:
         path = make.write_stm(tmp_path / "v.stm", [("a", 0.0, 50.0, given_text)])
-        row = type("Given", (), {"transcript": str(path)})()
+        row = make.row(transcript=str(path))
     made = speech.assemble(
         media=media(60.0),
         recognition=Recognition((Utterance(0.0, 50.0, "", "w"),), "en", words=words),
@@ -122,14 +122,14 @@ class Loop:
 
 
 def test_a_loop_is_one_row_without_times_of_its_own():
-    row = type("Row", (), {"transcript": None, "language": "en-US"})()
+    row = make.row(language="en-US")
     model = Loop()
     heard = speech.recognise(audio=audio(30), model=model, settings=resolve({}).transcript, row=row)
     assert model.language == "en", "what the manifest states of this video"
     turns = (Turn(0.0, 20.0, "A"), Turn(20.0, 30.0, "B"))
     made = speech.assemble(
         media=media(60.0), recognition=heard, words=None, turns=turns, alignment=None,
-        row=Row(), settings=resolve({}).transcript,
+        row=make.VIDEO, settings=resolve({}).transcript,
     )  # fmt: skip
     (only,) = made.utterances
     assert only.speaker == "A" and only.timing == "interpolated"
@@ -143,7 +143,7 @@ def test_a_loop_is_one_row_without_times_of_its_own():
 )  # fmt: skip
 def test_the_manifest_says_first_what_is_spoken(manifest, setting, asked):
     model = Loop()
-    row = type("Row", (), {"transcript": None, "language": manifest})()
+    row = make.row(language=manifest)
     changes = {} if setting is None else {"transcript.language": setting}
     speech.recognise(audio=audio(30), model=model, settings=resolve(changes).transcript, row=row)
     assert model.language == asked
@@ -186,7 +186,7 @@ class Other(Attention):
 def test_attention_begins_at_the_stated_start_and_doubts_what_is_improbable(tmp_path):
     path = tmp_path / "v.csv"
     path.write_text("Start,Speaker,Utterance\n0:02,T,how are you today\n0:05,P,well\n")
-    row = type("Row", (), {"transcript": str(path), "language": None})()
+    row = make.row(transcript=str(path))
     model = Attention()
     model.mismatch_below = 0.28
     made = speech.align(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emodiss.statistics import StatisticsError, dissonance_by
+from emodiss.statistics import Bootstrap, StatisticsError, dissonance_by
 
 
 def sessions(n: int, *, patient: float = 0.0, seed: int = 0, each: int = 12) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def test_intervals_cover_the_truth_over_sessions():
     hits = 0
     for seed in range(60):
         table = sessions(12, patient=0.3, seed=seed)
-        found = dissonance_by(table, ["role"], compare=False, resamples=300)
+        found = dissonance_by(table, ["role"], compare=False, bootstrap=Bootstrap(resamples=300))
         row = found.groups.set_index("role").loc["patient"]
         hits += row["delta_valence_low"] < 0.3 < row["delta_valence_high"]
     assert hits >= 51

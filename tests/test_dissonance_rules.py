@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from emodiss.dissonance import Rule, chance, flag, reflag, sweep_against_chance
+from emodiss.dissonance import EQUATION_1, chance, flag, reflag, sweep_against_chance
 from emodiss.errors import SettingsError
+from emodiss.settings import DissonanceSettings as Rule
 
 
 def utterances(*rows: dict, **everywhere) -> pd.DataFrame:
@@ -161,12 +162,12 @@ def test_every_gap_says_why(row, reason):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"compare": "voice_vs_text"}, "no compare 'voice_vs_text'"),
-        ({"baseline": "zscore"}, "no baseline"),
-        ({"threshold": 2.5}, "from 0 to 2, without 0"),
-        ({"threshold": 0.0}, "from 0 to 2, without 0"),
-        ({"threshold": math.nan}, "from 0 to 2, without 0"),
-        ({"error_face_valence": 0.0}, "above 0"),
+        ({"compare": "voice_vs_text"}, "compare cannot be 'voice_vs_text'"),
+        ({"baseline": "zscore"}, "baseline cannot be 'zscore'"),
+        ({"threshold": 2.5}, "less than or equal to 2 unless baseline is z"),
+        ({"threshold": 0.0}, "greater than 0"),
+        ({"threshold": math.nan}, "threshold cannot be nan"),
+        ({"error_face_valence": 0.0}, "greater than 0"),
         ({"error_correlation": 1.0}, "correlation"),
         ({"expected_spread": 0.0}, "spread"),
         ({"quantile": 1.0}, "quantile"),
@@ -176,7 +177,7 @@ def test_every_gap_says_why(row, reason):
 )
 def test_a_rule_that_cannot_be_is_refused(wrong, message):
     with pytest.raises(SettingsError, match=message):
-        Rule(**wrong)
+        EQUATION_1.changed(**wrong)
 
 
 def test_a_table_without_what_is_compared_is_refused():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from emodiss.affect import EXPRESSIONS, FaceAffect
 from emodiss.media import probe
+from emodiss.people import People, Person
+from emodiss.settings import Settings
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import measure_faces
 from tests import make
@@ -37,21 +38,16 @@ def test_values_past_the_scale_are_clamped_and_counted_once_per_face(tmp_path: P
     # Ten frames at 10 per second: each is on display at three ticks of the clock.
     path = tmp_path / "slow.mp4"
     make.write_media(path, frames=[make.grey(100 + i) for i in range(10)], fps=10)
-    row, settings = SimpleNamespace(start=None, end=None), SimpleNamespace(allow_truncated=False)
-    media = probe(source=path, row=row, settings=settings)
-    ticks = np.arange(30)
-    track = SimpleNamespace(
-        id=1, ticks=ticks, boxes=np.tile(np.array([10, 10, 50, 50], np.float32), (30, 1))
-    )
+    media = probe(source=path, row=make.VIDEO, settings=Settings().media)
     model = _Rising()
     found = measure_faces(
         source=path,
         media=media,
         transcript=Transcript((Utterance(0.0, 1.0, "Ada", "x"),), "given"),
-        tracks=SimpleNamespace(tracks=(track,)),
-        people=SimpleNamespace(of=lambda speaker: SimpleNamespace(track_ids=(1,))),
+        tracks=make.tracks(make.track(1, np.arange(30), (10, 10, 50, 50))),
+        people=People((Person("Ada", (1,), np.nan, "measured"),), ()),
         model=model,
-        settings=SimpleNamespace(stride=1, min_size=20, min_frames=5),
+        settings=Settings().face_affect,
     )
     assert model.n_seen == 10 and list(found.tick) == list(range(30))
     expected = np.repeat(0.5 + 0.1 * np.arange(10), 3)

@@ -12,10 +12,10 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from emodiss.affect import model_error
-from emodiss.dissonance import Rule, exceedance_probability, overview, reflag
+from emodiss.dissonance import exceedance_probability, overview, reflag
 from emodiss.dissonance.probability import learn_spread, probability_past
 from emodiss.models.catalog import CATALOG, weights_folder
-from emodiss.settings import resolve
+from emodiss.settings import DissonanceSettings as Rule, resolve
 
 ERRORS: dict[str, Any] = {
     "error_speech_valence": 0.3, "error_speech_arousal": 0.3,

@@ -15,7 +15,6 @@ from emodiss.interventions import (
     InterventionError,
     count_sentences,
     count_words,
-    format_reply,
     normalise_technique,
     parse,
     vocabulary,
@@ -290,7 +289,7 @@ SPOKEN = st.text("abcdefgh ABC.,?!’'😀שלום\n", min_size=1, max_size=200)
 @settings(deadline=None)
 @given(NAMES, SPOKEN.filter(bool))
 def test_bracketed_replies_come_back_unchanged(technique: str, response: str) -> None:
-    parsed = parse(format_reply(technique, response))
+    parsed = parse(f"[{technique}] {response}")
     assert parsed.technique == technique
     assert parsed.response == response
     assert parsed.parse_mode == "bracketed"

@@ -16,6 +16,7 @@ from emodiss.chat.model import ChatParams, Completion, TokenLogprob
 from emodiss.errors import ChatError
 from emodiss.judging import JudgeError, Steps, find_score, weigh
 from emodiss.ratings import CRITERIA, RatingsError
+from emodiss.statistics import Bootstrap
 from emodiss.study.scoring import plan_steps, score
 
 PARAMS = ChatParams()
@@ -305,7 +306,7 @@ def scores(n=60, judge="j", seed=0, **more):
 def test_order_check_finds_the_shift_put_in():
     up = scores(scale_order="ascending")
     down = up.assign(scale_order="descending", score=up["score"] + 0.5)
-    row = judging.order_check(pd.concat([up, down]), resamples=200).iloc[0]
+    row = judging.order_check(pd.concat([up, down]), bootstrap=Bootstrap(resamples=200)).iloc[0]
     assert row["difference"] == pytest.approx(0.5) and row["mean_absolute"] == pytest.approx(0.5)
     assert row["low"] == pytest.approx(0.5) and row["high"] == pytest.approx(0.5)
     assert row["n"] == 60
@@ -316,7 +317,7 @@ def test_order_check_finds_the_shift_put_in():
 def test_length_check_finds_a_judge_that_counts_words():
     table = scores()
     words = pd.DataFrame({"item": table["item"], "n_words": np.arange(60)})
-    fair = judging.length_check(table, words, resamples=200).iloc[0]
+    fair = judging.length_check(table, words, bootstrap=Bootstrap(resamples=200)).iloc[0]
     assert fair["low"] < 0 < fair["high"]
     counting = judging.length_check(table.assign(score=np.arange(60) / 20 + 1), words)
     assert counting["rho"].iloc[0] == pytest.approx(1.0)
@@ -329,7 +330,9 @@ def test_self_preference_is_the_difference_of_differences():
     fair = scores(judge="fair").assign(score=3.0)
     vain = scores(judge="vain")
     vain["score"] = np.where(vain["model"] == "own", 4.0, 3.5)
-    row = judging.self_preference(pd.concat([fair, vain]), own={"vain": ["own"]}, resamples=200)
+    row = judging.self_preference(
+        pd.concat([fair, vain]), own={"vain": ["own"]}, bootstrap=Bootstrap(resamples=200)
+    )
     assert len(row) == 1 and row["preference"].iloc[0] == pytest.approx(0.5)
     # Every item shows the same gap, so the interval has no width.
     assert row[["low", "high"]].iloc[0].tolist() == pytest.approx([0.5, 0.5])
@@ -337,7 +340,9 @@ def test_self_preference_is_the_difference_of_differences():
     none = judging.self_preference(pd.concat([fair, vain]), own={"vain": ["absent"]})
     assert np.isnan(none["preference"].iloc[0]) and none["reason"].iloc[0]
     experts = fair.rename(columns={"score": "value"}).assign(rater="r", condition="base")
-    by = judging.self_preference(vain, own={"vain": ["own"]}, ratings=experts, resamples=200)
+    by = judging.self_preference(
+        vain, own={"vain": ["own"]}, ratings=experts, bootstrap=Bootstrap(resamples=200)
+    )
     assert by["preference"].iloc[0] == pytest.approx(0.5)
     assert by["reference"].iloc[0] == "experts"
     with pytest.raises(JudgeError, match="nobody"):

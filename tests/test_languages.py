@@ -11,6 +11,7 @@ import emodiss
 from emodiss.corpus import curation, languages
 from emodiss.errors import RunError
 from emodiss.media import fetch
+from emodiss.settings import Curation, curation_limits
 from tests import make
 
 TEXTS = {
@@ -33,7 +34,7 @@ UNDETERMINED = languages.Language("", "undetermined")
 @pytest.mark.parametrize("code", TEXTS)
 def test_words_tell_english_from_its_neighbours(code):
     share = languages.english_share([TEXTS[code]])
-    least = curation.Limits().min_function_words
+    least = Curation().min_function_words
     assert (share > 2 * least) == (code == "en")
     assert (share < least) == (code != "en")
 
@@ -148,7 +149,7 @@ def run(tmp_path, stand_ins):
     ],
 )  # fmt: skip
 def test_the_wanted_language_decides(run, wanted, expected):
-    table = curation.curate(run, limits=curation.Limits(language=wanted)).set_index("id")
+    table = curation.curate(run, limits=Curation(language=wanted)).set_index("id")
     found = {
         video: (row["language"], row["language_by"], "wrong_language" in row["reasons"].split(";"))
         for video, row in table.iterrows()
@@ -157,6 +158,6 @@ def test_the_wanted_language_decides(run, wanted, expected):
 
 
 def test_a_wanted_language_is_a_code():
-    assert curation.Limits().changed(["language=pt-BR"]).language == "pt"
-    with pytest.raises(emodiss.EmodissError, match="needs a code, got 'German'"):
-        curation.Limits().changed(["language=German"])
+    assert curation_limits(["language=pt-BR"]).language == "pt"
+    with pytest.raises(emodiss.EmodissError, match="language cannot be 'German': expected a code"):
+        curation_limits(["language=German"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +9,10 @@ import pytest
 import emodiss
 from emodiss import utterances
 from emodiss.errors import RunError
+from emodiss.faces import FaceTrack
 from emodiss.media import probe
 from emodiss.people import People, Person
+from emodiss.settings import FaceAffectSettings, Settings
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import PARTS, TableError, measure_listeners, validate
 from tests import fakes, make
@@ -23,21 +23,18 @@ SPOKEN = Transcript(
     tuple(Utterance(a, b, who, "x") for a, b, who in
           ((0.0, 1.0, "Ada"), (1.0, 2.0, "Bo"), (1.5, 2.0, "Ada"))), "given"
 )  # fmt: skip
-RULE = SimpleNamespace(stride=1, min_size=20, min_frames=5)
+RULE = FaceAffectSettings()
 
 
-def face(number: int, first: int, last: int, *, size: int = 40) -> SimpleNamespace:
-    ticks = np.arange(first, last)
-    box = np.array([5, 5, 5 + size, 5 + size], np.float32)
-    return SimpleNamespace(id=number, ticks=ticks, boxes=np.tile(box, (len(ticks), 1)))
+def face(number: int, first: int, last: int, *, size: int = 40) -> FaceTrack:
+    return make.track(number, np.arange(first, last), (5, 5, 5 + size, 5 + size))
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "three.mp4"
     make.write_media(path, frames=[make.grey(100 + i) for i in range(90)], fps=30)
-    row, settings = SimpleNamespace(start=None, end=None), SimpleNamespace(allow_truncated=False)
-    return path, probe(source=path, row=row, settings=settings)
+    return path, probe(source=path, row=make.VIDEO, settings=Settings().media)
 
 
 def measured(clip, tracks, persons, *, spoken=SPOKEN, rule=RULE):
@@ -46,7 +43,7 @@ def measured(clip, tracks, persons, *, spoken=SPOKEN, rule=RULE):
         source=path,
         media=media,
         transcript=spoken,
-        tracks=SimpleNamespace(tracks=tracks),
+        tracks=make.tracks(*tracks),
         people=People(tuple(Person(*p) for p in persons), ()),
         model=fakes.Face(),
         settings=rule,
@@ -125,7 +122,7 @@ def test_nobody_speaks_and_faces_are_measured(clip):
     assert counts(found) == {(-1, 1, "silence"): 50}
     strided = measured(
         clip, (face(1, 10, 60),), (), spoken=Transcript((), "given"),
-        rule=SimpleNamespace(**{**vars(RULE), "stride": 4}),
+        rule=RULE.changed(stride=4),
     )  # fmt: skip
     assert strided.tick.tolist() == list(range(12, 60, 4))
 

@@ -60,12 +60,12 @@ def touch(folder: Path, *names: str) -> Path:
 
 def test_a_folder_gives_its_media_in_order_with_the_transcripts_beside(tmp_path):
     media = ("b.mp4", "a 1.MOV", ".hidden.mp4", "c.wav")
-    folder = touch(tmp_path / "study", *media, "a 1.stm", "b.srt", "notes.txt")
+    folder = touch(tmp_path / "study", *media, "a 1.stm", "b.tsv", "notes.txt")
     touch(folder / "inside", "d.mp4")
     found = opened(folder)
     assert [row.id for row in found.rows] == ["a-1", "b", "c"] and found.problems == ()
     beside = [Path(row.transcript).name if row.transcript else None for row in found.rows]
-    assert beside == ["a 1.stm", "b.srt", None]
+    assert beside == ["a 1.stm", "b.tsv", None]
     assert found.resolve(str(found.rows[0].path)) == (folder / "a 1.MOV").resolve()
 
 

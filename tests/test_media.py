@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from emodiss import media
 from emodiss.errors import MediaError
+from emodiss.settings import MediaSettings
 from tests import make
 
-ALL = SimpleNamespace(start=None, end=None)
-STRICT = SimpleNamespace(allow_truncated=False)
+STRICT = MediaSettings()
 
 
-def probe(path: Path, row=ALL, settings=STRICT) -> media.Media:
+def probe(path: Path, row=make.VIDEO, settings=STRICT) -> media.Media:
     return media.probe(source=path, row=row, settings=settings)
 
 
@@ -82,7 +81,7 @@ def test_a_stretch_far_into_the_file_is_reached_by_seeking(tmp_path):
         sound=make.tone(10.0),
         options={"g": "25"},
     )
-    found = probe(path, SimpleNamespace(start=6.0, end=7.0))
+    found = probe(path, make.row(start=6.0, end=7.0))
     ticks = found.ticks()
     assert (ticks[0], ticks[-1]) == (180, 209)
     indices = np.unique(found.clock().frame_at(ticks))
@@ -176,7 +175,7 @@ def test_a_file_cut_off_in_its_middle_is_not_taken_for_a_short_one(tmp_path):
     with pytest.raises(MediaError) as error:
         probe(cut)
     assert error.value.code == "truncated"
-    accepted = probe(cut, settings=SimpleNamespace(allow_truncated=True))
+    accepted = probe(cut, settings=STRICT.changed(allow_truncated=True))
     assert 0 < accepted.duration < 3
     # Without its index at the front, a cut file cannot even be opened.
     headless = tmp_path / "headless.mp4"
@@ -210,7 +209,7 @@ def test_a_missing_file_and_an_empty_stretch_have_their_own_codes(tmp_path):
     assert str(tmp_path / "none.mp4") in error.value.what
     path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 25)
     with pytest.raises(MediaError) as error:
-        probe(path, SimpleNamespace(start=5.0, end=None))
+        probe(path, make.row(start=5.0))
     assert error.value.code == "empty_stretch"
 
 

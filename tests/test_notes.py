@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from emodiss.vocabulary import MEANINGS, meaning
+from emodiss.vocabulary import IN_PROMPTS, MEANINGS, REASONS, meaning, statuses
 
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
@@ -39,3 +39,12 @@ def test_a_meaning_is_one_sentence_and_an_unknown_code_is_said_to_be_unknown():
     for text in MEANINGS.values():
         assert text[0].isupper() and text.endswith(".") and ". " not in text
     assert "another version" in meaning("some_later_code")
+
+
+def test_statuses_are_the_reasons_and_a_prompt_knows_words_for_each():
+    assert statuses("speech") == ("ok", "no_audio", "too_short", "silent", "overlap")
+    faces = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
+    assert statuses("face") == faces
+    for channel in ("speech", "face"):
+        assert {f"{channel}:{status}" for status in statuses(channel)[1:]} <= set(IN_PROMPTS)
+    assert set(IN_PROMPTS) < set(REASONS)

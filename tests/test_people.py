@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from emodiss import people
 from emodiss.faces import FaceTrack, LinkCounts, Tracks
-from emodiss.manifest import parse_faces
 from emodiss.media import Audio
 from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, series
 from emodiss.people.likeness import links
 from emodiss.people.mouths import change, opening
 from emodiss.people.posterior import marginals
+from emodiss.settings import PeopleSettings
 from emodiss.transcript import Transcript, Utterance
+from tests import make
 
 RATE = 16_000
-RULE = SimpleNamespace(min_confidence=0.95, faces=None)  # the default
+RULE = PeopleSettings()
 
 
 def talk(*rows: tuple[str, float, float]) -> Transcript:
@@ -80,12 +80,12 @@ ADA, BO = [(0, 5), (12, 17)], [(5, 10), (17, 22)]
 
 def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24):
     return people.match(
-        media=SimpleNamespace(width=100),
+        media=make.media(width=100),
         transcript=transcript,
         tracks=tracks,
         mouths=Mouths(tuple(mouths), unlike(len(mouths))),
         audio=silence(seconds),
-        row=SimpleNamespace(faces=parse_faces(faces) if faces else None),
+        row=make.row(faces=faces),
         settings=rule,
     )
 
@@ -162,7 +162,7 @@ def test_who_is_not_stated_is_measured_among_the_faces_left():
 
 
 def test_a_setting_holds_for_all_videos_and_the_manifest_wins_over_it():
-    rule = SimpleNamespace(min_confidence=0.95, faces={"Ada": "left", "Nobody here": "right"})
+    rule = RULE.changed(faces="Ada=left;Nobody here=right")
     found = match(TURNS, BOTH, SIDES, rule=rule)
     assert bindings(found)["Ada"] == ((1,), "setting")
     found = match(TURNS, BOTH, SIDES, rule=rule, faces="Ada=2")

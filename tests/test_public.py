@@ -8,7 +8,7 @@ import pytest
 
 import emodiss
 from emodiss import manifest
-from emodiss.corpus import public
+from emodiss.manifest import public
 from emodiss.transcript import read
 
 HEADER = (

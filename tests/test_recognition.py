@@ -55,14 +55,10 @@ class Halves:
         return found
 
 
-class Row:
-    transcript = None
-
-
 def assemble(recognition, words, turns) -> tuple[Utterance, ...]:
     made = speech.assemble(
         media=media(60.0), recognition=recognition, words=words, turns=turns, alignment=None,
-        row=Row(), settings=SETTINGS,
+        row=make.VIDEO, settings=SETTINGS,
     )  # fmt: skip
     return made.utterances
 
@@ -103,7 +99,7 @@ def test_doubts_reach_the_utterances_that_hold_the_words_and_no_others():
 def test_nobody_recognised_is_an_empty_transcript_and_not_voice_activity():
     made = speech.assemble(
         media=media(9.0), recognition=Recognition(()), words=(), turns=(), alignment=None,
-        row=Row(), settings=SETTINGS,
+        row=make.VIDEO, settings=SETTINGS,
     )  # fmt: skip
     assert made.utterances == () and made.source == "recognised" and made.notes == ("no_speech",)
 

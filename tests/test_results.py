@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from emodiss import ratings, statistics
 from emodiss.errors import EmodissError
-from emodiss.statistics import proportion
+from emodiss.statistics import Bootstrap, proportion
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_one_trial_per_video_gives_wilsons_interval(n, data, confidence):
     k = data.draw(st.integers(0, n))
     found = proportion(np.arange(n) < k, np.arange(n), confidence=confidence)
     low, high = proportion_confint(k, n, alpha=1 - confidence, method="wilson")
-    assert (found.share, found.n, found.n_clusters) == (k / n, n, n)
+    assert (found.statistic, found.n, found.n_clusters) == (k / n, n, n)
     assert found.low == pytest.approx(max(low, 0), abs=1e-12)
     assert found.high == pytest.approx(min(high, 1), abs=1e-12)
 
@@ -63,7 +63,7 @@ def test_where_all_trials_agree_a_video_counts_once():
 def test_shares_without_interval_say_why():
     assert proportion([], []).reason == "no responses"
     found = proportion([True, False], ["v", "v"])
-    assert found.share == 0.5 and np.isnan(found.low) and "one video" in found.reason
+    assert found.statistic == 0.5 and np.isnan(found.low) and "one video" in found.reason
 
 
 def test_clustered_intervals_cover():
@@ -117,7 +117,7 @@ def test_techniques_add_up_and_a_name_unknown_is_not_a_name_missing():
 
 
 def test_kappa_within_and_across_groups_is_the_mean_over_pairs(study):
-    found = statistics.kappa_by_group(study.table, resamples=200)
+    found = statistics.kappa_by_group(study.table, bootstrap=Bootstrap(resamples=200))
     spread = ratings.wide(study.table, "empathy")
     group = study.table.drop_duplicates("rater").set_index("rater")["rater_group"]
     for name, weights in (("none", None), ("quadratic", "quadratic")):
@@ -138,8 +138,10 @@ def test_kappa_within_and_across_groups_is_the_mean_over_pairs(study):
 
 def test_one_pair_has_the_interval_that_pairwise_kappa_gives(study):
     two = study.table[study.table["rater"].isin(["r4", "r5"])]
-    mine = statistics.kappa_by_group(two, resamples=300).query("group_a == 'all'")
-    theirs = statistics.pairwise_kappa(two, resamples=300)
+    mine = statistics.kappa_by_group(two, bootstrap=Bootstrap(resamples=300)).query(
+        "group_a == 'all'"
+    )
+    theirs = statistics.pairwise_kappa(two, bootstrap=Bootstrap(resamples=300))
     for column in ("kappa", "low", "high"):
         np.testing.assert_allclose(mine[column], theirs[column], rtol=0, atol=1e-12)
 
@@ -147,14 +149,14 @@ def test_one_pair_has_the_interval_that_pairwise_kappa_gives(study):
 def test_pairs_without_kappa_are_counted_and_not_averaged(study):
     table = study.table.copy()
     table.loc[table["rater"] == "r1", "value"] = 3.0
-    found = statistics.kappa_by_group(table, weights=(None,), resamples=100)
+    found = statistics.kappa_by_group(table, weights=(None,), bootstrap=Bootstrap(resamples=100))
     within = found[(found["pairs"] == "within") & (found["group_a"] == "group1")].iloc[0]
     assert (within["n_pairs"], within["n_missing"]) == (1, 2)
     assert np.isfinite(within["kappa"])
 
 
 def test_table_3_by_group_is_table_3_of_that_groups_ratings(study):
-    found = statistics.judge_by_group(study.table, study.judge, resamples=100)
+    found = statistics.judge_by_group(study.table, study.judge, bootstrap=Bootstrap(resamples=100))
     for name in ("group1", "group2"):
         part = study.table[study.table["rater_group"] == name]
         own = found[found["rater_group"] == name].set_index("method")
@@ -192,8 +194,10 @@ def test_an_adjusted_mean_does_not_say_who_rated():
     anchor = sim.table["video"] < "v00010"
     base = sim.table["condition"] == "base"
     kept = sim.table[anchor | (lenient & base) | (strict & ~base)]
-    raw = statistics.gains(kept, by=(), resamples=100)["gain"].iloc[0]
-    fair = statistics.gains(statistics.adjust_severity(kept), by=(), resamples=100)["gain"].iloc[0]
+    raw = statistics.gains(kept, by=(), bootstrap=Bootstrap(resamples=100))["gain"].iloc[0]
+    fair = statistics.gains(
+        statistics.adjust_severity(kept), by=(), bootstrap=Bootstrap(resamples=100)
+    )["gain"].iloc[0]
     assert raw < -0.4 and abs(fair) < 0.08
 
 

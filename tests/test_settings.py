@@ -8,7 +8,7 @@ import pytest
 
 from emodiss.errors import SettingsError
 from emodiss.presets import DEFAULT, PRESETS, changes_of
-from emodiss.prompts import DEFAULTS, LITERAL, PromptOptions
+from emodiss.prompts import with_templates
 from emodiss.settings import NAMES, Settings, resolve
 
 
@@ -63,37 +63,41 @@ def test_every_setting_says_what_it_means():
     assert all(NAMES.values())
 
 
-def test_every_prompt_option_is_a_setting_with_the_same_default():
+def test_a_changed_group_is_checked_again_and_its_first_form_stays():
     chosen = Settings().prompts
-    assert PromptOptions.of(chosen) == DEFAULTS
-    other = ["prompts.channels=face", "prompts.missing=omit", "prompts.decimals=3"]
-    other += ["prompts.flag_values=true", "prompts.window=none"]
-    changed = resolve({}, other).prompts
-    expected = PromptOptions(channels=("face",), missing="omit", decimals=3, flag_values=True)
-    assert PromptOptions.of(changed) == expected and changed.window is None
-    with pytest.raises(SettingsError, match=r"prompts\.no_flag"):
-        resolve({}, ["prompts.no_flag=maybe"])
+    changed = chosen.changed(channels="face", decimals=3, window=None)
+    assert changed == resolve({}, ["prompts.channels=face", "prompts.decimals=3",
+                                   "prompts.window=none"]).prompts  # fmt: skip
+    assert chosen == Settings().prompts
+    with pytest.raises(SettingsError, match=r"no_flag cannot be 'maybe'"):
+        chosen.changed(no_flag="maybe")
+    with pytest.raises(SettingsError, match="Did you mean 'no_flag'"):
+        chosen.changed(no_flags="keep")
+    with pytest.raises(SettingsError, match=r"do not go together: windows of 0\.5 s are shorter"):
+        Settings().speech_affect.changed(window_s=0.5)
 
 
 def test_a_folder_of_templates_becomes_its_texts(tmp_path):
     (tmp_path / "own.jinja").write_text("{% for t in turns %}{{ t.text }}{% endfor %}")
     (tmp_path / "notes.txt").write_text("not a template")
-    chosen = resolve({}, [f"prompts.templates={tmp_path}"])
+    chosen = resolve({}, with_templates([f"prompts.templates={tmp_path}"]))
     assert list(chosen.prompts.templates) == ["own.jinja"]
     stored = json.loads(chosen.model_dump_json())
     assert Settings.model_validate(stored) == chosen
     (tmp_path / "own.j2").write_text("x")
     with pytest.raises(SettingsError, match="two templates for the condition 'own'"):
-        resolve({}, [f"prompts.templates={tmp_path}"])
+        resolve({}, with_templates([f"prompts.templates={tmp_path}"]))
     with pytest.raises(SettingsError, match="holds no template"):
-        resolve({}, [f"prompts.templates={tmp_path / 'nothing'}"])
+        with_templates([f"prompts.templates={tmp_path / 'nothing'}"])
 
 
 def test_one_switch_gives_the_papers_wording_and_single_options_still_win():
     literal = resolve({}, ["prompts.literal=true"])
-    assert PromptOptions.of(literal.prompts) == LITERAL
+    asked = literal.prompts
+    assert not asked.scale_line and asked.context_marker
+    assert (asked.no_flag, asked.same_role) == ("keep", "merge")
     assert Settings.model_validate(literal.model_dump(mode="json")) == literal
-    assert PromptOptions.of(resolve({}, ["prompts.literal=false"]).prompts) == DEFAULTS
+    assert resolve({}, ["prompts.literal=false"]).prompts == Settings().prompts
     kept = resolve({}, ["prompts.literal=true", "prompts.same_role=number"]).prompts
     assert (kept.no_flag, kept.same_role) == ("keep", "number")
     with pytest.raises(SettingsError, match=r"prompts\.literal"):

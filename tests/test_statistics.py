@@ -14,8 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from emodiss import ratings, statistics
 from emodiss.errors import MissingExtra
-from emodiss.statistics import StatisticsError
-from emodiss.statistics.bootstrap import draw
+from emodiss.statistics import Bootstrap, StatisticsError
 
 NAN = float("nan")
 
@@ -400,13 +399,17 @@ def test_alpha_two_observers_by_hand():
 )
 def test_alpha_laws(cells, raters, units):
     for level in ("nominal", "ordinal", "interval"):
-        found = statistics.krippendorff_alpha(cells, level, resamples=0)
+        found = statistics.krippendorff_alpha(cells, level, bootstrap=Bootstrap(resamples=0))
         if found.reason:
             assert math.isnan(found.statistic)
             continue
         assert found.statistic <= 1 + 1e-12
-        permuted = statistics.krippendorff_alpha(cells[units][:, raters], level, resamples=0)
-        moved = statistics.krippendorff_alpha(2 * cells + 7, level, resamples=0)
+        permuted = statistics.krippendorff_alpha(
+            cells[units][:, raters], level, bootstrap=Bootstrap(resamples=0)
+        )
+        moved = statistics.krippendorff_alpha(
+            2 * cells + 7, level, bootstrap=Bootstrap(resamples=0)
+        )
         assert [permuted.statistic, moved.statistic] == pytest.approx([found.statistic] * 2)
 
 
@@ -508,9 +511,17 @@ def test_mean_of_model_gains_is_the_pooled_gain_when_balanced(values):
     # Algebra: with equal cell sizes the pooled mean is the mean of the models' means. This is the
     # identity that the paper's printed gains and differences break (research, 3.2 item 3).
     table = long_table(values)
-    by_model = statistics.gains(table, resamples=10).groupby("condition")["gain"].mean()
-    pooled = statistics.gains(table, by=(), resamples=10).set_index("condition")["gain"]
-    matched = statistics.gains(table, by=(), matched=True, resamples=10).set_index("condition")
+    by_model = (
+        statistics.gains(table, bootstrap=Bootstrap(resamples=10))
+        .groupby("condition")["gain"]
+        .mean()
+    )
+    pooled = statistics.gains(table, by=(), bootstrap=Bootstrap(resamples=10)).set_index(
+        "condition"
+    )["gain"]
+    matched = statistics.gains(
+        table, by=(), matched=True, bootstrap=Bootstrap(resamples=10)
+    ).set_index("condition")
     by_hand = values.mean(axis=(0, 1, 3))
     for i, condition in enumerate(["continuous", "discrete", "dissonance"], start=1):
         expected = by_hand[i] - by_hand[0]
@@ -560,11 +571,11 @@ def test_condition_missing_for_a_model_is_a_row_with_a_reason():
 def test_cluster_bootstrap_matches_explicit_resampling():
     table = long_table(np.random.default_rng(1).integers(1, 6, (12, 2, 2, 3)))
     table = table.sample(frac=0.8, random_state=0)
-    found = statistics.gains(table, by=(), resamples=200, seed=7).iloc[0]
+    found = statistics.gains(table, by=(), bootstrap=Bootstrap(resamples=200, seed=7)).iloc[0]
     videos = sorted(table["video"].unique())
     by_video = {name: part for name, part in table.groupby("video")}
     boot = []
-    for counts in draw(len(videos), resamples=200, seed=7).astype(int):
+    for counts in Bootstrap(resamples=200, seed=7).draw(len(videos)).astype(int):
         copies = [by_video[v] for v, n in zip(videos, counts, strict=True) for _ in range(n)]
         means = pd.concat(copies).groupby("condition")["value"].mean()
         boot.append(means["continuous"] - means["base"])
@@ -581,7 +592,7 @@ def test_one_video_gives_no_interval():
 def test_bootstrap_is_fast_at_the_size_of_the_paper():
     table = ratings.simulate(n_videos=97, missing=0.2, seed=3).table
     started = time.process_time()
-    statistics.gains(table, resamples=2000)
+    statistics.gains(table, bootstrap=Bootstrap(resamples=2000))
     assert time.process_time() - started < 2.0
 
 
@@ -602,8 +613,12 @@ def test_mixed_model_equals_plain_differences_when_balanced():
     # In a balanced crossing GLS estimates of condition contrasts are the differences of means.
     simulated = ratings.simulate(n_videos=15, missing=0.0, seed=2)
     fit = statistics.mixed_model(simulated.table, "empathy")
-    gains = statistics.gains(simulated.table, resamples=10).set_index(["condition", "model"])
-    pooled = statistics.gains(simulated.table, by=(), resamples=10).set_index("condition")
+    gains = statistics.gains(simulated.table, bootstrap=Bootstrap(resamples=10)).set_index(
+        ["condition", "model"]
+    )
+    pooled = statistics.gains(simulated.table, by=(), bootstrap=Bootstrap(resamples=10)).set_index(
+        "condition"
+    )
     effects = fit.to_frame().set_index(["condition", "model"])
     for key, row in effects.iterrows():
         expected = pooled.loc[key[0], "gain"] if key[1] == "all" else gains.loc[key, "gain"]
@@ -650,7 +665,7 @@ def test_mixed_model_without_statsmodels_names_the_extra(monkeypatch):
     table = long_table(np.random.default_rng(0).integers(1, 6, (4, 2, 2, 2)))
     with pytest.raises(MissingExtra, match=r"emodiss\[stats\]"):
         statistics.mixed_model(table, "empathy")
-    evaluation = statistics.evaluate(table, resamples=50)
+    evaluation = statistics.evaluate(table, bootstrap=Bootstrap(resamples=50))
     assert "mixed" not in evaluation.tables
     assert any("emodiss[stats]" in note for note in evaluation.notes)
 
@@ -671,20 +686,24 @@ def test_severity_by_hand_when_raters_saw_other_items():
             "value": [2.0, 4.0, 3.0],
         }
     )
-    found = statistics.severity(table, resamples=50).set_index("rater")
+    found = statistics.severity(table, bootstrap=Bootstrap(resamples=50)).set_index("rater")
     assert found["mean"].tolist() == [3.0, 3.0]
     assert found["effect"].tolist() == pytest.approx([0.5, -0.5])
-    groups = statistics.severity(table, by="rater_group", resamples=50).set_index("rater_group")
+    groups = statistics.severity(
+        table, by="rater_group", bootstrap=Bootstrap(resamples=50)
+    ).set_index("rater_group")
     assert groups["effect"].tolist() == pytest.approx([0.5, -0.5])
-    apart = statistics.severity(table.assign(item=["x", "y", "z"]), resamples=50)
+    apart = statistics.severity(
+        table.assign(item=["x", "y", "z"]), bootstrap=Bootstrap(resamples=50)
+    )
     assert apart["effect"].isna().all() and apart["reason"].str.contains("share too few").all()
-    alone = statistics.severity(table[table["rater"] == "r0"], resamples=50)
+    alone = statistics.severity(table[table["rater"] == "r0"], bootstrap=Bootstrap(resamples=50))
     assert "one rater" in alone["reason"].iloc[0]
 
 
 def test_severity_is_least_squares():
     table = ratings.simulate(n_videos=8, missing=0.4, seed=4).table
-    found = statistics.severity(table, resamples=20)
+    found = statistics.severity(table, bootstrap=Bootstrap(resamples=20))
     raters, items = pd.get_dummies(table["rater"]), pd.get_dummies(table["item"])
     solved = np.linalg.lstsq(np.hstack([raters, items]).astype(float), table["value"], rcond=None)
     effects = solved[0][: raters.shape[1]]
@@ -693,14 +712,16 @@ def test_severity_is_least_squares():
 
 def test_pairwise_kappa_gives_every_pair_once_on_common_items():
     table = ratings.simulate(n_videos=10, missing=0.3, seed=5).table
-    found = statistics.pairwise_kappa(table, resamples=100)
+    found = statistics.pairwise_kappa(table, bootstrap=Bootstrap(resamples=100))
     assert len(found) == 10 * 2  # pairs of five raters, two weights
     row = found.iloc[1]
     wide = ratings.wide(table, "empathy")[[row["rater_a"], row["rater_b"]]].dropna()
     direct = statistics.cohen_kappa(wide.iloc[:, 0], wide.iloc[:, 1], "quadratic")
     assert (row["kappa"], row["n"]) == (pytest.approx(direct.statistic), len(wide))
     assert statistics.pairwise_kappa(table[table["rater"] == "r1"]).empty
-    shuffled = statistics.pairwise_kappa(table.sample(frac=1, random_state=1), resamples=100)
+    shuffled = statistics.pairwise_kappa(
+        table.sample(frac=1, random_state=1), bootstrap=Bootstrap(resamples=100)
+    )
     pd.testing.assert_frame_equal(found, shuffled)
 
 
@@ -727,7 +748,7 @@ def test_clustered_correlations_match_explicit_resampling(seed, ties):
     y = x + rng.normal(size=30)
     if ties:
         x, y = np.round(x), np.round(y)
-    counts = draw(6, resamples=40, seed=seed).astype(int)
+    counts = Bootstrap(resamples=40, seed=seed).draw(6).astype(int)
     for method, name in (("pearson", "pearson"), ("spearman", "spearman"), ("kendall", "kendall")):
         boot = []
         for row in counts:
@@ -735,7 +756,9 @@ def test_clustered_correlations_match_explicit_resampling(seed, ties):
                 [np.flatnonzero(clusters == c).repeat(n) for c, n in enumerate(row)]
             )
             boot.append(pd.Series(x[rows]).corr(pd.Series(y[rows]), method=name))
-        found = statistics.correlation(x, y, method, clusters=clusters, resamples=40, seed=seed)
+        found = statistics.correlation(
+            x, y, method, clusters=clusters, bootstrap=Bootstrap(resamples=40, seed=seed)
+        )
         assert (found.low, found.high) == pytest.approx(tuple(np.quantile(boot, [0.025, 0.975])))
 
 
@@ -793,7 +816,7 @@ def test_judge_that_copies_the_experts_correlates_perfectly():
     simulated = ratings.simulate(n_videos=10, seed=1)
     means = ratings.item_means(simulated.table)
     judge = means[["item", "criterion"]].assign(score=means["mean"])
-    found = statistics.judge_correlations(simulated.table, judge, resamples=50)
+    found = statistics.judge_correlations(simulated.table, judge, bootstrap=Bootstrap(resamples=50))
     assert found["statistic"].tolist() == pytest.approx([1, 1, 1])
     assert found["low"].tolist() == pytest.approx([1, 1, 1])
 
@@ -817,7 +840,9 @@ def test_bland_altman_by_hand():
 
 def test_evaluate_gives_every_table_and_survives_a_poor_study():
     simulated = ratings.simulate(n_videos=6, seed=8)
-    found = statistics.evaluate(simulated.table, judge=simulated.judge, resamples=50)
+    found = statistics.evaluate(
+        simulated.table, judge=simulated.judge, bootstrap=Bootstrap(resamples=50)
+    )
     assert set(found.tables) == {
         "anova", "cells", "tukey", "friedman", "wilcoxon", "mixed", "alpha", "icc", "means",
         "gains", "gains_pooled", "kappa", "severity", "severity_groups", "intra_rater", "judge",
@@ -825,7 +850,7 @@ def test_evaluate_gives_every_table_and_survives_a_poor_study():
     }  # fmt: skip
     assert any("unbalanced" in note for note in found.notes)
     one = simulated.table[simulated.table["rater"] == "r1"].assign(value=3.0)
-    poor = statistics.evaluate(one, resamples=50)
+    poor = statistics.evaluate(one, bootstrap=Bootstrap(resamples=50))
     assert any("one rater only" in note for note in poor.notes)
     assert any("Rater r1 gave 3" in note for note in poor.notes)
     assert poor.tables["anova"]["f"].isna().all()
@@ -836,7 +861,10 @@ def test_results_do_not_depend_on_row_order():
     table = ratings.simulate(n_videos=6, seed=8).table
     other = table.sample(frac=1, random_state=3).reset_index(drop=True)
     for function in (statistics.gains, statistics.condition_means, statistics.severity):
-        pd.testing.assert_frame_equal(function(table, resamples=50), function(other, resamples=50))
+        pd.testing.assert_frame_equal(
+            function(table, bootstrap=Bootstrap(resamples=50)),
+            function(other, bootstrap=Bootstrap(resamples=50)),
+        )
 
 
 def test_an_interval_that_too_few_resamples_have_is_missing_with_a_reason():

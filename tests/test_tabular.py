@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import unicodedata
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from emodiss import manifest, tabular
 from emodiss.errors import ManifestError
+from emodiss.tabular import Column
 from emodiss.transcript import read_report
 
 ROWS = [("s1", "a.mp4", "Part, one"), ("s2", "b.mp4", 'He said "so"')]
@@ -264,3 +266,31 @@ def test_an_unknown_item_names_its_sheet_and_line(tmp_path):
     sheet = tabular.read(path, error=RatingsError, what="sheet").frame()
     with pytest.raises(RatingsError, match=r"'zz' \(r1\.csv, line 3\)"):
         ratings.merge({"r1.csv": sheet}, KEY, criteria=["empathy"])
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "values", "bad"),
+    [
+        (Column("n", "count", "", 0), ["3", " ", "2.5", "-1"], [3, *[math.nan] * 3], [2, 3]),
+        (
+            Column("x", "number", "", -1, 1),
+            ["0,5", "NA", "1.5", "inf"],
+            [0.5, *[math.nan] * 3],
+            [2, 3],
+        ),
+        (Column("t", "time", ""), ["2026-01-02T03:04", "", "today"], None, [2]),
+        (Column("c", "text", "", choices=("a", "b")), ["a", "", "z"], None, [2]),
+    ],
+)
+def test_cells_that_do_not_fit_their_column_are_told(column, cells, values, bad):
+    typed, misfits = column.typed(pd.Series(cells, dtype="str"))
+    assert list(np.flatnonzero(misfits)) == bad
+    if values is not None:
+        np.testing.assert_array_equal(typed, values)
+    else:
+        assert list(typed.isna()) == [not cell for cell in cells]
+
+
+def test_a_schema_holds_missing_whole_numbers():
+    values = pd.Series([1, None, -1], dtype="Int64")
+    assert list(Column("n", "count", "", 0).misfits(values)) == [False, False, True]

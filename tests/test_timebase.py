@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.timebase import FrameClock, Span, TimeError, parse_time, union_length
+from emodiss.timebase import FrameClock, Span, TimeError, parse_time
 
 seconds = st.floats(0, 1e5, allow_nan=False)
 
@@ -33,11 +33,6 @@ def test_neighbours_share_a_boundary_and_no_instant():
 def test_impossible_spans_are_refused_with_their_values(bounds):
     with pytest.raises(TimeError, match=r"\["):
         Span(*bounds)
-
-
-def test_union_counts_overlap_once():
-    # [0, 2) and [1, 3) cover 3 s, [5, 6) one more.
-    assert union_length([Span(1, 3), Span(5, 6), Span(0, 2)]) == 4
 
 
 def test_25_fps_shows_every_fifth_frame_twice():

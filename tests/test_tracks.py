@@ -15,11 +15,11 @@ from emodiss.faces import (
     FaceSeries,
     FaceTrack,
     iou,
-    link,
-    link_with_counts,
+    link as link_all,
     sort,
-    sort_with_matches,
 )
+from emodiss.faces.association import associate
+from emodiss.settings import TracksSettings
 from emodiss.timebase import Span
 
 SEQUENCES = (
@@ -41,6 +41,13 @@ def face(x: float, y: float = 100.0, size: float = 60.0, score: float = 0.99) ->
         scores=np.array([score], np.float32),
         landmarks=(points * size + (x, y)).astype(np.float32)[None],
     )
+
+
+def link(faces, *, cuts=(), appearance=None, stride=1, **changes) -> list[FaceTrack]:
+    """Tracks by the default settings and these changes."""
+    rule = TracksSettings(**changes)
+    found = link_all(faces, rule, stride=stride, cuts=cuts, appearance=appearance)
+    return list(found.tracks)
 
 
 def both(a: FaceBoxes, b: FaceBoxes) -> FaceBoxes:
@@ -94,10 +101,10 @@ class TestSort:
     def test_matches_name_the_detection(self) -> None:
         left, right = [0, 0, 10, 10, 0.9], [50, 0, 60, 10, 0.8]
         frames = [np.array([left, right]), np.array([right, left]), np.array([left])]
-        rows, matches = sort_with_matches(frames)
-        for boxes, own, frame in zip(rows, matches, frames, strict=True):
-            assert len(boxes) == len(own) == len(frame)
-            np.testing.assert_allclose(boxes[:, :4], frame[own, :4], atol=0.5)
+        for seen, frame in zip(associate(frames, 1, 3, 0.3), frames, strict=True):
+            assert len(seen) == len(frame)
+            for one in seen:
+                np.testing.assert_allclose(one.track.box(), frame[one.detection, :4], atol=0.5)
 
     @pytest.mark.parametrize(
         "bad", [np.zeros((2, 4)), np.array([[0, 0, 0, 5, 1.0]]), np.array([[0, 0, np.nan, 5, 1]])]
@@ -180,7 +187,7 @@ class TestLink:
         faces |= {k: face(200) for k in range(90, 150)}
         # Distance half a face: exp(-0.5) * exp(-31 / 300) = 0.547 each, shared by two: 0.27.
         assert len(link(faces)) == 3
-        tracks = link(faces, min_confidence=0.2)
+        tracks = link(faces, min_join_confidence=0.2)
         assert len(tracks) == 2
         joined = next(t for t in tracks if len(t.fragments) == 2)
         assert joined.confidence == pytest.approx(np.exp(-0.5 - 31 / 300) / 2, abs=1e-6)
@@ -191,10 +198,8 @@ class TestLink:
         # Tick 30 is second 1.0 and shows the first frame after the cut.
         assert [(t.ticks[0], t.ticks[-1]) for t in tracks] == [(0, 29), (30, 89)]
         colour = {k: np.array([[[0.25, 0.75]]]) for k in range(90)}
-        assert len(link(faces, cuts=[1.0], appearance=colour)) == 2
-        assert len(link(faces, cuts=[1.0], appearance=colour, across_cuts=True)) == 1
-        with pytest.raises(ValueError, match="appearance"):
-            link(faces, cuts=[1.0], across_cuts=True)
+        assert len(link(faces, cuts=[1.0], appearance=colour, across_cuts=False)) == 2
+        assert len(link(faces, cuts=[1.0], appearance=colour)) == 1
 
     def test_who_looks_different_is_not_joined(self) -> None:
         faces = {k: face(200) for k in range(90)}
@@ -227,8 +232,9 @@ class TestLink:
     def test_flickers_are_thrown_away_and_counted(self) -> None:
         faces = {k: face(200) for k in range(90)}
         faces |= {k: both(face(200), face(500)) for k in [10, 11, 30, 31, 32, 33]}
-        tracks, counts = link_with_counts(faces)
-        assert len(tracks) == 1
+        found = link_all(faces)
+        counts = found.counts
+        assert len(found.tracks) == 1
         # Two ticks are no fragment; four are one, but too short for a track.
         assert (counts.fragments, counts.unconfirmed, counts.short) == (2, 1, 1)
 

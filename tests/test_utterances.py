@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from emodiss import utterances
 from emodiss.media import Audio
+from emodiss.people import Person
+from emodiss.settings import Settings
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import SCHEMA, TableError, conform, measure_speech, validate
 from tests import fakes, make
 
-RULE = SimpleNamespace(min_duration_s=1.0, max_overlap=0.5, silence_dbfs=-60.0)
+RULE = Settings().speech_affect
 
 
 def sound(*parts: np.ndarray) -> Audio:
@@ -94,7 +94,7 @@ def test_conform_gives_every_column_its_type_and_leaves_gaps_as_gaps(table):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("speech_valence", 1.5, r"speech_valence = .*1\.5.*expected -1\.0 to 1\.0"),
+        ("speech_valence", 1.5, r"speech_valence = .*1\.5.*expected a number from -1 to 1"),
         ("face_status", "gone", "face_status = 'gone'"),
         ("end", 0.0, "not after its start"),
         ("face_coverage", -0.1, "face_coverage"),
@@ -140,9 +140,9 @@ def test_the_schema_covers_the_design():
 def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
     from emodiss.utterances.measures import _face_reason
 
-    media, tracks = SimpleNamespace(has_video=True), SimpleNamespace(tracks=())
-    person = SimpleNamespace(track_ids=(1,), binding_source="measured")
-    rule = SimpleNamespace(min_frames=5)
+    media, tracks = make.media(), make.tracks()
+    person = Person("Ada", (1,), 0.99, "measured")
+    rule = Settings().face_affect
     for seen, reason in {
         (9, 9, 9): "ok",
         (9, 9, 0): "too_few_frames",  # every tick lies between two strides
@@ -150,4 +150,4 @@ def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
         (0, 0, 0): "off_screen",
     }.items():
         within = np.zeros(9, np.int64)
-        assert _face_reason(media, person, tracks, within, seen, rule) == reason  # type: ignore
+        assert _face_reason(media, person, tracks, within, seen, rule) == reason

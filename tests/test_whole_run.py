@@ -73,7 +73,7 @@ def test_the_null_rate_stands_beside_the_flag_rate(run):
 
 
 def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):
-    text = whole_run.audformat_index(run, tmp_path / "out")
+    text = whole_run.audformat_index(run, tmp_path / "out" / "index.csv")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert list(rows[0])[:3] == ["file", "start", "end"]
     assert (tmp_path / "out" / rows[0]["file"]).resolve() == (study / "a.mp4").resolve()
@@ -83,7 +83,11 @@ def test_an_audformat_index_names_files_and_spans(run, study, tmp_path):
     assert "text" not in rows[0] and "Ada" not in text
     spoken = run.utterances["speaker"].tolist()
     assert [row["speaker"] for row in rows] == ["1" if s == spoken[0] else "2" for s in spoken]
-    told = list(csv.DictReader(io.StringIO(whole_run.audformat_index(run, tmp_path, words=True))))
+    told = list(
+        csv.DictReader(
+            io.StringIO(whole_run.audformat_index(run, tmp_path / "index.csv", words=True))
+        )
+    )
     assert [row["speaker"] for row in told] == spoken and told[0]["text"]
 
 
@@ -92,7 +96,7 @@ def test_an_index_on_another_drive_names_whole_paths(run, study, tmp_path, monke
         raise ValueError("path is on mount 'D:', start on mount 'C:'")  # as on Windows
 
     monkeypatch.setattr(whole_run.os.path, "relpath", other_drive)
-    text = whole_run.audformat_index(run, tmp_path / "out")
+    text = whole_run.audformat_index(run, tmp_path / "out" / "index.csv")
     assert next(csv.DictReader(io.StringIO(text)))["file"] == (study / "a.mp4").resolve().as_posix()
 
 

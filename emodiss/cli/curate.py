@@ -37,7 +37,7 @@ def curate(
     """
     import json
 
-    from emodiss import corpus, manifest as manifests
+    from emodiss import corpus, manifest as manifests, settings
     from emodiss.runs.run import load
 
     # Only ids are taken from it: no file that it names is opened.
@@ -51,17 +51,15 @@ def curate(
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
-        limits=corpus.Limits().changed([f"language={language}", *(limit or [])]),
+        limits=settings.curation_limits([f"language={language}", *(limit or [])]),
         overrules=overrules,
         pictures=pictures,
     )
     steps = corpus.waterfall(table)
-    # JSON knows neither NaN nor infinity; what is missing is null.
-    endless = table.isin([float("inf"), float("-inf")])
-    plain = table.astype(object).where(table.notna() & ~endless, None)
+    videos = output.records(table)
     if as_json:
         found = {
-            "videos": plain.to_dict("records"),
+            "videos": videos,
             "waterfall": steps.to_dict("records"),
             "overlap": corpus.overlap(table).to_dict("index"),
         }
@@ -77,6 +75,6 @@ def curate(
         "n_talkers",
         "duration_s",
     ]
-    output.show(plain.to_dict("records"), as_csv=as_csv, columns=columns)
+    output.show(videos, as_csv=as_csv, columns=columns)
     if not as_csv:
         output.show(steps.to_dict("records"))

@@ -14,8 +14,8 @@ from emodiss.cli.run_commands import AsCsv, AsJson
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emodiss.dissonance import Overview, Rule
-    from emodiss.settings import Settings
+    from emodiss.dissonance import Overview
+    from emodiss.settings import DissonanceSettings, Settings
 
 
 def dissonance(
@@ -88,8 +88,8 @@ def dissonance(
     found = overview(table, rule, null=_null(null), n_pairings=pairings, seed=seed)
     summary = _summary(flagged, rule, found)
     if as_json:
-        rows = swept.astype(object).where(swept.notna(), None).to_dict("records")
-        typer.echo(json.dumps({**summary, "sweep": rows}, indent=2, ensure_ascii=False))
+        summary["sweep"] = output.records(swept)
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     if as_csv:
         typer.echo(swept.to_csv(index=False), nl=False)
@@ -102,18 +102,14 @@ def dissonance(
             output.say(str(path))
 
 
-def _rule(settings: Settings, **changes: Any) -> Rule:
+def _rule(settings: Settings, **changes: Any) -> DissonanceSettings:
     """Put the run's own rule and what the command line changes together."""
-    from dataclasses import replace
-
-    from emodiss.dissonance import Rule
-
     given = {name: value for name, value in changes.items() if value is not None}
     if "threshold" in given and "quantile" not in given:
         given["quantile"] = None
     if "compare" in given and "scale" not in given and given["compare"] == "text_vs_nonverbal":
         given["scale"] = "house"
-    return replace(Rule.of(settings.dissonance), **given)
+    return settings.dissonance.changed(**given)
 
 
 def _of_role(table: pd.DataFrame, role: str | None) -> pd.DataFrame:
@@ -136,38 +132,36 @@ def _null(name: str) -> Any:
     return name
 
 
-def _summary(flagged: pd.DataFrame, rule: Rule, found: Overview) -> dict[str, Any]:
+def _summary(flagged: pd.DataFrame, rule: DissonanceSettings, found: Overview) -> dict[str, Any]:
     from dataclasses import asdict
 
     def counts(name: str) -> dict[str, int]:
         return {str(value): int(n) for value, n in flagged[name].value_counts().items()}
 
     def plain(record: Any) -> Any:
-        return record and {name: _finite(value) for name, value in asdict(record).items()}
+        return record and {name: output.plain(value) for name, value in asdict(record).items()}
 
     return {
-        "rule": asdict(rule),
-        "threshold": _finite(found.threshold),
+        "rule": rule.model_dump(),
+        "threshold": output.plain(found.threshold),
         "utterances": found.n,
         "determined": found.n_determined,
         "dissonant": found.n_flagged,
-        "rate": _finite(found.rate),
+        "rate": output.plain(found.rate),
         "undetermined": counts("dissonance_reason"),
         "by_axis": counts("dissonance_axis"),
         "probability_basis": counts("dissonance_probability_basis"),
-        "expected_dissonant": _finite(float(flagged["dissonance_probability"].sum(min_count=1))),
+        "expected_dissonant": output.plain(
+            float(flagged["dissonance_probability"].sum(min_count=1))
+        ),
         "chance": plain(found.chance),
         "centred": {
             "determined": found.n_centred,
             "dissonant": found.n_flagged_centred,
-            "rate": _finite(found.rate_centred),
+            "rate": output.plain(found.rate_centred),
             "chance": plain(found.chance_centred),
         },
     }
-
-
-def _finite(value: Any) -> Any:
-    return value if value == value else None
 
 
 _BASIS_WORDS = {
@@ -207,18 +201,18 @@ def _compare_groups(
     flagged: pd.DataFrame, by: str, seed: int, figure: Path | None, *, as_json: bool, as_csv: bool
 ) -> None:
     """Show rates and mean differences of groups."""
-    from emodiss.statistics import dissonance_by
+    from emodiss.statistics import Bootstrap, dissonance_by
 
     names = [name.strip() for name in by.split(",") if name.strip()]
-    found = dissonance_by(flagged, names, seed=seed)
+    found = dissonance_by(flagged, names, bootstrap=Bootstrap(seed=seed))
     if figure is not None:
         import matplotlib as mpl
 
         mpl.use("Agg")
-        from emodiss.plots import figures
         from emodiss.plots.dissonance_by import plot_dissonance_by
+        from emodiss.plots.registry import save
 
-        figures.save(plot_dissonance_by(found), figure)
+        save(plot_dissonance_by(found), figure)
     if as_json:
         parts = {"groups": found.groups, "effects": found.effects}
         told: dict[str, Any] = {name: output.records(part) for name, part in parts.items()}
@@ -255,7 +249,7 @@ def _draw(swept: pd.DataFrame, used: float, path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from emodiss.plots import figures
+    from emodiss.plots.registry import save
     from emodiss.plots.sweep import plot_sweep
 
-    figures.save(plot_sweep(swept, threshold=used).figure, path)  # pyright: ignore[reportArgumentType]
+    save(plot_sweep(swept, threshold=used).figure, path)  # pyright: ignore[reportArgumentType]

@@ -11,7 +11,7 @@ from emodiss.cli import output
 from emodiss.cli.run_commands import AsCsv, AsJson
 
 if TYPE_CHECKING:
-    from emodiss.corpus.public import Collection
+    from emodiss.manifest.public import Collection
 
 
 def from_annomi(
@@ -22,7 +22,7 @@ def from_annomi(
     ] = True,
 ) -> None:
     """Turn AnnoMI's table into a manifest and one transcript per session."""
-    from emodiss.corpus import public
+    from emodiss.manifest import public
 
     _write_collection(public.read_annomi(table), out, "annomi", transcripts=transcripts)
 
@@ -50,8 +50,8 @@ def from_hope(
 
     The transcripts have no times, so they cannot be the manifest's transcripts.
     """
-    from emodiss.corpus import public
     from emodiss.errors import SettingsError
+    from emodiss.manifest import public
     from emodiss.runs.store import write_atomically
 
     if match is not None and not talk:

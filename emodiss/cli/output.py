@@ -60,26 +60,20 @@ def show(
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
 
 
+def plain(value: Any) -> Any:
+    """Give a value as JSON knows it: what is missing or infinite becomes null."""
+    import pandas as pd
+
+    value = value.item() if hasattr(value, "item") else value
+    if value is None or value is pd.NA or value != value:
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain values for JSON: NaN and infinity, which JSON does not know, become null.
-
-    Parameters
-    ----------
-    frame
-        Any table.
-
-    Returns
-    -------
-    list of dict
-        One per row.
-    """
-
-    def plain(value: Any) -> Any:
-        value = value.item() if hasattr(value, "item") else value
-        if value is None or value != value or (isinstance(value, float) and math.isinf(value)):
-            return None
-        return value if isinstance(value, bool | int | float | str) else str(value)
-
+    """Give the rows of a table as JSON knows them."""
     return [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 

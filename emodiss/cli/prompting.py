@@ -110,8 +110,8 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
         If `--set` names another group, or a value is out of range.
     """
     from emodiss.errors import SettingsError, nearest
-    from emodiss.prompts.records import LITERALLY
-    from emodiss.settings import NAMES, resolve
+    from emodiss.prompts import with_templates
+    from emodiss.settings import LITERALLY, NAMES, resolve
 
     known = [name for name in NAMES if name.startswith("prompts.")]
     for text in choice.assign or ():
@@ -121,7 +121,7 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
                 f"'--set {name}' does not apply here.", next_step=nearest(name, known)
             )
     wording = ["prompts.literal=true"] if choice.literal else []
-    chosen = resolve({}, [*wording, *(choice.assign or ())]).prompts
+    chosen = resolve({}, with_templates([*wording, *(choice.assign or ())])).prompts
     named = chosen.model_fields_set
     if "literal" in named:  # switched off, it takes its parts with it
         named = {*named, *LITERALLY}
@@ -131,9 +131,10 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
     if choice.every:
         changes["every"] = True
     if choice.templates is not None:
-        read = resolve({}, {"prompts.templates": choice.templates})
-        changes["templates"] = read.prompts.templates
-    return run.settings.prompts.model_copy(update=changes)
+        changes["templates"] = with_templates({"prompts.templates": choice.templates})[
+            "prompts.templates"
+        ]
+    return run.settings.prompts.changed(**changes)
 
 
 def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:

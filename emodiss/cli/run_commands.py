@@ -374,16 +374,13 @@ def _show_utterances(run: Any) -> None:
         "dissonant": "dissonant",
         "dissonance_reason": "reason",
     }
-    shown = table[list(columns)].rename(columns=columns).astype(object)
-    shown = shown.where(shown.notna(), None)
-    output.show(shown.to_dict("records"))
+    output.show(output.records(table[list(columns)].rename(columns=columns)))
 
 
 def _report(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
-    from emodiss.dissonance import Rule
     from emodiss.runs.summary import determined
     from emodiss.vocabulary import meaning
 
@@ -406,7 +403,7 @@ def _report(run: Any, *, as_json: bool) -> None:
     n_flagged = int(table["dissonant"].fillna(False).sum())
     n_unknown = int(table["dissonant"].isna().sum())
     failed = {f.video for f in failures}
-    rule = Rule.of(run.settings.dissonance)
+    rule = run.settings.dissonance
     known = determined(run)
     n_videos = len(set(run.videos) | failed)
     summary = {

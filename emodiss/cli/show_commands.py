@@ -61,16 +61,15 @@ def plot(
     ] = None,
 ) -> None:
     """Draw one of the paper's figures, the timeline of a session, or its tracks on frames."""
-    from emodiss.plots import figures
+    from emodiss.plots import registry
     from emodiss.runs.run import load
 
     loaded = load(run)
-    drawn = figures.draw(loaded, figure, video=video, blur=blur)
-    name = figures.full_name(figure)
-    if name in figures.SESSION_FIGURES:
-        name = f"{name}_{video or loaded.videos[0]}"
+    row = registry.find(figure)
+    drawn = registry.draw(loaded, row.name, video=video, blur=blur)
+    name = f"{row.name}_{video or loaded.videos[0]}" if row.named_after_video else row.name
     path = out or loaded.figures / f"{name}.png"
-    figures.save(drawn, path)
+    registry.save(drawn, path)
     typer.echo(str(path))
 
 

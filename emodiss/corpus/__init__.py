@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emodiss.corpus.curation import Limits, curate, overlap, read_overrules, waterfall
+from emodiss.corpus.curation import curate, overlap, read_overrules, waterfall
 from emodiss.corpus.duplicates import find_duplicates
 from emodiss.corpus.fingerprints import DuplicatePair
 from emodiss.corpus.licences import count_licences, licences
@@ -13,7 +13,6 @@ from emodiss.corpus.turns import turn_counts
 __all__ = [
     "AudioQuality",
     "DuplicatePair",
-    "Limits",
     "count_licences",
     "curate",
     "find_duplicates",

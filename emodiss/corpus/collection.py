@@ -59,24 +59,7 @@ def collect(
     details: bool = True,
     look: Look | None = None,
 ) -> Candidates:
-    """Search for videos.
-
-    Parameters
-    ----------
-    queries
-        Search words, such as those of the paper: `CBT session roleplay`.
-    limit
-        Most videos per query.
-    details
-        Look at each video's page too: licence, date, language and captions stand only there.
-    look
-        How to look; yt-dlp by default.
-
-    Returns
-    -------
-    Candidates
-        A query that fails costs only itself.
-    """
+    """Search for videos; a query that fails costs only itself."""
     from emodiss.media import fetch
 
     look = look or _yt_dlp

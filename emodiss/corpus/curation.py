@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from emodiss.corpus import languages, pictures as motions
 from emodiss.corpus.duplicates import compare
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint
 from emodiss.corpus.quality import AudioQuality, measure
-from emodiss.errors import ManifestError, RunError, SettingsError, nearest
+from emodiss.errors import ManifestError, RunError
+from emodiss.settings import Curation
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -40,82 +41,11 @@ REASONS: dict[str, str] = {
 """Reasons to leave a video out, in the order of the waterfall, and what each means."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """From what on a video is left out.
-
-    Parameters
-    ----------
-    min_duration_s, min_speech_s
-        Seconds of video and of speech. A prompt of six utterances takes about half a minute.
-    min_snr_db
-        Below 10 dB word error rates of recognisers rise steeply.
-    max_clipped
-        Share of speech samples.
-    min_bandwidth_hz
-        A telephone reaches 3,400 Hz.
-    max_dropouts
-        Share of the speech.
-    min_talk_share
-        Who speaks less than this share of the talk is a voice off and does not count.
-    max_crowded
-        Share of the looked-at frames with three or more faces.
-    language
-        Code of the wanted language, ISO 639 with two letters where there are two. Text alone tells
-        only English; see `emodiss.corpus.languages`.
-    min_function_words
-        Share of frequent English words from which a transcript is English.
-    """
-
-    min_duration_s: float = 30.0
-    min_speech_s: float = 10.0
-    min_snr_db: float = 10.0
-    max_clipped: float = 0.005
-    min_bandwidth_hz: float = 3000.0
-    max_dropouts: float = 0.05
-    min_talk_share: float = 0.05
-    max_crowded: float = 0.2
-    language: str = "en"
-    min_function_words: float = 0.15
-
-    def changed(self, assignments: Sequence[str]) -> Limits:
-        """Return limits with `name=value` applied.
-
-        Raises
-        ------
-        SettingsError
-            If a name does not exist or a value is no number.
-        """
-        found = self
-        for text in assignments:
-            name, _, value = text.partition("=")
-            names = [f.name for f in fields(Limits)]
-            if name not in names:
-                raise SettingsError(f"There is no limit '{name}'.", next_step=nearest(name, names))
-            if name == "language":
-                code = languages.code_of(value)
-                if not code:
-                    raise SettingsError(
-                        f"The limit language needs a code, got '{value}'.",
-                        next_step="Give it as ISO 639 does: en, de, zh.",
-                    )
-                found = replace(found, language=code)
-                continue
-            try:
-                number = float(value)
-            except ValueError:
-                number = float("nan")
-            if number != number:  # nothing is past a limit of NaN, and nobody would be told
-                raise SettingsError(f"The limit {name} needs a number, got '{value}'.")
-            found = replace(found, **{name: number})
-        return found
-
-
 def curate(
     run: Run,
     *,
     ids: Sequence[str] | None = None,
-    limits: Limits | None = None,
+    limits: Curation | None = None,
     overrules: Mapping[str, tuple[str, str]] | None = None,
     pictures: bool = False,
 ) -> pd.DataFrame:
@@ -150,7 +80,7 @@ def curate(
         function_words. NaN where nothing could be measured; what
         could not be measured is no reason, except `unreadable` and `no_speech`.
     """
-    limits = limits or Limits()
+    limits = limits or Curation()
     chosen = list(ids) if ids is not None else run.videos
     known = {row["id"]: row for row in run.manifest}
     failed = {failure.video for failure in run.failures}
@@ -246,7 +176,7 @@ def _crowded(sightings: Any) -> float:
     return float((np.bincount(sure, minlength=len(faces.ticks)) >= 3).mean())
 
 
-def _reasons(row: dict[str, Any], limits: Limits) -> list[str]:
+def _reasons(row: dict[str, Any], limits: Curation) -> list[str]:
     talkers = sum(share >= limits.min_talk_share for share in row.pop("talk_shares"))
     row["n_talkers"] = talkers
     # NaN compares false: what is not measured is no reason.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from emodiss.corpus import pictures as motions
 from emodiss.corpus.fingerprints import DuplicatePair, Fingerprint, fingerprint, match
@@ -37,7 +36,7 @@ def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> li
     from emodiss.media import decode_audio, probe
     from emodiss.settings import Settings
 
-    settings: Any = Settings().media
+    settings = Settings().media
     sounds: dict[str, Fingerprint] = {}
     moving: dict[str, motions.Motion] = {}
     for path in dict.fromkeys(paths):

@@ -97,15 +97,7 @@ class DuplicatePair:
 
 
 def fingerprint(audio: Audio, *, sha256: str = "") -> Fingerprint:
-    """Compute the fingerprint of a recording.
-
-    Parameters
-    ----------
-    audio
-        Mono, 16 kHz.
-    sha256
-        Of the file, if known.
-    """
+    """Compute the fingerprint of a recording's sound, with the hash of its file."""
     from scipy.signal import decimate
 
     empty = Fingerprint(np.zeros(0, np.uint32), np.zeros(0, bool), sha256)

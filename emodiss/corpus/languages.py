@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emodiss.manifest import language_code as code_of
+from emodiss.vocabulary import language_code as code_of
 
 Source = Literal["manifest", "recogniser", "page", "captions", "words", "undetermined"]
 """Who says it, most trusted first: a person or a search in the manifest; a recogniser that was left
@@ -57,20 +57,7 @@ def spoken(
     min_english: float,
     wanted: str,
 ) -> Language:
-    """Decide which language is spoken.
-
-    Parameters
-    ----------
-    stated
-        Tags by who states them, most trusted first; what is no tag counts as nothing said.
-    english
-        From `english_share`.
-    min_english
-        From which share on a text is English.
-    wanted
-        Code of the language that is looked for. A text that is not English says nothing about
-        another language.
-    """
+    """Decide which language is spoken: by the most trusted statement, else by English words."""
     for by, tag in stated.items():
         if code := code_of(tag):
             return Language(code, by)
@@ -91,14 +78,7 @@ def english_share(texts: Iterable[str]) -> float:
 
 
 def original_captions(media: Path) -> str | None:
-    """Return the language of fetched captions that are marked as the original sound's, or None.
-
-    Parameters
-    ----------
-    media
-        A fetched file; captions lie beside it as `<name>.<language>.<suffix>`. YouTube offers every
-        caption in translation too, so only those called `<language>-orig` tell what is spoken.
-    """
+    """Return the language of fetched captions that are marked as the original sound's, or None."""
     for path in sorted(media.parent.glob(f"{media.stem}.*-orig.*")):
         return path.name.removeprefix(f"{media.stem}.").partition("-orig")[0]
     return None

@@ -20,13 +20,7 @@ _CREATIVE_COMMONS = re.compile(r"creative\s*commons|\bcc[-\s]?(?:0|by|zero)\b", 
 
 
 def is_creative_commons(terms: str) -> bool:
-    """Whether terms name a Creative Commons licence, in words, by its short name or address.
-
-    Parameters
-    ----------
-    terms
-        As a page or a manifest states them.
-    """
+    """Whether terms name a Creative Commons licence, in words, by its short name or address."""
     return _CREATIVE_COMMONS.search(terms) is not None
 
 
@@ -81,13 +75,7 @@ def licences(run: Run) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Say how many videos are under Creative Commons, beside the paper's count.
-
-    Parameters
-    ----------
-    table
-        From `licences` or `count_licences`.
-    """
+    """Say how many videos are under Creative Commons, beside the paper's count."""
     n_free = int(table.loc[table["creative_commons"], "videos"].sum())
     ours, theirs = f"{n_free} of {int(table['videos'].sum())}", PAPER_CREATIVE_COMMONS
     return (

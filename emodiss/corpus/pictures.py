@@ -66,25 +66,7 @@ class Motion:
 
 
 def motion(source: Path, media: Media) -> Motion:
-    """Compute the fingerprint of a recording's picture; this decodes all of it.
-
-    Parameters
-    ----------
-    source
-        The media file.
-    media
-        What `emodiss.media.probe` found; its stretch is looked at.
-
-    Returns
-    -------
-    Motion
-        Of no steps without a moving picture.
-
-    Raises
-    ------
-    MediaError
-        If the decoder gives up.
-    """
+    """Compute the fingerprint of a recording's picture; this decodes all of it."""
     pictures = _small_pictures(source, media)
     if len(pictures) < 4:
         return Motion(np.zeros((0, _WAVES**2 - 1), np.float32), np.zeros(0, bool))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.dissonance.rules import Rule, Sides, scores_of, sides, threshold_of
+from emodiss.dissonance.rules import EQUATION_1, Sides, scores_of, sides, threshold_of
 from emodiss.errors import SettingsError, nearest
+from emodiss.settings import DissonanceSettings
 
 Null = Literal["shift", "permutation"]
 """What voice and face are re-paired by: `shift` keeps the order in time of each, `permutation`
@@ -100,7 +101,7 @@ def chance(
     table: pd.DataFrame,
     *,
     threshold: float | None = None,
-    rule: Rule | None = None,
+    rule: DissonanceSettings = EQUATION_1,
     null: Null = "shift",
     n_pairings: int = 1000,
     seed: int = 0,
@@ -144,9 +145,8 @@ def chance(
     SettingsError
         If there is no such null.
     """
-    rule = rule or Rule()
     if threshold is not None:
-        rule = replace(rule, threshold=threshold, quantile=None)
+        rule = rule.changed(threshold=threshold, quantile=None)
     compared = sides(table, rule)
     at = np.array([threshold_of(scores_of(compared), rule)])
     found, note = _against_null(table, compared, at, null, n_pairings, seed)
@@ -161,7 +161,7 @@ def sweep_against_chance(
     table: pd.DataFrame,
     thresholds: ArrayLike | None = None,
     *,
-    rule: Rule | None = None,
+    rule: DissonanceSettings = EQUATION_1,
     null: Null = "shift",
     n_pairings: int = 1000,
     seed: int = 0,
@@ -182,7 +182,6 @@ def sweep_against_chance(
         another one to be paired with), null_rate (mean of all pairs of different utterances),
         null_low and null_high (2.5 and 97.5 % points of the re-paired rates) and p_value.
     """
-    rule = rule or Rule()
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
     compared = sides(table, rule)
     observed = sweep(scores_of(compared), at)

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.settings import DissonanceSettings
+
 Axis = Literal["valence", "arousal", "both"]
+
+THRESHOLD: float = DissonanceSettings().threshold
+"""T of the paper."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +49,7 @@ def flag(
     speech_a: ArrayLike,
     face_v: ArrayLike,
     face_a: ArrayLike,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Flags:
     """Apply Equation 1 to arrays of utterances.
 
@@ -55,7 +60,7 @@ def flag(
     face_v, face_a
         (n,) valence and arousal of the face.
     threshold
-        T; strictly greater counts. 0.5 is the paper's, chosen by eye on its Figure 10.
+        T; strictly greater counts. The default is the paper's, chosen by eye on its Figure 10.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def exceedance_probability(
     delta: ArrayLike,
     standard_error: ArrayLike,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     correlation: float = 0.0,
 ) -> NDArray[np.float64]:
     """Probability that the true difference is past the threshold on any axis, on a flat prior.

@@ -7,13 +7,14 @@ voices and faces, and the rate after each channel was centred within speaker and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance
-from emodiss.dissonance.rules import Rule, reflag
+from emodiss.dissonance.rules import EQUATION_1, reflag
+from emodiss.settings import DissonanceSettings
 
 _LEVEL = 0.05
 
@@ -107,7 +108,7 @@ class Overview:
 
 def overview(
     table: pd.DataFrame,
-    rule: Rule | None = None,
+    rule: DissonanceSettings = EQUATION_1,
     *,
     null: Null = "shift",
     n_pairings: int = 1000,
@@ -124,15 +125,14 @@ def overview(
     null, n_pairings, seed
         As in `chance`.
     """
-    rule = rule or Rule()
-    flagged = reflag(table, replace(rule, **_NO_ERRORS))
+    flagged = reflag(table, rule.changed(**_NO_ERRORS))
     used = flagged["dissonance_threshold"]
     by_chance = chance(table, rule=rule, null=null, n_pairings=n_pairings, seed=seed)
     n_centred = n_flagged_centred = 0
     chance_centred = None
     if rule.baseline == "none" and rule.quantile is None:
-        centred_rule = replace(rule, baseline="shift")
-        centred = reflag(table, replace(centred_rule, **_NO_ERRORS))["dissonant"]
+        centred_rule = rule.changed(baseline="shift")
+        centred = reflag(table, centred_rule.changed(**_NO_ERRORS))["dissonant"]
         n_centred, n_flagged_centred = int(centred.notna().sum()), int(centred.fillna(False).sum())
         chance_centred = chance(
             table, rule=centred_rule, null=null, n_pairings=n_pairings, seed=seed

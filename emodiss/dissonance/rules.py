@@ -6,8 +6,7 @@ The default rule is paper A's Equation 1. The others answer questions the paper 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,138 +14,16 @@ from numpy.typing import NDArray
 
 from emodiss.dissonance import probability
 from emodiss.dissonance.equation import exceedance_probability
-from emodiss.errors import SettingsError, nearest
+from emodiss.settings import DissonanceSettings
 
-Comparison = Literal["voice_vs_face", "text_vs_nonverbal"]
-ComparedScale = Literal["house", "raw"]
-Baseline = Literal["none", "shift", "z"]
+EQUATION_1 = DissonanceSettings()
+"""Paper A's rule."""
 
 # With fewer utterances a speaker's own mean is mostly the utterance that is held against it.
 _MIN_BASELINE = 3
 
 # Raw values are kept as float32.
 _ROUNDING = 1e-5
-
-# Values in [-1, 1] differ by at most 2; standard scores go further.
-_MAX_THRESHOLD = {"none": 2.0, "shift": 2.0, "z": 10.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What counts as dissonant.
-
-    Parameters
-    ----------
-    compare
-        `voice_vs_face`: Equation 1, valence and arousal. `text_vs_nonverbal`: VADER sentiment of
-        the words against the mean valence of voice and face, on valence alone (paper A's
-        introduction, decision A3).
-    scale
-        `house`, or `raw` for the models' own scales, as the paper probably did (decision A1).
-    baseline
-        `none`; `shift` takes from each side what it is on average for this speaker in this
-        session; `z` divides by its standard deviation too, and the threshold then counts those.
-        Both remove what a model always says about a voice or a face.
-    threshold
-        T; strictly greater counts. 0.5 is the paper's, chosen by eye on its Figure 10.
-    quantile
-        In [0, 1): T is this quantile of the scores at hand and `threshold` does not count; 0.9
-        flags the top tenth. None for a fixed threshold.
-    min_coverage
-        Least share of an utterance with the speaker's face in view.
-    error_speech_valence, error_speech_arousal, error_face_valence, error_face_arousal
-        Root mean square errors of both models, house scale; None where not known, and then no
-        flag has a probability. Settings of a run take them from the models' cards
-        (`emodiss.affect.model_error`).
-    error_correlation
-        Of the errors on valence and on arousal.
-    expected_spread
-        Standard deviation of true differences on each axis that is expected before any is
-        measured; counts like eight utterances.
-
-    Raises
-    ------
-    SettingsError
-        If a value does not exist, is out of range, or two do not go together.
-    """
-
-    compare: Comparison = "voice_vs_face"
-    scale: ComparedScale = "house"
-    baseline: Baseline = "none"
-    threshold: float = 0.5
-    quantile: float | None = None
-    min_coverage: float = 0.0
-    error_speech_valence: float | None = None
-    error_speech_arousal: float | None = None
-    error_face_valence: float | None = None
-    error_face_arousal: float | None = None
-    error_correlation: float = 0.0
-    expected_spread: float = 0.4
-
-    def __post_init__(self) -> None:
-        for name, kind in (
-            ("compare", Comparison),
-            ("scale", ComparedScale),
-            ("baseline", Baseline),
-        ):
-            value = getattr(self, name)
-            if value not in get_args(kind):
-                raise SettingsError(
-                    f"Dissonance has no {name} '{value}'.", next_step=nearest(value, get_args(kind))
-                )
-        top = _MAX_THRESHOLD[self.baseline]
-        if not 0 < self.threshold <= top:
-            raise SettingsError(
-                f"The threshold must lie from 0 to {top:g}, without 0, got {self.threshold:g}."
-            )
-        if self.quantile is not None and not 0 <= self.quantile < 1:
-            raise SettingsError(f"The quantile must lie in [0, 1), got {self.quantile:g}.")
-        if not 0 <= self.min_coverage <= 1:
-            raise SettingsError(
-                f"The least coverage must lie in [0, 1], got {self.min_coverage:g}."
-            )
-        for channel in ("speech", "face"):
-            for error in self.errors_of(channel):
-                if error <= 0:
-                    raise SettingsError(
-                        f"An error of the {channel} model must be above 0, got {error:g}.",
-                        next_step="Leave it out where it is not known.",
-                    )
-        if not -1 < self.error_correlation < 1:
-            raise SettingsError(
-                f"The errors' correlation must lie in (-1, 1), got {self.error_correlation:g}."
-            )
-        if not self.expected_spread > 0:
-            raise SettingsError(
-                f"The expected spread must be above 0, got {self.expected_spread:g}."
-            )
-        if self.compare == "text_vs_nonverbal" and self.scale == "raw":
-            raise SettingsError(
-                "Sentiment lies in [-1, 1] and cannot be compared with models' raw scales.",
-                next_step="Leave dissonance.scale at house.",
-            )
-
-    @classmethod
-    def of(cls, settings: Any) -> Rule:
-        """Take the rule out of the settings group `dissonance`."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
-
-    @property
-    def threshold_words(self) -> str:
-        """The threshold in words: `0.5`, or which quantile it is of each session's scores."""
-        if self.quantile is None:
-            return f"{self.threshold:g}"
-        return f"{self.quantile:g} quantile of each session"
-
-    def errors_of(self, channel: str) -> NDArray[np.float64]:
-        """Errors of the model of `speech` or `face` on valence and arousal; NaN where not known."""
-        stated = [getattr(self, f"error_{channel}_{axis}") for axis in ("valence", "arousal")]
-        return np.array([np.nan if error is None else error for error in stated], np.float64)
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes on which the sides are compared."""
-        return ("valence", "arousal") if self.compare == "voice_vs_face" else ("valence",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +61,7 @@ class Sides:
         return np.asarray(np.isfinite(values).all(axis=1), np.bool_)
 
 
-def sides(table: pd.DataFrame, rule: Rule) -> Sides:
+def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
     """Lay out what a rule compares.
 
     Parameters
@@ -234,15 +111,15 @@ def sides(table: pd.DataFrame, rule: Rule) -> Sides:
     return Sides(first, second, np.hypot(of_voice, of_face), of_frames, tuple(reasons), whose)
 
 
-def _errors(table: pd.DataFrame, rule: Rule) -> list[NDArray[np.float64]]:
+def _errors(table: pd.DataFrame, rule: DissonanceSettings) -> list[NDArray[np.float64]]:
     """Errors (n, k) of the voice's model, of the face's model and of few frames, as compared."""
     shape = (len(table), len(rule.axes))
     if rule.compare == "text_vs_nonverbal":
         return [np.full(shape, np.nan) for _ in range(3)]  # nobody states one of the sentiment
     frames = [_numbers(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
     found = [
-        np.broadcast_to(rule.errors_of("speech"), shape).copy(),
-        np.broadcast_to(rule.errors_of("face"), shape).copy(),
+        np.broadcast_to(errors_of(rule, "speech"), shape).copy(),
+        np.broadcast_to(errors_of(rule, "face"), shape).copy(),
         np.column_stack(frames),
     ]
     if rule.scale == "raw":  # errors are stated and measured on the house scale
@@ -251,6 +128,12 @@ def _errors(table: pd.DataFrame, rule: Rule) -> list[NDArray[np.float64]]:
             for error, channel in zip(found, ("speech", "face", "face"), strict=True):
                 error[:, k] *= width[channel]
     return found
+
+
+def errors_of(rule: DissonanceSettings, channel: str) -> NDArray[np.float64]:
+    """Errors of the model of `speech` or `face` on valence and arousal; NaN where not known."""
+    stated = [getattr(rule, f"error_{channel}_{axis}") for axis in ("valence", "arousal")]
+    return np.array([np.nan if error is None else error for error in stated], np.float64)
 
 
 def _native_width(table: pd.DataFrame, name: str) -> float:
@@ -320,7 +203,7 @@ def _against_baseline(
     return found[0], found[1]
 
 
-def threshold_of(scores: NDArray[np.float64], rule: Rule) -> float:
+def threshold_of(scores: NDArray[np.float64], rule: DissonanceSettings) -> float:
     """Return T: the rule's own, or its quantile of the known scores; NaN when none is known."""
     if rule.quantile is None:
         return rule.threshold
@@ -333,7 +216,7 @@ def scores_of(found: Sides) -> NDArray[np.float64]:
     return np.abs(found.first - found.second).max(axis=1, initial=0.0)
 
 
-def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
+def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.DataFrame:
     """Apply a rule to an utterance table; no model is needed.
 
     Parameters
@@ -341,7 +224,8 @@ def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     table
         Utterance table, of one session or of many.
     rule
-        Default is Equation 1 with T = 0.5. A quantile is taken over the whole table given.
+        Settings group `dissonance`; default is Equation 1 as in the paper. A quantile is taken over
+        the whole table given.
 
     Returns
     -------
@@ -363,7 +247,6 @@ def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     `flat`). An error that is the same in every utterance, such as that of a model for one face, is
     not in it: see `baseline`.
     """
-    rule = rule or Rule()
     found = sides(table, rule)
     delta = found.first - found.second  # (n, k)
     score = scores_of(found)
@@ -395,7 +278,7 @@ def reflag(table: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
 
 
 def _probabilities(
-    found: Sides, delta: NDArray[np.float64], rule: Rule, threshold: float
+    found: Sides, delta: NDArray[np.float64], rule: DissonanceSettings, threshold: float
 ) -> tuple[NDArray[np.float64], list[str | None]]:
     """Probability that each true score is past T, and what it rests on or why there is none."""
     n = len(delta)
@@ -427,14 +310,14 @@ def _probabilities(
     return result, basis
 
 
-def _missing_errors(found: Sides, rule: Rule) -> list[str]:
+def _missing_errors(found: Sides, rule: DissonanceSettings) -> list[str]:
     """Per utterance, which error is not known; empty where all are."""
     if rule.compare == "text_vs_nonverbal":
         return ["no_error:text"] * len(found.first)
     by_model = [
         f"no_error:{channel}"
         for channel in ("speech", "face")
-        if np.isnan(rule.errors_of(channel)).any()
+        if np.isnan(errors_of(rule, channel)).any()
     ]
     if not by_model and np.isnan(found.error_models).all():
         by_model = ["no_error:scale"]

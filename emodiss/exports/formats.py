@@ -4,58 +4,18 @@ from __future__ import annotations
 
 import html
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from emodiss.errors import MissingExtra, nearest
-from emodiss.exports import elan, stamp
-from emodiss.exports.items import VALUES, ExportError, Item, Tier, edges, items, tiers
-
-if TYPE_CHECKING:
-    import pandas as pd
+from emodiss.errors import MissingExtra
+from emodiss.exports import stamp
+from emodiss.exports.items import VALUES, ExportError, Item, Tier, edges, tiers
 
 NO_TEXT = "[speech]"
 """What a TextGrid says where nobody transcribed: an empty interval would mean silence there."""
 
 
-def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
-    """Write one session in one format.
-
-    Parameters
-    ----------
-    table
-        Utterance table of one video.
-    kind
-        One of `FORMATS`.
-    media
-        The video, for EAF, so that ELAN finds it.
-
-    Returns
-    -------
-    str
-        Content of the file, UTF-8.
-
-    Raises
-    ------
-    ExportError
-        If there is no such format, or the table cannot be written.
-    MissingExtra
-        For `textgrid` without praatio.
-    """
-    if kind not in FORMATS:
-        raise ExportError(f"There is no format '{kind}'.", next_step=nearest(kind, FORMATS))
-    found = items(table)
-    video = str(table["video_id"].iloc[0]) if len(table) else ""
-    return FORMATS[kind][1](video, found, media)
-
-
-def suffix_of(kind: str) -> str:
-    """Return the file suffix of a format, with its dot."""
-    return FORMATS[kind][0]
-
-
-def _rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
+def rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
     """NIST Rich Transcription time marks: one SPEAKER line per utterance."""
     labels: dict[str, str] = {}
     for item in found:
@@ -74,7 +34,7 @@ def _rttm(video: str, found: Sequence[Item], _media: Path | None) -> str:
     return "".join(lines)
 
 
-def _webvtt(_video: str, found: Sequence[Item], _media: Path | None) -> str:
+def webvtt(_video: str, found: Sequence[Item], _media: Path | None) -> str:
     """WebVTT (W3C): the id of the utterance names the cue, the role is a class of the voice.
 
     A note at the end holds the stamp, which players pass over.
@@ -95,7 +55,7 @@ def _clock(milliseconds: int) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
 
 
-def _textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
+def textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
     """Praat TextGrid, long form: interval tiers per voice, and one per measurement of it."""
     try:
         from praatio.data_classes.interval_tier import IntervalTier
@@ -128,12 +88,3 @@ def _textgrid(_video: str, found: Sequence[Item], _media: Path | None) -> str:
         path = Path(folder) / "session.TextGrid"
         grid.save(str(path), "long_textgrid", includeBlankSpaces=True)
         return path.read_text(encoding="utf-8")
-
-
-FORMATS: dict[str, tuple[str, Callable[[str, Sequence[Item], Path | None], str]]] = {
-    "rttm": (".rttm", _rttm),
-    "webvtt": (".vtt", _webvtt),
-    "textgrid": (".TextGrid", _textgrid),
-    "eaf": (".eaf", elan.write),
-}
-"""Formats by name: suffix and writer."""

@@ -130,13 +130,7 @@ def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
 
 
 def edges(start: Seconds, end: Seconds) -> tuple[int, int]:
-    """Return start and end in whole milliseconds, at least one apart, as files hold them.
-
-    Parameters
-    ----------
-    start, end
-        Of an utterance.
-    """
+    """Return start and end in whole milliseconds, at least one apart, as files hold them."""
     first = round(start * 1000)
     return first, max(first + 1, round(end * 1000))
 
@@ -168,17 +162,11 @@ class Tier:
 
 
 def tiers(utterances: Sequence[Item]) -> list[Tier]:
-    """Sort utterances into tiers, one per voice; therapist first, then by first appearance.
-
-    Parameters
-    ----------
-    utterances
-        From `items`.
-    """
+    """Sort utterances into tiers, one per voice; therapist first, then by first appearance."""
     voices: list[tuple[str, Role | None]] = list(
         dict.fromkeys((item.speaker, item.role) for item in utterances)
     )
-    order = ("therapist", "patient", "other", None)
+    order = (*ROLES, None)
     voices.sort(key=lambda voice: order.index(voice[1]))
     found: list[Tier] = []
     for speaker, role in voices:
@@ -207,13 +195,7 @@ def role_of_name(name: str) -> Role | None:
 
 
 def layers(utterances: Iterable[Item]) -> list[list[Item]]:
-    """Spread utterances over as few layers as it takes for none to overlap within one.
-
-    Parameters
-    ----------
-    utterances
-        In order of start.
-    """
+    """Spread utterances over as few layers as it takes for none to overlap within one."""
     found: list[list[Item]] = []
     for item in utterances:
         # Compared as files write them, in milliseconds: neighbours may share a rounded edge.

@@ -15,6 +15,7 @@ from emodiss.exports.provenance import Provenance, trace
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
+    from emodiss.settings import DissonanceSettings
 
 TASKS = {
     "asr": "speech recognition",
@@ -56,7 +57,7 @@ def methods(run: Run, *, seed: int = 0) -> str:
     """
     facts, videos, table = run.facts, run.videos_table, run.utterances
     rests = trace(run)
-    rule = dissonance.Rule.of(run.settings.dissonance)
+    rule = run.settings.dissonance
     hours = float(videos["duration"].sum()) / 3600
     failed = len({failure.video for failure in run.failures})
     silent = len(videos) - len(rests.sessions)
@@ -92,17 +93,7 @@ def _software(rests: Provenance, facts: Mapping[str, Any]) -> str:
 
 
 def stated(rests: Provenance, videos: pd.DataFrame, voices: pd.DataFrame) -> str:
-    """Say what people stated or corrected: transcripts, roles, faces.
-
-    Parameters
-    ----------
-    rests
-        What `trace` found; only its sessions are told of.
-    videos
-        One row per video: video_id, transcript_source.
-    voices
-        One row per voice, or per utterance: video_id, speaker, role_source, binding_source.
-    """
+    """Say what people stated or corrected: transcripts, roles, faces."""
     own = voices[voices["video_id"].isin(rests.sessions)]
     parts = (
         _transcripts(videos[videos["video_id"].isin(rests.sessions)]),
@@ -233,7 +224,7 @@ def _nth(n: int) -> str:
     return {1: "single", 2: "second", 3: "third"}.get(n, f"{n}th")
 
 
-def _comparison(rule: dissonance.Rule) -> str:
+def _comparison(rule: DissonanceSettings) -> str:
     sides = (
         "the voice and the face of the speaker differed"
         if rule.compare == "voice_vs_face"
@@ -261,7 +252,7 @@ def _comparison(rule: dissonance.Rule) -> str:
     )
 
 
-def _counted(table: pd.DataFrame, rule: dissonance.Rule, seed: int) -> str:
+def _counted(table: pd.DataFrame, rule: DissonanceSettings, seed: int) -> str:
     known = table["dissonant"].notna()
     n, unknown = int(known.sum()), int((~known).sum())
     if not n:
@@ -275,7 +266,7 @@ def _counted(table: pd.DataFrame, rule: dissonance.Rule, seed: int) -> str:
     return " ".join(filter(None, (text, _by_chance(found, rule), _expected(table))))
 
 
-def _by_chance(found: dissonance.Overview, rule: dissonance.Rule) -> str:
+def _by_chance(found: dissonance.Overview, rule: DissonanceSettings) -> str:
     null = found.chance
     if not np.isfinite(null.null_rate):
         return "No speaker had two determined utterances, so chance could not be estimated."

@@ -70,13 +70,7 @@ class Exported:
 
     @classmethod
     def of(cls, line: Line) -> Exported:
-        """Take down an utterance.
-
-        Parameters
-        ----------
-        line
-            As the table or a file shows it.
-        """
+        """Take down an utterance."""
         return cls(
             times="-".join(map(str, edges(line.start, line.end))),
             speaker=_digest(line.speaker),
@@ -86,13 +80,7 @@ class Exported:
 
 
 def entries(found: Sequence[Item]) -> list[str]:
-    """Write the stamp: an entry per utterance, without blanks.
-
-    Parameters
-    ----------
-    found
-        What is exported.
-    """
+    """Write the stamp: an entry per utterance, without blanks."""
     return [
         f"{item.utterance_id}:{one.times}:{one.speaker}:{one.role}:{one.text}"
         for item, one in ((item, Exported.of(item)) for item in found)

@@ -35,23 +35,7 @@ _OTHERS = {
 
 
 def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any]]:
-    """List the terms of every model that the utterances of a run rest on.
-
-    Parameters
-    ----------
-    run
-        A run.
-    rests
-        What `trace` found, where that is known already.
-
-    Returns
-    -------
-    list of dict
-        name, task, identity, licence, noncommercial (None when not known), source, n_sessions
-        and of_sessions (with utterances, as far as they could be traced), in the order of tasks.
-        The licence is the one recorded when the run was made; a language model's terms are its
-        provider's.
-    """
+    """List the terms of every model that the utterances of a run rest on."""
     from emodiss.models.catalog import CATALOG
 
     rests = rests or trace(run)
@@ -78,15 +62,15 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
     return rows
 
 
-def audformat_index(run: Run, folder: Path, *, words: bool = False) -> str:
+def audformat_index(run: Run, path: Path, words: bool = False) -> str:
     """Write the utterances as an audformat table: file, start and end, then values.
 
     Parameters
     ----------
     run
         A run.
-    folder
-        Where the file will lie; local media are named relative to it.
+    path
+        Where the file will lie; local media are named relative to its folder.
     words
         Put what people said and their names in too. By default voices are numbered as they begin
         to speak, from 1 in each session: transcripts often call them by name.
@@ -99,7 +83,8 @@ def audformat_index(run: Run, folder: Path, *, words: bool = False) -> str:
         is named by its address or as in the manifest.
     """
     names = {
-        row["id"]: _file_name(run.media(row["id"]), row, folder.resolve()) for row in run.manifest
+        row["id"]: _file_name(run.media(row["id"]), row, path.parent.resolve())
+        for row in run.manifest
     }
     table = run.utterances
     found = table.drop(columns=["video_id", "start", "end"])
@@ -128,7 +113,7 @@ def _file_name(media: Path | None, row: Mapping[str, Any], folder: Path) -> str:
         return media.resolve().as_posix()
 
 
-def write_huggingface(run: Run, folder: Path, *, words: bool = False) -> Path:
+def write_huggingface(run: Run, folder: Path, words: bool = False) -> Path:
     """Write a dataset folder that Hugging Face `datasets` loads: Parquet and a card.
 
     Parameters

@@ -4,9 +4,9 @@
 one track per person.
 """
 
-from emodiss.faces.association import iou, sort, sort_with_matches
+from emodiss.faces.association import iou, sort
 from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, clip, rows_of
-from emodiss.faces.linking import FaceTrack, Fragment, LinkCounts, link, link_with_counts
+from emodiss.faces.linking import link
 from emodiss.faces.pictures import (
     appearance,
     brow_patch,
@@ -18,7 +18,7 @@ from emodiss.faces.pictures import (
     mouth_patch,
     square_patch,
 )
-from emodiss.faces.records import Detections, Tracks
+from emodiss.faces.records import Detections, FaceTrack, Fragment, LinkCounts, Tracks
 
 __all__ = [
     "Detections",
@@ -38,11 +38,9 @@ __all__ = [
     "iou",
     "likeness",
     "link",
-    "link_with_counts",
     "mouth_box",
     "mouth_patch",
     "rows_of",
     "sort",
-    "sort_with_matches",
     "square_patch",
 ]

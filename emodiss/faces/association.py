@@ -54,36 +54,11 @@ def sort(
     MissingExtra
         If filterpy is not installed.
     """
-    return sort_with_matches(
-        detections, max_age=max_age, min_hits=min_hits, iou_threshold=iou_threshold
-    )[0]
-
-
-def sort_with_matches(
-    detections: Sequence[ArrayLike],
-    *,
-    max_age: int = 1,
-    min_hits: int = 3,
-    iou_threshold: float = 0.3,
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.int64]]]:
-    """Track boxes like `sort` and tell which detection stands behind each row.
-
-    Returns
-    -------
-    rows
-        As from `sort`.
-    matches
-        Per frame (m,) int64: row j of that frame came from detection `matches[j]`. The detected
-        box, not the filter's, is what a face model should look at.
-    """
     rows: list[NDArray[np.float64]] = []
-    matches: list[NDArray[np.int64]] = []
     for step in associate(detections, max_age, min_hits, iou_threshold):
-        shown = [seen for seen in step if seen.reported]
-        boxes = [np.append(seen.track.box(), seen.track.id) for seen in shown]
+        boxes = [np.append(seen.track.box(), seen.track.id) for seen in step if seen.reported]
         rows.append(np.array(boxes, np.float64).reshape(-1, 5))
-        matches.append(np.array([seen.detection for seen in shown], np.int64))
-    return rows, matches
+    return rows
 
 
 @dataclass(eq=False)

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.faces.boxes import FaceSeries
 from emodiss.faces.pictures import likeness
+from emodiss.settings import TracksSettings
+from emodiss.timebase import CLOCK_FPS
 
 # Two fragments are one person's when the face comes back where it was and as large as it was.
 # The scales are choices, not measurements: half a face of sway and a quarter of size change cost
@@ -111,38 +113,14 @@ class Piece:
 Chain = list[tuple[Piece, float]]
 
 
-def join(
-    pieces: Sequence[Piece],
-    *,
-    max_gap: float,
-    max_cut_gap: float,
-    min_confidence: float,
-    across_cuts: bool,
-    fps: float,
-) -> tuple[list[Chain], int]:
+def join(pieces: Sequence[Piece], settings: TracksSettings) -> tuple[list[Chain], int]:
     """Put fragments of one person together, surest pairs first.
 
-    Parameters
-    ----------
-    pieces
-        Fragments, any order.
-    max_gap, max_cut_gap
-        Longest absence in ticks inside a shot and over cuts.
-    min_confidence
-        Least confidence of a pair.
-    across_cuts
-        Whether pairs from two shots count.
-    fps
-        Ticks per second.
-
-    Returns
-    -------
-    chains
-        Per person its fragments in order of time, each with the greatest confidence that ties it
-        to another one; 1 for the first. No two fragments of a chain share a tick.
-    n_joins
-        Fragments less chains.
+    Returns per person its fragments in order of time, each with the greatest confidence that ties
+    it to another one (1 for the first; no two share a tick), and the number of joins.
     """
+    max_gap, max_cut_gap = settings.max_gap_s * CLOCK_FPS, settings.max_cut_gap_s * CLOCK_FPS
+    across_cuts = settings.across_cuts
     order = sorted(pieces, key=lambda p: (p.first, p.last, p.begins_at))
     claims: dict[tuple[int, int], float] = {}
     forth: dict[int, list[int]] = {}
@@ -156,7 +134,7 @@ def join(
                 break
             allowed = max_gap if before.shot == after.shot else max_cut_gap
             if 0 < gap <= allowed and (before.shot == after.shot or across_cuts):
-                claim = same_face(before, after, fps)
+                claim = same_face(before, after)
                 if claim > 0:
                     claims[i, j] = claim
                     forth.setdefault(i, []).append(j)
@@ -174,7 +152,7 @@ def join(
     whose = list(range(len(order)))
     members = [[i] for i in range(len(order))]
     for (i, j), sure in sorted(confidence.items(), key=lambda item: (-item[1], item[0])):
-        if sure < min_confidence:
+        if sure < settings.min_join_confidence:
             break
         a, b = whose[i], whose[j]
         if a != b and not any(at_once(m, n) for m in members[a] for n in members[b]):
@@ -197,7 +175,7 @@ def _tie(index: int, own: Sequence[int], confidence: Mapping[tuple[int, int], fl
     return max(confidence.get(pair, 0.0) for pair in pairs)
 
 
-def same_face(before: Piece, after: Piece, fps: float) -> float:
+def same_face(before: Piece, after: Piece) -> float:
     """How sure place, size, time and looks make it that two fragments show one face, in [0, 1].
 
     Inside a shot looks may be missing and then say nothing; over a cut there is no claim without.
@@ -206,7 +184,7 @@ def same_face(before: Piece, after: Piece, fps: float) -> float:
     start = after.place(slice(None, _END_DETECTIONS))
     distance = np.hypot(*(end[:2] - start[:2])) / np.sqrt(end[2] * start[2])
     growth = np.log(start[2] / end[2])
-    away = (after.first - before.last) / fps
+    away = (after.first - before.last) / CLOCK_FPS
 
     def at_place(scale: float) -> float:
         sway, size = (distance / scale) ** 2, (growth / _JOIN_LOG_SIZE) ** 2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces.boxes import FaceSeries
-from emodiss.faces.linking import FaceTrack, LinkCounts
+from emodiss.timebase import Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +81,114 @@ class Appearances(Mapping[int, NDArray[np.uint8]]):
         return len(self.seen.looked)
 
 
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """An unbroken stretch of a track.
+
+    Parameters
+    ----------
+    first_tick, last_tick
+        Both belong to the fragment.
+    confidence
+        In (0, 1]: that this is the same face as the rest of the track: the surest tie to another
+        of its fragments; 1 for the first.
+    """
+
+    first_tick: int
+    last_tick: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTrack:
+    """One face through time.
+
+    Parameters
+    ----------
+    id
+        Counts from 1 in the order in which faces appear.
+    ticks
+        (n,) int64, strictly increasing ticks of the 30 FPS clock at which the face is shown.
+    times
+        (n,) float64, seconds of these ticks.
+    boxes
+        (n, 4) float32, x1, y1, x2, y2 in pixels: the detector's box where measured, a linear
+        interpolation between its neighbours where not.
+    landmarks
+        (n, 5, 2) float32, as in `FaceBoxes`, interpolated likewise.
+    scores
+        (n,) float32, the detector's probability; NaN where interpolated.
+    measured
+        (n,) bool, False where interpolated.
+    fragments
+        The unbroken stretches the track was joined from, in order.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or ticks do not increase.
+    """
+
+    id: int
+    ticks: NDArray[np.int64]
+    times: NDArray[np.float64]
+    boxes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    measured: NDArray[np.bool_]
+    fragments: tuple[Fragment, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        n = len(self.ticks)
+        shapes = {
+            "times": (self.times.shape, (n,)),
+            "boxes": (self.boxes.shape, (n, 4)),
+            "landmarks": (self.landmarks.shape, (n, 5, 2)),
+            "scores": (self.scores.shape, (n,)),
+            "measured": (self.measured.shape, (n,)),
+        }
+        for name, (seen, expected) in shapes.items():
+            if seen != expected:
+                raise ValueError(f"Track {self.id}: {name} must be {expected}, got {seen}.")
+        if (np.diff(self.ticks) <= 0).any():
+            raise ValueError(f"Track {self.id}: ticks must be strictly increasing.")
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    @property
+    def confidence(self) -> float:
+        """Least confidence of its joins; 1 for a track of one piece."""
+        return min((part.confidence for part in self.fragments), default=1.0)
+
+    def within(self, span: Span) -> slice:
+        """Rows whose time lies in a half-open span; an empty slice when none does."""
+        first, last = np.searchsorted(self.times, [span.start - 1e-9, span.end - 1e-9])
+        return slice(int(first), int(last))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    """What became of the detections on the way to tracks.
+
+    Parameters
+    ----------
+    fragments
+        Unbroken stretches that SORT confirmed.
+    unconfirmed
+        Stretches with fewer than `min_hits` detections, thrown away.
+    joins
+        Pairs of fragments joined.
+    short
+        Tracks thrown away because they were shorter than `min_track_s`.
+    """
+
+    fragments: int
+    unconfirmed: int
+    joins: int
+    short: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
     """Face tracks of one video.
@@ -97,7 +205,7 @@ class Tracks:
 
     tracks: tuple[FaceTrack, ...]
     counts: LinkCounts
-    n_below_score: int
+    n_below_score: int = 0
 
     def of(self, track_id: int) -> FaceTrack:
         """Return the track with this id."""

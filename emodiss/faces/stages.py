@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from emodiss.faces.boxes import FaceSeries, Growing, rows_of
-from emodiss.faces.linking import link_with_counts
+from emodiss.faces.linking import link
 from emodiss.faces.pictures import appearance
+from emodiss.faces.protocols import FaceDetector
 from emodiss.faces.records import Appearances, Detections, Tracks
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.media.cuts import CutFinder
+from emodiss.settings import FacesSettings, TracksSettings
 
 # Frames handed to the detector at once; bounds memory, changes no result.
 _BATCH = 16
@@ -22,28 +24,28 @@ _BATCH = 16
 _LOOK_EVERY = 5
 
 
-def detect(*, source: Path, media: Media, model: Any, settings: Any) -> Detections:
+def detect(
+    *, source: Path, media: Media, model: FaceDetector, settings: FacesSettings
+) -> Detections:
     """Detect the faces of a video.
 
     Parameters
     ----------
     source, media
         The video.
-    model
-        A `FaceDetector`.
-    settings
-        Group `faces`, by name.
+    model, settings
+        What looks, and the settings group `faces`.
 
     Returns
     -------
     Detections
         Empty without moving pictures. A frame on display at several ticks is looked at once.
     """
-    stride = settings["faces"].stride
+    stride = settings.stride
     ticks = media.ticks()
     ticks = ticks[ticks % stride == 0]
     indices = media.clock().frame_at(ticks)
-    finder = CutFinder(threshold=settings["faces"].cut_threshold)
+    finder = CutFinder(threshold=settings.cut_threshold)
     described = np.zeros(len(media.frame_times), np.bool_)
     described[indices[::_LOOK_EVERY]] = True
     looks = Growing(np.uint8, (2, 256))
@@ -85,7 +87,7 @@ def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
         yield batch
 
 
-def follow(*, faces: Detections, settings: Any) -> Tracks:
+def follow(*, faces: Detections, settings: TracksSettings, min_score: float) -> Tracks:
     """Join the faces of a video into tracks.
 
     Parameters
@@ -93,28 +95,21 @@ def follow(*, faces: Detections, settings: Any) -> Tracks:
     faces
         What `detect` found.
     settings
-        Groups `tracks` and `faces`, by name.
+        Group `tracks`.
+    min_score
+        Least detector probability of a face that is tracked.
 
     Returns
     -------
     Tracks
         Boxes between looks are interpolated.
     """
-    rule, floor = settings["tracks"], settings["faces"].min_score
-    keep = faces.faces.scores >= floor
-    sure = faces.faces.where(keep)
-    tracks, counts = link_with_counts(
-        sure,
+    keep = faces.faces.scores >= min_score
+    found = link(
+        faces.faces.where(keep),
+        settings,
         stride=faces.stride,
         cuts=faces.cuts.tolist(),
-        max_gap_s=rule.max_gap_s,
-        min_track_s=rule.min_track_s,
-        min_confidence=rule.min_join_confidence,
-        max_age=rule.max_age,
-        min_hits=rule.min_hits,
-        iou_threshold=rule.iou_threshold,
         appearance=Appearances(faces, keep),
-        across_cuts=rule.across_cuts,
-        max_cut_gap_s=rule.max_cut_gap_s,
     )
-    return Tracks(tuple(tracks), counts, int((~keep).sum()))
+    return replace(found, n_below_score=int((~keep).sum()))

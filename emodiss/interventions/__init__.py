@@ -15,7 +15,7 @@ from emodiss.interventions.answers import (
     request_hash,
 )
 from emodiss.interventions.failures import FAILURES
-from emodiss.interventions.parsing import format_reply, parse
+from emodiss.interventions.parsing import parse
 from emodiss.interventions.records import (
     PARSE_MODES,
     Intervention,
@@ -50,7 +50,6 @@ __all__ = [
     "Vocabulary",
     "count_sentences",
     "count_words",
-    "format_reply",
     "normalise_technique",
     "one_window",
     "parse",

@@ -105,22 +105,6 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
     )
 
 
-def format_reply(technique: str, response: str) -> str:
-    """Write a reply as the prompts ask for it.
-
-    Parameters
-    ----------
-    technique, response
-        The two parts.
-
-    Returns
-    -------
-    str
-        `[technique] response`.
-    """
-    return f"[{technique}] {response}"
-
-
 def _split(body: str) -> tuple[str | None, str, ParseMode]:
     """Technique, response and mode of a reply without its wrapping."""
     found = _as_json(body)

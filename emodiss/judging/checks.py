@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from emodiss import tabular
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
-from emodiss.ratings import LIKERT, Problem, RatingScale, RatingsError, item_means
+from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
 from emodiss.statistics.bootstrap import (
-    RESAMPLES,
+    DEFAULT,
+    ONE_VIDEO,
     TOO_FEW,
+    Bootstrap,
     cluster_sums,
     codes_of,
-    draw,
-    percentile,
 )
 from emodiss.statistics.correlation import correlation
+from emodiss.tabular import Misfit
 
 _KEYS = ["judge", "criterion", "item"]
 
@@ -80,29 +81,23 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     table = table.reset_index(drop=True)
     if "judge" not in table.columns:
         table["judge"] = "judge"
-    number, bad = tabular.numbers(table["score"])
-    outside = number.notna() & ~((number >= scale.low) & (number <= scale.high))
-    wanted = f"a number from {scale.low:g} to {scale.high:g}, or nothing"
-    problems = [
-        Problem(lines[int(k)], "score", str(table.loc[k, "score"]), wanted)
-        for k in table.index[bad | outside]
+    score = tabular.Column("score", "number", "what the judge gave", scale.low, scale.high)
+    number, bad = score.typed(table["score"])
+    misfits = [
+        Misfit(lines[int(k)], "score", str(table.loc[k, "score"]), f"{score.expected}, or nothing")
+        for k in table.index[bad]
     ]
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""]
-        problems += [Problem(lines[int(k)], name, "", "a name") for k in empty]
+        misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
-    problems += [
-        Problem(
+    misfits += [
+        Misfit(
             lines[int(k)], "item", str(table.loc[k, "item"]), "one score per judge and criterion"
         )
         for k in table.index[table.duplicated(keys)]
     ]
-    if problems:
-        listed = "\n".join(f"  {p}" for p in sorted(problems, key=lambda p: p.line)[:50])
-        raise RatingsError(
-            f"'{path.name}' has {len(problems)} problem(s):\n{listed}\n",
-            next_step="Correct these cells; nothing was dropped or guessed.",
-        )
+    tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)
     table["score"] = number
     for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
@@ -171,9 +166,7 @@ def average_orders(judgements: pd.DataFrame) -> pd.DataFrame:
 def order_check(
     judgements: pd.DataFrame,
     *,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Compare scores of the same items with the scale listed upwards and downwards.
 
@@ -181,10 +174,8 @@ def order_check(
     ----------
     judgements
         From `judge`, once with each `scale_order`.
-    confidence
-        Level of the intervals.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -203,29 +194,24 @@ def order_check(
         row |= {"low": np.nan, "high": np.nan, "mean_absolute": np.nan, "n": len(both)}
         row["reason"] = "" if len(both) else "no item was judged in both orders"
         if len(both):
-            low, high = _mean_limits(change, cluster.loc[both.index], confidence, resamples, seed)
+            low, high = _mean_limits(change, cluster.loc[both.index], bootstrap)
             row |= {"difference": float(change.mean()), "low": low, "high": high}
             row["mean_absolute"] = float(np.abs(change).mean())
             if np.isnan(low):
-                row["reason"] = "one video: no interval"
+                row["reason"] = ONE_VIDEO
         out.append(row)
     return pd.DataFrame(out)
 
 
 def _mean_limits(
-    values: NDArray[np.float64],
-    clusters: pd.Series,
-    confidence: float,
-    resamples: int,
-    seed: int,
+    values: NDArray[np.float64], clusters: pd.Series, bootstrap: Bootstrap
 ) -> tuple[float, float]:
     codes, names = codes_of(clusters)
     if len(names) < 2:
         return np.nan, np.nan
     sums = cluster_sums(codes, len(names), np.column_stack([values, np.ones(len(values))]))
-    total, n = (draw(len(names), resamples=resamples, seed=seed) @ sums).T
-    low, high = percentile(total / n, confidence=confidence)
-    return float(low), float(high)
+    total, n = (bootstrap.draw(len(names)) @ sums).T
+    return bootstrap.limits(total / n)
 
 
 def length_check(
@@ -233,9 +219,7 @@ def length_check(
     items: pd.DataFrame,
     *,
     ratings: pd.DataFrame | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Correlate scores with the length of the response (Spearman).
 
@@ -250,10 +234,8 @@ def length_check(
         item and n_words, or item and response.
     ratings
         Long table of expert ratings.
-    confidence
-        Level of the intervals.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -274,11 +256,12 @@ def length_check(
     experts = None
     if ratings is not None:
         experts = item_means(ratings).set_index(["item", "criterion"])["mean"]
-    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
     out: list[dict[str, Any]] = []
     for (name, criterion), part in table.groupby(["judge", "criterion"], sort=True):
         where = _clusters(part)
-        found = correlation(part["words"], part["score"], "spearman", clusters=where, **boot)
+        found = correlation(
+            part["words"], part["score"], "spearman", clusters=where, bootstrap=bootstrap
+        )
         row: dict[str, Any] = {"judge": name, "criterion": criterion, "rho": found.statistic}
         row |= {"low": found.low, "high": found.high, "n": found.n, "reason": found.reason}
         if experts is not None:
@@ -286,7 +269,9 @@ def length_check(
             # The same items as the judge's: those with a score.
             mean = said.to_numpy(dtype=np.float64).copy()
             mean[part["score"].isna().to_numpy()] = np.nan
-            human = correlation(part["words"], mean, "spearman", clusters=where, **boot)
+            human = correlation(
+                part["words"], mean, "spearman", clusters=where, bootstrap=bootstrap
+            )
             row |= {"expert_rho": human.statistic, "expert_low": human.low}
             row |= {"expert_high": human.high, "expert_n": human.n}
         out.append(row)
@@ -298,9 +283,7 @@ def self_preference(
     *,
     own: Mapping[str, Collection[str]],
     ratings: pd.DataFrame | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Ask whether a judge is kinder to responses of its own model than others are.
 
@@ -316,10 +299,8 @@ def self_preference(
         Judge to the models that are its own; judges not named are left out.
     ratings
         Long table of expert ratings.
-    confidence
-        Level of the intervals.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -364,12 +345,12 @@ def self_preference(
             columns = np.column_stack([gap * is_own, is_own, gap * ~is_own, ~is_own])
             sums = cluster_sums(codes, len(names), columns.astype(np.float64))
             if len(names) < 2:
-                row["reason"] = "one video: no interval"
+                row["reason"] = ONE_VIDEO
             else:
-                a, n, b, m = (draw(len(names), resamples=resamples, seed=seed) @ sums).T
+                a, n, b, m = (bootstrap.draw(len(names)) @ sums).T
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    low, high = percentile(a / n - b / m, confidence=confidence)
-                row |= {"low": float(low), "high": float(high)}
+                    low, high = bootstrap.limits(a / n - b / m)
+                row |= {"low": low, "high": high}
                 row["reason"] = TOO_FEW if np.isnan(low) else ""
         out.append(row)
     return pd.DataFrame(out)

@@ -12,21 +12,10 @@ and its ids can name a folder of the run and nothing else.
 """
 
 from emodiss.manifest.inputs import MEDIA_SUFFIXES, Inputs, media_id, of_media, opened, run_folder
-from emodiss.manifest.rows import (
-    COLUMN_HELP,
-    METADATA_COLUMNS,
-    ROLES,
-    FaceChoice,
-    Role,
-    Side,
-    VideoRow,
-    language_code,
-    parse_faces,
-    parse_role,
-    parse_roles,
-)
+from emodiss.manifest.rows import COLUMN_HELP, METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import check_id, check_url
 from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, from_rows, read
+from emodiss.vocabulary import ROLES, FaceChoice, Role, Side, parse_faces, parse_role, parse_roles
 
 __all__ = [
     "COLUMN_HELP",
@@ -44,7 +33,6 @@ __all__ = [
     "check_id",
     "check_url",
     "from_rows",
-    "language_code",
     "media_id",
     "of_media",
     "opened",

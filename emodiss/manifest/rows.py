@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from emodiss.errors import nearest
 from emodiss.manifest.rules import check_id, check_url
 from emodiss.timebase import parse_time
-
-Role = Literal["therapist", "patient", "other"]
-"""Part a person plays in the conversation."""
-
-ROLES: tuple[Role, ...] = get_args(Role)
-
-Side = Literal["left", "right", "none"]
-"""Half of the picture a face is in, as seen in the picture; `none` for a face never shown."""
-
-FaceChoice = Side | tuple[int, ...]
-"""Whose face is whose, as a person states it: a side, or numbers of face tracks."""
-
-_ROLE_SYNONYMS: dict[str, Role] = {
-    "therapist": "therapist",
-    "counselor": "therapist",
-    "counsellor": "therapist",
-    "clinician": "therapist",
-    "patient": "patient",
-    "client": "patient",
-    "other": "other",
-}
+from emodiss.vocabulary import FaceChoice, Role, parse_faces, parse_roles
 
 # `file:` and its like where a path belongs; one letter before the colon is a drive.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(file|data):", re.IGNORECASE)
@@ -148,80 +126,6 @@ class VideoRow(BaseModel):
         if self.end is not None and self.end <= (self.start or 0.0):
             raise ValueError(f"end must lie after start, got {self.start or 0.0:g} to {self.end:g}")
         return self
-
-
-def parse_roles(text: str) -> dict[str, Role]:
-    """Read `speaker=role;speaker=role`.
-
-    Raises
-    ------
-    ValueError
-        If a pair lacks its `=`, a speaker comes twice or a role is unknown.
-    """
-    roles: dict[str, Role] = {}
-    for speaker, role in _per_speaker(text, "role"):
-        roles[speaker] = parse_role(role)
-    return roles
-
-
-def parse_role(text: str) -> Role:
-    """Read one role: `therapist`, `patient`, `other`, or a usual other word for one of them.
-
-    Raises
-    ------
-    ValueError
-        If there is no such role; the nearest one is named.
-    """
-    name = text.strip().lower()
-    if name not in _ROLE_SYNONYMS:
-        raise ValueError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
-    return _ROLE_SYNONYMS[name]
-
-
-def language_code(text: str | None) -> str:
-    """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
-    found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
-    return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
-
-
-def parse_faces(text: str) -> dict[str, FaceChoice]:
-    """Read `speaker=face;speaker=face`.
-
-    Parameters
-    ----------
-    text
-        A face is `left`, `right`, `none`, or numbers of face tracks with `+` between: `2+5`.
-
-    Raises
-    ------
-    ValueError
-        If a pair lacks its `=`, a speaker comes twice or a face is neither.
-    """
-    faces: dict[str, FaceChoice] = {}
-    for speaker, face in _per_speaker(text, "face"):
-        numbers = [part.strip() for part in face.split("+")]
-        if face.lower() in get_args(Side):
-            faces[speaker] = cast("Side", face.lower())
-        elif all(re.fullmatch(r"[1-9][0-9]{0,8}", number) for number in numbers):
-            faces[speaker] = tuple(sorted({int(number) for number in numbers}))
-        else:
-            raise ValueError(
-                f"'{face}' is no face; expected left, right, none, or track numbers such as 2+5"
-            )
-    return faces
-
-
-def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
-    """Split `speaker=value;speaker=value`."""
-    pairs: dict[str, str] = {}
-    for pair in filter(None, (part.strip() for part in text.split(";"))):
-        speaker, equals, value = (part.strip() for part in pair.partition("="))
-        if not (speaker and equals and value):
-            raise ValueError(f"expected 'speaker={what};speaker={what}', got '{pair}'")
-        if speaker in pairs:
-            raise ValueError(f"speaker '{speaker}' is given two {what}s")
-        pairs[speaker] = value
-    return list(pairs.items())
 
 
 COLUMN_HELP = {

@@ -13,9 +13,10 @@ from emodiss import tabular
 from emodiss.errors import ManifestError, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
+from emodiss.vocabulary import TRANSCRIPT_FORMATS
 
-TRANSCRIPT_SUFFIXES = ("stm", "vtt", "srt", "json", "csv")
-"""Formats of a given transcript, in the order they are looked for beside the media."""
+TRANSCRIPT_SUFFIXES = tuple(TRANSCRIPT_FORMATS)
+"""Endings of a given transcript, in the order they are looked for beside the media."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra
+from emodiss.settings import FacesSettings
 
-CUT_THRESHOLD = 27.0
+CUT_THRESHOLD: float = FacesSettings().cut_threshold
 """Mean difference per channel in levels of 255; the default of PySceneDetect 0.7.2."""
 
 MIN_SHOT_S = 0.5

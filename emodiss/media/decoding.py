@@ -11,14 +11,16 @@ import contextlib
 import hashlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import MediaError, MissingExtra
+from emodiss.manifest import VideoRow
 from emodiss.media.display import Display, display_of
 from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Heard, Media
+from emodiss.settings import MediaSettings
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -116,7 +118,7 @@ def _default_sound(container: InputContainer) -> tuple[AudioStream | None, int]:
     return (tracks[0], 0) if tracks else (None, 0)
 
 
-def probe(*, source: Path, row: Any, settings: Any) -> Media:
+def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
     """Find out what a file holds, without decoding it.
 
     Parameters

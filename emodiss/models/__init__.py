@@ -1,137 +1,22 @@
 """The seams to trained models: one small protocol per task, one file per model.
 
+The protocols stand beside the stages that use them, and can all be had from here.
+
 A protocol is one method and an identity. `identity` is readable without loading weights,
 because a run that finds everything cached must not load a model to learn its name. Heavy
 libraries are imported inside the adapters only. `catalog` is the one registry.
 """
 
-from __future__ import annotations
+from emodiss.affect import FaceAffectModel, SpeechAffectModel
+from emodiss.faces.protocols import ActiveSpeaker, FaceDetector
+from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
-
-from emodiss.affect import FaceAffect, Scale, SpeechAffect
-from emodiss.faces import FaceBoxes
-from emodiss.transcript import Recognition, Turn, Utterance, Word
-
-
-@runtime_checkable
-class FaceDetector(Protocol):
-    """Finds faces in upright RGB frames."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
-        """Find all faces in each (H, W, 3) uint8 RGB frame; frames may differ in size."""
-        ...
-
-
-@runtime_checkable
-class FaceAffectModel(Protocol):
-    """Measures expression, valence and arousal of face crops."""
-
-    crop_margin: float
-    """Margin around the detector's box this model was trained with, as a share of its side."""
-    crop_square: bool
-    """Whether the crop is widened to a square before the model resizes it."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    @property
-    def scale(self) -> Scale:
-        """Native scale of the raw values."""
-        ...
-
-    def predict(self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> FaceAffect:
-        """Measure n crops, each (H, W, 3) uint8 RGB."""
-        ...
-
-
-@runtime_checkable
-class SpeechAffectModel(Protocol):
-    """Measures valence, arousal and dominance of one utterance."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    @property
-    def scale(self) -> Scale:
-        """Native scale of the raw values."""
-        ...
-
-    @property
-    def min_duration_s(self) -> float:
-        """Shortest signal that can be measured, in seconds."""
-        ...
-
-    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
-        """Measure one mono signal, (n,) float in [-1, 1]."""
-        ...
-
-
-@runtime_checkable
-class Diarizer(Protocol):
-    """Finds who speaks when."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    def diarize(
-        self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
-    ) -> list[Turn]:
-        """Return speaker turns of one mono signal, sorted by start; turns may overlap."""
-        ...
-
-
-@runtime_checkable
-class Transcriber(Protocol):
-    """Finds what is said."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    def transcribe(
-        self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
-    ) -> Recognition:
-        """Return what is said in one mono signal, in segments; None finds the language too."""
-        ...
-
-
-@runtime_checkable
-class Aligner(Protocol):
-    """Finds when given words are said (forced alignment)."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    def align(
-        self,
-        signal: NDArray[np.floating],
-        sample_rate: int,
-        utterances: Sequence[Utterance],
-        *,
-        language: str | None = None,
-    ) -> list[tuple[Word, ...]]:
-        """Return the words of each utterance, in order, with times in seconds of one mono signal.
-
-        Each utterance's `start` and `end` are where its words are to be sought; a word that is not
-        found there has NaN for times.
-        """
-        ...
+__all__ = [
+    "ActiveSpeaker",
+    "Aligner",
+    "Diarizer",
+    "FaceAffectModel",
+    "FaceDetector",
+    "SpeechAffectModel",
+    "Transcriber",
+]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from emodiss.errors import MissingExtra, ModelError, ModelMissing
+from emodiss.media import hash_file as sha256_of
 
 _BLOCK = 1 << 20
 
@@ -333,18 +334,6 @@ SMOLLM2: Final = Wheel(
     ),
 )
 """SmolLM2-135M-Instruct (Apache-2.0), quantised to four bits; the wheel fits every platform."""
-
-
-def sha256_of(path: Path) -> str:
-    """Hash a file's content, in blocks.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def packaged(package: str, names: Sequence[str]) -> list[Path]:

@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import Tracks
+from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
 from emodiss.people import evidence as likelihoods, series
 from emodiss.people.likeness import links, together
 from emodiss.people.posterior import marginals
 from emodiss.people.records import Binding, BindingSource, Mouths, People, Person, TalkScores
 from emodiss.people.stated import require_one_owner, sources_of, stated_tracks
+from emodiss.settings import PeopleSettings
 from emodiss.timebase import CLOCK_FPS
 from emodiss.transcript import Transcript
+from emodiss.vocabulary import FaceChoice
 
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
 # by a few frames, and by more than 0.4 s people notice.
@@ -35,8 +38,8 @@ def match(
     tracks: Tracks,
     mouths: Mouths,
     audio: Audio,
-    row: Any,
-    settings: Any,
+    row: VideoRow,
+    settings: PeopleSettings,
     talking: TalkScores | None = None,
 ) -> People:
     """Give each voice its faces.
@@ -71,7 +74,7 @@ def match(
     """
     speakers = sorted({u.speaker for u in transcript.utterances})
     sources = sources_of(row.faces or {}, settings.faces or {}, speakers)
-    choices = {**(settings.faces or {}), **(row.faces or {})}
+    choices: dict[str, FaceChoice] = {**(settings.faces or {}), **(row.faces or {})}
     weighed = _Session.of(transcript, mouths, audio, talking)
     evidence, late = weighed.posterior({})
     stated = {

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import EmodissError
-
-BindingSource = Literal["measured", "manifest", "setting"]
-"""Who gave a voice its face; the last two are a person."""
+from emodiss.vocabulary import BindingSource
 
 
 class FaceMappingError(EmodissError):

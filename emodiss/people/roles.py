@@ -26,18 +26,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.manifest import Role
+from emodiss.manifest import Role, VideoRow
 from emodiss.reviews import Review, reviewed_roles
 from emodiss.reviews.role_labels import RoleLabel, holds
 from emodiss.transcript import Transcript, Utterance
-
-RoleSource = Literal["review", "manifest", "language_model", "classifier"]
-"""Who said which part a voice plays, the most trusted first; the first two are people."""
+from emodiss.vocabulary import RoleSource
 
 MIN_CONFIDENCE = 0.8
 """Below this the classifier abstains; chosen so that in cross-validation on windows of twelve
@@ -191,7 +188,7 @@ class Coefficients:
 def assign(
     *,
     wording: Transcript,
-    row: Any,
+    row: VideoRow,
     reviews: Sequence[Review],
     role_labels: Sequence[RoleLabel],
 ) -> Roles:

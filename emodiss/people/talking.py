@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import faces
 from emodiss.faces import FaceTrack, Tracks
+from emodiss.faces.protocols import ActiveSpeaker
 from emodiss.media import Audio, Media, iterate_frames
 from emodiss.people.records import TalkScores, TrackScores
 from emodiss.people.series import RATE
@@ -25,7 +25,7 @@ _TICK_TOLERANCE_S = 1e-9
 
 
 def score_talking(
-    *, source: Path, media: Media, audio: Audio, tracks: Tracks, model: Any
+    *, source: Path, media: Media, audio: Audio, tracks: Tracks, model: ActiveSpeaker
 ) -> TalkScores:
     """Score every face with an active-speaker model.
 
@@ -38,8 +38,7 @@ def score_talking(
     tracks
         Face tracks with a box at each tick.
     model
-        Takes (n, 112, 112) uint8 grey faces, 25 a second, and their int16 sound, and gives n
-        scores (`emodiss.models.active_speaker_lr_asd`).
+        What scores them, if one was asked for.
 
     Returns
     -------

@@ -6,8 +6,8 @@ matplotlib is imported here and nowhere else, and only when a plot is drawn.
 from __future__ import annotations
 
 from emodiss.plots.contact import contact_sheet
-from emodiss.plots.figures import FIGURES, draw, draw_all, figure3, figure10
 from emodiss.plots.moment import figure2, figure4
+from emodiss.plots.paper import figure3, figure10
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.ratings import (
     figure5,
@@ -22,6 +22,7 @@ from emodiss.plots.ratings import (
     side_by_side,
     table3,
 )
+from emodiss.plots.registry import FIGURES, draw, draw_all
 from emodiss.plots.session import plot_session
 from emodiss.plots.sweep import plot_sweep
 

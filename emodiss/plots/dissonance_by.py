@@ -21,18 +21,7 @@ _PANELS = (
 
 
 def plot_dissonance_by(found: DissonanceBy) -> Figure:
-    """Draw one panel per outcome, one row per group.
-
-    Parameters
-    ----------
-    found
-        As from `emodiss.statistics.dissonance_by`.
-
-    Returns
-    -------
-    Figure
-        Points are means; lines are 95 % intervals over sessions, where there are enough.
-    """
+    """Draw one panel per outcome, one row per group; lines are intervals over sessions."""
     from matplotlib.figure import Figure as NewFigure
 
     groups = found.groups

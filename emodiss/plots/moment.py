@@ -33,29 +33,7 @@ _BLUR_MARGIN = 0.35
 
 
 def choose(run: Run, *, video: str | None = None, n: int = 6) -> pd.DataFrame:
-    """Choose the utterances around the clearest dissonance of a run.
-
-    Parameters
-    ----------
-    run
-        A run.
-    video
-        Look in this video only.
-    n
-        How many utterances.
-
-    Returns
-    -------
-    DataFrame
-        At most `n` successive utterances of one video, in order of time. In their midst is the
-        patient's utterance with the highest score; anybody's, if no patient has a score; the
-        first utterance, if nobody has.
-
-    Raises
-    ------
-    RunError
-        If there is no utterance.
-    """
+    """Choose the n utterances around a run's, or a video's, clearest dissonance."""
     table = (
         run.session(video)
         if video is not None
@@ -77,15 +55,7 @@ def choose(run: Run, *, video: str | None = None, n: int = 6) -> pd.DataFrame:
 
 
 def hide(image: NDArray[np.uint8], box: ArrayLike) -> None:
-    """Make a face unrecognisable in place: a few flat cells over the box and its surroundings.
-
-    Parameters
-    ----------
-    image
-        (H, W, 3) uint8; changed.
-    box
-        x1, y1, x2, y2 in pixels; may lie partly outside the image.
-    """
+    """Make a face unrecognisable in place: a few flat cells over the box and its surroundings."""
     x1, y1, x2, y2 = np.asarray(box, np.float64)
     reach_x, reach_y = _BLUR_MARGIN * (x2 - x1), _BLUR_MARGIN * (y2 - y1)
     height, width = image.shape[:2]
@@ -148,19 +118,7 @@ def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list
 def hide_all(
     image: NDArray[np.uint8], sightings: Any, tick: int, tracked: Sequence[ArrayLike]
 ) -> None:
-    """Hide the tracked faces and whatever else the detector took for a face around this tick.
-
-    Parameters
-    ----------
-    image
-        (H, W, 3) uint8; changed.
-    sightings
-        What the detector found (`emodiss.faces.Detections`).
-    tick
-        Of the 30 FPS clock.
-    tracked
-        Boxes of the tracks there, each (4,).
-    """
+    """Hide the tracked faces and whatever else the detector took for a face around this tick."""
     faces = sightings.faces
     near = np.abs(np.repeat(faces.ticks, faces.counts) - tick) <= sightings.stride
     for box in [*tracked, *faces.boxes[near]]:

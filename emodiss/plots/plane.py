@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from emodiss.dissonance.equation import THRESHOLD
 from emodiss.plots import style
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _draw_density(ax: Axes, points: np.ndarray, colour: str, *, dashed: bool) ->
 
 
 def plot_differences(
-    table: pd.DataFrame, *, threshold: float = 0.5, ax: Axes | None = None
+    table: pd.DataFrame, *, threshold: float = THRESHOLD, ax: Axes | None = None
 ) -> Axes:
     """Draw the absolute difference between voice and face on both axes, with the threshold.
 

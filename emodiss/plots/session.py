@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from emodiss.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+    from emodiss.runs.run import Run
 
 
 _CHANNELS = {"face": style.FACE, "speech": style.SPEECH}
@@ -85,6 +87,18 @@ def plot_session(
             heading = style.short(title, 90)
             figure.suptitle(heading, x=0.01, ha="left", fontweight="bold", parse_math=False)
     return figure
+
+
+def figure_session(run: Run, *, video: str | None = None) -> Figure:
+    """Draw `plot_session` of one video of a run, the first one by default."""
+    video = video or run.videos[0]
+    drawn = plot_session(
+        run.session(video),
+        frames=run.session_frames(video),
+        windows=run.session_windows(video),
+        title=video,
+    )
+    return cast("Figure", drawn)
 
 
 def _shown_times(table: pd.DataFrame, frames: pd.DataFrame | None) -> NDArray[np.float64]:

@@ -17,39 +17,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from emodiss.prompts.conditions import CONDITIONS, KINDS, Condition
 from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
     DEFAULTS,
-    KINDS,
     LITERAL,
     Channel,
     Prompt,
     PromptError,
-    PromptOptions,
     Turn,
     Window,
 )
 from emodiss.prompts.session import Session, all_windows, clean
 from emodiss.prompts.wording import (
     Template,
-    Templates,
     load_template,
     read_templates,
     render,
+    with_templates,
 )
+from emodiss.settings import PromptsSettings
 
 __all__ = [
+    "CONDITIONS",
     "DEFAULTS",
     "KINDS",
     "LITERAL",
     "SCALE_LINE",
     "Channel",
+    "Condition",
     "Prompt",
     "PromptError",
-    "PromptOptions",
     "Template",
     "Turn",
     "Window",
@@ -59,17 +61,12 @@ __all__ = [
     "load_template",
     "read_templates",
     "windows",
+    "with_templates",
 ]
 
 SCALE_LINE = (
     "Valence runs from -1 (unpleasant) to 1 (pleasant) and arousal from -1 (calm) to 1 (excited)."
 )
-_NEEDED = {
-    "base": (),
-    "discrete": ("{}_label",),
-    "continuous": ("{}_valence", "{}_arousal"),
-    "dissonance": (),
-}
 
 
 def build(
@@ -77,9 +74,8 @@ def build(
     kind: str | Path,
     *,
     end: str | int | float | tuple[float, float] | Window | None = None,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
-    templates: Templates = None,
+    options: PromptsSettings = DEFAULTS,
+    **changes: Any,
 ) -> Prompt:
     """Write one prompt about one session.
 
@@ -97,14 +93,10 @@ def build(
         (negative counts from the back). A float: seconds; the last patient utterance that has
         ended by then. A pair of seconds: all utterances that start in `[start, end)`, cut after
         the last patient utterance in it; `window` does not apply. A `Window`: exactly that.
-    window
-        How many utterances, or words by `options.window_unit`, at most; None takes everything up to
-        the end.
     options
-        How open points of the paper are settled.
-    templates
-        Further templates: a folder, or texts by file name; `kind` may name one of them, with or
-        without its suffix.
+        Settings group `prompts`: how much is shown, and how it is worded.
+    changes
+        Settings of that group that hold here, such as `window=3` or `templates=folder`.
 
     Returns
     -------
@@ -115,19 +107,20 @@ def build(
     PromptError
         If the session is empty, has no text, no patient or no known roles, if `end` names no
         patient utterance, a needed column is missing, or the template is unknown or faulty.
+    SettingsError
+        If a change names no setting of the group or is out of range.
     """
-    return _write(Session(utterances, options), load_template(kind, templates), end, window)
+    session = Session(utterances, _changed(options, changes))
+    template = load_template(kind, session.options.templates)
+    return _fill(session, template, session.window(end, session.options.window))
 
 
 def build_all(
     utterances: pd.DataFrame,
     kinds: Iterable[str | Path] = KINDS,
     *,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
-    templates: Templates = None,
-    every: bool = False,
-    flagged_only: bool = False,
+    options: PromptsSettings = DEFAULTS,
+    **changes: Any,
 ) -> list[Prompt]:
     """Write the prompts of all conditions, about one session or several.
 
@@ -135,13 +128,10 @@ def build_all(
     ----------
     utterances
         Rows of the utterance table; sessions are told apart by `video_id`.
-    kinds, window, options, templates
-        As in `build`.
-    every
-        Whether to use every window instead of the last one of each session.
-    flagged_only
-        Whether to leave out windows in which nothing is marked as dissonant (decision A12: in a
-        study set the dissonance prompt should always differ from the base prompt).
+    kinds, options, changes
+        As in `build`; `every` takes every window instead of the last one of each session, and
+        `flagged_only` leaves out windows in which nothing is marked as dissonant (decision A12: in
+        a study set the dissonance prompt should always differ from the base prompt).
 
     Returns
     -------
@@ -154,14 +144,16 @@ def build_all(
         As `build` does, for the first session that cannot be used or, with `flagged_only`, has
         no flagged window.
     """
-    loaded = [load_template(kind, templates) for kind in kinds]
+    options = _changed(options, changes)
+    window, flagged_only = options.window, options.flagged_only
+    loaded = [load_template(kind, options.templates) for kind in kinds]
     parts = [utterances]
     if "video_id" in utterances.columns and len(utterances):
         parts = [part for _, part in utterances.groupby("video_id", sort=False, dropna=False)]
     prompts: list[Prompt] = []
     for part in parts:
         session = Session(part, options)
-        ends = [rows[-1] for rows in all_windows(session, window)] if every else [None]
+        ends = [rows[-1] for rows in all_windows(session, window)] if options.every else [None]
         n_before = len(prompts)
         for row in ends:
             shown = session.window(None, window) if row is None else session.back(row, window)
@@ -179,9 +171,9 @@ def build_all(
 def windows(
     utterances: pd.DataFrame,
     *,
-    window: int | None = 6,
-    options: PromptOptions = DEFAULTS,
+    options: PromptsSettings = DEFAULTS,
     full: bool = False,
+    **changes: Any,
 ) -> Iterator[Window]:
     """List every window of a session that ends on a patient utterance.
 
@@ -189,7 +181,7 @@ def windows(
     ----------
     utterances
         One session's rows of the utterance table.
-    window, options
+    options, changes
         As in `build`.
     full
         Whether to leave out the windows at the start that hold fewer than `window` utterances.
@@ -204,6 +196,8 @@ def windows(
     PromptError
         As `build` does for a session that cannot be used.
     """
+    options = _changed(options, changes)
+    window = options.window
     session = Session(utterances, options)
     for rows in all_windows(session, window):
         if full and options.window_unit == "utterances" and len(rows) < (window or 0):
@@ -222,18 +216,24 @@ def windows(
         )
 
 
-def _write(session: Session, template: Template, end: object, window: int | None) -> Prompt:
-    return _fill(session, template, session.window(end, window))
+def _changed(options: PromptsSettings, changes: dict[str, Any]) -> PromptsSettings:
+    """Lay changes over the settings; templates may be the folder that they are kept in."""
+    folder = changes.get("templates")
+    if isinstance(folder, str | Path):
+        changes = {**changes, "templates": read_templates(folder)}
+    return options.changed(**changes) if changes else options
 
 
 def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
     options = session.options
-    _need_columns(session, template.condition)
+    # A researcher's own template says itself what it shows.
+    condition = CONDITIONS.get(template.condition, Condition(template.condition))
+    _need_columns(session, condition)
     patient = [row for row in rows if session.is_patient[row]]
     flags = [session.dissonant[row] for row in patient]
     marked = _marked(session, rows)
     used = template
-    if template.condition == "dissonance" and not marked:
+    if condition.marks and not marked:
         if options.no_flag == "error":
             raise PromptError(
                 f"No utterance in this window of video '{session.video_id}' is dissonant "
@@ -248,7 +248,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
         if key not in session.turns:
             session.turns[key] = turn(session, *key)
     turns = [session.turns[row, row in marked] for row in rows]
-    missing = _missing(session, turns, template.condition)
+    missing = _missing(session, turns, condition)
     text = render(
         used,
         {
@@ -280,7 +280,7 @@ def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
         n_untranscribed=sum(not session.texts[row] for row in between),
         template=used.name,
         template_sha256=used.sha256,
-        options=options,
+        options=options.wording(),
         dialogue="\n".join(f"{turn.speaker}: {turn.text}" for turn in turns),
     )
 
@@ -292,36 +292,30 @@ def _marked(session: Session, rows: list[int]) -> set[int]:
     return {row for row in eligible if session.dissonant[row] is True}
 
 
-def _need_columns(session: Session, condition: str) -> None:
-    needed = [
-        name.format(channel)
-        for name in _NEEDED.get(condition, ())
-        for channel in session.options.channels
-    ]
-    if condition == "dissonance":
-        needed = ["dissonant"]
+def _need_columns(session: Session, condition: Condition) -> None:
+    needed = condition.columns(session.options.channels)
     lacking = [name for name in needed if name not in session.table.columns]
     if lacking:
         raise PromptError(
-            f"The {condition} prompt needs the column(s) {', '.join(lacking)}.",
+            f"The {condition.name} prompt needs the column(s) {', '.join(lacking)}.",
             next_step="Use the table that 'emodiss annotate' writes, or show one channel only "
             "with prompts.channels.",
             code="prompt_columns",
         )
 
 
-def _missing(session: Session, turns: list[Turn], condition: str) -> dict[str, int]:
+def _missing(session: Session, turns: list[Turn], condition: Condition) -> dict[str, int]:
     """Count patient utterances without a measurement, by channel; refuse them where asked to."""
     missing = {
         name: sum(
-            absent(getattr(shown, name), condition == "discrete")
+            absent(getattr(shown, name), condition.cues == "labels")
             for shown in turns
             if shown.is_patient
         )
         for name in ("speech", "face")
     }
     refused = [name for name in session.options.channels if missing[name]]
-    if session.options.missing == "error" and refused and condition in ("discrete", "continuous"):
+    if session.options.missing == "error" and refused and condition.cues:
         raise PromptError(
             f"In a window of video '{session.video_id}' there is no {refused[0]} measurement for "
             f"{missing[refused[0]]} patient utterance(s).",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from emodiss.prompts import KINDS, PromptError, PromptOptions, build_all
+from emodiss.prompts import KINDS, PromptError, build_all
+from emodiss.settings import PromptsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class PromptSet:
         return ("no_prompts",) if self.without else ()
 
 
-def write(*, utterances: pd.DataFrame, settings: Any) -> PromptSet:
+def write(*, utterances: pd.DataFrame, settings: PromptsSettings) -> PromptSet:
     """Render the prompts of one session.
 
     Parameters
@@ -49,15 +50,7 @@ def write(*, utterances: pd.DataFrame, settings: Any) -> PromptSet:
         patient is known) is no failure of the measurement: it has none, and says why.
     """
     try:
-        prompts = build_all(
-            utterances,
-            [*KINDS, *settings.templates],
-            window=settings.window,
-            every=settings.every,
-            flagged_only=settings.flagged_only,
-            options=PromptOptions.of(settings),
-            templates=settings.templates,
-        )
+        prompts = build_all(utterances, [*KINDS, *settings.templates], options=settings)
     except PromptError as error:
         if error.code == "prompt_template":  # the fault of no session
             raise

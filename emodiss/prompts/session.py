@@ -15,27 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import nearest
-from emodiss.prompts.records import Channel, PromptError, PromptOptions, Turn, Window
-
-ROLES = ("therapist", "patient", "other")
-"""Roles an utterance may have; anything missing is an unknown role."""
-
-# What a status of the utterance table means, in words a reader of the prompt understands.
-_WHY_MISSING = {
-    "speech": {
-        "no_audio": "not recorded",
-        "too_short": "too short to tell",
-        "silent": "not audible",
-        "overlap": "covered by another voice",
-    },
-    "face": {
-        "no_video": "not recorded",
-        "off_screen": "not visible",
-        "too_small": "too small to tell",
-        "too_few_frames": "visible too briefly to tell",
-        "unbound": "not identified",
-    },
-}
+from emodiss.prompts.records import Channel, PromptError, Turn, Window
+from emodiss.settings import PromptsSettings
+from emodiss.vocabulary import IN_PROMPTS, ROLES
 
 _Value = TypeVar("_Value")
 
@@ -68,7 +50,7 @@ def clean(text: object) -> str:
 class Session:
     """One session's rows, in order of time, as plain lists; read once for many windows."""
 
-    def __init__(self, table: pd.DataFrame, options: PromptOptions) -> None:
+    def __init__(self, table: pd.DataFrame, options: PromptsSettings) -> None:
         self.options = options
         self.table = self._checked(table)
         n = len(self.table)
@@ -300,7 +282,7 @@ class Session:
         status = clean(affect[f"{name}_status"][row])
         words = ""
         if label is None and numbers == [None, None]:
-            words = _WHY_MISSING[name].get(status, "not available")
+            words = IN_PROMPTS.get(f"{name}:{status}", "not available")
         return Channel(label=label, valence=numbers[0], arousal=numbers[1], words=words)
 
     def _on_scale(self, value: float) -> float | None:

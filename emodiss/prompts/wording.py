@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import nearest
-from emodiss.prompts.records import KINDS, Channel, PromptError, Turn
+from emodiss.errors import SettingsError, nearest
+from emodiss.prompts.conditions import KINDS
+from emodiss.prompts.records import Channel, PromptError, Turn
+from emodiss.settings import assigned
 
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
 _MAX_TEMPLATE_BYTES = 1_000_000
-
-Templates = str | Path | Mapping[str, str] | None
-"""A researcher's own templates: a folder, their texts by file name, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,30 @@ def read_templates(folder: str | Path) -> dict[str, str]:
     return {template.name: template.source for template in found}
 
 
-def load_template(kind: str | Path, templates: Templates = None) -> Template:
+def with_templates(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Read the folder that settings may name in `prompts.templates`; the rest stays as it is.
+
+    Parameters
+    ----------
+    assignments
+        As for `emodiss.settings.resolve`.
+
+    Raises
+    ------
+    SettingsError
+        If a text has no `=`, or the folder is at fault (see `read_templates`).
+    """
+    found = assigned(assignments)
+    folder = found.get("prompts.templates")
+    if isinstance(folder, str | Path):
+        try:
+            found["prompts.templates"] = read_templates(folder)
+        except PromptError as fault:
+            raise SettingsError(fault.what, next_step=fault.next_step) from None
+    return found
+
+
+def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) -> Template:
     """Find a template by name or path.
 
     Parameters
@@ -92,7 +114,7 @@ def load_template(kind: str | Path, templates: Templates = None) -> Template:
     kind
         One of `KINDS`, a path, or the name of a file in `templates` with or without its suffix.
     templates
-        Further templates: the folder they are kept in, or their texts by file name.
+        Texts of further templates, by file name.
 
     Returns
     -------
@@ -107,21 +129,10 @@ def load_template(kind: str | Path, templates: Templates = None) -> Template:
     name = str(kind)
     if name in KINDS:
         return _built_in(name)
-    found: dict[str, str | Path] = {}
-    if isinstance(templates, Mapping):
-        found.update(templates)
-    elif templates and Path(templates).is_dir():
-        found.update(
-            {p.name: p for p in Path(templates).iterdir() if p.suffix in TEMPLATE_SUFFIXES}
-        )
+    found = templates or {}
     for candidate in (name, *(name + suffix for suffix in TEMPLATE_SUFFIXES)):
-        match found.get(candidate):
-            case str() as source:
-                return Template(candidate.split(".")[0], candidate, source)
-            case Path() as path:
-                return _read_template(path)
-            case None:
-                pass
+        if candidate in found:
+            return Template(candidate.split(".")[0], candidate, found[candidate])
     if (
         isinstance(kind, Path)
         or Path(name).suffix in TEMPLATE_SUFFIXES

@@ -9,8 +9,6 @@ from emodiss.ratings.schema import (
     COLUMNS,
     CRITERIA,
     LIKERT,
-    Column,
-    Problem,
     RatingScale,
     RatingsError,
 )
@@ -25,8 +23,6 @@ __all__ = [
     "CRITERIA",
     "LIKERT",
     "QUESTIONS",
-    "Column",
-    "Problem",
     "RatingScale",
     "RatingsError",
     "Simulated",

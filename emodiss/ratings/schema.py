@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from emodiss.errors import EmodissError
+from emodiss.tabular import Column
 
 CRITERIA = ("applicability", "empathy", "comprehensiveness")
 """The paper's three criteria (Haydarov et al. 2025, section 5)."""
@@ -66,71 +66,20 @@ LIKERT = RatingScale(1.0, 5.0, 1.0)
 """The paper's scale: 1 = poor, 5 = exceptional."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of the declared schema.
-
-    Parameters
-    ----------
-    name
-        Name in the table and in CSV files.
-    kind
-        `text`, `number`, `count` (whole number, 0 or more) or `time` (ISO 8601).
-    required
-        Whether the column must exist and hold something in every row.
-    meaning
-        One line for the data dictionary.
-    """
-
-    name: str
-    kind: Literal["text", "number", "count", "time"]
-    required: bool
-    meaning: str
-
-
 COLUMNS = (
-    Column("study", "text", False, "name of the study"),
-    Column("rater", "text", True, "code of the rater"),
-    Column("rater_group", "text", False, "group the rater belongs to; one group per rater"),
-    Column("item", "text", True, "code of what was rated: one response to one window"),
-    Column("video", "text", True, "id of the video the item comes from; the sampling cluster"),
-    Column("model", "text", True, "chat model that wrote the response"),
-    Column("condition", "text", True, "prompt condition: base, discrete, continuous, ..."),
-    Column("criterion", "text", True, "what was rated: applicability, empathy, ..."),
-    Column("value", "number", False, "the rating; empty means not rated"),
-    Column("position", "count", False, "place of the item in this rater's order, from 1"),
-    Column("repeat", "count", False, "0 for the first presentation, 1 for the second, ..."),
-    Column("seconds", "number", False, "time spent on the item, in seconds"),
-    Column("saved_at", "time", False, "when the rating was saved, ISO 8601"),
-    Column("comment", "text", False, "what the rater added in words"),
+    Column("study", "text", "name of the study"),
+    Column("rater", "text", "code of the rater", required=True),
+    Column("rater_group", "text", "group the rater belongs to; one group per rater"),
+    Column("item", "text", "code of what was rated: one response to one window", required=True),
+    Column("video", "text", "id of the item's video; the sampling cluster", required=True),
+    Column("model", "text", "chat model that wrote the response", required=True),
+    Column("condition", "text", "prompt condition: base, discrete, continuous, ...", required=True),
+    Column("criterion", "text", "what was rated: applicability, empathy, ...", required=True),
+    Column("value", "number", "the rating; empty means not rated"),
+    Column("position", "count", "place of the item in this rater's order, from 1", 0),
+    Column("repeat", "count", "0 for the first presentation, 1 for the second, ...", 0),
+    Column("seconds", "number", "time spent on the item, in seconds", 0.0),
+    Column("saved_at", "time", "when the rating was saved, ISO 8601"),
+    Column("comment", "text", "what the rater added in words"),
 )
 """Schema of the long table. Reader, checks and data dictionary all come from here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a table.
-
-    Parameters
-    ----------
-    line
-        Line in the file, the header being line 1; for a table in memory, row number + 2.
-    column
-        Name of the column.
-    value
-        What stands there.
-    expected
-        What should.
-    """
-
-    line: int
-    column: str
-    value: str
-    expected: str
-
-    def __str__(self) -> str:
-        return self.said_of(f"line {self.line}")
-
-    def said_of(self, place: str) -> str:
-        """Say what is wrong at a place that is called otherwise."""
-        return f"{place}, {self.column}: '{self.value}' (expected {self.expected})"

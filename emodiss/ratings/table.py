@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from emodiss import tabular
-from emodiss.ratings.schema import COLUMNS, LIKERT, Column, Problem, RatingScale, RatingsError
-
-_MAX_LISTED = 50
+from emodiss.ratings.schema import COLUMNS, LIKERT, RatingScale, RatingsError
+from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
 _OF_ITEM = ("video", "model", "condition")
-
-
-def _raise_all(problems: Sequence[Problem], source: str, places: Sequence[str] = ()) -> None:
-    """Raise what is wrong; `places` are what to call the lines, where these are of no file."""
-    if not problems:
-        return
-    said = [p.said_of(places[p.line - 2]) if places else str(p) for p in problems[:_MAX_LISTED]]
-    listed = "\n".join(f"  {each}" for each in said)
-    left = len(problems) - _MAX_LISTED
-    more = f"\n  and {left} more" if left > 0 else ""
-    raise RatingsError(
-        f"{source} has {len(problems)} problem(s):\n{listed}{more}\n",
-        next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
-    )
 
 
 def read(
@@ -70,12 +54,12 @@ def read(
     tabular.require_header(found, error=RatingsError, what="ratings table")
     expected = f"{found.width} cells as in the header"
     ragged = [
-        Problem(fault.line, "(row)", f"{fault.n_cells} cells", expected)
+        Misfit(fault.line, "(row)", f"{fault.n_cells} cells", expected)
         if fault.n_cells
-        else Problem(fault.line, "(row)", "", fault.message)
+        else Misfit(fault.line, "(row)", "", fault.message)
         for fault in found.faults
     ]
-    _raise_all(ragged, f"'{path.name}'")
+    tabular.refuse(ragged, f"'{path.name}'", error=RatingsError)
     table = found.frame()
     lines = [int(line) for line in table.index]
     return _checked(table.reset_index(drop=True), lines, f"'{path.name}'", scale, criteria)
@@ -145,20 +129,20 @@ def _checked(
             f"it has {', '.join(map(str, table.columns)) or 'none'}.",
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
-    problems: list[Problem] = []
+    misfits: list[Misfit] = []
     out: dict[str, pd.Series] = {}
     for column in COLUMNS:
         if column.name in table.columns:
-            out[column.name] = _typed(table[column.name], column, lines, problems)
+            out[column.name] = _typed(table[column.name], column, lines, misfits)
         else:
             out[column.name] = _absent(column, len(table))
     checked = pd.DataFrame(out)
     for name in table.columns:
         if name not in out:
             checked[name] = table[name]
-    _check_values(checked, lines, scale, criteria, problems)
-    _check_consistency(checked, lines, problems)
-    _raise_all(sorted(problems, key=lambda problem: problem.line), source, places)
+    _check_values(checked, lines, scale, criteria, misfits)
+    _check_consistency(checked, lines, misfits)
+    tabular.refuse(misfits, source, error=RatingsError, places=places)
     return checked
 
 
@@ -170,39 +154,15 @@ def _absent(column: Column, n: int) -> pd.Series:
     return pd.Series([pd.NA] * n, dtype="str")
 
 
-def _typed(
-    cells: pd.Series, column: Column, lines: list[int], problems: list[Problem]
-) -> pd.Series:
+def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
+    values, bad = column.typed(cells)
     text = cells.astype("str").str.strip()
-    empty = cells.isna() | text.isna() | (text == "")
-    if column.required:
-        for row in np.flatnonzero(empty):
-            problems.append(Problem(lines[row], column.name, "", "something"))
-    if column.kind == "text":
-        return text.mask(empty)
-    if column.kind == "time":
-        for row in np.flatnonzero(~empty):
-            try:
-                datetime.fromisoformat(text.iloc[row])
-            except ValueError:
-                problems.append(Problem(lines[row], column.name, text.iloc[row], "ISO 8601 time"))
-        return text.mask(empty)
-    numbers, bad = tabular.numbers(text.mask(empty))
-    numbers = numbers.astype(np.float64)
-    bad |= np.isinf(numbers)
-    expected = "a number"
-    if column.kind == "count":
-        expected = "a whole number, 0 or more"
-        bad |= ~empty & ((numbers < 0) | (numbers != np.floor(numbers)))
-    elif column.name == "seconds":
-        expected = "a number of seconds, 0 or more"
-        bad |= ~empty & (numbers < 0)
     for row in np.flatnonzero(bad):
-        problems.append(Problem(lines[row], column.name, text.iloc[row], expected))
-    numbers = numbers.mask(bad)
-    if column.name == "repeat":
-        return numbers.fillna(0).astype(np.int64)
-    return numbers
+        misfits.append(Misfit(lines[row], column.name, text.iloc[row], column.expected))
+    if column.required:
+        for row in np.flatnonzero(values.isna()):
+            misfits.append(Misfit(lines[row], column.name, "", "something"))
+    return values.fillna(0).astype(np.int64) if column.name == "repeat" else values
 
 
 def _check_values(
@@ -210,29 +170,29 @@ def _check_values(
     lines: list[int],
     scale: RatingScale,
     criteria: Iterable[str] | None,
-    problems: list[Problem],
+    misfits: list[Misfit],
 ) -> None:
     values = table["value"].to_numpy()
     for value in np.unique(values[np.isfinite(values)]):
         if not scale.holds(float(value)):
             for row in np.flatnonzero(values == value):
-                problems.append(Problem(lines[row], "value", f"{value:g}", str(scale)))
+                misfits.append(Misfit(lines[row], "value", f"{value:g}", str(scale)))
     if criteria is not None:
         allowed = tuple(criteria)
         known = table["criterion"].isin(allowed) | table["criterion"].isna()
         for row in np.flatnonzero(~known):
             seen = str(table["criterion"].iloc[row])
-            problems.append(Problem(lines[row], "criterion", seen, f"one of {', '.join(allowed)}"))
+            misfits.append(Misfit(lines[row], "criterion", seen, f"one of {', '.join(allowed)}"))
 
 
-def _check_consistency(table: pd.DataFrame, lines: list[int], problems: list[Problem]) -> None:
+def _check_consistency(table: pd.DataFrame, lines: list[int], misfits: list[Misfit]) -> None:
     first: dict[tuple[str, ...], int] = {}
     keys = zip(*(table[name].astype("str").fillna("") for name in _IDENTITY), strict=True)
     for row, key in enumerate(keys):
         if key in first:
             what = f"rater {key[1]}, item {key[2]}, {key[3]}, repeat {key[4]}"
             expected = f"one rating; the first stands in line {lines[first[key]]}"
-            problems.append(Problem(lines[row], "(row)", what, expected))
+            misfits.append(Misfit(lines[row], "(row)", what, expected))
         else:
             first[key] = row
     for owner, names in (("item", _OF_ITEM), ("rater", ("rater_group",))):
@@ -243,4 +203,4 @@ def _check_consistency(table: pd.DataFrame, lines: list[int], problems: list[Pro
                 for row in of_one.index[1:]:
                     expected = f"'{of_one.iloc[0]}' as in line {lines[of_one.index[0]]}, "
                     expected += f"because {owner} '{repeated}' can have only one {name}"
-                    problems.append(Problem(lines[row], name, str(of_one[row]), expected))
+                    misfits.append(Misfit(lines[row], name, str(of_one[row]), expected))

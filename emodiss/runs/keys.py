@@ -97,7 +97,7 @@ def recipes(
         facts: dict[str, Any] = {
             "version": stage.version,
             "inputs": {name: found[name].key for name in stage.reads},
-            "settings": {group: _counting(dumped, group, stage) for group in stage.settings},
+            "settings": _counting(dumped, stage),
         }
         if stage.row:
             facts["row"] = {column: stated[column] for column in stage.row}
@@ -120,9 +120,16 @@ def _setting(dumped: Mapping[str, Any], dotted: str) -> Any:
     return dumped[group][name]
 
 
-def _counting(dumped: Mapping[str, Any], group: str, stage: Stage) -> dict[str, Any]:
-    """Return the settings of a group that can change a stage's result."""
-    return {n: v for n, v in dumped[group].items() if f"{group}.{n}" not in stage.apart}
+def _counting(dumped: Mapping[str, Any], stage: Stage) -> dict[str, dict[str, Any]]:
+    """Return the settings that can change a stage's result, by group."""
+    found: dict[str, dict[str, Any]] = {}
+    if group := stage.settings:
+        whole = dumped[group].items()
+        found[group] = {n: v for n, v in whole if f"{group}.{n}" not in stage.apart}
+    for dotted in stage.also:
+        group, _, name = dotted.partition(".")
+        found.setdefault(group, {})[name] = dumped[group][name]
+    return found
 
 
 def digest(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from emodiss import manifest as manifests, presets
 from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.prompts import with_templates
 from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
@@ -47,6 +48,7 @@ def choose(
 ) -> Choice:
     """Settle on folder, preset and settings."""
     said: list[str] = []
+    settings = with_templates(settings)
     root = Path(out) if out is not None else manifests.run_folder(read)
     before = load(root) if (root / layout.RUN).is_file() else None
     if out is None:

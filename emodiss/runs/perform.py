@@ -176,10 +176,11 @@ def _call(job: Job, store: Store) -> Any:
         arguments["reviews"] = job.overlay.of_kinds(stage.reviews)
     if stage.role_labels:
         arguments["role_labels"] = job.overlay.role_labels
-    if len(stage.settings) == 1:
-        arguments["settings"] = getattr(job.settings, stage.settings[0])
-    elif stage.settings:
-        arguments["settings"] = {group: getattr(job.settings, group) for group in stage.settings}
+    if stage.settings:
+        arguments["settings"] = getattr(job.settings, stage.settings)
+    for dotted in stage.also:
+        group, _, name = dotted.partition(".")
+        arguments[name] = getattr(getattr(job.settings, group), name)
     if job.model is not None:
         arguments["model"] = _model(job)
     return stage.load()(**arguments)

@@ -21,9 +21,7 @@ from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.store import Store
-
-CAPTION_SUFFIXES = ("json3", "vtt", "srt")
-"""Formats of fetched captions: word by word, with word times here and there, without."""
+from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
 """Stands for the content of a file that is named and not there."""

@@ -9,7 +9,7 @@ over videos come from the cluster bootstrap in `bootstrap`.
 
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
 from emodiss.statistics.bland_altman import BlandAltman, bland_altman
-from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError
+from emodiss.statistics.bootstrap import Bootstrap, Estimate, StatisticsError
 from emodiss.statistics.correlation import Correlation, correlation
 from emodiss.statistics.dissonance import DissonanceBy, dissonance_by
 from emodiss.statistics.gains import block_means, condition_means, gains
@@ -39,12 +39,13 @@ from emodiss.statistics.variance import (
 
 __all__ = [
     "ICC_FORMS",
-    "RESAMPLES",
     "Alpha",
     "Anova",
     "BlandAltman",
+    "Bootstrap",
     "Correlation",
     "DissonanceBy",
+    "Estimate",
     "Evaluation",
     "Friedman",
     "Icc",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,50 +12,38 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
-    RESAMPLES,
+    DEFAULT,
     TOO_FEW,
+    Bootstrap,
+    Estimate,
     StatisticsError,
     blocks,
     check_clusters,
-    draw,
-    limits,
 )
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval", "ratio")
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
-class Alpha:
-    """Krippendorff's alpha.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alpha(Estimate):
+    """Krippendorff's alpha, with a bootstrap interval over units or clusters of units.
 
     Parameters
     ----------
-    statistic
-        Alpha; NaN with a reason when it does not exist.
-    low, high
-        Bootstrap interval over units (or clusters of units).
     level
         Level of measurement.
     n_units, n_values, n_raters
         Units with two or more ratings, ratings in them, raters who gave at least one of these.
     n_dropped
         Ratings left out because nobody else rated that unit.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
-    statistic: float
-    low: float
-    high: float
     level: Level
     n_units: int
     n_values: int
     n_raters: int
     n_dropped: int
-    reason: str = ""
 
 
 def krippendorff_alpha(
@@ -63,9 +52,7 @@ def krippendorff_alpha(
     *,
     raters: Literal["columns", "rows"] = "columns",
     clusters: ArrayLike | pd.Series | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> Alpha:
     """Agreement of any number of raters, with missing cells (Krippendorff 2011).
 
@@ -81,10 +68,8 @@ def krippendorff_alpha(
         `rows` reads a table printed the other way round, as reliability data often are.
     clusters
         (units,) cluster of each unit, for example its video, resampled as a whole.
-    confidence
-        Level of the interval.
-    resamples, seed
-        Of the bootstrap; 0 resamples leaves the interval out.
+    bootstrap
+        Resamples (0 leaves the interval out), seed and level of the interval.
 
     Returns
     -------
@@ -110,11 +95,16 @@ def krippendorff_alpha(
     n_values, n_units = int(used.sum()), int((per_unit >= 2).sum())
     n_raters, n_dropped = int(used.any(axis=0).sum()), int(present.sum()) - n_values
 
-    def result(value: float, low: float, high: float, reason: str) -> Alpha:
-        return Alpha(value, low, high, level, n_units, n_values, n_raters, n_dropped, reason)
-
+    result = partial(
+        Alpha,
+        level=level,
+        n_units=n_units,
+        n_values=n_values,
+        n_raters=n_raters,
+        n_dropped=n_dropped,
+    )
     if n_units == 0:
-        return result(_NAN, _NAN, _NAN, "no unit was rated twice")
+        return result(reason="no unit was rated twice")
     values = cells[used]
     try:
         at = np.array(sorted(set(values.tolist())), dtype=np.float64)
@@ -135,13 +125,13 @@ def krippendorff_alpha(
     unit = np.nonzero(used)[0]
     k = len(at)
     if k == 1:
-        return result(_NAN, _NAN, _NAN, "all ratings are equal: there is no variation to agree on")
+        return result(reason="all ratings are equal: there is no variation to agree on")
     coincidences = _unit_coincidences(unit, codes, per_unit, k)
     total = np.asarray(coincidences.sum(axis=0)).reshape(1, k, k)
     alpha = float(_alphas(total, at, level)[0])
-    low = high = _NAN
+    low = high = np.nan
     reason = ""
-    if resamples:
+    if bootstrap.resamples:
         cluster = (
             np.arange(len(cells)) if clusters is None else check_clusters(clusters, len(cells))
         )
@@ -149,11 +139,9 @@ def krippendorff_alpha(
         if len(held) < 2:
             reason = "one unit or cluster: no interval"
         else:
-            low, high = _alpha_limits(
-                coincidences[np.unique(unit)], cluster, at, level, confidence, resamples, seed
-            )
+            low, high = _alpha_limits(coincidences[np.unique(unit)], cluster, at, level, bootstrap)
             reason = TOO_FEW if np.isnan(low) else ""
-    return result(alpha, low, high, reason)
+    return result(statistic=alpha, low=low, high=high, reason=reason)
 
 
 def _unit_coincidences(
@@ -206,14 +194,12 @@ def _alpha_limits(
     cluster: NDArray[np.intp],
     at: NDArray[np.float64],
     level: Level,
-    confidence: float,
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> tuple[float, float]:
     k = len(at)
-    weights = draw(int(cluster.max()) + 1, resamples=resamples, seed=seed)
+    weights = bootstrap.draw(int(cluster.max()) + 1)
     boot = []
     for part in blocks(weights, k * k):
         summed = part[:, cluster] @ coincidences
         boot.append(_alphas(np.asarray(summed).reshape(-1, k, k), at, level))
-    return limits(np.concatenate(boot), confidence=confidence)
+    return bootstrap.limits(np.concatenate(boot))

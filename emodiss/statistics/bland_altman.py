@@ -10,17 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from emodiss.statistics.bootstrap import (
+    DEFAULT,
     ONE_CLUSTER,
-    RESAMPLES,
+    Bootstrap,
     StatisticsError,
-    check_confidence,
     cluster_sums,
-    draw,
     kept_clusters,
-    percentile,
 )
-
-_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +63,7 @@ def bland_altman(
     second: ArrayLike | pd.Series,
     *,
     clusters: ArrayLike | pd.Series | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> BlandAltman:
     """Bias and limits of agreement, for example of expert means (first) and a judge (second).
 
@@ -80,10 +74,8 @@ def bland_altman(
     clusters
         (n,) cluster of each item: intervals come from the cluster bootstrap. Without, they are
         exact for the bias (t) and approximate for the limits (Bland and Altman 1999, sec. 2.1).
-    confidence
-        Level of the intervals (not of the limits, which are 1.96 SD).
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the intervals (not of the limits, which are 1.96 SD).
 
     Returns
     -------
@@ -91,7 +83,6 @@ def bland_altman(
     """
     from scipy.stats import t
 
-    check_confidence(confidence)
     a, b = (np.asarray(v, dtype=np.float64) for v in (first, second))
     if a.ndim != 1 or a.shape != b.shape:
         raise StatisticsError(f"The shapes are {a.shape} and {b.shape}; equal was expected.")
@@ -99,33 +90,33 @@ def bland_altman(
     n, n_dropped = int(keep.sum()), int((~keep).sum())
     how = "analytic" if clusters is None else "cluster bootstrap"
     if n < 3:
-        blank: list[Any] = [*[_NAN] * 11, how, n, n_dropped, f"{n} pair(s): three are needed"]
+        blank: list[Any] = [*[np.nan] * 11, how, n, n_dropped, f"{n} pair(s): three are needed"]
         return BlandAltman(*blank)
     d = b[keep] - a[keep]
     middle = (a[keep] + b[keep]) / 2.0
     bias, sd = float(d.mean()), float(d.std(ddof=1))
     spread = float(((middle - middle.mean()) ** 2).sum())
-    slope = float(((middle - middle.mean()) * d).sum() / spread) if spread > 0 else _NAN
+    slope = float(((middle - middle.mean()) * d).sum() / spread) if spread > 0 else np.nan
     limits = np.array([bias, bias - 1.96 * sd, bias + 1.96 * sd])
     reason = ""
     if clusters is None:
         se = sd * np.sqrt([1 / n, *[1 / n + 1.96**2 / (2 * (n - 1))] * 2])
-        half = float(t.ppf(0.5 + confidence / 2, n - 1)) * se
+        half = float(t.ppf(0.5 + bootstrap.confidence / 2, n - 1)) * se
         low, high = limits - half, limits + half
     else:
         codes = kept_clusters(clusters, keep)
         v = int(codes.max()) + 1
-        low = high = np.full(3, _NAN)
+        low = high = np.full(3, np.nan)
         if v < 2:
             reason = ONE_CLUSTER
         else:
             columns = np.column_stack([np.ones(n), d - bias, (d - bias) ** 2])
             sums = cluster_sums(codes, v, columns)
-            m, s1, s2 = (draw(v, resamples=resamples, seed=seed) @ sums).T
+            m, s1, s2 = (bootstrap.draw(v) @ sums).T
             mean = s1 / m
             spread_b = np.sqrt(np.maximum(s2 - m * mean**2, 0.0) / np.maximum(m - 1, 1))
             boot = bias + np.column_stack([mean, mean - 1.96 * spread_b, mean + 1.96 * spread_b])
-            low, high = percentile(boot, confidence=confidence)
+            low, high = bootstrap.limits(boot)
     (bl, ll, ul), (bh, lh, uh) = ((float(z) for z in side) for side in (low, high))
     return BlandAltman(
         bias, bl, bh, float(limits[1]), ll, lh, float(limits[2]), ul, uh, sd, slope, how,

@@ -10,6 +10,7 @@ Source: Davison and Hinkley (1997), Bootstrap Methods and their Application, sec
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import EmodissError
 
-RESAMPLES = 2000
-"""Default number of resamples: Monte Carlo error of a 95 % limit is then below 0.05 SE."""
-
 ONE_CLUSTER = "one cluster: no interval"
 """Reason of an interval that does not exist because there is nothing to resample."""
+
+ONE_VIDEO = "one video: no interval"
+"""The same, where clusters are known to be videos."""
 
 TOO_FEW = "too few resamples have a value: no interval"
 """Reason of an interval that does not exist because the statistic is undefined too often."""
@@ -37,19 +38,91 @@ class StatisticsError(EmodissError, ValueError):
     code = "statistics"
 
 
-def codes_of(labels: ArrayLike | pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
-    """Turn labels into numbers in order: a categorical's own order, else sorted.
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence level outside (0, 1)."""
+    if not 0.0 < confidence < 1.0:
+        raise StatisticsError(f"confidence is {confidence}; between 0 and 1 was expected.")
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals are made: percentiles over resamples of whole clusters.
 
     Parameters
     ----------
-    labels
-        (n,) labels; missing ones get code -1.
+    confidence
+        Coverage aimed at, in (0, 1); also of intervals by a formula, where there are no clusters.
+    resamples
+        How many; with 2,000 the Monte Carlo error of a 95 % limit is below 0.05 SE.
+    seed
+        Statistics given the same clusters and seed see the same resamples.
 
-    Returns
-    -------
-    codes, names
-        (n,) integers and the names they stand for.
+    Raises
+    ------
+    StatisticsError
+        If the confidence lies outside (0, 1) or resamples is negative.
     """
+
+    confidence: float = 0.95
+    resamples: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_confidence(self.confidence)
+        if self.resamples < 0:
+            raise StatisticsError(f"resamples is {self.resamples}; 0 or more was expected.")
+
+    def draw(self, n_clusters: int) -> NDArray[np.float64]:
+        """(resamples, n_clusters) counts: how often each cluster occurs in each resample."""
+        rng = np.random.default_rng(self.seed)
+        even = np.full(n_clusters, 1.0 / n_clusters)
+        return rng.multinomial(n_clusters, even, size=self.resamples).astype(np.float64)
+
+    def limits(self, samples: NDArray[np.float64]) -> tuple[Any, Any]:
+        """Percentile limits of (resamples, ...) values: two floats, or arrays of the other axes.
+
+        NaN where more than 5 % of the resamples are undefined.
+        """
+        undefined = np.isnan(samples)
+        unusable = undefined.mean(axis=0) > _MAX_UNDEFINED
+        filled = np.where(unusable, 0.0, samples)
+        tail = (1.0 - self.confidence) / 2.0
+        quantile = np.nanquantile if undefined.any() else np.quantile
+        both = np.where(unusable, np.nan, quantile(filled, [tail, 1.0 - tail], axis=0))
+        low, high = both.tolist() if samples.ndim == 1 else both
+        return low, high
+
+
+DEFAULT = Bootstrap()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number with its interval.
+
+    Parameters
+    ----------
+    statistic
+        The number; NaN with a reason when it does not exist.
+    low, high
+        Interval.
+    reason
+        Why values are NaN; empty when they are not.
+    """
+
+    statistic: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    reason: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, a column per field, the reason last."""
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        return pd.DataFrame([row | {"reason": row.pop("reason")}])
+
+
+def codes_of(labels: ArrayLike | pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+    """Give (n,) codes (missing: -1) and their names, in a categorical's own order, else sorted."""
     series: Any = labels if isinstance(labels, pd.Series) else pd.Series(np.asarray(labels))
     if isinstance(series.dtype, pd.CategoricalDtype):
         used = series.cat.remove_unused_categories()
@@ -58,89 +131,8 @@ def codes_of(labels: ArrayLike | pd.Series) -> tuple[NDArray[np.intp], list[Any]
     return codes.astype(np.intp), list(names)
 
 
-def draw(n_clusters: int, *, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.float64]:
-    """Draw how often each cluster occurs in each resample.
-
-    Parameters
-    ----------
-    n_clusters
-        Number of clusters.
-    resamples
-        Number of resamples.
-    seed
-        Seed.
-
-    Returns
-    -------
-    (resamples, n_clusters) float array
-        Counts; each row sums to `n_clusters`.
-    """
-    rng = np.random.default_rng(seed)
-    even = np.full(n_clusters, 1.0 / n_clusters)
-    return rng.multinomial(n_clusters, even, size=resamples).astype(np.float64)
-
-
-def percentile(
-    samples: NDArray[np.float64], *, confidence: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take percentile limits along the first axis.
-
-    Parameters
-    ----------
-    samples
-        (resamples, ...) bootstrap values; NaN where a resample has none.
-    confidence
-        Coverage aimed at, in (0, 1).
-
-    Returns
-    -------
-    low, high
-        Arrays of the remaining shape; NaN where more than 5 % of the resamples are undefined.
-    """
-    check_confidence(confidence)
-    undefined = np.isnan(samples)
-    unusable = undefined.mean(axis=0) > _MAX_UNDEFINED
-    filled = np.where(unusable, 0.0, samples)
-    tail = (1.0 - confidence) / 2.0
-    quantile = np.nanquantile if undefined.any() else np.quantile
-    low, high = quantile(filled, [tail, 1.0 - tail], axis=0)
-    return np.where(unusable, np.nan, low), np.where(unusable, np.nan, high)
-
-
-def limits(samples: NDArray[np.float64], *, confidence: float = 0.95) -> tuple[float, float]:
-    """Take the percentile limits of one statistic.
-
-    Parameters
-    ----------
-    samples
-        (resamples,) bootstrap values.
-    confidence
-        As for `percentile`.
-
-    Returns
-    -------
-    low, high
-        NaN where more than 5 % of the resamples are undefined.
-    """
-    low, high = percentile(samples, confidence=confidence)
-    return float(low), float(high)
-
-
 def blocks(rows: NDArray[Any], floats: int) -> list[NDArray[Any]]:
-    """Cut rows into blocks whose work fits into 32 MB.
-
-    Parameters
-    ----------
-    rows
-        (n, ...) what is worked through, such as resamples from `draw`.
-    floats
-        Numbers that one row is worked out with.
-
-    Returns
-    -------
-    list of array
-        The rows in order.
-    """
+    """Cut rows, each worked out with so many floats, into blocks whose work fits into 32 MB."""
     n = max(1, min(len(rows), -(-len(rows) * floats // _BLOCK)))
     return np.array_split(rows, n)
 
@@ -148,46 +140,14 @@ def blocks(rows: NDArray[Any], floats: int) -> list[NDArray[Any]]:
 def cluster_sums(
     codes: NDArray[np.intp], n_clusters: int, columns: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sum rows within clusters.
-
-    Parameters
-    ----------
-    codes
-        (n,) cluster of each row.
-    n_clusters
-        Number of clusters.
-    columns
-        (n, k) values.
-
-    Returns
-    -------
-    (n_clusters, k) array
-    """
+    """Sum (n, k) rows within clusters: (n_clusters, k)."""
     sums = np.zeros((n_clusters, columns.shape[1]))
     np.add.at(sums, codes, columns)
     return sums
 
 
-def check_confidence(confidence: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0.0 < confidence < 1.0:
-        raise StatisticsError(f"confidence is {confidence}; between 0 and 1 was expected.")
-
-
 def check_clusters(clusters: Any, n: int) -> NDArray[np.intp]:
-    """Turn clusters into numbers, refusing missing ones and a wrong length.
-
-    Parameters
-    ----------
-    clusters
-        (n,) labels.
-    n
-        Number of rows they must match.
-
-    Returns
-    -------
-    (n,) integer array
-    """
+    """Give the clusters of n rows codes; refuse missing ones and a wrong length."""
     codes, _ = codes_of(clusters)
     if len(codes) != n:
         raise StatisticsError(f"There are {len(codes)} cluster labels for {n} rows.")
@@ -197,19 +157,7 @@ def check_clusters(clusters: Any, n: int) -> NDArray[np.intp]:
 
 
 def kept_clusters(clusters: Any, keep: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Give numbers to the clusters of the rows that are used.
-
-    Parameters
-    ----------
-    clusters
-        (n,) labels; those of rows that are not used may be missing.
-    keep
-        (n,) which rows are used.
-
-    Returns
-    -------
-    (used rows,) integer array
-    """
+    """Give the clusters of the kept rows codes; those of other rows may be missing."""
     labels = np.asarray(clusters)
     if len(labels) != len(keep):
         raise StatisticsError(f"There are {len(labels)} cluster labels for {len(keep)} rows.")

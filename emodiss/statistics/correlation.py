@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,56 +19,43 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
+    DEFAULT,
     ONE_CLUSTER,
-    RESAMPLES,
     TOO_FEW,
+    Bootstrap,
+    Estimate,
     StatisticsError,
     blocks,
-    check_confidence,
     cluster_sums,
-    draw,
     kept_clusters,
-    limits,
 )
 
 Method = Literal["pearson", "spearman", "kendall"]
 METHODS: tuple[Method, ...] = ("pearson", "spearman", "kendall")
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation(Estimate):
     """A correlation of two columns.
 
     Parameters
     ----------
     method
         `pearson`, `spearman` or `kendall` (tau-b).
-    statistic
-        The coefficient; NaN with a reason when it does not exist.
-    low, high
-        Interval.
     p_value
         Two-sided p of scipy's test; NaN with clusters, because it assumes independent rows.
     interval
         How the interval was made.
     n, n_clusters, n_dropped
         Rows used; clusters (0 without); rows left out because a value is missing.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     method: Method
-    statistic: float
-    low: float
-    high: float
-    p_value: float
+    p_value: float = np.nan
     interval: str
     n: int
     n_clusters: int
     n_dropped: int
-    reason: str = ""
 
 
 def correlation(
@@ -76,9 +64,7 @@ def correlation(
     method: Method = "pearson",
     *,
     clusters: ArrayLike | pd.Series | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> Correlation:
     """Correlate two columns.
 
@@ -92,10 +78,8 @@ def correlation(
         (n,) cluster of each row: the interval comes from the cluster bootstrap. Without, it is
         Fisher's z (Spearman: Bonett and Wright 2000; Kendall: Fieller et al. 1957), which
         assumes independent rows.
-    confidence
-        Level of the interval.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the interval.
 
     Returns
     -------
@@ -106,7 +90,6 @@ def correlation(
     StatisticsError
         If the method is unknown or lengths differ.
     """
-    check_confidence(confidence)
     if method not in METHODS:
         raise StatisticsError(f"Unknown method '{method}'.", next_step=nearest(method, METHODS))
     a, b = (np.asarray(v, dtype=np.float64) for v in (x, y))
@@ -120,6 +103,9 @@ def correlation(
         codes = kept_clusters(clusters, keep)
     a, b = a[keep], b[keep]
     n, n_clusters = len(a), int(codes.max()) + 1 if codes is not None and len(codes) else 0
+    result = partial(
+        Correlation, method=method, interval=how, n=n, n_clusters=n_clusters, n_dropped=n_dropped
+    )
     reason = ""
     if n < 3:
         reason = f"{n} pair(s): three or more are needed"
@@ -127,22 +113,22 @@ def correlation(
         both = np.ptp(a) == 0 and np.ptp(b) == 0
         reason = f"{'both are' if both else 'x is' if np.ptp(a) == 0 else 'y is'} constant"
     if reason:
-        return Correlation(method, _NAN, _NAN, _NAN, _NAN, how, n, n_clusters, n_dropped, reason)
+        return result(reason=reason)
     value, p_value = plain(a, b, method)
     if codes is None:
-        low, high = _analytic_limits(value, method, n, confidence)
+        low, high = _analytic_limits(value, method, n, bootstrap.confidence)
         if math.isnan(low):
             reason = "five or more pairs are needed for an interval"
     else:
-        p_value = low = high = _NAN
+        p_value = low = high = np.nan
         if n_clusters < 2:
             reason = ONE_CLUSTER
         else:
-            weights = draw(n_clusters, resamples=resamples, seed=seed)
+            weights = bootstrap.draw(n_clusters)
             boot = _RESAMPLERS[method](a, b, codes, weights)
-            low, high = limits(boot, confidence=confidence)
+            low, high = bootstrap.limits(boot)
             reason = TOO_FEW if math.isnan(low) else ""
-    return Correlation(method, value, low, high, p_value, how, n, n_clusters, n_dropped, reason)
+    return result(statistic=value, low=low, high=high, p_value=p_value, reason=reason)
 
 
 def plain(a: NDArray[np.float64], b: NDArray[np.float64], method: Method) -> tuple[float, float]:
@@ -164,7 +150,7 @@ def _analytic_limits(
     from scipy.special import ndtri
 
     if n < 5:
-        return _NAN, _NAN
+        return np.nan, np.nan
     if abs(value) >= 1.0:
         return value, value
     variance = {

@@ -7,7 +7,7 @@ comparisons from a linear mixed model with sessions, and speakers within them, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, nearest
-from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError, draw, percentile
+from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError
 from emodiss.statistics.mixed import fit_reml
 
 PHASES = ("beginning", "middle", "end")
@@ -42,7 +42,7 @@ class DissonanceBy:
         What was grouped by.
     groups
         One row per group: its names, n_sessions, n_utterances, n_determined, and of every outcome
-        in `OUTCOMES` the mean, low and high (95 %, over sessions); NaN where there is none.
+        in `OUTCOMES` the mean, low and high (over sessions); NaN where there is none.
     effects
         One row per outcome and level that is not the first of its grouping: outcome, grouping,
         level, against, estimate, se, low, high, p_value. Of the flags it is a difference of rates.
@@ -64,8 +64,7 @@ def dissonance_by(
     by: Sequence[str] = ("role", "phase"),
     *,
     compare: bool = True,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> DissonanceBy:
     """Average flags and signed differences within groups, with intervals over sessions.
 
@@ -77,9 +76,9 @@ def dissonance_by(
         Of `role`, `phase` (third of the session) and `session`.
     compare
         Fit the mixed models that compare levels.
-    resamples, seed
-        Of the bootstrap: whole sessions are drawn; percentile intervals, widened for the number
-        of sessions (Hesterberg 2015, The American Statistician 69(4), 371-386).
+    bootstrap
+        Whole sessions are drawn; percentile intervals, widened for the number of sessions
+        (Hesterberg 2015, The American Statistician 69(4), 371-386).
 
     Returns
     -------
@@ -113,7 +112,7 @@ def dissonance_by(
         notes.append(f"{n_sessions} sessions: intervals are rough below {_FEW_SESSIONS}.")
     if "session" in by:
         notes.append("One session alone has no interval over sessions and no comparison.")
-    groups = _groups(rows, by, resamples, seed)
+    groups = _groups(rows, by, bootstrap)
     effects = pd.DataFrame(columns=_EFFECT_COLUMNS)
     if compare and "session" not in by and n_sessions >= MIN_SESSIONS:
         effects, troubles = _effects(known, by)
@@ -142,9 +141,9 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _groups(rows: pd.DataFrame, by: tuple[str, ...], resamples: int, seed: int) -> pd.DataFrame:
+def _groups(rows: pd.DataFrame, by: tuple[str, ...], bootstrap: Bootstrap) -> pd.DataFrame:
     sessions = sorted(rows.loc[rows["dissonant"].notna(), "session"].unique())
-    times = draw(len(sessions), resamples=resamples, seed=seed) if sessions else np.zeros((0, 0))
+    times = bootstrap.draw(len(sessions)) if sessions else np.zeros((0, 0))
     found: list[dict[str, Any]] = []
     for names, part in rows.groupby(list(by), observed=True, sort=True):
         known = part[part["dissonant"].notna()]
@@ -153,7 +152,7 @@ def _groups(rows: pd.DataFrame, by: tuple[str, ...], resamples: int, seed: int) 
         row |= {"n_sessions": n, "n_utterances": len(part), "n_determined": len(known)}
         for outcome in OUTCOMES:
             name = "rate" if outcome == "dissonant" else outcome
-            low, high = _interval(known, outcome, sessions, times, n)
+            low, high = _interval(known, outcome, sessions, times, n, bootstrap)
             mean = float(known[outcome].mean()) if len(known) else float("nan")
             row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
         found.append(row)
@@ -166,8 +165,9 @@ def _interval(
     sessions: list[str],
     times: NDArray[np.float64],
     n: int,
+    bootstrap: Bootstrap,
 ) -> tuple[float, float]:
-    """95 % interval of a group's mean, over sessions."""
+    """Interval of a group's mean, over sessions."""
     from scipy.stats import norm, t
 
     if n < MIN_SESSIONS:
@@ -176,9 +176,8 @@ def _interval(
     with np.errstate(invalid="ignore"):
         means = (times @ sums["sum"].to_numpy()) / (times @ sums["count"].to_numpy())
     # n sessions vary by (n - 1) / n too little in resamples, and follow t rather than the normal.
-    tail = norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1))
-    low, high = percentile(means, confidence=1 - 2 * float(tail))
-    return float(low), float(high)
+    tail = norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.5 + bootstrap.confidence / 2, n - 1))
+    return replace(bootstrap, confidence=1 - 2 * float(tail)).limits(means)
 
 
 _EFFECT_COLUMNS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 
 from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
-    RESAMPLES,
+    DEFAULT,
+    ONE_VIDEO,
     TOO_FEW,
+    Bootstrap,
     StatisticsError,
     codes_of,
-    draw,
-    percentile,
 )
 
 _NEEDS = ("video", "model", "condition", "criterion", "value")
@@ -27,9 +26,7 @@ def condition_means(
     table: pd.DataFrame,
     *,
     by: Sequence[str] = ("model",),
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Average ratings per model and condition (the bars of the paper's Figure 5).
 
@@ -39,10 +36,8 @@ def condition_means(
         Long table of ratings.
     by
         Columns to split by besides criterion and condition: ("model",), (), ("rater_group",) ...
-    confidence
-        Level of the intervals.
-    resamples, seed
-        Cluster bootstrap over videos.
+    bootstrap
+        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -54,15 +49,14 @@ def condition_means(
     parts = []
     for criterion, group in rows.groupby("criterion", sort=True):
         cells = _Cells(group, by)
-        boot = cells.boot_means(resamples, seed)
-        low, high = percentile(boot, confidence=confidence)
+        low, high = bootstrap.limits(cells.boot_means(bootstrap))
         part = cells.frame.assign(
             mean=cells.means, low=low, high=high, sd=cells.sds, n=cells.n, n_videos=cells.n_videos
         )
         part["reason"] = [
             "no ratings"
             if n == 0
-            else "one video: no interval"
+            else ONE_VIDEO
             if videos < 2
             else TOO_FEW
             if np.isnan(limit)
@@ -80,9 +74,7 @@ def gains(
     base: str = "base",
     by: Sequence[str] = ("model",),
     matched: bool = False,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Subtract the base condition's mean (section 5.1 of the paper; `by=()` pools models).
 
@@ -100,10 +92,8 @@ def gains(
         Columns to split by besides criterion.
     matched
         Use only ratings whose rater rated the same video and model under both conditions.
-    confidence
-        Level of the intervals.
-    resamples, seed
-        Cluster bootstrap over videos.
+    bootstrap
+        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -124,29 +114,21 @@ def gains(
             f"There are no ratings under the base condition '{base}'.",
             next_step=f"Choices: {seen or 'none'}.",
         )
-    boot = _Boot(confidence, resamples, seed)
     parts = []
     for criterion, group in rows.groupby("criterion", sort=True):
         others = [c for c in codes_of(group["condition"])[1] if c != base]
         if matched:
             pieces = [
-                _gain_rows(_only_matched(group, base, other), [other], group, base, by, boot)
+                _gain_rows(_only_matched(group, base, other), [other], group, base, by, bootstrap)
                 for other in others
             ]
             part = pd.concat(pieces or [pd.DataFrame()], ignore_index=True)
         else:
-            part = _gain_rows(group, others, group, base, by, boot)
+            part = _gain_rows(group, others, group, base, by, bootstrap)
         part.insert(0, "criterion", criterion)
         parts.append(part.assign(matched=matched))
     columns = ["criterion", *by, "condition", "gain", "low", "high", "n_base", "n_condition"]
     return _stacked(parts, columns).reindex(columns=[*columns, "n_videos", "matched", "reason"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Boot:
-    confidence: float
-    resamples: int
-    seed: int
 
 
 def _gain_rows(
@@ -155,7 +137,7 @@ def _gain_rows(
     everything: pd.DataFrame,
     base: str,
     by: Sequence[str],
-    boot: _Boot,
+    bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """One row per split and condition, also for splits that `rows` no longer holds."""
     keys = [()]
@@ -163,7 +145,7 @@ def _gain_rows(
         splits = everything[list(by)].drop_duplicates().sort_values(list(by))
         keys = list(splits.itertuples(index=False, name=None))
     cells = _Cells(rows, by)
-    means = cells.boot_means(boot.resamples, boot.seed) if len(rows) else np.zeros((0, 0))
+    means = cells.boot_means(bootstrap) if len(rows) else np.zeros((0, 0))
     out = []
     for key in keys:
         for other in others:
@@ -185,8 +167,8 @@ def _gain_rows(
                 record["reason"] = f"no ratings under {' and '.join(empty)}"
             else:
                 record["gain"] = float(cells.means[b] - cells.means[a])
-                low, high = percentile(means[:, b] - means[:, a], confidence=boot.confidence)
-                record |= {"low": float(low), "high": float(high)}
+                low, high = bootstrap.limits(means[:, b] - means[:, a])
+                record |= {"low": low, "high": high}
                 if np.isnan(low):
                     record["reason"] = "too few videos for an interval"
             out.append(record)
@@ -265,8 +247,8 @@ class _Cells:
         squares = np.bincount(cell, (value - self.means[cell]) ** 2, minlength=len(index))
         self.sds = np.where(self.n > 1, np.sqrt(squares / np.maximum(self.n - 1, 1)), np.nan)
 
-    def boot_means(self, resamples: int, seed: int) -> NDArray[np.float64]:
-        weights = draw(len(self.counts), resamples=resamples, seed=seed)
+    def boot_means(self, bootstrap: Bootstrap) -> NDArray[np.float64]:
+        weights = bootstrap.draw(len(self.counts))
         boot = _divide(weights @ self.sums, weights @ self.counts) + self.centre
         return np.where(self.n_videos < 2, np.nan, boot)
 

@@ -10,13 +10,11 @@ import pandas as pd
 
 from emodiss.errors import nearest
 from emodiss.ratings import item_means, usable
-from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError, draw, limits
+from emodiss.statistics.bootstrap import DEFAULT, ONE_VIDEO, Bootstrap, StatisticsError
 from emodiss.statistics.correlation import METHODS, Method, correlation, plain
 
 Unit = Literal["item", "rating", "video"]
 UNITS: tuple[Unit, ...] = ("item", "rating", "video")
-
-_NAN = float("nan")
 
 
 def judge_pairs(table: pd.DataFrame, judge: pd.DataFrame, *, unit: Unit = "item") -> pd.DataFrame:
@@ -77,9 +75,7 @@ def judge_correlations(
     *,
     unit: Unit = "item",
     methods: Sequence[Method] = METHODS,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Correlate a judge with the experts (the paper's Table 3; decision A18).
 
@@ -95,10 +91,8 @@ def judge_correlations(
         and counted in `n_skipped`).
     methods
         Which coefficients.
-    confidence
-        Level of the cluster-bootstrap intervals over videos.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the cluster-bootstrap intervals over videos.
 
     Returns
     -------
@@ -111,16 +105,14 @@ def judge_correlations(
     for (name, criterion), part in pairs.groupby(["judge", "criterion"], sort=True):
         for method in methods:
             if unit == "video":
-                row = _within_videos(part, method, confidence, resamples, seed)
+                row = _within_videos(part, method, bootstrap)
             else:
                 found = correlation(
                     part["expert"],
                     part["score"],
                     method,
                     clusters=part["video"],
-                    confidence=confidence,
-                    resamples=resamples,
-                    seed=seed,
+                    bootstrap=bootstrap,
                 )
                 row = {
                     "statistic": found.statistic,
@@ -140,9 +132,7 @@ def judge_correlations(
     return pd.DataFrame(out)[columns]
 
 
-def _within_videos(
-    part: pd.DataFrame, method: Method, confidence: float, resamples: int, seed: int
-) -> dict[str, Any]:
+def _within_videos(part: pd.DataFrame, method: Method, bootstrap: Bootstrap) -> dict[str, Any]:
     scored = part.dropna(subset=["expert", "score"])
     values, n = [], 0
     skipped = 0
@@ -153,18 +143,17 @@ def _within_videos(
         else:
             values.append(plain(x, y, method)[0])
             n += len(x)
-    low = high = value = _NAN
+    low = high = value = np.nan
     reason = ""
     if not values:
         reason = "no video has three scored items that differ"
     else:
         value = float(np.mean(values))
         if len(values) < 2:
-            reason = "one video: no interval"
+            reason = ONE_VIDEO
         else:
-            weights = draw(len(values), resamples=resamples, seed=seed)
-            boot = weights @ np.array(values) / len(values)
-            low, high = limits(boot, confidence=confidence)
+            weights = bootstrap.draw(len(values))
+            low, high = bootstrap.limits(weights @ np.array(values) / len(values))
     return {
         "statistic": value,
         "low": low,

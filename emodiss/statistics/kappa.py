@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
@@ -14,32 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.errors import nearest
 from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
+    DEFAULT,
     ONE_CLUSTER,
-    RESAMPLES,
     TOO_FEW,
+    Bootstrap,
+    Estimate,
     StatisticsError,
     blocks,
-    check_confidence,
-    draw,
     kept_clusters,
-    limits,
 )
 
 Weights = Literal["linear", "quadratic"] | None
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
-class Kappa:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kappa(Estimate):
     """Cohen's kappa of two raters.
 
     Parameters
     ----------
-    statistic
-        Kappa; NaN with a reason when it does not exist.
-    low, high
-        Interval.
     se
         Asymptotic standard error (Fleiss, Cohen and Everitt 1969).
     p_value
@@ -52,22 +46,16 @@ class Kappa:
         How the interval was made: `asymptotic` or `cluster bootstrap`.
     n, n_dropped
         Items both rated; items left out because a rating is missing.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
-    statistic: float
-    low: float
-    high: float
-    se: float
-    p_value: float
-    observed: float
-    expected: float
+    se: float = np.nan
+    p_value: float = np.nan
+    observed: float = np.nan
+    expected: float = np.nan
     weights: Weights
     method: str
     n: int
     n_dropped: int
-    reason: str = ""
 
 
 def cohen_kappa(
@@ -77,9 +65,7 @@ def cohen_kappa(
     *,
     categories: Sequence[Any] | None = None,
     clusters: ArrayLike | pd.Series | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> Kappa:
     """Agreement of two raters beyond chance (Cohen 1960; weighted: Cohen 1968).
 
@@ -99,10 +85,8 @@ def cohen_kappa(
     clusters
         (n,) cluster of each item, for example its video: the interval then comes from the
         cluster bootstrap. Without clusters it is asymptotic and assumes independent items.
-    confidence
-        Level of the interval.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the interval.
 
     Returns
     -------
@@ -115,7 +99,6 @@ def cohen_kappa(
     StatisticsError
         If lengths differ, the weights are unknown, or a label is not among the categories.
     """
-    check_confidence(confidence)
     if weights not in (None, "linear", "quadratic"):
         raise StatisticsError(
             f"Unknown weights '{weights}'.",
@@ -127,6 +110,7 @@ def cohen_kappa(
     keep = (left.notna() & right.notna()).to_numpy()
     n, n_dropped = int(keep.sum()), int((~keep).sum())
     method = "asymptotic" if clusters is None else "cluster bootstrap"
+    result = partial(Kappa, weights=weights, method=method, n=n, n_dropped=n_dropped)
     row, column, similarity = _categorised(left[keep], right[keep], weights, categories)
     reason = ""
     if n == 0:
@@ -141,31 +125,39 @@ def cohen_kappa(
             which = "first" if constant[0] else "second"
             reason = f"the {which} rater gave one value to every item"
     if reason:
-        same = float(np.mean(row == column)) if n and weights is None else _NAN
-        return Kappa(
-            _NAN, _NAN, _NAN, _NAN, _NAN, same, _NAN, weights, method, n, n_dropped, reason
-        )
+        same = float(np.mean(row == column)) if n and weights is None else np.nan
+        return result(observed=same, reason=reason)
     k = len(similarity)
     counts = np.bincount(row * k + column, minlength=k * k).reshape(1, k, k).astype(np.float64)
     kappa, observed, expected = (float(x[0]) for x in _kappas(counts, similarity))
     se, se_null = _kappa_errors(counts[0] / n, similarity, kappa, expected, n)
-    p_value = _NAN
+    p_value = np.nan
     if clusters is None:
         from scipy.special import ndtr, ndtri
 
-        half = float(ndtri(0.5 + confidence / 2)) * se
+        half = float(ndtri(0.5 + bootstrap.confidence / 2)) * se
         low, high = max(kappa - half, -1.0), min(kappa + half, 1.0)
         if se_null > 0:
             p_value = float(2 * ndtr(-abs(kappa) / se_null))
     else:
         codes = kept_clusters(clusters, keep)
-        low, high = _kappa_limits(row * k + column, codes, similarity, confidence, resamples, seed)
-        if codes.max() == 0:
+        n_clusters = int(codes.max()) + 1
+        low = high = np.nan
+        if n_clusters < 2:
             reason = ONE_CLUSTER
-        elif np.isnan(low):
-            reason = TOO_FEW
-    return Kappa(
-        kappa, low, high, se, p_value, observed, expected, weights, method, n, n_dropped, reason
+        else:
+            boot = _resampled(row * k + column, codes, similarity, n_clusters, bootstrap)
+            low, high = bootstrap.limits(boot)
+            reason = TOO_FEW if np.isnan(low) else ""
+    return result(
+        statistic=kappa,
+        low=low,
+        high=high,
+        se=se,
+        p_value=p_value,
+        observed=observed,
+        expected=expected,
+        reason=reason,
     )
 
 
@@ -230,33 +222,17 @@ def _kappa_errors(
     return float(np.sqrt(max(seen, 0.0) / scale)), float(np.sqrt(max(null, 0.0) / scale))
 
 
-def _kappa_limits(
-    pair: NDArray[np.intp],
-    codes: NDArray[np.intp],
-    similarity: NDArray[np.float64],
-    confidence: float,
-    resamples: int,
-    seed: int,
-) -> tuple[float, float]:
-    n_clusters = int(codes.max()) + 1
-    if n_clusters < 2:
-        return _NAN, _NAN
-    boot = _resampled(pair, codes, similarity, n_clusters, resamples, seed)
-    return limits(boot, confidence=confidence)
-
-
 def _resampled(
     pair: NDArray[np.intp],
     codes: NDArray[np.intp],
     similarity: NDArray[np.float64],
     n_clusters: int,
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> NDArray[np.float64]:
     k = len(similarity)
     per_cluster = np.bincount(codes * k * k + pair, minlength=n_clusters * k * k)
     per_cluster = per_cluster.reshape(n_clusters, k * k).astype(np.float64)
-    weights = draw(n_clusters, resamples=resamples, seed=seed)
+    weights = bootstrap.draw(n_clusters)
     boot = [
         _kappas((part @ per_cluster).reshape(-1, k, k), similarity)[0]
         for part in blocks(weights, k * k)
@@ -271,40 +247,20 @@ def bootstrap_kappa(
     categories: Sequence[Any],
     codes: NDArray[np.intp],
     n_clusters: int,
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> NDArray[np.float64]:
-    """Kappa of two raters in every resample of clusters, NaN where it does not exist.
-
-    Pairs that are given the same clusters and seed see the same resamples, so that their kappas
-    can be averaged resample by resample.
-
-    Parameters
-    ----------
-    a, b, weights, categories
-        As for `cohen_kappa`.
-    codes, n_clusters
-        (n,) number of each item's cluster, and how many clusters there are.
-    resamples, seed
-        Of the bootstrap.
-
-    Returns
-    -------
-    (resamples,) array
-    """
+    """Return (resamples,) kappas of two raters; equal clusters see the same resamples."""
     keep = (a.notna() & b.notna()).to_numpy()
     row, column, similarity = _categorised(a[keep], b[keep], weights, categories)
     pair = row * len(similarity) + column
-    return _resampled(pair, codes[keep], similarity, n_clusters, resamples, seed)
+    return _resampled(pair, codes[keep], similarity, n_clusters, bootstrap)
 
 
 def pairwise_kappa(
     table: pd.DataFrame,
     *,
     weights: Sequence[Weights] = (None, "quadratic"),
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Kappa of every two raters on the items both rated (the paper's Figure 6).
 
@@ -314,10 +270,8 @@ def pairwise_kappa(
         Long table of ratings.
     weights
         Which kappas; the paper does not say which it used (decision A15).
-    confidence
-        Level of the cluster-bootstrap intervals over videos.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the cluster-bootstrap intervals over videos.
 
     Returns
     -------
@@ -347,9 +301,7 @@ def pairwise_kappa(
                     weight,
                     categories=points,
                     clusters=of_item.loc[both.index] if len(both) else None,
-                    confidence=confidence,
-                    resamples=resamples,
-                    seed=seed,
+                    bootstrap=bootstrap,
                 )
                 out.append(
                     {
@@ -362,7 +314,7 @@ def pairwise_kappa(
                         "kappa": found.statistic,
                         "low": found.low,
                         "high": found.high,
-                        "observed": float((both[a] == both[b]).mean()) if len(both) else _NAN,
+                        "observed": float((both[a] == both[b]).mean()) if len(both) else np.nan,
                         "mean_difference": float((both[b] - both[a]).mean()),
                         "n": found.n,
                         "reason": found.reason,
@@ -402,7 +354,7 @@ def intra_rater(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFram
             both = spread[[0, 1]].dropna()
             for (rater, criterion), part in both.groupby(level=["rater", "criterion"]):
                 change = part[1] - part[0]
-                found = cohen_kappa(part[0], part[1], "quadratic", confidence=confidence)
+                found = cohen_kappa(part[0], part[1], "quadratic", bootstrap=Bootstrap(confidence))
                 out.append(
                     {
                         "rater": rater,

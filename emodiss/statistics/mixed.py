@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -25,10 +26,8 @@ from emodiss.statistics.bootstrap import StatisticsError, check_confidence, code
 
 Random = Literal["video", "item"]
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MixedModel:
     """A fitted linear mixed model.
 
@@ -56,14 +55,14 @@ class MixedModel:
     """
 
     effects: pd.DataFrame
-    statistic: float
-    p_value: float
-    df: int
-    video_sd: float
-    item_sd: float
-    residual_sd: float
+    statistic: float = np.nan
+    p_value: float = np.nan
+    df: int = 0
+    video_sd: float = np.nan
+    item_sd: float = np.nan
+    residual_sd: float = np.nan
     interaction: bool
-    converged: bool
+    converged: bool = False
     n: int
     n_videos: int
     n_items: int
@@ -162,11 +161,15 @@ def mixed_model(
     if with_item and sizes["n_items"] == sizes["n_videos"]:
         with_item = False
         notes.append("Every video has one item: video and item are one part.")
+    unfitted = partial(
+        MixedModel,
+        effects=design.contrast_frame(None, None, confidence),
+        interaction=design.interaction,
+        base=base,
+        **sizes,
+    )
     if reason:
-        return MixedModel(
-            design.contrast_frame(None, None, confidence), _NAN, _NAN, 0, _NAN, _NAN, _NAN,
-            design.interaction, False, **sizes, base=base, notes=tuple(notes), reason=reason,
-        )  # fmt: skip
+        return unfitted(notes=tuple(notes), reason=reason)
     vc = None
     if with_item:
         names, matrices = [], []
@@ -184,11 +187,7 @@ def mixed_model(
     )
     fit, troubles = fit_reml(model)
     if fit is None:
-        return MixedModel(
-            design.contrast_frame(None, None, confidence), _NAN, _NAN, 0, _NAN, _NAN, _NAN,
-            design.interaction, False, **sizes, base=base, notes=(*notes, *troubles),
-            reason="the model could not be fitted",
-        )  # fmt: skip
+        return unfitted(notes=(*notes, *troubles), reason="the model could not be fitted")
     # Warnings of single optimiser steps are noise once the fit has converged.
     if not fit.converged:
         notes += troubles
@@ -204,7 +203,7 @@ def mixed_model(
         p_value=float(chi2.sf(wald, len(design.others))),
         df=len(design.others),
         video_sd=float(np.sqrt(max(np.asarray(fit.cov_re)[0, 0], 0.0))),
-        item_sd=float(np.sqrt(max(fit.vcomp[0], 0.0))) if with_item else _NAN,
+        item_sd=float(np.sqrt(max(fit.vcomp[0], 0.0))) if with_item else np.nan,
         residual_sd=float(np.sqrt(fit.scale)),
         interaction=design.interaction,
         converged=bool(fit.converged),
@@ -289,7 +288,7 @@ class _Design:
             columns=pd.Index(["condition", "model"]),
         )
         if beta is None or covariance is None:
-            return frame.assign(estimate=_NAN, se=_NAN, low=_NAN, high=_NAN, p_value=_NAN)
+            return frame.assign(estimate=np.nan, se=np.nan, low=np.nan, high=np.nan, p_value=np.nan)
         estimate = self.contrasts @ beta
         se = np.sqrt(np.einsum("ij,jk,ik->i", self.contrasts, covariance, self.contrasts))
         half = norm.ppf(0.5 + confidence / 2) * se

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.statistics.bootstrap import StatisticsError
 
-_NAN = float("nan")
-
 
 @dataclass(frozen=True, slots=True)
 class Friedman:
@@ -88,7 +86,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
         reason = f"{n} complete block(s): two or more are needed"
     elif spread == 0:
         reason = "all treatments tie in every block"
-    statistic = p = w = _NAN
+    statistic = p = w = np.nan
     if not reason:
         # Tie-corrected form (Conover 1999, eq. 5.8.1): between-rank over within-rank variance.
         between = float(((ranks.sum(axis=0) - n * (k + 1) / 2) ** 2).sum())
@@ -101,7 +99,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
         df=max(k - 1, 0),
         kendall_w=w,
         treatments=tuple(blocks.columns),
-        mean_ranks=tuple(map(float, ranks.mean(axis=0))) if n else (_NAN,) * k,
+        mean_ranks=tuple(map(float, ranks.mean(axis=0))) if n else (np.nan,) * k,
         n=n,
         n_dropped=n_dropped,
         reason=reason,
@@ -149,11 +147,11 @@ def wilcoxon(blocks: pd.DataFrame, *, reference: Any) -> pd.DataFrame:
             "n": len(d),
             "n_dropped": len(blocks) - len(d),
             "n_zero": int((d == 0).sum()),
-            "statistic": _NAN,
-            "p_value": _NAN,
-            "p_holm": _NAN,
-            "median_difference": _NAN,
-            "rank_biserial": _NAN,
+            "statistic": np.nan,
+            "p_value": np.nan,
+            "p_holm": np.nan,
+            "median_difference": np.nan,
+            "rank_biserial": np.nan,
             "reason": "",
         }
         if len(d) == 0:

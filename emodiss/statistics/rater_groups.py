@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
+    DEFAULT,
     ONE_CLUSTER,
-    RESAMPLES,
     TOO_FEW,
+    Bootstrap,
     StatisticsError,
     codes_of,
-    limits,
 )
 from emodiss.statistics.judges import Unit, judge_correlations
 from emodiss.statistics.kappa import Weights, bootstrap_kappa, cohen_kappa
@@ -29,9 +29,7 @@ def kappa_by_group(
     table: pd.DataFrame,
     *,
     weights: Sequence[Weights] = (None, "quadratic"),
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """Average the kappa of pairs of raters, within groups and across them (section 5.1).
 
@@ -41,10 +39,8 @@ def kappa_by_group(
         Long table of ratings with rater_group.
     weights
         Which kappas.
-    confidence
-        Level of the intervals: cluster bootstrap over videos, all pairs in the same resamples.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples of videos (the same for all pairs), seed and level of the intervals.
 
     Returns
     -------
@@ -68,7 +64,7 @@ def kappa_by_group(
             for a, b in combinations(spread.columns, 2):
                 found = cohen_kappa(spread[a], spread[b], weight, categories=points)
                 boot = bootstrap_kappa(
-                    spread[a], spread[b], weight, points, codes, len(videos), resamples, seed
+                    spread[a], spread[b], weight, points, codes, len(videos), bootstrap
                 )
                 pair = sorted((group[a], group[b]))
                 kappas.setdefault((pair[0], pair[1]), []).append((found.statistic, boot))
@@ -80,13 +76,13 @@ def kappa_by_group(
                     if several:
                         head = {"criterion": criterion, "weights": weight or "none", "pairs": kind}
                         head |= {"group_a": pair[0], "group_b": pair[1]}
-                        out.append(head | _mean_kappa(several, len(videos), confidence))
+                        out.append(head | _mean_kappa(several, len(videos), bootstrap))
     names = ["criterion", "weights", "pairs", "group_a", "group_b", "kappa", "low", "high"]
     return pd.DataFrame(out, columns=pd.Index([*names, "n_pairs", "n_missing", "reason"]))
 
 
 def _mean_kappa(
-    several: list[tuple[float, NDArray[np.float64]]], n_videos: int, confidence: float
+    several: list[tuple[float, NDArray[np.float64]]], n_videos: int, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     known = [(kappa, boot) for kappa, boot in several if not np.isnan(kappa)]
     row: dict[str, Any] = {"kappa": np.nan, "low": np.nan, "high": np.nan}
@@ -96,7 +92,7 @@ def _mean_kappa(
     row["kappa"] = float(np.mean([kappa for kappa, _ in known]))
     if n_videos < 2:
         return row | {"reason": ONE_CLUSTER}
-    low, high = limits(np.mean([boot for _, boot in known], axis=0), confidence=confidence)
+    low, high = bootstrap.limits(np.mean([boot for _, boot in known], axis=0))
     return row | {"low": low, "high": high, "reason": TOO_FEW if np.isnan(low) else ""}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,32 +14,27 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.errors import nearest
 from emodiss.ratings import usable
 from emodiss.statistics.bootstrap import (
-    RESAMPLES,
+    DEFAULT,
+    ONE_VIDEO,
+    Bootstrap,
+    Estimate,
     StatisticsError,
     check_confidence,
     codes_of,
-    draw,
-    percentile,
 )
 
 ICC_FORMS = ("ICC1,1", "ICC2,1", "ICC3,1", "ICC1,k", "ICC2,k", "ICC3,k")
 """The six forms of Shrout and Fleiss (1979)."""
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
-class Icc:
-    """An intraclass correlation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Icc(Estimate):
+    """An intraclass correlation, with an interval based on F.
 
     Parameters
     ----------
     form
         One of `ICC_FORMS`.
-    statistic
-        The correlation; NaN with a reason when it does not exist.
-    low, high
-        F-based interval.
     f, df1, df2, p_value
         Test that items do not differ.
     n_items, n_raters
@@ -47,23 +43,17 @@ class Icc:
         Items left out because a rating is missing.
     confidence
         Level of the interval.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     form: str
-    statistic: float
-    low: float
-    high: float
-    f: float
-    df1: int
-    df2: int
-    p_value: float
+    f: float = np.nan
+    df1: int = 0
+    df2: int = 0
+    p_value: float = np.nan
     n_items: int
     n_raters: int
     n_dropped: int
     confidence: float
-    reason: str = ""
 
 
 def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: float = 0.95) -> Icc:
@@ -101,7 +91,14 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
     cells = np.asarray(table, dtype=np.float64)
     complete = cells[~np.isnan(cells).any(axis=1)]
     n, k = complete.shape
-    n_dropped = len(cells) - n
+    result = partial(
+        Icc,
+        form=plain,
+        n_items=n,
+        n_raters=k,
+        n_dropped=len(cells) - n,
+        confidence=confidence,
+    )
     reason = ""
     if k < 2:
         reason = f"{k} rater(s): two or more are needed"
@@ -110,7 +107,7 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
     elif np.ptp(complete) == 0:
         reason = "all ratings are equal: there is no variation to agree on"
     if reason:
-        return Icc(plain, _NAN, _NAN, _NAN, _NAN, 0, 0, _NAN, n, k, n_dropped, confidence, reason)
+        return result(reason=reason)
     squares = _mean_squares(complete)
     kind, average = plain[3], plain.endswith("k")
     df1 = n - 1
@@ -130,7 +127,9 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
         reason = "the mean squares leave no variance to compare"
     elif error == 0:
         reason = "no error variance: the interval does not exist" if math.isnan(low) else ""
-    return Icc(plain, value, low, high, f, df1, df2, p_value, n, k, n_dropped, confidence, reason)
+    return result(
+        statistic=value, low=low, high=high, f=f, df1=df1, df2=df2, p_value=p_value, reason=reason
+    )
 
 
 def icc_forms(table: ArrayLike | pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -145,9 +144,10 @@ def icc_forms(table: ArrayLike | pd.DataFrame, *, confidence: float = 0.95) -> p
     -------
     DataFrame
     """
-    rows = [icc(table, form, confidence=confidence) for form in ICC_FORMS]
-    names = list(Icc.__dataclass_fields__)
-    return pd.DataFrame([{name: getattr(row, name) for name in names} for row in rows])
+    rows = [icc(table, form, confidence=confidence).to_frame() for form in ICC_FORMS]
+    forms = pd.concat(rows, ignore_index=True)
+    forms.insert(0, "form", forms.pop("form"))
+    return forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _icc_ratio(
     from scipy.stats import f as f_distribution
 
     if error == 0:
-        return (1.0, _NAN, _NAN) if items > 0 else (_NAN, _NAN, _NAN)
+        return (1.0, np.nan, np.nan) if items > 0 else (np.nan, np.nan, np.nan)
     upper_tail = 0.5 + confidence / 2
     ratio = items / error
     low = ratio / float(f_distribution.ppf(upper_tail, df1, df2))
@@ -193,10 +193,10 @@ def _icc2(s: _MeanSquares, n: int, k: int, confidence: float) -> tuple[float, fl
 
     below = s.items + (k - 1) * s.error + k * (s.raters - s.error) / n
     if below <= 0:
-        return _NAN, _NAN, _NAN
+        return np.nan, np.nan, np.nan
     value = (s.items - s.error) / below
     if s.error == 0:
-        return value, _NAN, _NAN
+        return value, np.nan, np.nan
     upper_tail = 0.5 + confidence / 2
     fj = s.raters / s.error
     # Satterthwaite degrees of freedom (Shrout and Fleiss 1979, p. 424).
@@ -221,9 +221,7 @@ def severity(
     table: pd.DataFrame,
     *,
     by: Literal["rater", "rater_group"] = "rater",
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> pd.DataFrame:
     """How strict raters or groups are: raw mean and SD, and the difference on the same items.
 
@@ -237,10 +235,8 @@ def severity(
         Long table of ratings.
     by
         `rater` or `rater_group`; a group's effect is the mean effect of its raters.
-    confidence
-        Level of the cluster-bootstrap intervals over videos.
-    resamples, seed
-        Of the bootstrap.
+    bootstrap
+        Resamples, seed and level of the cluster-bootstrap intervals over videos.
 
     Returns
     -------
@@ -258,7 +254,7 @@ def severity(
         parts.append(("all", rows))
     out = []
     for criterion, part in parts:
-        effects, boot, names = _rater_effects(part, resamples, seed)
+        effects, boot, names = _rater_effects(part, bootstrap)
         raters = pd.Series(names)
         groups = (
             raters
@@ -268,17 +264,16 @@ def severity(
         for name, group in part.groupby(by, sort=True):
             mine = (groups == name).to_numpy()
             effect = float(effects[mine].mean())
-            low = high = _NAN
+            low = high = np.nan
             reason = ""
             if len(names) < 2:
                 reason = "one rater only: nobody to compare with"
             elif math.isnan(effect):
                 reason = "raters share too few items to be compared"
             elif part["video"].nunique() < 2:
-                reason = "one video: no interval"
+                reason = ONE_VIDEO
             else:
-                limits = percentile(boot[:, mine].mean(axis=1), confidence=confidence)
-                low, high = (float(x) for x in limits)
+                low, high = bootstrap.limits(boot[:, mine].mean(axis=1))
             out.append(
                 {
                     "criterion": criterion,
@@ -322,7 +317,7 @@ def adjust_severity(table: pd.DataFrame) -> pd.DataFrame:
     rows = usable(table, needs=("rater", "item", "video", "criterion", "value"))
     out = table.copy()
     for criterion, part in rows.groupby("criterion", sort=True):
-        effects, _, names = _rater_effects(part, 0, 0)
+        effects, _, names = _rater_effects(part, Bootstrap(resamples=0))
         if np.isnan(effects).any():
             raise StatisticsError(
                 f"The raters share too few items of {criterion} to compare their severity.",
@@ -335,7 +330,7 @@ def adjust_severity(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rater_effects(
-    rows: pd.DataFrame, resamples: int, seed: int
+    rows: pd.DataFrame, bootstrap: Bootstrap
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Any]]:
     """Least-squares rater effects with items swept out; per video, so that videos resample."""
     rater, names = codes_of(rows["rater"])
@@ -359,7 +354,7 @@ def _rater_effects(
     np.add.at(a_video, of_video, a.reshape(n_items, -1))
     b_video = np.zeros((len(videos), r))
     np.add.at(b_video, of_video, b)
-    weights = np.vstack([np.ones(len(videos)), draw(len(videos), resamples=resamples, seed=seed)])
+    weights = np.vstack([np.ones(len(videos)), bootstrap.draw(len(videos))])
     solved = _solve((weights @ a_video).reshape(-1, r, r), weights @ b_video)
     return solved[0], solved[1:], names
 

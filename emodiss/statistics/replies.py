@@ -12,40 +12,34 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from emodiss.interventions import FAILURES, vocabulary
-from emodiss.statistics.bootstrap import StatisticsError, check_clusters, check_confidence
+from emodiss.statistics.bootstrap import (
+    ONE_VIDEO,
+    Estimate,
+    StatisticsError,
+    check_clusters,
+    check_confidence,
+)
 
 ANY_FAILURE = "any"
 UNKNOWN_TECHNIQUE = "unknown"
 NO_TECHNIQUE = "none"
 
-_NAN = float("nan")
 
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """A share, and how sure it is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proportion(Estimate):
+    """A share: successes by trials.
 
     Parameters
     ----------
-    share
-        Successes by trials; NaN without trials.
-    low, high
-        Interval.
     n, n_clusters
         Trials; clusters they come from.
     n_effective
         How many independent trials would tell as much.
-    reason
-        Why there is no interval; empty when there is one.
     """
 
-    share: float
-    low: float
-    high: float
     n: int
     n_clusters: int
     n_effective: float
-    reason: str = ""
 
 
 def proportion(
@@ -81,10 +75,12 @@ def proportion(
     codes = check_clusters(clusters, len(hit))
     n, n_clusters = len(hit), int(codes.max()) + 1 if len(codes) else 0
     if n == 0:
-        return Proportion(_NAN, _NAN, _NAN, 0, 0, 0.0, "no responses")
+        return Proportion(n=0, n_clusters=0, n_effective=0.0, reason="no responses")
     p = float(hit.mean())
     if n_clusters < 2:
-        return Proportion(p, _NAN, _NAN, n, n_clusters, _NAN, "one video: no interval")
+        return Proportion(
+            statistic=p, n=n, n_clusters=n_clusters, n_effective=np.nan, reason=ONE_VIDEO
+        )
     from scipy.special import ndtri, stdtrit
 
     if p in (0.0, 1.0):
@@ -100,7 +96,9 @@ def proportion(
         1 + z2 / effective
     )
     low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-    return Proportion(p, low, high, n, n_clusters, effective)
+    return Proportion(
+        statistic=p, low=low, high=high, n=n, n_clusters=n_clusters, n_effective=effective
+    )
 
 
 def failure_rates(
@@ -206,7 +204,7 @@ def _shares(
                         what: name,
                         count: int(np.asarray(hit).sum()),
                         "n": found.n,
-                        "share": found.share,
+                        "share": found.statistic,
                         "low": found.low,
                         "high": found.high,
                         "n_videos": found.n_clusters,

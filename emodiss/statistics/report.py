@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from emodiss.errors import MissingExtra
 from emodiss.ratings import notes as design_notes, usable, wide
 from emodiss.statistics.alpha import krippendorff_alpha
 from emodiss.statistics.bland_altman import bland_altman
-from emodiss.statistics.bootstrap import RESAMPLES, StatisticsError
+from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError
 from emodiss.statistics.gains import block_means, condition_means, gains
 from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import intra_rater, pairwise_kappa
@@ -52,9 +52,7 @@ def evaluate(
     *,
     judge: pd.DataFrame | None = None,
     base: str = "base",
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT,
     mixed: bool = True,
     adjust: bool = False,
 ) -> Evaluation:
@@ -69,10 +67,8 @@ def evaluate(
         Scores of one or several judges, as for `judge_correlations`.
     base
         Condition to compare with.
-    confidence
-        Level of all intervals.
-    resamples, seed
-        Of every bootstrap.
+    bootstrap
+        Resamples, seed and level of all intervals.
     mixed
         Fit the mixed model. Without statsmodels it is left out and a note says so.
     adjust
@@ -84,7 +80,7 @@ def evaluate(
     """
     rows = usable(table, needs=("rater", "item", "video", "model", "condition", "criterion"))
     said = design_notes(table)
-    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    confidence = bootstrap.confidence
     parts: dict[str, list[pd.DataFrame]] = {}
 
     def add(name: str, frame: pd.DataFrame, criterion: str) -> None:
@@ -125,40 +121,38 @@ def evaluate(
         spread = wide(part, name)
         of_item = video.loc[spread.index]
         for level in ("nominal", "ordinal", "interval"):
-            found = krippendorff_alpha(spread, level, clusters=of_item, **boot)
-            fields = list(type(found).__dataclass_fields__)
-            row = pd.DataFrame([{field: getattr(found, field) for field in fields}])
-            add("alpha", row.rename(columns={"statistic": "alpha"}), name)
+            found = krippendorff_alpha(spread, level, clusters=of_item, bootstrap=bootstrap)
+            add("alpha", found.to_frame().rename(columns={"statistic": "alpha"}), name)
         add("icc", icc_forms(spread, confidence=confidence), name)
     names = ("tests", *(name for name in parts if name != "tests"))
     tables = {name: pd.concat(parts[name], ignore_index=True) for name in names if name in parts}
-    tables |= _means(table, base, judge, boot)
+    tables |= _means(table, base, judge, bootstrap)
     if base not in set(rows["condition"]):
         said.append(f"There are no ratings under the base condition '{base}': no gains.")
     elif some := flagged_part(rows):
         said.append(some.note)
         if base in set(some.rows["condition"]):
-            tables["gains_flagged"] = gains(some.rows, base=base, **boot)
-            tables["gains_pooled_flagged"] = gains(some.rows, base=base, by=(), **boot)
+            tables["gains_flagged"] = gains(some.rows, base=base, bootstrap=bootstrap)
+            tables["gains_pooled_flagged"] = gains(some.rows, base=base, by=(), bootstrap=bootstrap)
     if adjust:
         try:
             fair = adjust_severity(table)
         except StatisticsError as error:
             said.append(f"Nothing was adjusted for severity. {error}")
         else:
-            again = _means(fair, base, judge, boot)
+            again = _means(fair, base, judge, bootstrap)
             tables |= {f"{name}_adjusted": frame for name, frame in again.items()}
-    tables["kappa"] = pairwise_kappa(table, **boot)
-    tables["severity"] = severity(table, **boot)
+    tables["kappa"] = pairwise_kappa(table, bootstrap=bootstrap)
+    tables["severity"] = severity(table, bootstrap=bootstrap)
     if "rater_group" in rows.columns and rows["rater_group"].notna().any():
-        tables["severity_groups"] = severity(table, by="rater_group", **boot)
+        tables["severity_groups"] = severity(table, by="rater_group", bootstrap=bootstrap)
         if rows["rater_group"].nunique() > 1:
-            tables["kappa_groups"] = kappa_by_group(table, **boot)
+            tables["kappa_groups"] = kappa_by_group(table, bootstrap=bootstrap)
             if judge is not None and rows["rater_group"].notna().all():
-                tables["judge_groups"] = judge_by_group(table, judge, **boot)
+                tables["judge_groups"] = judge_by_group(table, judge, bootstrap=bootstrap)
     tables["intra_rater"] = intra_rater(table, confidence=confidence)
     if judge is not None:
-        tables["bland_altman"] = _judge_limits(table, judge, boot)
+        tables["bland_altman"] = _judge_limits(table, judge, bootstrap)
     return Evaluation(tables=tables, notes=tuple(said))
 
 
@@ -204,15 +198,15 @@ def flagged_part(rows: pd.DataFrame) -> FlaggedPart | None:
 
 
 def _means(
-    table: pd.DataFrame, base: str, judge: pd.DataFrame | None, boot: dict[str, Any]
+    table: pd.DataFrame, base: str, judge: pd.DataFrame | None, bootstrap: Bootstrap
 ) -> dict[str, pd.DataFrame]:
     """Means, gains where there is a base condition, and the judge beside the means."""
-    made = {"means": condition_means(table, **boot)}
+    made = {"means": condition_means(table, bootstrap=bootstrap)}
     if base in set(usable(table)["condition"]):
-        made["gains"] = gains(table, base=base, **boot)
-        made["gains_pooled"] = gains(table, base=base, by=(), **boot)
+        made["gains"] = gains(table, base=base, bootstrap=bootstrap)
+        made["gains_pooled"] = gains(table, base=base, by=(), bootstrap=bootstrap)
     if judge is not None:
-        made["judge"] = judge_correlations(table, judge, **boot)
+        made["judge"] = judge_correlations(table, judge, bootstrap=bootstrap)
     return made
 
 
@@ -234,11 +228,11 @@ def _tests(fit: MixedModel | None, ranks: Friedman, paper: Anova) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _judge_limits(table: pd.DataFrame, judge: pd.DataFrame, boot: dict[str, Any]) -> pd.DataFrame:
+def _judge_limits(table: pd.DataFrame, judge: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     rows = []
     for (name, criterion), part in judge_pairs(table, judge).groupby(["judge", "criterion"]):
-        found = bland_altman(part["expert"], part["score"], clusters=part["video"], **boot)  # type: ignore[arg-type]
-        fields = list(type(found).__dataclass_fields__)
-        head = {"judge": name, "criterion": criterion}
-        rows.append(head | {field: getattr(found, field) for field in fields})
+        found = bland_altman(
+            part["expert"], part["score"], clusters=part["video"], bootstrap=bootstrap
+        )
+        rows.append({"judge": name, "criterion": criterion} | asdict(found))
     return pd.DataFrame(rows)

@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.statistics.bootstrap import StatisticsError, check_confidence, codes_of
 
-_NAN = float("nan")
-
 
 @dataclass(frozen=True, slots=True)
 class Anova:
@@ -65,25 +63,25 @@ class Anova:
     @property
     def ms_within(self) -> float:
         """Residual mean square."""
-        return self.ss_within / self.df_within if self.df_within > 0 else _NAN
+        return self.ss_within / self.df_within if self.df_within > 0 else np.nan
 
     def to_frame(self) -> pd.DataFrame:
         """Give the ANOVA table: rows between, within, total."""
         df = [self.df_between, self.df_within, self.df_between + self.df_within]
         ss = [self.ss_between, self.ss_within, self.ss_between + self.ss_within]
-        ms_between = self.ss_between / self.df_between if self.df_between > 0 else _NAN
+        ms_between = self.ss_between / self.df_between if self.df_between > 0 else np.nan
         return pd.DataFrame(
             {
                 "source": ["between", "within", "total"],
                 "df": df,
                 "ss": ss,
-                "ms": [ms_between, self.ms_within, _NAN],
-                "f": [self.statistic, _NAN, _NAN],
-                "p_value": [self.p_value, _NAN, _NAN],
-                "eta_squared": [self.eta_squared, _NAN, _NAN],
-                "eta_squared_low": [self.eta_squared_low, _NAN, _NAN],
-                "eta_squared_high": [self.eta_squared_high, _NAN, _NAN],
-                "omega_squared": [self.omega_squared, _NAN, _NAN],
+                "ms": [ms_between, self.ms_within, np.nan],
+                "f": [self.statistic, np.nan, np.nan],
+                "p_value": [self.p_value, np.nan, np.nan],
+                "eta_squared": [self.eta_squared, np.nan, np.nan],
+                "eta_squared_low": [self.eta_squared_low, np.nan, np.nan],
+                "eta_squared_high": [self.eta_squared_high, np.nan, np.nan],
+                "omega_squared": [self.omega_squared, np.nan, np.nan],
             }
         )
 
@@ -328,8 +326,8 @@ def _anova(
     check_confidence(confidence)
     total, k = int(n.sum()), len(n)
     df_between, df_within = max(k - 1, 0), max(total - k, 0)
-    grand = float(n @ means / total) if total else _NAN
-    between = float(n @ (means - grand) ** 2) if total else _NAN
+    grand = float(n @ means / total) if total else np.nan
+    between = float(n @ (means - grand) ** 2) if total else np.nan
     within = _within(sds, n)
     # Rounding leaves crumbs where all values are equal; they are not variance.
     crumbs = 1e-24 * max(float(n @ means**2), 1e-300)
@@ -340,7 +338,7 @@ def _anova(
         reason = "one value per group: no variance within groups can be estimated"
     elif within <= crumbs:
         reason = "all values within a group are equal: F does not exist"
-    f = p = eta = low = high = omega = _NAN
+    f = p = eta = low = high = omega = np.nan
     if not reason:
         ms = within / df_within
         f = between / df_between / ms

@@ -55,25 +55,11 @@ class Evaluation:
 
     def figures(self) -> dict[str, Figure]:
         """Draw Figures 5, 6, 7 and 11, Table 3 and the answers, as far as there are data."""
-        from emodiss.plots import ratings as drawings
+        from emodiss.plots.registry import Rated, draw_ratings
 
-        tables = self.tables
-        drawn = {
-            "figure5": drawings.figure5(tables["means"], scale=self.scale, note=self.flagged),
-            "figure6": drawings.figure6(tables["kappa"]),
-        }
-        if "failures" in tables:
-            drawn["answers"] = drawings.figure_answers(tables["failures"], tables["techniques"])
-        if "judge" in tables:
-            axes: Any = drawings.plot_correlations(tables["judge"])
-            drawn["table3"] = axes.get_figure(root=True)
-        if "background" in tables:
-            drawn["figure11"] = drawings.figure11(tables["background"])
-        if self.replies is not None:
-            drawn["figure7"] = drawings.figure7(
-                self.replies, conditions=self.conditions, context=self.context
-            )
-        return drawn
+        replies = {} if self.replies is None else {"replies": self.replies}
+        rated = Rated(self.scale, self.flagged, self.conditions, self.context)
+        return draw_ratings({**self.tables, **replies}, rated)
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write tables as CSV, notes and figures; return the files.
@@ -86,7 +72,7 @@ class Evaluation:
             If the folder is a file.
         """
         from emodiss.plots import ratings as drawings
-        from emodiss.plots.figures import save
+        from emodiss.plots.registry import save
 
         folder = Path(folder)
         for place in (folder, folder / layout.FIGURES):
@@ -192,7 +178,7 @@ def evaluate(
     study = None if run is None else Study(run)
     scale = scale or RatingScale()
     table = _ratings(study, rated, key, scale)
-    boot: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    boot = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}
     scores, tables, notes = _judges(study, judges, table, scale, own or {}, boot)
     answers, unread = _answers(study)
     table = _with_flags(table, answers)

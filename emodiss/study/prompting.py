@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,7 +14,6 @@ from emodiss.prompts import (
     KINDS,
     Prompt,
     PromptError,
-    PromptOptions,
     build,
     build_all,
     load_template,
@@ -87,11 +86,6 @@ def prompts(
     kinds = [*KINDS, *settings.templates] if kind == "all" else [kind]
     for one in kinds:
         load_template(one, settings.templates)
-    shared: dict[str, Any] = {
-        "window": settings.window,
-        "options": PromptOptions.of(settings),
-        "templates": settings.templates,
-    }
     found = Rendered([], {}, {})
     failed = {failure.video: failure.stage for failure in run.failures}
     table = run.session(video) if video else run.utterances
@@ -108,18 +102,12 @@ def prompts(
             if people is not None:
                 session, found.redactions[name] = redact(session, people)
             if end is None and span is None:
-                found.prompts.extend(
-                    build_all(
-                        session,
-                        kinds,
-                        every=settings.every,
-                        flagged_only=settings.flagged_only,
-                        **shared,
-                    )
-                )
+                found.prompts.extend(build_all(session, kinds, options=settings))
             else:
                 place = span if end is None else end
-                found.prompts.extend([build(session, one, end=place, **shared) for one in kinds])
+                found.prompts.extend(
+                    [build(session, one, end=place, options=settings) for one in kinds]
+                )
         except PromptError as error:
             if error.code in ("prompt_template", "prompt_condition"):
                 raise

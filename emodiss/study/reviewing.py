@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from emodiss import tabular
+from emodiss import tabular, timebase
 from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.manifest import parse_role
 from emodiss.reviews import (
@@ -75,7 +75,7 @@ class Session:
 
     def index(self, utterance_id: str) -> int:
         """Return the position of an utterance."""
-        ids = [f"u{n + 1:04d}" for n in range(len(self.draft.utterances))]
+        ids = [timebase.utterance_id(n) for n in range(len(self.draft.utterances))]
         if utterance_id not in ids:
             raise RunError(
                 f"Video '{self.video}' has no utterance '{utterance_id}'.",
@@ -188,7 +188,7 @@ class Session:
         index = find_utterance(review.of[0], self.draft.utterances)
         if index is None:
             return f"{review.of[0].start:.2f} s", False
-        return f"u{index + 1:04d}", True
+        return timebase.utterance_id(index), True
 
     def verdicts(self) -> list[Judged]:
         """Return the verdicts in force, for `emodiss.reviews.audits.score`."""

@@ -17,20 +17,13 @@ from emodiss.transcript.json_files import read_json
 from emodiss.transcript.records import Problem, Row, Utterance
 from emodiss.transcript.tables import read_annomi_rows, read_csv, read_stm
 from emodiss.transcript.timing import settle
+from emodiss.vocabulary import TRANSCRIPT_FORMATS
 
 _LOG = logging.getLogger(__name__)
 
 Format = Literal["stm", "vtt", "srt", "json", "csv"]
 
-FORMATS: dict[str, str] = {
-    ".stm": "stm",
-    ".vtt": "vtt",
-    ".srt": "srt",
-    ".json": "json",
-    ".json3": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
+FORMATS: dict[str, str] = {f".{suffix}": kind for suffix, kind in TRANSCRIPT_FORMATS.items()}
 """Format by file suffix."""
 
 SPEAKER_DEFAULT = "speaker"

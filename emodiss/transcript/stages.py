@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from emodiss import transcript as transcripts
-from emodiss.manifest import language_code
+from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
+from emodiss.settings import TranscriptSettings
 from emodiss.timebase import Seconds, Span
+from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
+from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
 """How far before a stated start, and beyond the next one, words are sought: AnnoMI states starts
@@ -24,7 +26,9 @@ MIN_JUDGED_WORDS = 4
 """A shorter text is too short to say that something else is spoken."""
 
 
-def recognise(*, audio: Audio, model: Any, settings: Any, row: Any = None) -> Recognition:
+def recognise(
+    *, audio: Audio, model: Transcriber, settings: TranscriptSettings, row: VideoRow
+) -> Recognition:
     """Recognise what is said in a recording, as a whole.
 
     Parameters
@@ -58,14 +62,14 @@ def recognise(*, audio: Audio, model: Any, settings: Any, row: Any = None) -> Re
     return replace(heard, segments=_moved(heard.segments, audio.offset), words=words)
 
 
-def _stated_language(row: Any, settings: Any) -> str | None:
+def _stated_language(row: VideoRow, settings: TranscriptSettings) -> str | None:
     """Language that a person states: for this video, else for the run."""
     of_run = language_code(settings.language) or settings.language
-    return language_code(getattr(row, "language", None)) or of_run
+    return language_code(row.language) or of_run
 
 
 def time_words(
-    *, audio: Audio, recognition: Recognition | None, model: Any, settings: Any
+    *, audio: Audio, recognition: Recognition | None, model: Aligner, settings: TranscriptSettings
 ) -> tuple[Word, ...]:
     """Find when each recognised word is said.
 
@@ -110,7 +114,7 @@ def time_words(
     return tuple(found)
 
 
-def _by_attention(model: Any) -> bool:
+def _by_attention(model: Aligner) -> bool:
     return getattr(model, "timing", "aligned") == "attention"
 
 
@@ -118,7 +122,7 @@ def _moved(utterances: Sequence[Utterance], by: float) -> tuple[Utterance, ...]:
     return tuple(replace(u, start=u.start + by, end=u.end + by) for u in utterances)
 
 
-def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
+def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> tuple[Turn, ...]:
     """Find who speaks when.
 
     Parameters
@@ -143,7 +147,9 @@ def diarize(*, audio: Audio, model: Any, settings: Any) -> tuple[Turn, ...]:
     )
 
 
-def align(*, media: Media, audio: Audio, model: Any, row: Any, settings: Any) -> Transcript:
+def align(
+    *, media: Media, audio: Audio, model: Aligner, row: VideoRow, settings: TranscriptSettings
+) -> Transcript:
     """Find in the sound when the words of a given transcript are said.
 
     Parameters
@@ -175,6 +181,7 @@ def align(*, media: Media, audio: Audio, model: Any, row: Any, settings: Any) ->
     TranscriptError
         If the given transcript cannot be read.
     """
+    assert row.transcript is not None
     found, source, problems = _given(Path(row.transcript), settings)
     utterances = list(found)
     last = audio.offset + len(audio.signal) / audio.sample_rate
@@ -236,8 +243,8 @@ def assemble(
     words: tuple[Word, ...] | None,
     turns: tuple[Turn, ...] | None,
     alignment: Transcript | None,
-    row: Any,
-    settings: Any,
+    row: VideoRow,
+    settings: TranscriptSettings,
 ) -> Transcript:
     """Make the transcript: read the given one, or join words and turns.
 
@@ -325,7 +332,9 @@ def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utte
     return marked
 
 
-def _given(path: Path, settings: Any) -> tuple[list[Utterance], str, tuple[str, ...]]:
+def _given(
+    path: Path, settings: TranscriptSettings
+) -> tuple[list[Utterance], str, tuple[str, ...]]:
     """Utterances of a file, what it is, and the rows that could not be read."""
     found, problems = transcripts.read_report(path)
     faults = [problem for problem in problems if not problem.doubt]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from emodiss.manifest.public import ANNOMI_TALK, each_once
 from emodiss.tabular import Fault, Table, parse
 from emodiss.timebase import parse_time
 from emodiss.transcript.heads import name_voices
@@ -174,9 +175,6 @@ def _in_milliseconds(rows: Sequence[Row]) -> bool:
     return abs(math.log(pace * 1000)) < abs(math.log(pace))
 
 
-_ANNOMI_COLUMNS = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")
-
-
 def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
     """Read AnnoMI's table (Wu et al. 2022, github.com/uccollab/AnnoMI), simple or full.
 
@@ -191,19 +189,15 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
         Starts only. The full table has one row per annotator: an utterance is given once.
     """
     table = _table(text)
-    if any(column not in table.header for column in _ANNOMI_COLUMNS):
-        yield Problem(1, f"expected AnnoMI's columns: {', '.join(_ANNOMI_COLUMNS)}")
+    if any(column not in table.header for column in ANNOMI_TALK):
+        yield Problem(1, f"expected AnnoMI's columns: {', '.join(ANNOMI_TALK)}")
         return
-    seen: set[tuple[str, str]] = set()
-    for entry in table.lines():
+    for entry in each_once(table):
         line = entry.line
         if isinstance(entry, Fault):
             yield Problem(line, entry.message)
             continue
-        transcript, utterance, speaker, start, said = (entry.cells[c] for c in _ANNOMI_COLUMNS)
-        if (transcript, utterance) in seen:
-            continue
-        seen.add((transcript, utterance))
+        transcript, _, speaker, start, said = (entry.cells[c] for c in ANNOMI_TALK)
         span = span_of_cells(start, None, line)
         if isinstance(span, Problem):
             yield span
@@ -213,7 +207,7 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
 
 def _table(text: str) -> Table:
     names = [choice for choices in _COLUMNS.values() for choice in choices]
-    return parse(text, "", known=(*names, *(n.replace(" ", "_") for n in names), *_ANNOMI_COLUMNS))
+    return parse(text, "", known=(*names, *(n.replace(" ", "_") for n in names), *ANNOMI_TALK))
 
 
 def _columns(names: Sequence[str]) -> dict[str, str]:

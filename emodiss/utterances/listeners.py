@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.faces import Tracks
+from emodiss.affect import FaceAffectModel
+from emodiss.faces import FaceTrack, Tracks
 from emodiss.media import Media
 from emodiss.people import People
+from emodiss.settings import FaceAffectSettings
 from emodiss.transcript import Transcript
 from emodiss.utterances.looks import PARTS, FaceFrames, Looks, look
 
@@ -74,8 +75,8 @@ def measure_listeners(
     transcript: Transcript,
     tracks: Tracks,
     people: People,
-    model: Any,
-    settings: Any,
+    model: FaceAffectModel,
+    settings: FaceAffectSettings,
 ) -> ListenerMeasures:
     """Measure every followed face at the ticks at which its owner does not speak.
 
@@ -178,7 +179,7 @@ def measure_listeners(
     )
 
 
-def _places(track: Any, origin: int, n_ticks: int) -> NDArray[np.int64]:
+def _places(track: FaceTrack, origin: int, n_ticks: int) -> NDArray[np.int64]:
     """Where the ticks of a track lie among those of the stretch."""
     places = track.ticks - origin
     return places[(places >= 0) & (places < n_ticks)]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import affect, faces
-from emodiss.affect import EXPRESSIONS, Scale
-from emodiss.faces import Growing
+from emodiss.affect import EXPRESSIONS, FaceAffectModel, Scale
+from emodiss.faces import FaceTrack, Growing
 from emodiss.media import Media, iterate_frames
 from emodiss.timebase import FrameClock
 
@@ -94,7 +94,7 @@ class Looks:
     def of(
         cls,
         clock: FrameClock,
-        track: Any,
+        track: FaceTrack,
         at: NDArray[np.int64],
         utterance: int,
         part: int | NDArray[np.integer],
@@ -126,13 +126,13 @@ class Looks:
         return np.append(True, (np.diff(keys) != 0).any(axis=0))[: len(self.tick)]
 
 
-def in_view(track: Any, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+def in_view(track: FaceTrack, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions in a track's arrays that fall on the given ticks."""
     return np.flatnonzero(np.isin(track.ticks, ticks))
 
 
 def look(
-    source: Path, media: Media, looks: Looks, model: Any
+    source: Path, media: Media, looks: Looks, model: FaceAffectModel
 ) -> tuple[dict[str, Any], NDArray[np.int8]]:
     """Decode once, crop, measure in batches, and spread each result over its ticks.
 
@@ -194,7 +194,7 @@ def look(
 
 
 def _crops(
-    source: Path, media: Media, looks: Looks, firsts: NDArray[np.int64], model: Any
+    source: Path, media: Media, looks: Looks, firsts: NDArray[np.int64], model: FaceAffectModel
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield number and picture of each crop, in order."""
     frames = looks.frame[firsts]

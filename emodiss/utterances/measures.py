@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import affect
-from emodiss.affect import Scale
+from emodiss.affect import FaceAffectModel, Scale, SpeechAffectModel
 from emodiss.faces import Tracks
 from emodiss.media import Audio, Media
-from emodiss.people import People
-from emodiss.transcript import Transcript
+from emodiss.people import People, Person
+from emodiss.settings import FaceAffectSettings, SpeechAffectSettings
+from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances.looks import BATCH, PARTS, FaceFrames, Looks, in_view, look
 
 
@@ -69,7 +70,11 @@ class FaceMeasures(FaceFrames):
 
 
 def measure_speech(
-    *, audio: Audio, transcript: Transcript, model: Any, settings: Any
+    *,
+    audio: Audio,
+    transcript: Transcript,
+    model: SpeechAffectModel,
+    settings: SpeechAffectSettings,
 ) -> SpeechMeasures:
     """Measure the voice of each utterance.
 
@@ -121,15 +126,22 @@ def measure_speech(
     )
 
 
-def _predict(model: Any, signals: list[NDArray[np.float32]], sample_rate: int) -> list[Any]:
+def _predict(
+    model: SpeechAffectModel, signals: list[NDArray[np.float32]], sample_rate: int
+) -> list[Any]:
     """Measure signals together where the model can, which is faster on a GPU."""
-    if hasattr(model, "predict_many"):
-        return model.predict_many(signals, sample_rate)
+    many: Any = getattr(model, "predict_many", None)
+    if many is not None:
+        return many(signals, sample_rate)
     return [model.predict(signal, sample_rate) for signal in signals]
 
 
 def _speech_reason(
-    signal: NDArray[np.float32], utterance: Any, audio: Audio, shortest: float, settings: Any
+    signal: NDArray[np.float32],
+    utterance: Utterance,
+    audio: Audio,
+    shortest: float,
+    settings: SpeechAffectSettings,
 ) -> str:
     if not len(audio.signal):
         return "no_audio"
@@ -148,8 +160,8 @@ def measure_faces(
     transcript: Transcript,
     tracks: Tracks,
     people: People,
-    model: Any,
-    settings: Any,
+    model: FaceAffectModel,
+    settings: FaceAffectSettings,
 ) -> FaceMeasures:
     """Measure the speaker's face while the speaker talks.
 
@@ -201,11 +213,11 @@ def measure_faces(
 
 def _face_reason(
     media: Media,
-    person: Any,
+    person: Person,
     tracks: Tracks,
     within: NDArray[np.int64],
     seen: tuple[int, int, int],
-    settings: Any,
+    settings: FaceAffectSettings,
 ) -> str:
     """Name why a face is missing; `seen` counts ticks in view, large enough, distinct frames."""
     n_seen, n_large, n_measured = seen

@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.errors import EmodissError
+from emodiss.tabular import Column
 from emodiss.utterances.looks import PARTS
+from emodiss.vocabulary import ROLES, BindingSource, RoleSource, statuses
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
-
-    Parameters
-    ----------
-    name
-        Of the column.
-    dtype
-        pandas dtype; `str`, `float64`, `Int64` and `boolean` hold missing values as such.
-    meaning
-        What it holds, with unit and range.
-    low, high
-        Least and greatest allowed value; None where there is no bound.
-    choices
-        Allowed values of a text column; None when free.
-    """
-
-    name: str
-    dtype: str
-    meaning: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] | None = None
-
-
-SPEECH_STATUSES = ("ok", "no_audio", "too_short", "silent", "overlap")
-FACE_STATUSES = ("ok", "no_video", "off_screen", "too_small", "too_few_frames", "unbound")
-LISTENER_STATUSES = (
-    *("ok", "not_measured", "no_video", "off_screen", "unbound", "talking"),
-    *("too_small", "too_few_frames"),
-)
-ROLE_CHOICES = ("therapist", "patient", "other")
+SPEECH_STATUSES, FACE_STATUSES = statuses("speech"), statuses("face")
+LISTENER_STATUSES = statuses("listener")
 TIMINGS = ("aligned", "attention", "interpolated", "given", "detected")
 
-_ID, _TEXT, _NUMBER, _COUNT, _FLAG = "str", "str", "float64", "Int64", "boolean"
+_ID, _TEXT, _NUMBER, _COUNT, _FLAG = "text", "text", "number", "count", "flag"
 
 
 def _unit(name: str, meaning: str) -> Column:
@@ -66,12 +36,12 @@ SCHEMA: tuple[Column, ...] = (
     Column("start", _NUMBER, "begin, seconds from media start", 0.0),
     Column("end", _NUMBER, "end, seconds from media start; not part of the utterance", 0.0),
     Column("speaker", _TEXT, "label of the voice"),
-    Column("role", _TEXT, "part in the conversation; missing when not known", choices=ROLE_CHOICES),
+    Column("role", _TEXT, "part in the conversation; missing when not known", choices=ROLES),
     Column(
         "role_source",
         _TEXT,
         "who said so: `review` and `manifest` (a person), `language_model`, `classifier`",
-        choices=("review", "manifest", "language_model", "classifier"),
+        choices=get_args(RoleSource),
     ),
     Column(
         "role_confidence",
@@ -99,7 +69,7 @@ SCHEMA: tuple[Column, ...] = (
         _TEXT,
         "who gave the voice its face: `measured`, or a person by `manifest` or `setting`; missing "
         "when nobody could",
-        choices=("measured", "manifest", "setting"),
+        choices=get_args(BindingSource),
     ),
     Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),
     Column(
@@ -318,22 +288,11 @@ def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
                 next_step="Read it from utterances.parquet of a run folder.",
             )
         values = table[column.name].dropna()
-        wrong = pd.Series(False, index=values.index)
-        if column.choices is not None:
-            wrong |= ~values.isin(column.choices)
-        if column.low is not None:
-            wrong |= values < column.low
-        if column.high is not None:
-            wrong |= values > column.high
+        wrong = column.misfits(values)
         if wrong.any():
             at = wrong[wrong].index[0]
-            expected = (
-                f"one of {', '.join(column.choices)}"
-                if column.choices
-                else f"{column.low} to {column.high}"
-            )
             raise TableError(
-                f"Row {at} has {column.name} = {values[at]!r}; expected {expected}.",
+                f"Row {at} has {column.name} = {values[at]!r}; expected {column.expected}.",
                 next_step=f"It means: {column.meaning}.",
             )
     if schema is SCHEMA and (table["end"] <= table["start"]).any():

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from emodiss import affect, dissonance
 from emodiss.affect import EXPRESSIONS
+from emodiss.manifest import VideoRow
 from emodiss.people import People
 from emodiss.people.roles import Roles
-from emodiss.timebase import CLOCK_FPS
+from emodiss.settings import DissonanceSettings
+from emodiss.timebase import CLOCK_FPS, utterance_id
 from emodiss.transcript import Transcript
 from emodiss.utterances.listeners import ListenerMeasures
 from emodiss.utterances.looks import PARTS, FaceFrames
@@ -35,8 +37,9 @@ def tabulate(
     speech_affect: SpeechMeasures,
     face_affect: FaceMeasures,
     listener_affect: ListenerMeasures | None,
-    row: Any,
-    settings: Any,
+    row: VideoRow,
+    settings: DissonanceSettings,
+    min_frames: int,
 ) -> pd.DataFrame:
     """Put everything known about each utterance into one table and apply Equation 1.
 
@@ -47,14 +50,15 @@ def tabulate(
     row
         Manifest row, for the id.
     settings
-        Groups `dissonance` and `face_affect`, by name.
+        Group `dissonance`.
+    min_frames
+        Fewest measured face frames; fewer may be left than the tracks promised.
 
     Returns
     -------
     DataFrame
         Columns of `SCHEMA`; no row when nobody speaks.
     """
-    rule, counting = settings["dissonance"], settings["face_affect"]
     errors = _face_errors(face_affect)
     rows: list[dict[str, Any]] = []
     for i, utterance in enumerate(wording.utterances):
@@ -62,7 +66,7 @@ def tabulate(
         rows.append(
             {
                 "video_id": row.id,
-                "utterance_id": f"u{i + 1:04d}",
+                "utterance_id": utterance_id(i),
                 "start": utterance.start,
                 "end": utterance.end,
                 "speaker": utterance.speaker,
@@ -78,13 +82,13 @@ def tabulate(
                 "binding_source": person.binding_source,
                 "face_coverage": face_affect.coverage[i],
                 **_voice_of(i, speech_affect),
-                **_face_of(i, face_affect, errors, counting),
-                **_listener_of(i, listener_affect, people, counting),
+                **_face_of(i, face_affect, errors, min_frames),
+                **_listener_of(i, listener_affect, people, min_frames),
             }
         )
     table = conform(pd.DataFrame(rows), SCHEMA)
     table["sentiment"] = _sentiment(table["text"])
-    return conform(dissonance.reflag(table, dissonance.Rule.of(rule)), SCHEMA)
+    return conform(dissonance.reflag(table, settings), SCHEMA)
 
 
 def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
@@ -99,13 +103,13 @@ def _voice_of(i: int, measures: SpeechMeasures) -> dict[str, Any]:
 
 
 def _face_of(
-    i: int, measures: FaceMeasures, errors: dict[tuple[int, str], float], counting: Any
+    i: int, measures: FaceMeasures, errors: dict[tuple[int, str], float], min_frames: int
 ) -> dict[str, Any]:
     mine = measures.utterance == i
     n = len(np.unique(measures.frame[mine]))
     track = _main_track(measures, mine) if n else None
     status = measures.status[i]
-    if status == "ok" and n < counting.min_frames:
+    if status == "ok" and n < min_frames:
         # The decoder did not deliver what the tracks promised.
         status = "too_few_frames"
     found = {"n_face_frames": n, "face_status": status, "track_id": track}
@@ -116,7 +120,7 @@ def _face_of(
 
 
 def _listener_of(
-    i: int, measures: ListenerMeasures | None, people: People, counting: Any
+    i: int, measures: ListenerMeasures | None, people: People, min_frames: int
 ) -> dict[str, Any]:
     if measures is None:
         return {"listener_status": "not_measured"}
@@ -126,7 +130,7 @@ def _listener_of(
     own = people.of(label).track_ids if label else (track,)
     listens = measures.part == PARTS.index("listener")
     mine = (measures.utterance == i) & listens & np.isin(measures.track_id, own)
-    if status == "ok" and mine.sum() < counting.min_frames:
+    if status == "ok" and mine.sum() < min_frames:
         status = "too_few_frames"
     found = {
         "listener": label or None,

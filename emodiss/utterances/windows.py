@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.affect import SpeechAffectModel
 from emodiss.media import Audio
+from emodiss.settings import SpeechAffectSettings
 from emodiss.timebase import Seconds
 from emodiss.transcript import Transcript, Turn, Utterance, with_overlap
 from emodiss.utterances.measures import SpeechMeasures, measure_speech
@@ -73,8 +74,8 @@ def measure_windows(
     audio: Audio,
     transcript: Transcript,
     speech_affect: SpeechMeasures,
-    model: Any,
-    settings: Any,
+    model: SpeechAffectModel,
+    settings: SpeechAffectSettings,
 ) -> VoiceWindows:
     """Measure the voice in windows inside each utterance.
 
@@ -96,6 +97,7 @@ def measure_windows(
     VoiceWindows
         In order of utterances, then time; at least one window per utterance.
     """
+    assert settings.window_s is not None, "the stage is off without windows"
     cut = [
         windows_of(u.start, u.end, window_s=settings.window_s, hop_s=settings.hop_s)
         for u in transcript.utterances

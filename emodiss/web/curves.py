@@ -55,17 +55,7 @@ class Panel:
 
 
 def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, end: float) -> Panel:
-    """Draw voice and face on one axis of affect.
-
-    Parameters
-    ----------
-    axis
-        `valence` or `arousal`.
-    table, frames
-        Utterances and face frames of one video.
-    start, end
-        Seconds at the left and the right edge.
-    """
+    """Draw voice and face on one axis of affect."""
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
     shades = _bars(table[fired], start, end)
     means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
@@ -86,15 +76,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
 
 
 def lanes(table: pd.DataFrame, start: float, end: float) -> list[tuple[str, tuple[Bar, ...]]]:
-    """Lay out who speaks when: one lane per speaker, in order of appearance.
-
-    Parameters
-    ----------
-    table
-        Utterances of one video.
-    start, end
-        Seconds at the left and the right edge.
-    """
+    """Lay out who speaks when: one lane per speaker, in order of appearance."""
     return [
         (str(speaker), _bars(table[table["speaker"] == speaker], start, end))
         for speaker in dict.fromkeys(table["speaker"].dropna())

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from emodiss.dissonance import Rule, overview
+from emodiss.dissonance import overview
 from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
@@ -201,7 +201,7 @@ def _session_page(
 
 def _meaning(run: Run, table: pd.DataFrame) -> str:
     """Say what the flags amount to, beside chance and after centring."""
-    return overview(table, Rule.of(run.settings.dissonance)).in_words()
+    return overview(table, run.settings.dissonance).in_words()
 
 
 def _index_page(
@@ -219,7 +219,7 @@ def _index_page(
         name=run.root.resolve().name,
         sessions=summaries,
         whole=whole,
-        threshold=Rule.of(run.settings.dissonance).threshold_words,
+        threshold=run.settings.dissonance.threshold_words,
         preset=run.facts.get("preset", ""),
         meaning=meaning,
         **origin,

@@ -298,6 +298,16 @@ def test_figures_are_drawn_in_every_format(run_cli, finished, tmp_path, figure, 
     assert path.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
 
 
+def test_the_help_names_every_figure_format_and_condition(run_cli):
+    from emodiss.exports import FORMATS
+    from emodiss.plots.registry import FIGURES
+    from emodiss.prompts import KINDS
+
+    for command, names in (("plot", FIGURES), ("export", FORMATS), ("prompts", KINDS)):
+        said = run_cli(command, "--help")[1]
+        assert [n for n in names if n.replace("figure", "fig") not in said] == []
+
+
 def test_an_unknown_figure_is_met_with_the_known_ones(run_cli, finished):
     code, _, err = run_cli("plot", str(finished.root), "figure33")
     assert code == 2 and "figure3" in err

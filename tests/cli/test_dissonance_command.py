@@ -82,7 +82,7 @@ def test_the_sweep_plot_holds_the_sweep(finished):
     ("arguments", "message"),
     [
         (["--compare", "voice_vs_text"], "voice_vs_face"),
-        (["--threshold", "3"], "from 0 to 2"),
+        (["--threshold", "3"], "less than or equal to 2"),
         (["--role", "doctor"], "therapist"),
         (["--out", "flags.xlsx"], ".csv or .parquet"),
         (["--video", "c"], "no video 'c'"),

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from emodiss import ratings, statistics
 from emodiss.cli.evaluate import evaluate
 from emodiss.errors import EmodissError
+from emodiss.statistics import Bootstrap
 
 app = typer.Typer()
 app.command("evaluate")(evaluate)
@@ -53,7 +54,7 @@ def test_tables_notes_and_figures_are_written(tmp_path, file, study):
     figures = {p.name for p in (out / "figures").iterdir()}
     assert figures == {f"{n}.png" for n in ("figure5", "figure6", "figure7", "figure11", "table3")}
     means = pd.read_csv(out / "means.csv")
-    expected = statistics.condition_means(study.table, resamples=100)
+    expected = statistics.condition_means(study.table, bootstrap=Bootstrap(resamples=100))
     np.testing.assert_allclose(means["mean"], expected["mean"])
     assert list(pd.read_csv(out / "table3.csv")["criterion"]) == ["empathy"]
     answers = pd.read_csv(out / "background.csv", keep_default_na=False)
@@ -141,7 +142,9 @@ def test_severity_is_taken_out_where_asked_for(tmp_path, file, study):
     done = run("--ratings", file, "--adjust-severity", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     found = pd.read_csv(tmp_path / "out" / "gains_pooled_adjusted.csv")
-    expected = statistics.gains(statistics.adjust_severity(study.table), by=(), resamples=100)
+    expected = statistics.gains(
+        statistics.adjust_severity(study.table), by=(), bootstrap=Bootstrap(resamples=100)
+    )
     np.testing.assert_allclose(found["gain"], expected["gain"])
     assert not (tmp_path / "out" / "judge_adjusted.csv").exists()
     table = pd.read_csv(file)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -22,6 +21,7 @@ from emodiss.reviews import Place, Review, now
 from emodiss.reviews.role_labels import RoleLabel, holds
 from emodiss.study.label_roles import Labelled, ask, read_answer, render, unredacted
 from emodiss.transcript import Transcript, Utterance
+from tests import make
 from tests.chat.chat_server import answer, serving, status
 
 TALK = [
@@ -287,7 +287,7 @@ def roles(
     ]
     found = assign(
         wording=Transcript(tuple(talk), "recognised"),
-        row=SimpleNamespace(roles=stated),
+        row=make.row(roles=stated),
         reviews=made,
         role_labels=labels,
     )

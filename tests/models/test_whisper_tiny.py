@@ -224,9 +224,6 @@ def test_a_text_that_is_not_what_is_said_is_marked_and_one_too_short_is_not(alig
     signal = make.talk(0.0, 30.0)
     audio = Audio((signal * 32768).astype(np.int16), RATE, 0.0)
 
-    class Whole:
-        start, end = 0.0, 30.0
-
     def flagged(order: list[int]) -> list[bool]:
         path = make.write_stm(
             tmp_path / "a.stm",
@@ -235,9 +232,13 @@ def test_a_text_that_is_not_what_is_said_is_marked_and_one_too_short_is_not(alig
                 for (who, start, end, _), i in zip(rows, order, strict=True)
             ],
         )
-        row = type("Row", (), {"transcript": str(path), "language": None})
+        row = make.row(transcript=str(path))
         made = speech.align(
-            media=Whole, audio=audio, model=aligner, row=row, settings=resolve({}).transcript
+            media=make.media(end=30.0),
+            audio=audio,
+            model=aligner,
+            row=row,
+            settings=resolve({}).transcript,
         )
         for (_, start, end, _), u in zip(rows, made.utterances, strict=True):
             assert (u.start, u.end, u.timing) == (start, end, "given"), "stated times stand"

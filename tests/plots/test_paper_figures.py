@@ -12,8 +12,10 @@ from matplotlib.patches import Rectangle
 
 import emodiss
 from emodiss.plots import draw, figure2, figure4, plot_differences, plot_plane, plot_session, style
-from emodiss.plots.figures import plot_durations, plot_sentiment, save
+from emodiss.plots.durations import plot_durations
 from emodiss.plots.moment import choose, hide
+from emodiss.plots.registry import save
+from emodiss.plots.sentiment import plot_sentiment
 from emodiss.utterances import SCHEMA, conform
 
 PINK = [0.8, 0.475, 0.655]

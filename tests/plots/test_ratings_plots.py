@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 from emodiss import ratings, statistics
 from emodiss.errors import SettingsError
 from emodiss.plots import ratings as drawings, style
+from emodiss.statistics import Bootstrap
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def texts(ax):
 def test_bars_intervals_and_n_are_those_of_the_table(study):
     table = study.table
     table = table[~((table["model"] == "gemini") & (table["condition"] == "discrete"))]
-    means = statistics.condition_means(table, resamples=100)
+    means = statistics.condition_means(table, bootstrap=Bootstrap(resamples=100))
     ax = drawings.plot_means(means, "empathy")
     bars = [c for c in ax.containers if hasattr(c, "patches")]
     drawn = {}
@@ -53,7 +54,7 @@ def test_bars_intervals_and_n_are_those_of_the_table(study):
 
 def test_figure5_has_one_panel_per_criterion_in_the_papers_order(study):
     parts = [study.table.assign(criterion=name) for name in ("zeal", *ratings.CRITERIA)]
-    means = statistics.condition_means(pd.concat(parts), resamples=100)
+    means = statistics.condition_means(pd.concat(parts), bootstrap=Bootstrap(resamples=100))
     figure = drawings.figure5(means)
     assert [ax.get_title(loc="left") for ax in figure.axes] == [*ratings.CRITERIA, "zeal"]
     labels = [t.get_text() for t in figure.legends[0].get_texts()]
@@ -63,7 +64,7 @@ def test_figure5_has_one_panel_per_criterion_in_the_papers_order(study):
 
 
 def test_kappa_matrix_is_symmetric_and_says_where_there_is_none(study):
-    kappa = statistics.pairwise_kappa(study.table, resamples=100)
+    kappa = statistics.pairwise_kappa(study.table, bootstrap=Bootstrap(resamples=100))
     pair = (kappa["rater_a"] == "r1") & (kappa["rater_b"] == "r4")
     kappa.loc[pair, "kappa"] = np.nan
     kappa.loc[pair, "n"] = 0
@@ -82,7 +83,7 @@ def test_kappa_matrix_is_symmetric_and_says_where_there_is_none(study):
 
 def test_long_names_of_raters_stand_at_the_rows_and_do_not_run_into_each_other(study):
     long = study.table.assign(rater="Dr. " + study.table["rater"] + " of the first department")
-    kappa = statistics.pairwise_kappa(long, resamples=100)
+    kappa = statistics.pairwise_kappa(long, bootstrap=Bootstrap(resamples=100))
     ax = drawings.plot_kappa(kappa, "empathy")
     assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3", "4", "5"]
     rows = [t.get_text() for t in ax.get_yticklabels()]
@@ -93,13 +94,15 @@ def test_long_names_of_raters_stand_at_the_rows_and_do_not_run_into_each_other(s
 
 
 def test_a_hair_below_zero_is_written_as_zero(study):
-    kappa = statistics.pairwise_kappa(study.table, resamples=100).assign(kappa=-0.001)
+    kappa = statistics.pairwise_kappa(study.table, bootstrap=Bootstrap(resamples=100)).assign(
+        kappa=-0.001
+    )
     said = {t.split("\n")[0] for t in texts(drawings.plot_kappa(kappa, "empathy"))}
     assert said == {"0.00"}
 
 
 def test_figure5_says_how_many_videos_its_intervals_rest_on(study):
-    means = statistics.condition_means(study.table, resamples=100)
+    means = statistics.condition_means(study.table, bootstrap=Bootstrap(resamples=100))
     title = drawings.figure5(means).legends[0].get_title().get_text()
     low, high = means["n_videos"].min(), means["n_videos"].max()
     assert title == (
@@ -131,10 +134,14 @@ def test_one_rater_gives_a_figure_that_says_so(study):
 
 def test_constant_ratings_and_one_video_can_be_drawn(study):
     flat = study.table.assign(value=3.0)
-    assert drawings.figure5(statistics.condition_means(flat, resamples=100)).axes
-    assert drawings.figure6(statistics.pairwise_kappa(flat, resamples=100)).axes
+    assert drawings.figure5(
+        statistics.condition_means(flat, bootstrap=Bootstrap(resamples=100))
+    ).axes
+    assert drawings.figure6(
+        statistics.pairwise_kappa(flat, bootstrap=Bootstrap(resamples=100))
+    ).axes
     one = study.table[study.table["video"] == "v00000"]
-    means = statistics.condition_means(one, resamples=100)
+    means = statistics.condition_means(one, bootstrap=Bootstrap(resamples=100))
     assert means["low"].isna().all()
     ax = drawings.plot_means(means, "empathy")
     lines = [seg for c in ax.collections for seg in c.get_segments()]
@@ -184,7 +191,7 @@ def test_background_charts_count_answers():
 def test_table3_and_its_figure(study):
     constant = study.judge.assign(judge="flat", score=3.0)
     judges = pd.concat([study.judge, constant])
-    found = statistics.judge_correlations(study.table, judges, resamples=100)
+    found = statistics.judge_correlations(study.table, judges, bootstrap=Bootstrap(resamples=100))
     table = drawings.table3(found).set_index("judge")
     long = found[found["judge"] == "judge"].set_index("method")["statistic"]
     got = table.loc["judge", ["r", "rho", "tau"]].astype(float).tolist()
@@ -201,7 +208,9 @@ def test_a_wrong_table_is_named(study):
     with pytest.raises(SettingsError, match="condition_means"):
         drawings.figure5(study.table.drop(columns="criterion"))
     with pytest.raises(SettingsError, match="no criterion 'warmth'"):
-        drawings.plot_means(statistics.condition_means(study.table, resamples=100), "warmth")
+        drawings.plot_means(
+            statistics.condition_means(study.table, bootstrap=Bootstrap(resamples=100)), "warmth"
+        )
 
 
 def test_failures_and_techniques_are_drawn_where_they_are():

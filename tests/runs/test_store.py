@@ -9,6 +9,7 @@ import pytest
 from emodiss.errors import RunError
 from emodiss.manifest import VideoRow
 from emodiss.presets import changes_of
+from emodiss.prompts import with_templates
 from emodiss.runs import keys
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import resolve
@@ -105,7 +106,9 @@ def test_the_text_of_a_template_is_in_the_key_and_its_place_is_not(tmp_path):
     for folder, text in (("a", "{{ turns }}"), ("b", "{{ turns }}"), ("b", "{{ turns }}.")):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "own.jinja").write_text(text)
-        keys_of.append(plan([f"prompts.templates={tmp_path / folder}"])["prompts"].key)
+        keys_of.append(
+            plan(with_templates([f"prompts.templates={tmp_path / folder}"]))["prompts"].key
+        )
     assert keys_of[0] == keys_of[1] != keys_of[2] != plan()["prompts"].key
 
 

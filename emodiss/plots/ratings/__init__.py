@@ -4,7 +4,7 @@ Cells without ratings have no bar and no colour and say so; every cell shows its
 """
 
 from emodiss.plots.ratings.answers import figure_answers, plot_shares
-from emodiss.plots.ratings.judges import plot_correlations, table3
+from emodiss.plots.ratings.judges import figure_correlations, plot_correlations, table3
 from emodiss.plots.ratings.kappa import figure6, plot_kappa
 from emodiss.plots.ratings.means import CONDITION_COLOURS, figure5, plot_means
 from emodiss.plots.ratings.raters import figure11, plot_answers
@@ -17,6 +17,7 @@ __all__ = [
     "figure7",
     "figure11",
     "figure_answers",
+    "figure_correlations",
     "plot_answers",
     "plot_correlations",
     "plot_kappa",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from emodiss.ratings import CRITERIA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SYMBOLS = {"pearson": "r", "spearman": "rho", "kendall": "tau"}
 _WHO = {"x is constant": "the expert means are constant", "y is constant": "the judge is constant"}
@@ -112,6 +113,11 @@ def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> 
             columnspacing=1.2, handletextpad=0.2,
         )  # fmt: skip
     return ax
+
+
+def figure_correlations(correlations: pd.DataFrame) -> Figure:
+    """Draw `plot_correlations` on a figure of its own."""
+    return cast("Figure", plot_correlations(correlations).get_figure(root=True))
 
 
 def _reach(table: pd.DataFrame) -> tuple[float, float]:

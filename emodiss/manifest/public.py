@@ -10,24 +10,26 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from emodiss import tabular
 from emodiss.errors import ManifestError
-from emodiss.manifest import VideoRow
+from emodiss.manifest.rows import VideoRow
 from emodiss.timebase import parse_time
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ANNOMI_SOURCE = "AnnoMI (Wu et al. 2022, github.com/uccollab/AnnoMI)"
 HOPE_SOURCE = "HOPE (Malhotra et al. 2022, github.com/LCS2-IIITD/SPARTA_WSDM2022)"
 
-_ANNOMI_COLUMNS = (
-    *("transcript_id", "mi_quality", "video_title", "video_url", "topic"),
-    *("utterance_id", "interlocutor", "timestamp", "utterance_text"),
-)
+ANNOMI_TALK = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")
+"""Columns of AnnoMI's table that hold the talk."""
+
+_ANNOMI_COLUMNS = (*ANNOMI_TALK, "mi_quality", "video_title", "video_url", "topic")
 _HOPE_COLUMNS = ("ID", "Type", "Utterance", "Dialog_Act")
 _HOPE_ROLES = {"T": "therapist", "P": "patient"}
 
@@ -98,6 +100,18 @@ class Collection:
         return path
 
 
+def each_once(table: tabular.Table) -> Iterator[tabular.Row | tabular.Fault]:
+    """Give each utterance of AnnoMI once: the full table has one row per annotator."""
+    seen: set[tuple[str, str]] = set()
+    for entry in table.lines():
+        if isinstance(entry, tabular.Row):
+            key = (entry.cells["transcript_id"], entry.cells["utterance_id"])
+            if key in seen:
+                continue
+            seen.add(key)
+        yield entry
+
+
 def read_annomi(path: Path) -> Collection:
     """Read AnnoMI's table: 133 motivational interviews with roles and start times.
 
@@ -121,16 +135,12 @@ def read_annomi(path: Path) -> Collection:
     ManifestError
         If it is not AnnoMI's table.
     """
-    rows = _table(path, _ANNOMI_COLUMNS, "AnnoMI-simple.csv")
+    table = _table(path, _ANNOMI_COLUMNS, "AnnoMI-simple.csv")
     problems: list[str] = []
     sessions: dict[str, list[tuple[float, str, str]]] = {}
     facts: dict[str, dict[str, str]] = {}
-    seen: set[tuple[str, str]] = set()
-    for line, row in rows:
-        number, utterance = row["transcript_id"], row["utterance_id"]
-        if (number, utterance) in seen:
-            continue
-        seen.add((number, utterance))
+    for entry in each_once(table):
+        row, number = entry.cells, entry.cells["transcript_id"]
         said = sessions.setdefault(number, [])
         facts.setdefault(number, row)
         try:
@@ -138,8 +148,8 @@ def read_annomi(path: Path) -> Collection:
         except ValueError as error:
             start = said[-1][0] if said else 0.0
             problems.append(
-                f"line {line}, transcript {number}, utterance {utterance}: {error}; "
-                f"{start:g} s, the start of the one before, is used"
+                f"line {entry.line}, transcript {number}, utterance {row['utterance_id']}: "
+                f"{error}; {start:g} s, the start of the one before, is used"
             )
         said.append((start, row["interlocutor"], row["utterance_text"]))
     begins = {n: min(start for start, _, _ in said) for n, said in sessions.items()}
@@ -165,7 +175,9 @@ def read_annomi(path: Path) -> Collection:
         transcripts[name] = _csv_of(said)
     for row in manifest:
         VideoRow.model_validate({k: row[k] or None for k in ("id", "url", "start", "end")})
-    return Collection(tuple(manifest), transcripts, len(seen), tuple(problems))
+    return Collection(
+        tuple(manifest), transcripts, sum(map(len, sessions.values())), tuple(problems)
+    )
 
 
 def _strict_time(text: str) -> float:
@@ -258,10 +270,14 @@ def read_hope(path: Path) -> pd.DataFrame:
         If it is no such table, or a type is neither T nor P.
     """
     rows: list[dict[str, object]] = []
-    for line, row in _table(path, _HOPE_COLUMNS, "one of HOPE's transcripts"):
+    import pandas as pd
+
+    for entry in _table(path, _HOPE_COLUMNS, "one of HOPE's transcripts").rows:
+        row = entry.cells
         if row["Type"] not in _HOPE_ROLES:
             raise ManifestError(
-                f"'{path.name}', line {line}: the type '{row['Type'][:10]}' is neither T nor P."
+                f"'{path.name}', line {entry.line}: the type '{row['Type'][:10]}' is neither T "
+                "nor P."
             )
         rows.append(
             {
@@ -299,6 +315,8 @@ def read_hope_folder(paths: Sequence[Path]) -> tuple[pd.DataFrame, tuple[str, ..
     ManifestError
         If a path does not exist, or none is a transcript.
     """
+    import pandas as pd
+
     files: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -357,9 +375,8 @@ def match_hope(
     known = set(talk["transcript"])
     problems: list[str] = []
     matched: dict[str, str] = {}
-    for line, row in _table(
-        path, ("transcript", "url"), "a table with the columns transcript, url"
-    ):
+    pairs = _table(path, ("transcript", "url"), "a table with the columns transcript, url")
+    for line, row in ((entry.line, entry.cells) for entry in pairs.rows):
         name, video = row["transcript"].removesuffix(".csv"), ids.get(row["url"])
         if video is None:
             problems.append(f"'{path.name}', line {line}: the address is not in HOPE's list")
@@ -380,8 +397,8 @@ def match_hope(
     return replace(found, manifest=rows, problems=(*found.problems, *problems)), placed
 
 
-def _table(path: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a CSV with the line each starts on; the header must have these columns."""
+def _table(path: Path, columns: tuple[str, ...], what: str) -> tabular.Table:
+    """Read a table of which every row must fit; the header must have these columns."""
     text = tabular.decoded(path, error=ManifestError, what=what)
     table = tabular.parse(text, path.name, known=columns, short_rows=False)
     missing = [column for column in columns if column not in table.header]
@@ -394,4 +411,4 @@ def _table(path: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, d
         raise ManifestError(
             f"'{path.name}', line {first.line}: the cells do not fit the header: {first.message}."
         )
-    return [(row.line, {name: row.cells[name] for name in columns}) for row in table.rows]
+    return table

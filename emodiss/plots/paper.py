@@ -1,0 +1,74 @@
+"""The paper's figures about a whole run: 3 and 10."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emodiss.dissonance import reflag
+from emodiss.plots import style
+from emodiss.plots.durations import plot_durations
+from emodiss.plots.plane import plot_differences, plot_plane
+from emodiss.plots.sentiment import plot_sentiment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from emodiss.runs.run import Run
+
+
+def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
+    """Draw paper A's Figure 3: durations, sentiment by role, both channels in the plane.
+
+    Parameters
+    ----------
+    run
+        A run.
+    roles
+        Whose utterances go into the plane (research decision A23); everybody's when no utterance
+        has one of these roles.
+
+    Returns
+    -------
+    Figure
+        Three axes, left to right.
+    """
+    import matplotlib.pyplot as plt
+
+    affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
+    table = run.columns("utterances", ["role", "sentiment", *affect])
+    with style.house_style():
+        figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), width_ratios=[1, 1, 1.05])
+        plot_durations(run.videos_table["duration"] / 60, ax=axes[0])
+        axes[0].set_title("Duration")
+        plot_sentiment(table, ax=axes[1])
+        axes[1].set_title("Sentiment")
+        chosen = table[table["role"].isin(roles)]
+        whose = " and ".join(roles)
+        if not len(chosen):
+            chosen, whose = table, "everybody"
+        plot_plane(chosen, ax=axes[2])
+        axes[2].set_title(f"Voice and face ({whose})")
+    return figure
+
+
+def figure10(run: Run) -> Figure:
+    """Draw paper A's Figure 10: absolute differences between voice and face, with the threshold.
+
+    Parameters
+    ----------
+    run
+        A run; its threshold is drawn, and its least coverage, scale and baseline count.
+    """
+    import matplotlib.pyplot as plt
+
+    # The figure is about voice and face, whatever the run compares.
+    rule = run.settings.dissonance.changed(compare="voice_vs_face")
+    affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
+    columns = ["video_id", "speaker", "speech_status", "face_status", "face_coverage", *affect]
+    raw = [f"{name}_raw" for name in affect]
+    table = reflag(run.columns("utterances", [*columns, *raw]), rule)
+    threshold = float(table["dissonance_threshold"].max()) if len(table) else rule.threshold
+    with style.house_style():
+        figure, ax = plt.subplots(figsize=(5.4, 5.2))
+        plot_differences(table, threshold=threshold, ax=ax)
+    return figure

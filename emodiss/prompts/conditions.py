@@ -1,0 +1,47 @@
+"""The built-in conditions: to add one, write its template and a row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a condition shows beside the dialogue; its template bears its name.
+
+    Parameters
+    ----------
+    name
+        As on the command line and in tables.
+    cues
+        What stands beside each patient utterance, by channel: emotion `labels` or `numbers`
+        (valence and arousal). None: nothing.
+    marks
+        Whether utterances whose voice and face disagree are marked.
+    """
+
+    name: str
+    cues: Literal["labels", "numbers"] | None = None
+    marks: bool = False
+
+    def columns(self, channels: tuple[str, ...]) -> list[str]:
+        """Name the columns of the utterance table that it cannot do without."""
+        parts = {"labels": ("label",), "numbers": ("valence", "arousal"), None: ()}[self.cues]
+        marks = ["dissonant"] if self.marks else []
+        return [f"{channel}_{part}" for part in parts for channel in channels] + marks
+
+
+CONDITIONS = {
+    row.name: row
+    for row in (
+        Condition("base"),
+        Condition("discrete", cues="labels"),
+        Condition("continuous", cues="numbers"),
+        Condition("dissonance", marks=True),
+    )
+}
+"""The four conditions of the paper by name."""
+
+KINDS = tuple(CONDITIONS)
+"""Names of the built-in conditions."""
