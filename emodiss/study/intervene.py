@@ -14,9 +14,9 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
-from emodiss.runs import layout
 from emodiss.runs.run import Run
 from emodiss.study.interventions import InterventionFile, totals
+from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import Rendered
 
 
@@ -149,7 +149,7 @@ def intervene(
     by_question = {question(prompt).id: prompt for prompt in wanted}
     unanswered: list[tuple[Prompt, Unanswered]] = []
     n_jobs = len(wanted) * samples
-    with models.ready(run.root / layout.CHAT_CACHE, say=say) as ready, run.store.lock():
+    with opened(models, run, say) as ready, run.store.lock():
         ((name, model),) = ready.models.items()
         before = {line["request_sha256"]: line for line in file.read()}
         hashes = {
@@ -229,7 +229,7 @@ def requests(
     """
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     texts = [same[0].text for same in questions(_wanted(run, prompts))]
-    return models.requests(texts, params, samples=samples, say=say)
+    return models.requests(texts, params, samples=samples, catalogued=catalogued(say))
 
 
 def _wanted(run: Run, prompts: Rendered) -> list[Prompt]:

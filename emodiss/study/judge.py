@@ -15,9 +15,9 @@ from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.judging import Criterion, Steps
 from emodiss.judging.questions import Mode, Order
 from emodiss.ratings import CRITERIA
-from emodiss.runs import layout
 from emodiss.runs.run import Run
 from emodiss.study.judgements import JudgementFile
+from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People, redact_responses
 from emodiss.study.scoring import plan_steps, score
 from emodiss.study.study import Study
@@ -121,7 +121,7 @@ def judge(
     items = _items(run, video, people, say)
     file = JudgementFile(run.root)
     file.read()  # what stands in the way of keeping the scores is said before they are asked for
-    with run.store.lock(), models.ready(run.root / layout.CHAT_CACHE, say=say) as ready:
+    with run.store.lock(), opened(models, run, say) as ready:
         written = dict(asking.given)
         if asking.lacking:
             first = next(iter(ready.models.values()))
@@ -192,7 +192,8 @@ def requests(
     if unwritten and models.replay is None and say is not None:
         say(f"Steps are still to be written; they will stand in place of '{PLACEHOLDER}'.")
     texts = [judging.steps_question(each).text for each in asking.lacking]
-    yield from models.requests(texts, judging.steps_params(params), say=say)
+    local = catalogued(say)
+    yield from models.requests(texts, judging.steps_params(params), catalogued=local)
     n_each = samples if mode == "sample" else 1
     way = judging.mode_params(params, mode, max_tokens)
     for model in models.models:
@@ -201,7 +202,7 @@ def requests(
                 items, {**asking.given, **unwritten}, asking.criteria, scale_order=order
             )
             texts = [one.text for one in asked]
-            yield from models.requests(texts, way, model=model, samples=n_each, say=say)
+            yield from models.requests(texts, way, model=model, samples=n_each, catalogued=local)
 
 
 @dataclass(frozen=True, slots=True)

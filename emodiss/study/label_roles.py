@@ -28,9 +28,9 @@ from emodiss.interventions import Redaction, redact
 from emodiss.manifest import ROLES
 from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
-from emodiss.runs import layout
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run
+from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
 from emodiss.study.reviewing import Session
 from emodiss.transcript import Utterance
@@ -235,7 +235,7 @@ def label_roles(
     before = file.read_labels()
     answered: dict[str, Labelled] = {}
     unanswered: dict[str, EmodissError] = {}
-    with models.ready(run.root / layout.CHAT_CACHE, say=say) as ready:
+    with opened(models, run, say) as ready:
         answers = ask(
             sessions,
             next(iter(ready.models.values())),
@@ -274,7 +274,7 @@ def requests(
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     shown, _ = _shown(_sessions(run, video, say), people)
     texts = [render(talk, max_words=max_words) for talk in shown.values()]
-    return models.requests(texts, params, say=say)
+    return models.requests(texts, params, catalogued=catalogued(say))
 
 
 def _sessions(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from emodiss.chat import gguf as chat_gguf
 from emodiss.chat.transformers import TransformersChat
 from emodiss.errors import MissingExtra, ModelError, SettingsError
+from emodiss.models import chat_gguf
 from emodiss.models.weight_files import WeightFile, sha256_of
 
 torch = pytest.importorskip("torch", reason="needs the extra llm-local")
