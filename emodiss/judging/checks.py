@@ -362,7 +362,7 @@ def examine(
     own: Mapping[str, Collection[str]] | None = None,
     *,
     ratings: pd.DataFrame | None = None,
-    **boot: Any,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Check judges: missing scores, order, length, self-preference.
 
@@ -376,8 +376,8 @@ def examine(
         Judge to models of its own family, beside a model of the same name.
     ratings
         What experts said of the same items.
-    **boot
-        confidence, resamples and seed, as in each check.
+    bootstrap
+        How intervals are drawn.
 
     Returns
     -------
@@ -391,7 +391,7 @@ def examine(
     tables = {"missing": unparsable_rates(mine)}
     notes: list[str] = []
     if "scale_order" in mine.columns and mine["scale_order"].nunique() > 1:
-        tables["order"] = order_check(mine, **boot)
+        tables["order"] = order_check(mine, bootstrap=bootstrap)
     else:
         notes.append("The order of the scale was not checked: judge with --scale-order both.")
     scores, compared, experts = mine, judgements, {}
@@ -400,7 +400,7 @@ def examine(
         experts = {"ratings": ratings}
     if "n_words" in mine.columns:
         lengths = mine.drop_duplicates("item")[["item", "n_words"]]
-        tables["length"] = length_check(scores, lengths, **experts, **boot)
+        tables["length"] = length_check(scores, lengths, **experts, bootstrap=bootstrap)
     written = set((judgements if ratings is None else ratings)["model"])
     family = {name: {*(own or {}).get(name, ()), *({name} & written)} for name in names}
     family = {name: models for name, models in family.items() if models}
@@ -415,7 +415,9 @@ def examine(
             "evaluate' compares with experts."
         )
     else:
-        tables["self_preference"] = self_preference(compared, own=family, **experts, **boot)
+        tables["self_preference"] = self_preference(
+            compared, own=family, **experts, bootstrap=bootstrap
+        )
     if (
         "steps_sha256" in judgements.columns
         and judgements.groupby("criterion")["steps_sha256"].nunique().gt(1).any()
