@@ -59,46 +59,73 @@ class ScaleError(EmodissError, ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceAffect:
-    """Expression and affect of n face crops.
+    """Expression and affect of n face crops, as a model gave them.
 
     Parameters
     ----------
-    valence, arousal
-        (n,) float32 in [-1, 1], house scale; NaN where nothing could be measured.
     valence_raw, arousal_raw
-        (n,) float32, as the model gave them, on its native scale.
+        (n,) float32, on the model's native scale.
     probabilities
         (n, 8) float32, columns in the order of `EXPRESSIONS`, rows sum to one.
+    scale
+        The native scale.
     """
 
-    valence: NDArray[np.float32]
-    arousal: NDArray[np.float32]
     valence_raw: NDArray[np.float32]
     arousal_raw: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    scale: Scale
 
     def __len__(self) -> int:
-        return len(self.valence)
+        return len(self.valence_raw)
+
+    @property
+    def valence(self) -> NDArray[np.float32]:
+        """(n,) in [-1, 1], house scale; NaN where nothing could be measured."""
+        return to_house_scale(self.valence_raw, self.scale).values.astype(np.float32)
+
+    @property
+    def arousal(self) -> NDArray[np.float32]:
+        """(n,) in [-1, 1], house scale; NaN where nothing could be measured."""
+        return to_house_scale(self.arousal_raw, self.scale).values.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechAffect:
-    """Affect of one stretch of one voice.
+    """Affect of one stretch of one voice, as a model gave it.
 
     Parameters
     ----------
-    valence, arousal, dominance
-        In [-1, 1], house scale; NaN when the signal holds nothing measurable.
     valence_raw, arousal_raw, dominance_raw
-        As the model gave them, on its native scale.
+        On the model's native scale; NaN when the signal holds nothing measurable.
+    scale
+        The native scale.
     """
 
-    valence: float
-    arousal: float
-    dominance: float
     valence_raw: float
     arousal_raw: float
     dominance_raw: float
+    scale: Scale
+
+    @property
+    def raw(self) -> tuple[float, float, float]:
+        """Valence, arousal and dominance on the native scale."""
+        return self.valence_raw, self.arousal_raw, self.dominance_raw
+
+    @property
+    def valence(self) -> float:
+        """In [-1, 1], house scale; NaN when nothing was measured."""
+        return float(to_house_scale(self.valence_raw, self.scale).values)
+
+    @property
+    def arousal(self) -> float:
+        """In [-1, 1], house scale; NaN when nothing was measured."""
+        return float(to_house_scale(self.arousal_raw, self.scale).values)
+
+    @property
+    def dominance(self) -> float:
+        """In [-1, 1], house scale; NaN when nothing was measured."""
+        return float(to_house_scale(self.dominance_raw, self.scale).values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,11 +230,6 @@ class FaceAffectModel(Protocol):
     """Whether the crop is widened to a square before the model resizes it."""
 
     @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    @property
     def scale(self) -> Scale:
         """Native scale of the raw values."""
         ...
@@ -222,11 +244,6 @@ class SpeechAffectModel(Protocol):
     """Measures valence, arousal and dominance of one utterance."""
 
     @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
-    @property
     def scale(self) -> Scale:
         """Native scale of the raw values."""
         ...
@@ -238,4 +255,10 @@ class SpeechAffectModel(Protocol):
 
     def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
         """Measure one mono signal, (n,) float in [-1, 1]."""
+        ...
+
+    def predict_many(
+        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
+    ) -> list[SpeechAffect]:
+        """Measure several signals, together where that is faster."""
         ...

@@ -30,6 +30,32 @@ class Group(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], within: str) -> Self:
+        """Make the group from values, as typed or as read.
+
+        Parameters
+        ----------
+        values
+            By name.
+        within
+            What the group is called, for messages.
+
+        Raises
+        ------
+        SettingsError
+            If a name does not exist or a value is out of range.
+        """
+        if unknown := next((n for n in values if n not in cls.model_fields), None):
+            raise SettingsError(
+                f"There is no setting '{within}.{unknown}'.",
+                next_step=nearest(unknown, cls.model_fields),
+            )
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _said(error, within=within) from None
+
     def changed(self, **changes: Any) -> Self:
         """Return the group with some settings changed, all checked again.
 
@@ -51,11 +77,15 @@ class Group(BaseModel):
 
 
 def _said(
-    error: ValidationError, what: str = "setting", next_step: str = "See: emodiss settings."
+    error: ValidationError,
+    what: str = "setting",
+    next_step: str = "See: emodiss settings.",
+    *,
+    within: str = "",
 ) -> SettingsError:
     """Put what pydantic found into words."""
     fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"])
+    where = ".".join(str(part) for part in ((within, *fault["loc"]) if within else fault["loc"]))
     value = "" if isinstance(fault["input"], dict) else f" cannot be {fault['input']!r}"
     about = f"The {what} {where}{value}" if where else "These settings do not go together"
     return SettingsError(
@@ -236,7 +266,7 @@ class FaceAffectSettings(Group):
 
 
 class EmoNetSettings(Group):
-    """How EmoNet is run; see `emodiss.models.face_affect_emonet.EmoNetFace`."""
+    """How EmoNet is run; see `emodiss.models.emonet.adapter.EmoNetFace`."""
 
     crop: Literal["box", "landmark_square"] = Field(
         "box", description="the detector's tight box, or the authors' square around landmarks"
@@ -269,7 +299,7 @@ class EmoNetSettings(Group):
 
 
 class AudeeringSettings(Group):
-    """How audEERING's speech model is run; see `emodiss.models.speech_affect_windows`."""
+    """How audEERING's speech model is run; see `emodiss.models.audeering.windows`."""
 
     signal: Literal["published", "raw", "normalised"] = Field(
         "published",
@@ -614,6 +644,11 @@ class Settings(Group):
     audeering: AudeeringSettings = AudeeringSettings()  # pyright: ignore[reportCallIssue]
     dissonance: DissonanceSettings = DissonanceSettings()
     prompts: PromptsSettings = PromptsSettings()
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="options of models that other packages bring: options.<model>.<name>=value; "
+        "the model's card says which there are",
+    )
 
     @model_validator(mode="after")
     def _errors_of_models(self) -> Settings:
@@ -669,6 +704,10 @@ def resolve(
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in merged.items():
         group, _, name = dotted.partition(".")
+        if group == "options" and name.count(".") == 1:
+            model, _, option = name.partition(".")
+            nested.setdefault("options", {}).setdefault(model, {})[option] = value
+            continue
         if dotted not in NAMES:
             raise SettingsError(
                 f"There is no setting '{dotted}'.",
@@ -699,6 +738,8 @@ def curation_limits(assignments: Iterable[str] = ()) -> Curation:
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
     for group, outer in Settings.model_fields.items():
+        if group == "options":
+            continue
         kind = cast("type[Group]", outer.annotation)
         for name, inner in kind.model_fields.items():
             names[f"{group}.{name}"] = inner.description or f"model for the task {name}"

@@ -265,7 +265,7 @@ def bench_trunk(sample: np.ndarray, n_windows: int) -> None:
     import torch
     from pyannote.audio.models.embedding import WeSpeakerResNet34
 
-    from emodiss.models.diarizer_pyannote import share_trunk
+    from emodiss.models.pyannote.diarizer import share_trunk
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

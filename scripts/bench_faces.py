@@ -28,8 +28,8 @@ import numpy as np
 from bench_clip import FPS, Frame, cpu_seconds, moving_heads, write_clip
 
 from emodiss.faces import FaceBoxes, iou
-from emodiss.models.faces_facenet import ReferenceMtcnn
-from emodiss.models.faces_mtcnn import MtcnnDetector
+from emodiss.models.mtcnn.detector import MtcnnDetector
+from emodiss.models.mtcnn.reference import ReferenceMtcnn
 
 APPROXIMATIONS: tuple[dict[str, Any], ...] = (
     {"faces.min_face": 40},
@@ -123,7 +123,7 @@ def measure(clip: Path, media: Any, pairs: list[tuple[int, Any]]) -> Any:
     """Mean valence and arousal, by FER-lite, of (tick, box) pairs in order of ticks."""
     from emodiss.faces import crop
     from emodiss.media import iterate_frames
-    from emodiss.models.face_affect_lite import LiteFace
+    from emodiss.models.lite.face import LiteFace
 
     model = LiteFace()
     at = dict(

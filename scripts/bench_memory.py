@@ -78,7 +78,7 @@ class StandInFace:
         """Measure n crops."""
         valence = np.array([crop.mean() / 127.5 - 1 for crop in crops], np.float32)
         lots = self._random.dirichlet(np.ones(len(EXPRESSIONS)), len(crops)).astype(np.float32)
-        return FaceAffect(valence, -valence, valence, -valence, lots)
+        return FaceAffect(valence, -valence, lots, "signed")
 
 
 def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:

@@ -30,9 +30,9 @@ def main() -> None:
     parser.add_argument("--aligner", type=Path, help="wav2vec2 folder")
     parser.add_argument("--files", type=int, default=50)
     options = parser.parse_args()
-    from emodiss.models.align_whisperx import Wav2Vec2Aligner
-    from emodiss.models.asr_whisperx import WhisperX
-    from emodiss.models.diarizer_segmentation import SegmentationDiarizer
+    from emodiss.models.segmentation.diarizer import SegmentationDiarizer
+    from emodiss.models.whisper.by_whisperx import WhisperX
+    from emodiss.models.whisper.wav2vec2_aligner import Wav2Vec2Aligner
 
     diarizer = SegmentationDiarizer()
     whisper = WhisperX(options.whisper, compute_type="int8") if options.whisper else None

@@ -104,8 +104,8 @@ def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:
     from facenet_pytorch import MTCNN
 
     from emodiss.faces import sort
-    from emodiss.models.emonet_network import EmoNet
-    from emodiss.models.face_affect_emonet import read_weights
+    from emodiss.models.emonet.adapter import read_weights
+    from emodiss.models.emonet.network import EmoNet
 
     torch.set_num_threads(threads)
     detector = MTCNN(keep_all=True)
@@ -194,8 +194,8 @@ def make_weights(path: Path, clip: Clip) -> Path:
 
     from emodiss.faces import crop
     from emodiss.media import iterate_frames
-    from emodiss.models.emonet_network import EmoNet
-    from emodiss.models.faces_mtcnn import MtcnnDetector
+    from emodiss.models.emonet.network import EmoNet
+    from emodiss.models.mtcnn.detector import MtcnnDetector
 
     n = len(clip.media.frame_times)
     chosen = np.unique(np.linspace(0, n - 1, 5).astype(np.int64))
@@ -283,7 +283,7 @@ def run(
 
     from emodiss.media import iterate_frames
     from emodiss.models import catalog
-    from emodiss.models.emonet_network import EmoNet
+    from emodiss.models.emonet.network import EmoNet
     from emodiss.settings import resolve
 
     chosen, detectors, face_models = {}, {}, {}

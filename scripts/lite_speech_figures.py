@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emodiss.models.speech_arousal_rules import RuleArousal
+from emodiss.models.lite.arousal_rules import RuleArousal
 
 Floats = NDArray[np.float64]
 

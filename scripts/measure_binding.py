@@ -728,7 +728,7 @@ def main() -> None:
             return
         model = None
         if arguments.lr_asd is not None:
-            from emodiss.models.active_speaker_lr_asd import LrAsd
+            from emodiss.models.lr_asd.adapter import LrAsd
 
             model = LrAsd(arguments.lr_asd)
         counted = [c for c in clips if c.sources]

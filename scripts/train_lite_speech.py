@@ -51,7 +51,8 @@ from lite_speech_figures import (
 )
 from numpy.typing import NDArray
 
-from emodiss.models import speech_signal, voice_features, voice_frames
+from emodiss.models import speech_signal
+from emodiss.models.lite import voice_features, voice_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 

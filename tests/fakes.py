@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
 from emodiss.faces import FaceBoxes
-from emodiss.models.catalog import Entry
+from emodiss.models.catalog import Card
 from emodiss.transcript import Turn, Utterance, Word
 
 LOADED: list[str] = []
@@ -72,7 +72,7 @@ class Face:
         arousal = np.zeros(n, np.float32)
         probabilities = np.zeros((n, len(EXPRESSIONS)), np.float32)
         probabilities[:, 1] = 1
-        return FaceAffect(valence, arousal, valence, arousal, probabilities)
+        return FaceAffect(valence, arousal, probabilities, self.scale)
 
 
 class Speech:
@@ -87,7 +87,12 @@ class Speech:
 
     def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
         raw = float(np.clip(np.sqrt(np.square(signal).mean()), 0, 1))
-        return SpeechAffect(-0.5, 2 * raw - 1, 0.0, 0.25, raw, 0.5)
+        return SpeechAffect(0.25, raw, 0.5, self.scale)
+
+    def predict_many(
+        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
+    ) -> list[SpeechAffect]:
+        return [self.predict(signal, sample_rate) for signal in signals]
 
 
 class Voices:
@@ -139,12 +144,11 @@ class Aligner:
         return found
 
 
-class Broken:
+class Broken(Speech):
     """A model that fails on every input."""
 
     identity = "fake-broken"
     scale = "signed"
-    min_duration_s = 0.2
 
     def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
         raise RuntimeError("the patient said: this must not reach a log")
@@ -159,8 +163,8 @@ class Deadly(Broken):
         os._exit(139)
 
 
-def _entry(name: str, task: str, attribute: str, scale: str | None = None) -> Entry:
-    return Entry(
+def _entry(name: str, task: str, attribute: str, scale: str | None = None) -> Card:
+    return Card(
         name=name,
         task=task,  # type: ignore[arg-type]
         loader=f"tests.fakes:{attribute}",

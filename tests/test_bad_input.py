@@ -180,7 +180,7 @@ def test_a_face_below_the_least_size_is_too_small_and_not_off_screen(study, tmp_
 
 def talking(seconds: float, moving: list[tuple[float, float]], beside: str) -> list[np.ndarray]:
     """The portrait opens its mouth while it talks, beside its mirror image or a picture of it."""
-    from emodiss.models.faces_mtcnn import MtcnnDetector
+    from emodiss.models.mtcnn.detector import MtcnnDetector
 
     still = portrait()
     (found,) = MtcnnDetector(min_face_size=40).detect([still])

@@ -31,7 +31,7 @@ class _Rising:
         arousal = np.full(n, -1.2, np.float32)
         self.n_seen += n
         one = np.zeros((n, len(EXPRESSIONS)), np.float32)
-        return FaceAffect(valence.clip(-1, 1), arousal.clip(-1, 1), valence, arousal, one)
+        return FaceAffect(valence, arousal, one, self.scale)
 
 
 def test_values_past_the_scale_are_clamped_and_counted_once_per_face(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_values_past_the_scale_are_clamped_and_counted():
         def predict(self, signal, sample_rate):
             from emodiss.affect import SpeechAffect
 
-            return SpeechAffect(0, 0, 0, 1.3, 0.5, -0.2)
+            return SpeechAffect(1.3, 0.5, -0.2, self.scale)
 
     found = measure_speech(
         audio=sound(make.tone(2.0)), transcript=said((0, 2, 0)), model=Loud(), settings=RULE

@@ -198,4 +198,6 @@ def _weights(preset: str) -> list[Finding]:
             findings.append(Finding(name, "missing", "weights are damaged", step))
         else:
             findings.append(Finding(name, "ok", entry.identity))
+    for problem in catalog.problems():
+        findings.append(Finding("other models", "note", problem.what, problem.next_step))
     return findings

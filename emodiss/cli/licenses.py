@@ -19,7 +19,7 @@ def licenses(
     """List the terms of every model that the utterances of a run rest on."""
     from emodiss.exports.provenance import trace
     from emodiss.exports.whole_run import model_terms
-    from emodiss.models.catalog import CATALOG
+    from emodiss.models.catalog import cards
     from emodiss.runs.run import load
 
     if run is not None:
@@ -41,6 +41,6 @@ def licenses(
                 "noncommercial": entry.noncommercial,
                 "source": entry.source,
             }
-            for entry in CATALOG.values()
+            for entry in cards().values()
         ]
     output.show(rows, as_json=as_json, as_csv=as_csv)

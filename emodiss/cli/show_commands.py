@@ -145,7 +145,7 @@ def _as_typed(value: Any) -> str:
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List the models: task, whether they can run here, size, terms and native scale."""
-    from emodiss.models.catalog import CATALOG
+    from emodiss.models.catalog import cards, problems
 
     rows = [
         {
@@ -161,8 +161,10 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
             "source": e.source,
             "identity": e.identity,
         }
-        for e in CATALOG.values()
+        for e in cards().values()
     ]
+    for problem in problems():
+        output.say(str(problem))
     columns = ["name", "task", "here", "size_mb", "scale", "licence", "what"]
     output.show(rows, as_json=as_json, as_csv=as_csv, columns=columns)
 

@@ -36,7 +36,7 @@ _OTHERS = {
 
 def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any]]:
     """List the terms of every model that the utterances of a run rest on."""
-    from emodiss.models.catalog import CATALOG
+    from emodiss.models.catalog import cards
 
     rests = rests or trace(run)
     recorded = run.facts.get("licences", {})
@@ -45,7 +45,7 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
     for use in rests.uses:
         name = use.identity.partition("@")[0]
         licence, noncommercial, source = _OTHERS.get(name, ("terms of its provider", None, ""))
-        if entry := CATALOG.get(name):
+        if entry := cards().get(name):
             licence, noncommercial, source = entry.licence, entry.noncommercial, entry.source
         rows.append(
             {

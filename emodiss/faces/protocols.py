@@ -15,11 +15,6 @@ from emodiss.faces.boxes import FaceBoxes
 class FaceDetector(Protocol):
     """Finds faces in upright RGB frames."""
 
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame; frames may differ in size."""
         ...

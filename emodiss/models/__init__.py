@@ -2,9 +2,9 @@
 
 The protocols stand beside the stages that use them, and can all be had from here.
 
-A protocol is one method and an identity. `identity` is readable without loading weights,
-because a run that finds everything cached must not load a model to learn its name. Heavy
-libraries are imported inside the adapters only. `catalog` is the one registry.
+Adapters give raw values; `emodiss.affect` brings them to the house scale. What a model is (name,
+weights, options) stands on its card in `catalog`, so that nothing is loaded to learn it. Heavy
+libraries are imported inside the adapters only.
 """
 
 from emodiss.affect import FaceAffectModel, SpeechAffectModel

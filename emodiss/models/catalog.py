@@ -1,22 +1,38 @@
-"""The one registry of models: found by name, checked, and loaded."""
+"""The one registry of models: found by name, checked, and loaded.
+
+A family of models is a module with `CARDS`. Those of emodiss are listed here; another package
+brings its own by an entry point of the group `emodiss.models` that names such a module.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, nearest
-from emodiss.models import weight_files
-from emodiss.models.cards import CATALOG, TINY_EN_FOLDER, emonet_backend
-from emodiss.models.entry import (
-    Entry,
+from emodiss.models import (
+    audeering,
+    campplus,
+    emonet,
+    lite,
+    lr_asd,
+    mtcnn,
+    pyannote,
+    segmentation,
+    silero,
+    smollm2,
+    weight_files,
+    whisper,
+)
+from emodiss.models.card import (
+    Card,
     Place,
     Task,
     home,
-    in_wheel,
     is_installed,
     shipped_files,
     verify,
@@ -27,17 +43,16 @@ from emodiss.settings import Settings
 
 __all__ = [
     "CATALOG",
-    "TINY_EN_FOLDER",
-    "Catalogued",
-    "Entry",
+    "GROUP",
+    "Card",
     "Place",
     "Task",
+    "cards",
     "chosen",
-    "emonet_backend",
     "entry_of",
     "home",
-    "in_wheel",
     "load",
+    "problems",
     "require",
     "require_packages",
     "shipped_files",
@@ -46,8 +61,60 @@ __all__ = [
     "weights_of",
 ]
 
+GROUP = "emodiss.models"
+"""Group of the entry points by which other packages bring models."""
 
-def entry_of(name: str, *, task: str | None = None) -> Entry:
+_FAMILIES = (
+    *(mtcnn, silero, segmentation, campplus, lite, whisper, pyannote, audeering, smollm2, lr_asd),
+    emonet,
+)
+
+CATALOG: dict[str, Card] = {card.name: card for family in _FAMILIES for card in family.CARDS}
+"""The models of emodiss, by name."""
+
+
+def cards() -> dict[str, Card]:
+    """Return all models by name: those of emodiss and those of other installed packages."""
+    return {**CATALOG, **_of_others()[0]}
+
+
+def problems() -> list[ModelError]:
+    """Say which other packages bring models that cannot be had, and why."""
+    return list(_of_others()[1])
+
+
+@cache
+def _of_others() -> tuple[dict[str, Card], list[ModelError]]:
+    """Read the cards of other packages, once in a process; one that is wrong costs only itself."""
+    found: dict[str, Card] = {}
+    wrong: list[ModelError] = []
+    for point in importlib.metadata.entry_points(group=GROUP):
+        package = point.dist.name if point.dist else point.value
+        what = ""
+        try:
+            own = tuple(point.load().CARDS)
+        # Whatever is wrong in somebody else's package, it is that package's fault to name.
+        except Exception as error:
+            own, what = (), f"{type(error).__name__}: {error}"
+        for card in own:
+            if not isinstance(card, Card):
+                what = f"CARDS holds {type(card).__name__}; expected emodiss.models.card.Card"
+            elif card.name in CATALOG or card.name in found:
+                what = f"there is a model '{card.name}' already"
+            else:
+                found[card.name] = card
+        if what:
+            wrong.append(
+                ModelError(
+                    f"Models of the package '{package}' are left out: {what}.",
+                    next_step=f"Update it, or do without it: pip uninstall {package}.",
+                    code="model_package",
+                )
+            )
+    return found, wrong
+
+
+def entry_of(name: str, *, task: str | None = None) -> Card:
     """Look a model up.
 
     Parameters
@@ -62,27 +129,20 @@ def entry_of(name: str, *, task: str | None = None) -> Entry:
     SettingsError
         If there is no such model, or it does something else.
     """
-    choices = [e.name for e in CATALOG.values() if task is None or e.task == task]
+    known = cards()
+    choices = [e.name for e in known.values() if task is None or e.task == task]
     if name not in choices:
+        left_out = " ".join(problem.what for problem in problems())
         raise SettingsError(
-            f"There is no model '{name}'" + (f" for {task}." if task else "."),
+            f"There is no model '{name}'"
+            + (f" for {task}." if task else ".")
+            + (left_out and f" {left_out}"),
             next_step=nearest(name, choices),
         )
-    return CATALOG[name]
+    return known[name]
 
 
-class Catalogued:
-    """A model that the catalog knows by its `name`, and whose identity stands there."""
-
-    name: str
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        return entry_of(self.name).identity
-
-
-def chosen(settings: Settings) -> dict[str, Entry]:
+def chosen(settings: Settings) -> dict[str, Card]:
     """Return the entries that settings choose, by task, after checking each.
 
     Raises
@@ -94,7 +154,7 @@ def chosen(settings: Settings) -> dict[str, Entry]:
     return {task: entry_of(name, task=task) for task, name in named.items() if name is not None}
 
 
-def require_packages(entries: Iterable[Entry], settings: Settings, device: str) -> None:
+def require_packages(entries: Iterable[Card], settings: Settings, device: str) -> None:
     """Check that what runs the models is installed; nothing is imported.
 
     Raises
@@ -111,7 +171,7 @@ def require_packages(entries: Iterable[Entry], settings: Settings, device: str) 
                 raise MissingExtra.of(package, extra)
 
 
-def require(entries: Mapping[str, Entry]) -> None:
+def require(entries: Mapping[str, Card]) -> None:
     """Check that all weights are here before any work starts.
 
     Raises
@@ -168,9 +228,7 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
     folder = weights_of(name) if entry.place == "wheel" else entry.folder
     module, _, attribute = entry.loader.partition(":")
     factory = getattr(importlib.import_module(module), attribute)
-    options = entry.options(settings, folder)
-    if entry.group is not None:
-        options.update(dict(getattr(settings, entry.group)))
+    options = {**entry.options(settings, folder), **dict(entry.chosen(settings) or {})}
     accepted = inspect.signature(factory).parameters
     for option, value in (("device", device), ("threads", threads)):
         if option in accepted:

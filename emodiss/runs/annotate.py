@@ -286,7 +286,7 @@ def _known_sources(
 
 
 def _recipes(
-    source: Source, settings: Settings, entries: Mapping[str, catalog.Entry]
+    source: Source, settings: Settings, entries: Mapping[str, catalog.Card]
 ) -> dict[str, keys.Recipe]:
     return keys.recipes(
         source.row,
@@ -303,11 +303,11 @@ def _require_models(
     found: Iterable[Source],
     store: Store,
     settings: Settings,
-    entries: Mapping[str, catalog.Entry],
+    entries: Mapping[str, catalog.Card],
     device: str,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
-    needed: dict[str, catalog.Entry] = {}
+    needed: dict[str, catalog.Card] = {}
     for source in found:
         for name, recipe in _recipes(source, settings, entries).items():
             if (

@@ -7,19 +7,24 @@ import platform
 from functools import cache
 from typing import Final
 
-PACKAGES: Final = (
+from emodiss.models.catalog import cards
+
+_ALWAYS: Final = (
     *("emodiss", "av", "numpy", "scipy", "opencv-python-headless", "scenedetect-headless"),
-    *("torch", "facenet-pytorch", "filterpy", "onnxruntime", "openvino", "audonnx"),
-    *("transformers", "whisperx", "faster-whisper", "pyannote.audio", "vaderSentiment"),
+    *("filterpy", "vaderSentiment"),
 )
-"""Packages whose version may change a number."""
+
+
+def packages() -> tuple[str, ...]:
+    """Name the packages whose version may change a number, those of the models among them."""
+    return tuple(dict.fromkeys([*_ALWAYS, *(d for c in cards().values() for d in c.distributions)]))
 
 
 @cache
 def installed() -> dict[str, str]:
-    """Versions of Python and of those `PACKAGES` that are installed, by name."""
+    """Versions of Python and of those `packages` that are installed, by name."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages():
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -30,4 +30,4 @@ def catalogued(say: Say) -> Mapping[str, Callable[[str], Rendering]]:
 
         return load
 
-    return {e.name: opener(e.name) for e in catalog.CATALOG.values() if e.task == "chat"}
+    return {e.name: opener(e.name) for e in catalog.cards().values() if e.task == "chat"}

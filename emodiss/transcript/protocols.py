@@ -15,11 +15,6 @@ from emodiss.transcript.records import Recognition, Turn, Utterance, Word
 class Diarizer(Protocol):
     """Finds who speaks when."""
 
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
@@ -31,11 +26,6 @@ class Diarizer(Protocol):
 class Transcriber(Protocol):
     """Finds what is said."""
 
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
-
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
     ) -> Recognition:
@@ -46,11 +36,6 @@ class Transcriber(Protocol):
 @runtime_checkable
 class Aligner(Protocol):
     """Finds when given words are said (forced alignment)."""
-
-    @property
-    def identity(self) -> str:
-        """Name, weights and version, readable without loading."""
-        ...
 
     def align(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +107,7 @@ def measure_speech(
         some = ready[first : first + BATCH]
         spoken = [transcript.utterances[i] for i in some]
         signals = [audio.cut(utterance.start, utterance.end) for utterance in spoken]
-        for i, measured in zip(some, _predict(model, signals, audio.sample_rate), strict=True):
+        for i, measured in zip(some, model.predict_many(signals, audio.sample_rate), strict=True):
             if np.isnan(measured.arousal_raw):
                 status[i] = "silent"
                 continue
@@ -124,16 +123,6 @@ def measure_speech(
         n_clamped=n_clamped,
         scale=model.scale,
     )
-
-
-def _predict(
-    model: SpeechAffectModel, signals: list[NDArray[np.float32]], sample_rate: int
-) -> list[Any]:
-    """Measure signals together where the model can, which is faster on a GPU."""
-    many: Any = getattr(model, "predict_many", None)
-    if many is not None:
-        return many(signals, sample_rate)
-    return [model.predict(signal, sample_rate) for signal in signals]
 
 
 def _speech_reason(

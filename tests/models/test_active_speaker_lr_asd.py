@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import active_speaker_lr_asd as lr_asd, catalog
-from emodiss.models.weight_files import LR_ASD
+from emodiss.models import catalog
+from emodiss.models.lr_asd import LR_ASD, adapter as lr_asd
 from emodiss.settings import resolve
 
 
@@ -29,7 +29,7 @@ def clip(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def synthetic(tmp_path_factory) -> Path:
     """Weights that anybody can make again, with the names of the published file."""
     torch = pytest.importorskip("torch")
-    from emodiss.models.lr_asd_network import LrAsdNetwork
+    from emodiss.models.lr_asd.network import LrAsdNetwork
 
     network = LrAsdNetwork()
     rng = np.random.default_rng(7)
@@ -78,7 +78,7 @@ def test_missing_sound_is_silence_and_keeps_the_rows():
 def test_graph_and_network_agree_and_any_length_goes(synthetic, monkeypatch):
     import torch
 
-    from emodiss.models.lr_asd_network import load
+    from emodiss.models.lr_asd.network import load
 
     network, model = load(synthetic), opened(synthetic, monkeypatch)
     tensors = torch.load(synthetic, weights_only=True)
@@ -117,7 +117,7 @@ def test_only_the_published_file_is_taken(tmp_path, synthetic):
         lr_asd.LrAsd(tmp_path / "not here.model")
     with pytest.raises(ModelError, match="synthetic"):
         lr_asd.LrAsd(synthetic)
-    from emodiss.models.lr_asd_network import load
+    from emodiss.models.lr_asd.network import load
 
     other = tmp_path / "other.model"
     import torch

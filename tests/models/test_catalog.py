@@ -195,7 +195,7 @@ def test_missing_packages_are_named_before_any_work(changes, device, package, mo
         importlib.util, "find_spec", lambda name: None if name == "openvino" else there(name)
     )
     entry, settings = catalog.entry_of("emonet-8"), resolve({}, changes)
-    from emodiss.models.face_affect_emonet import EmoNetFace
+    from emodiss.models.emonet.adapter import EmoNetFace
 
     chosen = settings.emonet
     model = EmoNetFace("w", precision=chosen.precision, backend=chosen.backend, device=device)
@@ -219,3 +219,26 @@ def test_terms_are_stated_for_every_model():
         assert entry.licence and entry.source and entry.what
         if "NC" in entry.licence or "research" in entry.licence:
             assert entry.noncommercial
+
+
+def test_a_changed_default_raises_the_version_of_its_card():
+    """Identities name only options that are not defaults, so a default is part of the version."""
+    found = {}
+    for card in CATALOG.values():
+        options = card.chosen(resolve({}))
+        said = "" if options is None else options.model_dump_json()
+        found[card.name, card.version] = hashlib.sha256(said.encode()).hexdigest()[:8]
+    groups = {
+        (entry.group, entry.version): found[entry.name, entry.version]
+        for entry in CATALOG.values()
+        if entry.group
+    }
+    # When this fails because a default changed: raise `version` on the cards of that group, and
+    # write the new digest here.
+    assert groups == {
+        ("alignment", 1): "25ea33f0",
+        ("audeering", 1): "31d5d347",
+        ("emonet", 1): "cf46f2ec",
+        ("pyannote", 1): "2f460417",
+        ("whisper", 1): "d2d70c9b",
+    }

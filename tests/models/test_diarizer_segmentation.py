@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError
-from emodiss.models import segmentation_network
-from emodiss.models.diarizer_segmentation import SegmentationDiarizer
-from emodiss.models.diarizer_silero import SileroVoiceActivity
+from emodiss.models.segmentation import network as segmentation_network
+from emodiss.models.segmentation.diarizer import SegmentationDiarizer
+from emodiss.models.silero.diarizer import SileroVoiceActivity
 from emodiss.transcript import Turn
 from tests import make
 from tests.models.contracts import check_diarizer, voice
@@ -112,7 +112,7 @@ def test_the_network_is_pyannotes(monkeypatch):
 
 def test_loading_runs_no_code_of_the_checkpoint():
     code = (
-        "import sys; from emodiss.models import segmentation_network as n; n.load()\n"
+        "import sys; from emodiss.models.segmentation import network as n; n.load()\n"
         "print([m for m in ('pyannote.audio', 'omegaconf', 'whisperx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,8 +18,8 @@ from hypothesis import given, settings, strategies as st
 from emodiss.affect import EXPRESSIONS, FaceAffect
 from emodiss.errors import ModelError
 from emodiss.faces import crop
-from emodiss.models import face_affect_lite
-from emodiss.models.face_affect_lite import LiteFace
+from emodiss.models.lite import face as face_affect_lite
+from emodiss.models.lite.face import LiteFace
 from tests.models.contracts import check_face_affect_model
 
 WEIGHTS = resources.files("emodiss").joinpath("models", "weights")
@@ -164,7 +164,7 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_identity_needs_no_runtime() -> None:
     code = (
-        "import sys; from emodiss.models.face_affect_lite import LiteFace;"
+        "import sys; from emodiss.models.lite.face import LiteFace;"
         "print(LiteFace.identity);"
         "assert not {'onnxruntime', 'PIL', 'torch', 'cv2'} & set(sys.modules)"
     )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +10,10 @@ import pytest
 
 from emodiss.faces import FaceBoxes
 from emodiss.models import FaceDetector
-from emodiss.models.faces_facenet import ReferenceMtcnn
-from emodiss.models.faces_mtcnn import MtcnnDetector
-from emodiss.models.mtcnn_cascade import _nms_at_once, _nms_in_turn, pyramid_scales
-from emodiss.models.mtcnn_frames import Frames
+from emodiss.models.mtcnn.cascade import _nms_at_once, _nms_in_turn, pyramid_scales
+from emodiss.models.mtcnn.detector import MtcnnDetector
+from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.reference import ReferenceMtcnn
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("facenet_pytorch")
@@ -45,14 +42,6 @@ def assert_same(ours: FaceBoxes, theirs: FaceBoxes) -> None:
 
 class TestContract:
     """What every face detector promises; run on both."""
-
-    def test_is_a_detector_whose_name_tells_its_weights(self, detector: FaceDetector) -> None:
-        assert isinstance(detector, FaceDetector)
-        digest = hashlib.sha256()
-        for name in ("pnet.pt", "rnet.pt", "onet.pt"):
-            digest.update((files("facenet_pytorch") / "data" / name).read_bytes())
-        assert digest.hexdigest()[:12] in detector.identity
-        assert f"facenet-pytorch-{version('facenet-pytorch')}" in detector.identity
 
     def test_finds_the_face_where_it_is(self, detector: FaceDetector, portrait: np.ndarray) -> None:
         (found,) = detector.detect([portrait])
@@ -252,24 +241,11 @@ class TestOptions:
         finally:
             torch.set_num_threads(before)
 
-    def test_results_are_bound_to_what_can_change_them(self) -> None:
-        names = [
-            MtcnnDetector(20).identity,
-            MtcnnDetector(30).identity,
-            MtcnnDetector(min_face_share=0.1).identity,
-            MtcnnDetector(thresholds=(0.6, 0.7, 0.8)).identity,
-            MtcnnDetector(factor=0.8).identity,
-            MtcnnDetector(half_size=True).identity,
-            ReferenceMtcnn(20).identity,
-        ]
-        assert len(set(names)) == len(names)
-        assert MtcnnDetector(20, threads=4).identity == MtcnnDetector(20).identity
-
     @pytest.mark.parametrize("kind", [MtcnnDetector, ReferenceMtcnn])
     def test_share_of_the_height_is_that_many_pixels(self, kind, portrait: np.ndarray) -> None:
         share = kind(min_face_share=51.2 / 512).detect([portrait])[0]
         pixels = kind(51.2).detect([portrait])[0]
-        assert len(pixels) and kind(51.2).identity != kind(min_face_share=0.1).identity
+        assert len(pixels)
         np.testing.assert_array_equal(share.boxes, pixels.boxes)
 
     def test_half_size_finds_the_same_faces_nearby(self, portrait: np.ndarray) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import subprocess
 import sys
 import time
-from dataclasses import astuple
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
@@ -19,8 +17,8 @@ from scipy.signal import resample_poly
 
 from emodiss.affect import SpeechAffect
 from emodiss.errors import ModelError
-from emodiss.models import speech_affect_lite
-from emodiss.models.speech_affect_lite import MIN_DURATION_S, LiteSpeech
+from emodiss.models.lite import speech as speech_affect_lite
+from emodiss.models.lite.speech import MIN_DURATION_S, LiteSpeech
 from tests.models.contracts import check_speech_affect_model
 from tests.models.voices import glottal
 
@@ -48,7 +46,7 @@ def call() -> tuple[np.ndarray, int]:
 
 
 def _vad(affect: SpeechAffect) -> np.ndarray:
-    return np.array(astuple(affect)[3:])
+    return np.array(affect.raw)
 
 
 def test_it_keeps_the_contract(model):
@@ -120,7 +118,7 @@ def test_company_order_and_threads_do_not_matter(model):
 def test_nothing_to_hear_is_nan(model):
     noise = 0.05 * np.random.default_rng(0).standard_normal(32_000)
     for signal in (np.zeros(32_000), noise, np.full(32_000, 0.1)):
-        assert all(math.isnan(v) for v in astuple(model.predict(signal, 16_000)))
+        assert all(math.isnan(v) for v in model.predict(signal, 16_000).raw)
 
 
 def test_too_short_names_the_minimum(model):
@@ -137,19 +135,6 @@ def test_stereo_and_integers_are_refused(model):
         model.predict(np.zeros(16_000, np.int16), 16_000)
     with pytest.raises(ValueError, match="threads"):
         LiteSpeech(threads=0)
-
-
-def test_identity_needs_no_runtime():
-    code = (
-        "import sys; from emodiss.models.speech_affect_lite import LiteSpeech; "
-        "print(LiteSpeech().identity, 'onnxruntime' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    identity, loaded = done.stdout.split()
-    assert re.fullmatch(r"ser_lite-[0-9a-f]{12}@1", identity)
-    assert loaded == "False"
 
 
 def test_damaged_or_foreign_weights_are_refused(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from emodiss.models.speech_arousal_rules import (
+from emodiss.models.lite.arousal_rules import (
     MIN_BASELINE,
     RuleArousal,
     agreement,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from emodiss.models.text_doubts import TINY_EN, WHISPER, doubt_the_recording, doubts
+from emodiss.models.whisper.doubts import TINY_EN, WHISPER, doubt_the_recording, doubts
 from emodiss.transcript import Recognition, Utterance
 
 

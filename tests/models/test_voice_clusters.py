@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import multivariate_t
 
-from emodiss.models import voice_clusters
-from emodiss.models.voice_clusters import Stretches, cluster, separation
+from emodiss.models.segmentation import clusters as voice_clusters
+from emodiss.models.segmentation.clusters import Stretches, cluster, separation
 
 
 def stretches(frames: list[np.ndarray], links: dict[tuple[int, int], float] | None = None):

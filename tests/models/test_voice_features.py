@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from emodiss.models import speech_signal, voice_features, voice_frames
+from emodiss.models import speech_signal
+from emodiss.models.lite import voice_features, voice_frames
 from tests.models.voices import glottal
 
 INDEX = {name: i for i, name in enumerate(voice_features.FEATURE_NAMES)}

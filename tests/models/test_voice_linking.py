@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.models import speaker_windows, voice_linking
-from emodiss.models.speaker_frames import FRAME_S, frame_start
-from emodiss.models.speaker_windows import Windows
-from emodiss.models.voice_linking import Pieces
+from emodiss.models.campplus import linking as voice_linking, speaker_windows
+from emodiss.models.campplus.linking import Pieces
+from emodiss.models.campplus.speaker_windows import Windows
+from emodiss.models.segmentation.speaker_frames import FRAME_S, frame_start
 
 DIMENSIONS = 64
 

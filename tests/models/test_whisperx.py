@@ -13,8 +13,8 @@ import pytest
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import catalog
-from emodiss.models.align_whisperx import Wav2Vec2Aligner
-from emodiss.models.asr_whisperx import WhisperX
+from emodiss.models.whisper.by_whisperx import WhisperX
+from emodiss.models.whisper.wav2vec2_aligner import Wav2Vec2Aligner
 from emodiss.transcript import Utterance
 from tests import make
 from tests.models import tiny_speech
@@ -92,7 +92,7 @@ def test_random_weights_are_doubted(recogniser):
 
 
 def test_the_probability_of_no_speech_is_whispers_own(recogniser, monkeypatch):
-    monkeypatch.setattr("emodiss.models.text_doubts.NO_SPEECH_PROBABILITY", -1.0)
+    monkeypatch.setattr("emodiss.models.whisper.doubts.NO_SPEECH_PROBABILITY", -1.0)
     segments = recogniser.transcribe(make.talk(11.0, 18.0), RATE, language="en").segments
     assert all("no_speech" in s.flags for s in segments)
     assert len(recogniser._pipeline.model.model.no_speech) == len(segments)

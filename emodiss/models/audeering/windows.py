@@ -1,0 +1,324 @@
+"""What audEERING's speech model needs whatever runs it: signal, windows, batches, scale.
+
+Wagner, Triantafyllopoulos, Wierstorf, Schmitt, Burkhardt, Eyben and Schuller, "Dawn of the
+transformer era in speech emotion recognition: closing the valence gap", IEEE TPAMI 45 (2023):
+wav2vec2-large-robust, pruned to 12 layers, fine-tuned on MSP-Podcast 1.7 (English) for arousal,
+dominance and valence. It is published twice, as an ONNX folder
+(:mod:`emodiss.models.audeering.onnx_folder`) and as a checkpoint on the Hugging Face hub
+(:mod:`emodiss.models.audeering.checkpoint`).
+
+**Licence of the weights**: Creative Commons BY-NC-SA 4.0; commercial use only through audEERING.
+They are fetched from their publisher by the person who runs this; emodiss ships none of them.
+
+What a user should know:
+
+* The three outputs are about 0..1 and unbounded (scale `unit`).
+* *Silence is not neutral*: one second of zeros gives arousal 0.546, dominance 0.606, valence 0.404
+  (in [-1, 1]: 0.09, 0.21, -0.19). A signal without any variation is therefore answered with NaN
+  here and not shown to the model; quiet background noise is for the caller to recognise.
+* Valence follows the words to some degree: with one flat synthetic voice "This is wonderful" gave
+  0.90 and "This is stupid" -0.00. It is not independent of the transcript's sentiment.
+* The published examples feed the ONNX file the raw signal, and the hub checkpoint one brought to
+  zero mean and unit variance. Whether the graph normalises inside is documented nowhere. Choose
+  one way for a study; the identity says which.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.affect import Scale, SpeechAffect
+from emodiss.errors import ModelError
+from emodiss.models.speech_signal import at_16_khz
+
+SAMPLE_RATE: Final = 16_000
+"""Sampling rate of the model, Hz."""
+MIN_SAMPLES: Final = 400
+"""Shortest input the convolutions accept: 25 ms; 399 samples fail inside the network."""
+MIN_DURATION_S: Final = 0.5
+"""Default shortest signal. The training segments last 2.75 to 11 s (Lotfian and Busso 2019), so
+that below half a second, a syllable or two, the model only extrapolates."""
+WINDOW_S: Final = 15.0
+"""Default longest signal given to the model at once: longer than any training segment, and the
+attention's cost grows with the square of the length."""
+DIMENSIONS: Final = ("valence", "arousal", "dominance")
+"""Order of the values inside emodiss. The model's own order is read from its labels."""
+
+Level = Literal["raw", "normalised"]
+
+
+def normalised(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring one utterance to zero mean and unit variance, as the hub checkpoint expects.
+
+    Parameters
+    ----------
+    signal
+        (n,) float32. The small constant under the root, 1e-7, is that of transformers'
+        `Wav2Vec2FeatureExtractor`.
+    """
+    samples = signal.astype(np.float64)
+    return ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
+
+
+def windows(n_samples: int, window_samples: int) -> list[tuple[int, int]]:
+    """Divide a long signal into equal windows, none longer than allowed and none left over.
+
+    Parameters
+    ----------
+    n_samples
+        Length of the signal.
+    window_samples
+        Longest window.
+
+    Returns
+    -------
+    list
+        Half-open (start, end) sample ranges that cover the signal once, in order; their lengths
+        differ by at most one sample. A short last window, which would be measured badly, cannot
+        occur.
+    """
+    n = max(1, -(-n_samples // window_samples))
+    edges = [n_samples * i // n for i in range(n + 1)]
+    return list(pairwise(edges))
+
+
+def label_order(labels: Sequence[str], *, source: str) -> list[int]:
+    """Find valence, arousal and dominance among a model's output labels.
+
+    Parameters
+    ----------
+    labels
+        Names of the outputs, in the model's order.
+    source
+        Where they were read, for the message.
+
+    Raises
+    ------
+    ModelError
+        If one of the three is not there.
+    """
+    names = [label.lower() for label in labels]
+    absent = [dimension for dimension in DIMENSIONS if dimension not in names]
+    if absent:
+        raise ModelError(
+            f"{source} labels its outputs {list(labels)}; expected {', '.join(DIMENSIONS)}, "
+            f"of which {', '.join(absent)} is absent.",
+            next_step="Use the published model, or put the labels into its description file.",
+        )
+    return [names.index(dimension) for dimension in DIMENSIONS]
+
+
+def measurable(samples: NDArray[np.float32], min_duration_s: float) -> bool:
+    """Whether a 16 kHz signal is long enough and varies at all.
+
+    Parameters
+    ----------
+    samples
+        (n,) at 16 kHz.
+    min_duration_s
+        Shortest length, seconds.
+    """
+    # Half a sample of grace, so that a duration that was rounded once does not fall below.
+    long_enough = len(samples) + 0.5 >= min_duration_s * SAMPLE_RATE
+    return long_enough and bool(np.ptp(samples) > 0)
+
+
+class WindowedSpeech(ABC):
+    """audEERING's model as a speech affect model; an adapter brings `load`, `raw` and the file.
+
+    Weights are read at the first measurement; `identity` never reads published files.
+
+    Parameters
+    ----------
+    folder
+        Folder with the weight files.
+    threads
+        CPU threads during a call.
+    signal
+        `raw`: the signal as it is. `normalised`: each utterance at zero mean and unit variance,
+        before it is divided into windows. `published`: what this file's own examples do
+        (`published_signal`).
+    min_duration_s
+        Shortest signal that is measured, at least 0.025 s.
+    window_s
+        Longer signals are divided into equal windows, whose values are averaged by duration.
+    batch_size
+        Windows per forward pass in `predict_many`; changes results by less than 1e-5. None is 1
+        on a CPU, where batches are slower, and `gpu_batch_size` on a GPU.
+    device
+        `cpu`, `cuda` or `cuda:<n>`.
+    allow_unverified
+        Take weights of your own; the identity then carries their sha256.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range.
+    """
+
+    name: ClassVar[str]
+    """Catalogue name."""
+    published_signal: ClassVar[Level]
+    """Level of the signal in the published examples of this file."""
+    gpu_batch_size: ClassVar[int] = 1
+    max_batch_size: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        threads: int = 1,
+        signal: Literal["published"] | Level = "published",
+        min_duration_s: float = MIN_DURATION_S,
+        window_s: float = WINDOW_S,
+        batch_size: int | None = None,
+        device: str = "cpu",
+        allow_unverified: bool = False,
+    ) -> None:
+        for option, value in (("threads", threads), ("batch_size", batch_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"{option} is {value}; expected at least 1.")
+        if self.max_batch_size is not None and (batch_size or 1) > self.max_batch_size:
+            raise ValueError(
+                f"batch_size is {batch_size}; {self.name} takes {self.max_batch_size} at most. "
+                "Use audeering-w2v2-hf for batches."
+            )
+        if signal not in ("published", "raw", "normalised"):
+            raise ValueError(f"signal is '{signal}'; expected published, raw or normalised.")
+        if not min_duration_s * SAMPLE_RATE >= MIN_SAMPLES:
+            raise ValueError(
+                f"min_duration_s is {min_duration_s}; the network needs at least "
+                f"{MIN_SAMPLES / SAMPLE_RATE} s."
+            )
+        # Equal windows are longer than half the longest one allowed.
+        if not window_s >= 2 * min_duration_s:
+            raise ValueError(
+                f"window_s is {window_s}; expected at least twice min_duration_s "
+                f"({min_duration_s})."
+            )
+        self.folder = Path(folder)
+        self.threads = threads
+        self.signal: Level = self.published_signal if signal == "published" else signal
+        self.window_s = window_s
+        self.batch_size = batch_size or (1 if device == "cpu" else self.gpu_batch_size)
+        self.device = device
+        self.allow_unverified = allow_unverified
+        self._min_duration_s = min_duration_s
+        self._network: Any = None
+        self._order: list[int] = []
+
+    @abstractmethod
+    def _weights(self) -> tuple[Path, str]:
+        """Path of the weights, and the content id of what their publisher offers."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read and check the weights now rather than at the first measurement.
+
+        Raises
+        ------
+        ModelMissing
+            If the folder or one of its files is absent.
+        ModelError
+            If a file is not the published one, cannot be read or does not fit.
+        MissingExtra
+            If the package that runs it is not installed.
+        """
+
+    @abstractmethod
+    def raw(self, signals: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+        """Run the network once, without checks, windows or normalisation.
+
+        Parameters
+        ----------
+        signals
+            b signals, (n_i,) float at 16 kHz, each at least 400 samples.
+
+        Returns
+        -------
+        ndarray
+            (b, 3) valence, arousal, dominance on the native scale.
+        """
+
+    @property
+    def scale(self) -> Scale:
+        """Native scale: about [0, 1]."""
+        return "unit"
+
+    @property
+    def min_duration_s(self) -> float:
+        """Shortest signal that is measured, in seconds."""
+        return self._min_duration_s
+
+    def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
+        """Measure one utterance.
+
+        Parameters
+        ----------
+        signal
+            (n,) float, one channel in [-1, 1].
+        sample_rate
+            Samples per second, at least 8000; other rates than 16 kHz are resampled.
+
+        Returns
+        -------
+        SpeechAffect
+            All NaN if the signal is shorter than `min_duration_s` or does not vary at all.
+
+        Raises
+        ------
+        ValueError
+            If the signal is not one finite floating-point channel within full scale.
+        ModelMissing, ModelError, MissingExtra
+            See `load`.
+        """
+        return self.predict_many([signal], sample_rate)[0]
+
+    def predict_many(
+        self, signals: Sequence[NDArray[np.floating]], sample_rate: int
+    ) -> list[SpeechAffect]:
+        """Measure many utterances, windows of similar length together.
+
+        Parameters
+        ----------
+        signals
+            Each as in `predict`.
+        sample_rate
+            Of all of them.
+
+        Returns
+        -------
+        list of SpeechAffect
+            In the order of the signals.
+
+        Raises
+        ------
+        ValueError, ModelMissing, ModelError, MissingExtra
+            As `predict`.
+        """
+        pieces: list[tuple[int, NDArray[np.float32]]] = []
+        for index, signal in enumerate(signals):
+            samples = at_16_khz(signal, sample_rate).astype(np.float32)
+            if not measurable(samples, self.min_duration_s):
+                continue
+            if self.signal == "normalised":
+                samples = normalised(samples)
+            parts = windows(len(samples), round(self.window_s * SAMPLE_RATE))
+            pieces += [(index, samples[start:end]) for start, end in parts]
+        # Similar lengths share a batch, so that little of it is padding.
+        pieces.sort(key=lambda piece: len(piece[1]))
+        total, n_samples = np.zeros((len(signals), 3)), np.zeros((len(signals), 1))
+        for start in range(0, len(pieces), self.batch_size):
+            batch = pieces[start : start + self.batch_size]
+            for (index, piece), row in zip(batch, self.raw([p for _, p in batch]), strict=True):
+                total[index] += row * len(piece)
+                n_samples[index] += len(piece)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: nothing was measured
+            return [SpeechAffect(*map(float, row), scale="unit") for row in total / n_samples]

@@ -1,0 +1,115 @@
+"""Who is heard in overlapping windows of a recording, and how many speak at once.
+
+Two segmentation networks listen: segmentation-3.0 in windows of 10 s and the network of 2021 in
+windows of 5 s, each a second after the one before. Both say when each of up to three local voices
+speaks; which of its outputs a voice gets is arbitrary in every window. Their mean number of voices
+errs less than either: the newer one takes soft talk in the background for a voice, the older one
+misses the ends of turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
+
+__all__ = ["STEP_S", "Windows", "listen", "mean_voices", "of_activities", "of_sets"]
+
+STEP_S: Final = 1.0
+"""Time from window to window, seconds."""
+
+SETS: Final = np.array(
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.bool_
+)
+"""(7, 3) which voices each class of segmentation-3.0 stands for."""
+_ACTIVE: Final = 0.5  # least activity of a voice that speaks, in the network of 2021
+
+Decode = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """What one network heard.
+
+    Parameters
+    ----------
+    firsts
+        (windows,) first frame of each, counted from the start of the recording.
+    active
+        (windows, frames, 3) bool, whether each local voice speaks.
+    """
+
+    firsts: NDArray[np.int64]
+    active: NDArray[np.bool_]
+
+    def __iter__(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        return zip(self.firsts.tolist(), self.active, strict=True)
+
+
+def of_sets(log_probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Turn (..., 7) log-probabilities of sets of voices into (..., 3) voices that speak."""
+    return SETS[log_probabilities.argmax(axis=-1)]
+
+
+def of_activities(activity: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Turn (..., 3) activities in [0, 1] into voices that speak."""
+    return activity > _ACTIVE
+
+
+def listen(
+    samples: NDArray[np.float32],
+    network: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    decode: Decode,
+    window_s: float,
+) -> Windows:
+    """Run a network over a recording.
+
+    Parameters
+    ----------
+    samples
+        (n,) at 16 kHz, filled up with silence to whole windows.
+    network
+        From (1, samples of a window) to (1, frames, classes).
+    decode
+        From its output to voices that speak.
+    window_s
+        Length of a window, seconds.
+    """
+    length, step = round(window_s * SAMPLE_RATE), round(STEP_S * SAMPLE_RATE)
+    n_windows = max(1, -(-(len(samples) - length) // step) + 1)
+    found: list[NDArray[np.bool_]] = []
+    window = np.zeros((1, length), np.float32)
+    for number in range(n_windows):
+        part = samples[number * step : number * step + length]
+        window[0, : len(part)] = part
+        window[0, len(part) :] = 0.0
+        found.append(decode(network(window))[0])
+    firsts = np.round(np.arange(n_windows) * STEP_S / FRAME_S).astype(np.int64)
+    return Windows(firsts, np.stack(found))
+
+
+def mean_voices(heard: Sequence[Windows], n_frames: int) -> NDArray[np.float64]:
+    """Count the voices that speak at once in each frame, (n_frames,).
+
+    Parameters
+    ----------
+    heard
+        Windows of each network: the mean is taken over them first, and then over the networks.
+    n_frames
+        Of the recording.
+    """
+    means: list[NDArray[np.float64]] = []
+    for windows in heard:
+        length = windows.active.shape[1]
+        total = np.zeros(max(n_frames, int(windows.firsts[-1]) + length))
+        seen = np.zeros_like(total)
+        for first, active in windows:
+            total[first : first + length] += active.sum(axis=1)
+            seen[first : first + length] += 1
+        means.append((total / np.maximum(seen, 1))[:n_frames])
+    return np.mean(means, axis=0)

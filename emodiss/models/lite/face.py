@@ -1,0 +1,148 @@
+"""FER-lite: eight expressions, valence and arousal of a face crop, on one CPU core.
+
+The weights are shipped (`weights/fer_lite.onnx`); data, method, held-out figures and limits stand
+on the card beside them, `weights/fer_lite.md`. Research use only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.affect import EXPRESSIONS, FaceAffect, Scale
+from emodiss.errors import MissingExtra, ModelError
+
+SHA256 = "c106c733c25721d5eab50cc1276e099d430ec8633f05dcde69148055996a86de"
+"""Checksum of the shipped weights; pinned here so that a swapped file is not run."""
+
+_SIDE = 48
+_BATCH = 64
+
+
+class LiteFace:
+    """The face model of the `lite` preset.
+
+    Parameters
+    ----------
+    threads
+        Threads that one prediction may use; results do not depend on it beyond rounding.
+
+    Raises
+    ------
+    ModelError
+        If the shipped weights are missing or are not the ones this version was tested with.
+    MissingExtra
+        If onnxruntime is not installed.
+    ValueError
+        If `threads` is below 1.
+    """
+
+    identity: ClassVar[str] = f"fer-lite-1@{SHA256[:12]}"
+    """Name, version and first digits of the checksum; readable without loading anything."""
+
+    scale: ClassVar[Scale] = "signed"
+    """Native scale of valence and arousal."""
+
+    crop_margin: ClassVar[float] = 0.0
+    """Margin around a square crop of the detector's box, as a share of its side, on every side."""
+
+    crop_square: ClassVar[bool] = True
+    """FER2013's faces are square, so a crop is widened rather than squeezed."""
+
+    def __init__(self, *, threads: int = 1) -> None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}.")
+        weights = _verified_weights()
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtra.of("onnxruntime", "models") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # a waiting thread that spins takes the core from the other workers
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session: Any = onnxruntime.InferenceSession(
+            weights, options, providers=["CPUExecutionProvider"]
+        )
+
+    def predict(self, crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> FaceAffect:
+        """Measure expression, valence and arousal of face crops.
+
+        Best on square, upright crops around the detector's box with `crop_margin`; every crop is
+        made grey (ITU-R BT.601) and 48 x 48 (mean of the area it covers). Each crop is judged by
+        itself, so order and company do not matter. The model does not ask whether a crop shows a
+        face; that is the detector's part.
+
+        Parameters
+        ----------
+        crops
+            (n, H, W, 3) uint8 RGB, or a sequence of (H, W, 3) uint8 RGB of differing sizes; n may
+            be 0.
+
+        Returns
+        -------
+        FaceAffect
+            n rows. `probabilities` are calibrated to how often the majority of FER+ raters agrees.
+            Valence and arousal come from the estimated shares of votes through the AffectNet-C25
+            vote map: derived, and not validated against rated valence and arousal.
+
+        Raises
+        ------
+        ValueError
+            If a crop is not uint8 of shape (H, W, 3) with H and W at least 1.
+        """
+        grey = np.empty((len(crops), _SIDE, _SIDE), np.float32)
+        if isinstance(crops, np.ndarray) and crops.ndim != 4 and crops.size:
+            raise ValueError(
+                f"Expected crops of shape (n, H, W, 3), got {crops.shape}; "
+                "for one crop pass crop[np.newaxis]."
+            )
+        for k, crop in enumerate(crops):
+            grey[k] = _grey_square(np.asarray(crop), k)
+        probabilities = np.zeros((len(grey), len(EXPRESSIONS)), np.float32)
+        valence, arousal = np.zeros((2, len(grey)), np.float32)
+        for start in range(0, len(grey), _BATCH):
+            rows = slice(start, start + _BATCH)
+            probabilities[rows], valence[rows], arousal[rows] = self._session.run(
+                ["probabilities", "valence", "arousal"], {"crops": grey[rows]}
+            )
+        return FaceAffect(valence, arousal, probabilities, self.scale)
+
+
+def _verified_weights() -> bytes:
+    """Read the shipped weights; refuse them if they are not the ones named by `SHA256`."""
+    path = resources.files("emodiss").joinpath("models", "weights", "fer_lite.onnx")
+    advice = "Install emodiss again; in a checkout, restore emodiss/models/weights/fer_lite.onnx."
+    try:
+        weights = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError("The weights of FER-lite are missing.", next_step=advice) from error
+    found = hashlib.sha256(weights).hexdigest()
+    if found != SHA256:
+        raise ModelError(
+            f"The weights of FER-lite have sha256 {found[:12]}..., expected {SHA256[:12]}...",
+            next_step=advice,
+        )
+    return weights
+
+
+def _grey_square(crop: NDArray[Any], k: int) -> NDArray[np.uint8]:
+    """Return crop `k` as (48, 48) uint8 grey, the form FER2013 was published in."""
+    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or 0 in crop.shape:
+        raise ValueError(
+            f"Crop {k} has dtype {crop.dtype} and shape {crop.shape}; "
+            "expected uint8 RGB of shape (H, W, 3)."
+        )
+    from PIL import Image
+
+    grey = Image.fromarray(np.ascontiguousarray(crop)).convert("L")  # BT.601 luma, Pillow's "L"
+    # BOX is the mean over the covered area; it would leave blocks when it enlarges
+    smaller = min(crop.shape[:2]) >= _SIDE
+    how = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
+    return np.asarray(grey.resize((_SIDE, _SIDE), how))

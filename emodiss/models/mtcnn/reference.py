@@ -1,0 +1,101 @@
+"""The reference: `facenet_pytorch.MTCNN.detect` behind the protocol of face detectors.
+
+Slow on purpose. It is the yardstick for `faces_mtcnn.MtcnnDetector` and the way to check a
+result against the package everybody else uses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.faces import FaceBoxes
+from emodiss.models.mtcnn.cascade import pyramid_scales
+from emodiss.models.mtcnn.detector import check_frame
+from emodiss.models.mtcnn.networks import weights_identity
+
+
+class ReferenceMtcnn:
+    """Finds faces with `facenet_pytorch.MTCNN`, one frame at a time.
+
+    Parameters
+    ----------
+    min_face_size, thresholds, factor
+        As in `facenet_pytorch.MTCNN`, with its defaults.
+    min_face_share
+        Smallest face as a share of the frame's height; takes the place of `min_face_size`.
+    device
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    ValueError
+        If the minimum face is not a positive number.
+    MissingExtra
+        If facenet-pytorch is not installed.
+    """
+
+    def __init__(
+        self,
+        min_face_size: float = 20,
+        *,
+        min_face_share: float | None = None,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
+        factor: float = 0.709,
+        device: str = "cpu",
+    ) -> None:
+        if not (math.isfinite(min_face_size) and min_face_size > 0):
+            raise ValueError(f"min_face_size must be a positive number of pixels: {min_face_size}.")
+        if min_face_share is not None and not 0 < min_face_share <= 1:
+            raise ValueError(f"min_face_share must be in (0, 1], got {min_face_share}.")
+        self.min_face_size = float(min_face_size)
+        self.min_face_share = min_face_share
+        self.thresholds = tuple(float(t) for t in thresholds)
+        self.factor = float(factor)
+        self.device = device
+        self._model: Any = None
+
+    def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
+        """Find all faces in each (H, W, 3) uint8 RGB frame, largest first.
+
+        Raises
+        ------
+        ValueError
+            If a frame is not (H, W, 3) uint8.
+        """
+        return [self._detect_one(frame) for frame in frames]
+
+    def _detect_one(self, frame: NDArray[np.uint8]) -> FaceBoxes:
+        check_frame(frame)
+        height, width = frame.shape[:2]
+        least = self.min_face_size
+        if self.min_face_share is not None:
+            least = max(1.0, self.min_face_share * height)
+        if not pyramid_scales(height, width, least, self.factor):
+            # The package fails on a picture smaller than the smallest face.
+            return FaceBoxes.empty()
+        if self._model is None:
+            weights_identity()
+            from facenet_pytorch import MTCNN
+
+            make: Any = MTCNN  # its defaults are typed narrower than what it takes
+            self._model = make(
+                keep_all=True,
+                thresholds=list(self.thresholds),
+                factor=self.factor,
+                device=self.device,
+            ).eval()
+        self._model.min_face_size = least
+        boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
+        if boxes is None:
+            return FaceBoxes.empty()
+        # The package returns object arrays whose elements may be Python floats.
+        return FaceBoxes(
+            boxes=np.asarray(boxes, dtype=np.float32).reshape(-1, 4),
+            scores=np.asarray(scores, dtype=np.float32).reshape(-1),
+            landmarks=np.asarray(landmarks, dtype=np.float32).reshape(-1, 5, 2),
+        )

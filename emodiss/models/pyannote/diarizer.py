@@ -1,0 +1,207 @@
+"""Who speaks when by pyannote's community-1 pipeline, from a local folder.
+
+The folder is a copy of the gated repository: config.yaml, segmentation/, embedding/ and plda/.
+Fetching it needs a Hugging Face token (`emodiss models pull pyannote-community-1`); running it does
+not. Checkpoints are read with `weights_only`, and telemetry is off.
+
+pyannote computes the ResNet of its speaker embedding once per window and voice, although the mask
+that says where the voice speaks enters only at the pooling after it. `shared_trunk` computes it
+once per window: the same bits, about a third of the work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.errors import ModelError, ModelMissing
+from emodiss.models import speech_signal
+from emodiss.models.pyannote import COMMUNITY_1
+from emodiss.models.torch_threads import torch_threads
+from emodiss.models.whisper.by_whisperx import quiet_libraries
+from emodiss.transcript import Turn
+
+__all__ = ["PAGE", "Community1", "share_trunk"]
+
+PAGE: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
+"""Where its terms are accepted."""
+
+FILES: Final = tuple(file.name for file in COMMUNITY_1)
+"""What a copy of the repository must hold."""
+
+
+class Community1:
+    """Speaker turns by pyannote.audio's community-1.
+
+    Parameters
+    ----------
+    folder
+        Copy of the repository; see `FILES`.
+    min_speakers, max_speakers
+        Bounds on the number of voices; None for no bound. An exact number goes to `diarize`.
+    exclusive
+        Give overlapping speech to one voice only.
+    shared_trunk
+        Compute the embedding's ResNet once per window instead of once per voice.
+    device
+        `cpu` or `cuda`.
+    threads
+        CPU threads.
+
+    Raises
+    ------
+    ModelMissing
+        If the folder lacks a file; says which page to accept, the command, and what does without.
+    ModelError
+        If the files do not make a pipeline.
+    """
+
+    name = "pyannote-community-1"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        exclusive: bool = False,
+        shared_trunk: bool = True,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        absent = [name for name in FILES if not (folder / name).is_file()]
+        if absent:
+            raise ModelMissing(
+                f"pyannote community-1 is not on this machine: {folder} lacks {', '.join(absent)}.",
+                next_step=f"Accept its terms on {PAGE}, set HF_TOKEN, and run: emodiss models pull "
+                "pyannote-community-1. Without a token: --set "
+                "models.diarizer=pyannote-segmentation, or --preset lite.",
+            )
+        self._bounds = {"min_speakers": min_speakers, "max_speakers": max_speakers}
+        self._exclusive = exclusive
+        self._threads = threads
+        quiet_libraries()
+        import torch
+        from pyannote.audio import Pipeline
+
+        try:
+            with _weights_only():
+                pipeline: Any = Pipeline.from_pretrained(str(folder))
+        except Exception as error:  # whatever pyannote, torch and their unpickler raise
+            raise ModelError(
+                f"The files in {folder} do not make a pyannote pipeline.",
+                next_step="Delete the folder and fetch it again with: emodiss models pull "
+                "pyannote-community-1.",
+            ) from error
+        if shared_trunk:
+            share_trunk(pipeline._embedding.model_)
+        self._pipeline = pipeline.to(torch.device(device))
+
+    def diarize(
+        self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
+    ) -> list[Turn]:
+        """Find who speaks when.
+
+        Parameters
+        ----------
+        signal
+            (n,) float mono in [-1, 1].
+        sample_rate
+            Hz, at least 8,000.
+        num_speakers
+            Number of voices when known; wins over the bounds.
+
+        Returns
+        -------
+        list of Turn
+            Sorted by start; turns of different voices may overlap unless `exclusive`.
+
+        Raises
+        ------
+        ValueError
+            If the signal is not one finite channel, or `num_speakers` is below 1.
+        """
+        import torch
+
+        if num_speakers is not None and num_speakers < 1:
+            raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
+        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
+        if not audio.any():
+            return []
+        waveform = torch.from_numpy(audio).unsqueeze(0)
+        bounds = {"num_speakers": num_speakers} if num_speakers is not None else self._bounds
+        with torch_threads(self._threads):
+            output = self._pipeline({"waveform": waveform, "sample_rate": 16_000}, **bounds)
+        found = (
+            output.exclusive_speaker_diarization if self._exclusive else output.speaker_diarization
+        )
+        duration = len(audio) / 16_000
+        turns = [
+            Turn(max(float(span.start), 0.0), min(float(span.end), duration), str(speaker))
+            for span, _, speaker in found.itertracks(yield_label=True)
+        ]
+        kept = [turn for turn in turns if turn.start < turn.end]
+        return sorted(kept, key=lambda turn: (turn.start, turn.end, turn.speaker))
+
+
+def share_trunk(embedding: Any) -> None:
+    """Let a WeSpeaker ResNet compute its trunk once per window, whatever number of masks follow.
+
+    Parameters
+    ----------
+    embedding
+        `WeSpeakerResNet34` or another of pyannote's with `forward_frames` and
+        `forward_embedding`; changed in place. pyannote asks for the voices of one window one
+        after the other, so the last window is all that is kept.
+
+    Notes
+    -----
+    The trunk always runs on one window at a time. With pyannote's default batch size of 1 the
+    embeddings are the same to the last bit; with larger batches they are those of batch size 1.
+    """
+    import torch
+
+    last: list[tuple[Any, Any]] = []
+
+    def frames_of(waveform: Any) -> Any:
+        if last and torch.equal(last[0][0], waveform):
+            return last[0][1]
+        frames = embedding.forward_frames(waveform)
+        last[:] = [(waveform.clone(), frames)]
+        return frames
+
+    def forward(waveforms: Any, weights: Any = None) -> Any:
+        frames = [frames_of(waveforms[i : i + 1]) for i in range(len(waveforms))]
+        one = frames[0] if len(frames) == 1 else torch.cat(frames)
+        return embedding.forward_embedding(one, weights=weights)
+
+    embedding.forward = forward
+
+
+@contextmanager
+def _weights_only() -> Generator[None]:
+    """Make torch refuse everything in a pyannote checkpoint but tensors and plain descriptions."""
+    import torch
+    from pyannote.audio.core.model import Introspection
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
+    from torch.torch_version import TorchVersion
+
+    allowed: list[Any] = [Introspection, Problem, Resolution, Specifications]
+    allowed.append(TorchVersion)
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        with torch.serialization.safe_globals(allowed):
+            yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,84 @@
+"""Voice activity by Silero VAD: stretches of speech, without telling voices apart.
+
+The weights lie inside the faster-whisper package (Silero VAD v6, MIT). For a recording of one
+person (`--set models.diarizer=silero-vad`): it says when somebody speaks, not who.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodiss.transcript import Turn
+
+UNKNOWN_SPEAKER = "unknown"
+"""Label of the one voice that all speech is given to."""
+
+_SAMPLE_RATE = 16_000
+
+
+class SileroVoiceActivity:
+    """Stretches of speech as turns of one unknown speaker.
+
+    Parameters
+    ----------
+    min_silence_s
+        A pause at least this long ends a stretch. 0.5 s: shorter pauses fall inside a sentence.
+    pad_s
+        Seconds added at both ends of a stretch, so that soft onsets are not cut.
+    max_speech_s
+        Longer stretches are split at their longest pause. 15 s: what one utterance of the paper's
+        examples holds at most, and what speech models were trained on.
+    """
+
+    name = "silero-vad"
+
+    def __init__(
+        self, *, min_silence_s: float = 0.5, pad_s: float = 0.1, max_speech_s: float = 15.0
+    ) -> None:
+        self.min_silence_s = min_silence_s
+        self.pad_s = pad_s
+        self.max_speech_s = max_speech_s
+
+    def diarize(
+        self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
+    ) -> list[Turn]:
+        """Find stretches of speech.
+
+        Parameters
+        ----------
+        signal
+            (n,) float mono in [-1, 1].
+        sample_rate
+            Must be 16,000 Hz.
+        num_speakers
+            Not used: voices are not told apart.
+
+        Returns
+        -------
+        list of Turn
+            In order, not overlapping, all by `UNKNOWN_SPEAKER`.
+
+        Raises
+        ------
+        ValueError
+            If the signal is not mono or not at 16 kHz.
+        """
+        from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+        if np.ndim(signal) != 1 or sample_rate != _SAMPLE_RATE:
+            raise ValueError(
+                f"Silero VAD needs one mono signal at {_SAMPLE_RATE} Hz, got shape "
+                f"{np.shape(signal)} at {sample_rate} Hz; decode it with emodiss.media."
+            )
+        if not len(signal):
+            return []
+        options = VadOptions(
+            min_silence_duration_ms=round(self.min_silence_s * 1000),
+            speech_pad_ms=round(self.pad_s * 1000),
+            max_speech_duration_s=self.max_speech_s,
+        )
+        found = get_speech_timestamps(np.asarray(signal, np.float32), options, _SAMPLE_RATE)
+        return [
+            Turn(s["start"] / _SAMPLE_RATE, s["end"] / _SAMPLE_RATE, UNKNOWN_SPEAKER) for s in found
+        ]

@@ -1,0 +1,158 @@
+"""Models that another installed package brings, without a line changed in emodiss."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import emodiss
+from emodiss.cli import app
+from emodiss.errors import SettingsError
+from emodiss.models import catalog
+from emodiss.settings import resolve
+from tests import make
+
+MODELS = """
+import numpy as np
+from pydantic import Field
+from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
+from emodiss.models.card import Card
+from emodiss.settings import Group
+
+
+class Options(Group):
+    gain: float = Field(1.0, gt=0, description="factor of loudness")
+
+
+class Speech:
+    scale = "unit"
+    min_duration_s = 0.1
+
+    def __init__(self, gain):
+        self.gain = gain
+
+    def predict(self, signal, sample_rate):
+        loud = float(np.clip(self.gain * np.abs(signal).max(), 0, 1))
+        return SpeechAffect(0.5, loud, 0.5, self.scale)
+
+    def predict_many(self, signals, sample_rate):
+        return [self.predict(signal, sample_rate) for signal in signals]
+
+
+class Face:
+    scale = "signed"
+    crop_margin = 0.0
+    crop_square = False
+
+    def predict(self, crops):
+        some = np.full(len(crops), 0.25, np.float32)
+        lots = np.full((len(crops), len(EXPRESSIONS)), 0.125, np.float32)
+        return FaceAffect(some, some, lots, self.scale)
+
+
+def card(name, task, loader, scale, **more):
+    return Card(
+        name=name, task=task, loader=f"acme_affect:{loader}", place="package",
+        package="acme_affect",
+        source="acme", revision="1", licence="MIT", noncommercial=False, size_mb=0.0,
+        what="a model of another package", scale=scale, distributions=("acme-affect",), **more,
+    )
+
+
+CARDS = (
+    card("acme-ser", "speech_affect", "Speech", "unit", own_options=Options),
+    card("acme-fer", "face_affect", "Face", "signed"),
+)
+"""
+
+
+def install(folder: Path, code: str, name: str = "acme-affect") -> None:
+    """Lay a package out as an installer leaves it: its module and its metadata."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(code)
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[emodiss.models]\nacme = {module}\n")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    catalog._of_others.cache_clear()
+    yield folder
+    catalog._of_others.cache_clear()
+    sys.modules.pop("acme_affect", None)
+
+
+def test_a_package_brings_a_voice_and_a_face_model(tmp_path, site, stand_ins):
+    install(site, MODELS)
+    make.write_media(
+        tmp_path / "a.mp4", frames=[make.grey(100)] * 20, fps=10, sound=make.tone(2.0, level=0.2)
+    )
+    make.write_stm(tmp_path / "a.stm", [("Ada", 0.0, 2.0, "so it was")])
+    own = {"models.speech_affect": "acme-ser", "models.face_affect": "acme-fer"}
+
+    def run(**changes):
+        return emodiss.annotate(
+            tmp_path / "a.mp4", out=tmp_path / "run", workers=0,
+            settings={**stand_ins, **own, **changes},
+        )  # fmt: skip
+
+    (quiet,) = run().utterances.itertuples()
+    # A tone of amplitude 0.2 is 2 * 0.2 - 1 on the house scale; the codec adds a little.
+    assert quiet.speech_arousal == pytest.approx(-0.6, abs=0.04)
+    assert quiet.speech_arousal_raw == pytest.approx(0.2, abs=0.02)
+    assert quiet.face_valence == pytest.approx(0.25)
+    (loud,) = run(**{"options.acme-ser.gain": "2"}).utterances.itertuples()
+    assert loud.speech_arousal_raw == pytest.approx(0.4, abs=0.04)
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert stored["settings"]["options"] == {"acme-ser": {"gain": "2"}}
+
+
+def test_the_catalog_lists_it_and_its_options_enter_its_identity(site):
+    install(site, MODELS)
+    listed = json.loads(CliRunner().invoke(app, ["models", "list", "--json"]).stdout)
+    assert {"acme-ser", "acme-fer"} <= {model["name"] for model in listed}
+    card = catalog.entry_of("acme-ser", task="speech_affect")
+    plain, other = resolve({}), resolve({}, ["options.acme-ser.gain=2"])
+    assert card.identity_with(plain) == card.identity
+    assert card.identity_with(other) == f"{card.identity}(gain=2.0)"
+    # The default, said aloud, is the same model.
+    assert card.identity_with(resolve({}, ["options.acme-ser.gain=1"])) == card.identity
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("options.acme-ser.gian=2", r"no setting 'options.acme-ser.gian'"),
+        ("options.acme-ser.gain=0", r"options.acme-ser.gain cannot be '0'"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(site, assignment, message):
+    install(site, MODELS)
+    settings = resolve({"models.speech_affect": "acme-ser"}, [assignment])
+    with pytest.raises(SettingsError, match=message):
+        catalog.load("acme-ser", settings)
+
+
+def test_a_name_that_is_taken_and_a_broken_package_cost_only_themselves(site):
+    install(site, MODELS.replace('"acme-fer"', '"fer-lite"'))
+    assert "acme-ser" in catalog.cards()
+    assert catalog.cards()["fer-lite"] is catalog.CATALOG["fer-lite"]
+    (problem,) = catalog.problems()
+    assert "'acme-affect' are left out: there is a model 'fer-lite' already" in problem.what
+    sys.modules.pop("acme_affect", None)
+    (site / "acme_affect.py").write_text("raise RuntimeError('half done')")
+    catalog._of_others.cache_clear()
+    assert set(catalog.cards()) == set(catalog.CATALOG)
+    with pytest.raises(SettingsError, match=r"'acme-ser'.*left out: RuntimeError: half done"):
+        catalog.entry_of("acme-ser")
+    result = CliRunner().invoke(app, ["models", "list"])
+    assert result.exit_code == 0 and "half done" in result.stderr
