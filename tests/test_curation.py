@@ -11,8 +11,8 @@ import pytest
 
 import emodiss
 from emodiss.corpus import curation, find_duplicates, fingerprints, quality
+from emodiss.corpus.limits import Curation, limits_of
 from emodiss.media import Audio
-from emodiss.settings import Curation, curation_limits
 from tests import make
 
 RATE = 16_000
@@ -228,13 +228,13 @@ def test_the_waterfall_takes_each_video_once_and_a_person_has_the_last_word():
 
 
 def test_limits_can_be_changed_and_misspelt_ones_are_refused():
-    changed = curation_limits(["min_snr_db=3", "language=de"])
+    changed = limits_of(["min_snr_db=3", "language=de"])
     assert (changed.min_snr_db, changed.language) == (3.0, "de")
     with pytest.raises(emodiss.EmodissError, match="no limit 'min_snr'"):
-        curation_limits(["min_snr=3"])
+        limits_of(["min_snr=3"])
     for value in ("low", "nan", ""):
         with pytest.raises(emodiss.EmodissError, match="limit min_snr_db cannot be"):
-            curation_limits([f"min_snr_db={value}"])
+            limits_of([f"min_snr_db={value}"])
 
 
 def test_a_decision_needs_a_reason(tmp_path):

@@ -9,9 +9,9 @@ import pytest
 
 import emodiss
 from emodiss.corpus import curation, languages
+from emodiss.corpus.limits import Curation, limits_of
 from emodiss.errors import RunError
 from emodiss.media import fetch
-from emodiss.settings import Curation, curation_limits
 from tests import make
 
 TEXTS = {
@@ -104,7 +104,7 @@ def test_a_recogniser_is_believed_unless_it_was_told(tmp_path, told, heard, expe
         return SimpleNamespace(language=heard)
 
     settings = SimpleNamespace(transcript=SimpleNamespace(language=told))
-    run = SimpleNamespace(settings=settings, artifact=artifact, root=tmp_path)
+    run = SimpleNamespace(settings=settings, artifact=artifact, root=tmp_path, downloads=tmp_path / "downloads")
     found = curation._stated_languages(run, "a", {"url": None}, None)  # type: ignore[arg-type]
     assert found["recogniser"] == expected
 
@@ -115,7 +115,7 @@ def test_a_fetched_page_says_what_is_spoken(tmp_path):
     folder.mkdir(parents=True)
     (folder / "about.json").write_text('{"language": "nl"}')
     settings = SimpleNamespace(transcript=SimpleNamespace(language="en"))
-    run = SimpleNamespace(settings=settings, root=tmp_path)
+    run = SimpleNamespace(settings=settings, root=tmp_path, downloads=tmp_path / "downloads")
     found = curation._stated_languages(run, "a", {"url": url}, None)  # type: ignore[arg-type]
     assert found["page"] == "nl"
 
@@ -158,6 +158,6 @@ def test_the_wanted_language_decides(run, wanted, expected):
 
 
 def test_a_wanted_language_is_a_code():
-    assert curation_limits(["language=pt-BR"]).language == "pt"
+    assert limits_of(["language=pt-BR"]).language == "pt"
     with pytest.raises(emodiss.EmodissError, match="language cannot be 'German': expected a code"):
-        curation_limits(["language=German"])
+        limits_of(["language=German"])

@@ -37,7 +37,8 @@ def curate(
     """
     import json
 
-    from emodiss import corpus, manifest as manifests, settings
+    from emodiss import corpus, manifest as manifests
+    from emodiss.corpus.limits import limits_of
     from emodiss.runs.run import load
 
     # Only ids are taken from it: no file that it names is opened.
@@ -51,7 +52,7 @@ def curate(
     table = corpus.curate(
         load(run),
         ids=list(dict.fromkeys(ids)),
-        limits=settings.curation_limits([f"language={language}", *(limit or [])]),
+        limits=limits_of([f"language={language}", *(limit or [])]),
         overrules=overrules,
         pictures=pictures,
     )

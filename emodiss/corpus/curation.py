@@ -19,9 +19,9 @@ from emodiss import tabular
 from emodiss.corpus import languages, pictures as motions
 from emodiss.corpus.duplicates import compare
 from emodiss.corpus.fingerprints import Fingerprint, fingerprint
+from emodiss.corpus.limits import Curation
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.errors import ManifestError, RunError
-from emodiss.settings import Curation
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
