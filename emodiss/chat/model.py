@@ -325,20 +325,7 @@ class Wrapped:
 def request_key(
     model: ChatModel, messages: Sequence[Message], params: ChatParams, sample: int
 ) -> str:
-    """Hash everything that can change an answer.
-
-    Parameters
-    ----------
-    model
-        Its identity holds adapter, address and model id.
-    messages, params, sample
-        As in `ChatModel.generate`.
-
-    Returns
-    -------
-    str
-        SHA-256 of canonical JSON, hexadecimal.
-    """
+    """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,
         "messages": [dict(message) for message in messages],

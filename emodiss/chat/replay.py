@@ -74,18 +74,7 @@ class Replay:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Give the recorded answer to the last message; `params` are recorded ones, not these.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`.
-
-        Raises
-        ------
-        ChatError
-            With code `replay_missing` if there is no recorded answer.
-        """
+        """Give the recorded answer to the last message; `params` are recorded ones, not these."""
         digest = hashlib.sha256(messages[-1]["content"].encode()).hexdigest()
         record = self._answers.get((digest, sample))
         if record is None:

@@ -56,18 +56,7 @@ class Answer:
 
 
 def request_hash(prompt: Prompt, model: ChatModel, params: ChatParams, sample: int) -> str:
-    """Hash what is asked, so that a recorded answer can be recognised.
-
-    Parameters
-    ----------
-    prompt, model, params, sample
-        As they go to the model; `params` before the sample is added to the seed.
-
-    Returns
-    -------
-    str
-        SHA-256, hexadecimal. Two windows that read alike have different hashes.
-    """
+    """Hash what is asked, so that a recorded answer can be recognised."""
     content = {
         "video_id": prompt.video_id,
         "condition": prompt.condition,
@@ -92,17 +81,7 @@ def question(prompt: Prompt) -> Question:
 
 
 def read(prompt: Prompt, answered: Answered, request_sha256: str) -> Answer:
-    """Read the answer to a prompt.
-
-    Parameters
-    ----------
-    prompt
-        What was asked.
-    answered
-        What came.
-    request_sha256
-        From `request_hash`.
-    """
+    """Read the answer to a prompt."""
     said = answered.completion
     intervention = Intervention(
         video_id=prompt.video_id,

@@ -53,26 +53,7 @@ def ask(
     done: Collection[str] = frozenset(),
     **options: Any,
 ) -> Iterator[Answer | Unanswered]:
-    """Ask a model for an intervention to each prompt, and read the answers.
-
-    Parameters
-    ----------
-    prompts
-        What to ask.
-    model
-        Whom.
-    params, samples
-        Decoding parameters, and answers per prompt.
-    done
-        Hashes (`request_hash`) of what is answered already.
-    **options
-        As in `emodiss.chat.ask`: concurrency, patience, sleep.
-
-    Yields
-    ------
-    Answer or Unanswered
-        In the order of arrival.
-    """
+    """Ask a model for an intervention to each prompt, and read the answers."""
     asked = {question(prompt).id: prompt for prompt in prompts}
     hashes = {
         (name, sample): request_hash(prompt, model, params, sample)

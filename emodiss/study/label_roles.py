@@ -98,29 +98,7 @@ def ask(
     patience: Patience | None = None,
     sleep: Callable[[float], object] | None = None,
 ) -> Iterator[Labelled | Unanswered]:
-    """Ask a language model which part each voice plays, once per session.
-
-    Parameters
-    ----------
-    sessions
-        Utterances by video id, in spoken order.
-    model
-        Whom to ask.
-    params
-        Decoding parameters; `max_tokens` must leave room for a quotation per voice.
-    shown
-        The same sessions, utterance by utterance, with names replaced by
-        `emodiss.interventions.redact`: the model sees these, and the labels speak of `sessions`.
-    min_confidence, max_words
-        As in `read_answer` and `render`.
-    concurrency, patience, sleep
-        As in `emodiss.chat.ask`.
-
-    Yields
-    ------
-    Labelled or Unanswered
-        In the order of arrival. A model that answers nonsense has answered: its labels abstain.
-    """
+    """Ask a language model which part each voice plays, once per session."""
     seen = sessions if shown is None else shown
     questions = (
         Question(video, render(seen[video], max_words=max_words), {"video": video})
@@ -322,21 +300,7 @@ def _shown(
 
 
 def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> str:
-    """Write the question about one session.
-
-    Parameters
-    ----------
-    utterances
-        In spoken order; those without text are left out.
-    max_words
-        Words that are shown at most, whole utterances only.
-
-    Returns
-    -------
-    str
-        The prompt. Nothing a person said can pass for a part of it: each line of talk begins
-        with a bar.
-    """
+    """Write the question about one session."""
     lines: list[str] = []
     shown: list[str] = []
     left = max_words
@@ -360,23 +324,7 @@ def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> st
 def read_answer(
     text: str, utterances: Sequence[Utterance], *, min_confidence: float = MIN_CONFIDENCE
 ) -> tuple[RoleLabel, ...]:
-    """Read a model's answer and check it against the transcript.
-
-    Parameters
-    ----------
-    text
-        What the model said; JSON, with or without a fence around it.
-    utterances
-        That it was shown.
-    min_confidence
-        A role the model is less sure of is not used.
-
-    Returns
-    -------
-    tuple of RoleLabel
-        One per voice, in order of first appearance. An answer that cannot be read gives
-        abstentions with a reason, never an error.
-    """
+    """Read a model's answer and check it against the transcript."""
     speakers = list(dict.fromkeys(u.speaker for u in utterances))
     answers = _answers(text)
     if answers is None:
@@ -395,20 +343,7 @@ def read_answer(
 def unredacted(
     labels: Iterable[RoleLabel], shown: Sequence[Utterance], utterances: Sequence[Utterance]
 ) -> tuple[RoleLabel, ...]:
-    """Let labels of a session with names replaced speak of the session as it is.
-
-    Parameters
-    ----------
-    labels
-        From `read_answer`.
-    shown, utterances
-        The session with names replaced, and as it is, one for one. No two voices bear one label.
-
-    Returns
-    -------
-    tuple of RoleLabel
-        With the voices' own labels and the words that they said, so that `holds` can look them up.
-    """
+    """Let labels of a session with names replaced speak of the session as it is."""
     voices = {hidden.speaker: u.speaker for hidden, u in zip(shown, utterances, strict=True)}
     return tuple(
         replace(

@@ -46,26 +46,6 @@ def plan_steps(
     Steps differ from call to call even at temperature 0, and scores with them. So write them once,
     keep them (`emodiss.judging.write_steps`) and give the same to all judgements that are to be
     compared.
-
-    Parameters
-    ----------
-    model
-        Who writes.
-    criteria
-        Criteria or their names.
-    params
-        Decoding parameters; `steps_params` makes them calm.
-    scale
-        Scale that is named to the model.
-    patience
-        As in `emodiss.chat.ask`.
-
-    Raises
-    ------
-    ChatError
-        If the model gives no answer.
-    JudgeError
-        If it answers with fewer than four words.
     """
     out: dict[str, Steps] = {}
     for each in criteria:
@@ -104,48 +84,6 @@ def score(
     none, and `mode`, `asked_mode` and `fallback` of each row say so. `sample` takes the mean of 20
     answers at temperature 1 (the G-Eval paper; its code uses temperature 2 and counts what cannot
     be read as 0, which pulls means down). `single` is one answer at temperature 0.
-
-    Parameters
-    ----------
-    items
-        One row per item: item, context (the dialogue shown), response and, if known, technique.
-        video, window, model, condition, sample and n_words are carried over where present.
-    model
-        The judge.
-    steps
-        Evaluation steps per criterion, from `plan_steps` or `read_steps`.
-    params
-        Decoding parameters; temperature, max_tokens and top_logprobs are set by the mode, except
-        that temperature or max_tokens None stays None, for models that refuse it.
-    criteria
-        Criteria or their names.
-    mode, fallback
-        As above; a fallback of None leaves scores without probabilities missing.
-    samples
-        Answers per score in mode `sample`.
-    max_tokens
-        Longest answer. Reasoning models spend tokens before they answer and need more.
-    scale
-        Points that may be given; it must have steps.
-    scale_order
-        Order in which the form lists the points; judge once in each and see `order_check`.
-    name
-        Name of the judge in the table; the model's name by default.
-    concurrency, patience, sleep
-        As in `emodiss.chat.ask`.
-    progress
-        Called after each answer with answers so far and answers asked for so far.
-
-    Returns
-    -------
-    DataFrame
-        One row per item and criterion with the columns `COLUMNS`. Items that the judge did not
-        get to, because it stopped answering, are rows with status `unanswered`.
-
-    Raises
-    ------
-    JudgeError
-        If items lack columns or are named twice, steps are missing, or a mode is unknown.
     """
     for value in (mode, fallback):
         if value is not None and value not in MODES:
