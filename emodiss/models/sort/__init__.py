@@ -21,5 +21,6 @@ CARDS = (
             include={"max_age", "iou_threshold"}
         ),
         distributions=("filterpy",),
+        cite=("bewley2016",),
     ),
 )
