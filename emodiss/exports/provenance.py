@@ -182,7 +182,8 @@ def _of_stages(
     for name, meta in results.items():
         task = BY_NAME[name].model
         # SORT is a method without weights or terms; a tracker of another package may have both.
-        if task == "tracker" and str(meta["model"]).startswith("sort@"):
+        # Runs from before SORT had a card name no tracker.
+        if task == "tracker" and str(meta.get("model", "sort@")).startswith("sort@"):
             continue
         if task is not None and _holds_something(name, run, video, said, facts):
             yield task, str(meta["model"])
