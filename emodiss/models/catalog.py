@@ -25,6 +25,7 @@ from emodiss.models import (
     segmentation,
     silero,
     smollm2,
+    sort,
     weight_files,
     whisper,
 )
@@ -65,8 +66,8 @@ GROUP = "emodiss.models"
 """Group of the entry points by which other packages bring models."""
 
 _FAMILIES = (
-    *(mtcnn, silero, segmentation, campplus, lite, whisper, pyannote, audeering, smollm2, lr_asd),
-    emonet,
+    *(mtcnn, sort, silero, segmentation, campplus, lite, whisper, pyannote, audeering, smollm2),
+    *(lr_asd, emonet),
 )
 
 CATALOG: dict[str, Card] = {card.name: card for family in _FAMILIES for card in family.CARDS}
