@@ -104,7 +104,9 @@ def test_a_recogniser_is_believed_unless_it_was_told(tmp_path, told, heard, expe
         return SimpleNamespace(language=heard)
 
     settings = SimpleNamespace(transcript=SimpleNamespace(language=told))
-    run = SimpleNamespace(settings=settings, artifact=artifact, root=tmp_path, downloads=tmp_path / "downloads")
+    run = SimpleNamespace(
+        settings=settings, artifact=artifact, root=tmp_path, downloads=tmp_path / "downloads"
+    )
     found = curation._stated_languages(run, "a", {"url": None}, None)  # type: ignore[arg-type]
     assert found["recogniser"] == expected
 
