@@ -30,18 +30,26 @@ def torch_threads(n: int) -> Generator[None]:
 
 @contextmanager
 def without_tf32() -> Generator[None]:
-    """Convolve in full float32 inside a `with`: TF32 would cost three digits without saying so.
+    """Compute in full float32 inside a `with`: TF32 would cost three digits without saying so.
 
-    `torch.backends.cudnn.flags` takes every flag it is not given for off, cuDNN itself among
-    them, and convolutions on a GPU would leave it for much slower code. Hence all are given.
+    Torch convolves in TF32 unless told otherwise, and multiplies in it where other code in the
+    process asked for that. `torch.backends.cudnn.flags` takes every flag it is not given for off,
+    cuDNN itself among them, and convolutions on a GPU would leave it for much slower code. Hence
+    all are given.
     """
+    import torch
     from torch.backends import cudnn
 
-    with cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=cudnn.benchmark,
-        benchmark_limit=cudnn.benchmark_limit,
-        deterministic=cudnn.deterministic,
-        allow_tf32=False,
-    ):
-        yield
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(
+            enabled=cudnn.enabled,
+            benchmark=cudnn.benchmark,
+            benchmark_limit=cudnn.benchmark_limit,
+            deterministic=cudnn.deterministic,
+            allow_tf32=False,
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -13,6 +13,7 @@ from emodiss.models import FaceDetector
 from emodiss.models.mtcnn.cascade import _nms_at_once, _nms_in_turn, pyramid_scales
 from emodiss.models.mtcnn.detector import MtcnnDetector
 from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.networks import MtcnnNets
 from emodiss.models.mtcnn.reference import ReferenceMtcnn
 
 torch = pytest.importorskip("torch")
@@ -300,6 +301,30 @@ def test_batched_path_equals_one_by_one(portrait: np.ndarray) -> None:
     together = detector._detect_same_size(frames, detector._load())
     for batch, alone in zip(together, detector.detect(frames), strict=True):
         assert_same(batch, alone)
+
+
+def test_a_gpu_convolves_without_tf32(
+    portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of a GPU, with networks that stayed on the CPU."""
+    seen: list[bool] = []
+    propose = MtcnnNets.propose
+
+    def watched(self: MtcnnNets, x: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return propose(self, x)
+
+    monkeypatch.setattr(MtcnnNets, "propose", watched)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    detector = MtcnnDetector(40, device="cuda")
+    detector._nets = MtcnnNets.load("cpu")
+    found = []
+    for faces in detector.stream([portrait] * 17):  # more than one batch
+        found.append(faces)
+        assert torch.backends.cudnn.allow_tf32  # the caller's setting is back between batches
+    assert seen and not any(seen)
+    assert len(found) == 17
+    assert_same(found[16], MtcnnDetector(40).detect([portrait])[0])
 
 
 def test_suppression_at_once_equals_group_by_group() -> None:

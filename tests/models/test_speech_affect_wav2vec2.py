@@ -180,16 +180,23 @@ def test_padded_batch_equals_one_by_one(model: Wav2Vec2Speech) -> None:
 def test_the_network_keeps_cudnn_and_takes_no_tf32(
     model: Wav2Vec2Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[bool, bool]] = []
+    seen: list[tuple[bool, bool, str]] = []
     forward = SpeechRegressor.forward
 
     def watched(self: SpeechRegressor, *given: Any) -> dict[str, torch.Tensor]:
-        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
+        cudnn = torch.backends.cudnn
+        seen.append((cudnn.enabled, cudnn.allow_tf32, torch.get_float32_matmul_precision()))
         return forward(self, *given)
 
     monkeypatch.setattr(SpeechRegressor, "forward", watched)
-    model.raw([voice(1.0)])
-    assert seen == [(True, False)]
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")  # as other code in the process may leave it
+    try:
+        model.raw([voice(1.0)])
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == [(True, False, "highest")]
 
 
 def test_equal_lengths_in_a_batch(model: Wav2Vec2Speech) -> None:

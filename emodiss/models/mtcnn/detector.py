@@ -29,6 +29,7 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
 from emodiss.models.mtcnn.frames import Frames
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
+from emodiss.models.torch_threads import without_tf32
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16
@@ -171,7 +172,9 @@ class MtcnnDetector:
         source = iter(frames)
         if self.device != "cpu":
             while batch := list(islice(source, _GPU_FRAMES)):
-                yield from self._detect_mixed_sizes(batch, nets)
+                with without_tf32():
+                    found = self._detect_mixed_sizes(batch, nets)
+                yield from found
         elif self.threads == 1:
             for frame in source:
                 with _one_thread():

@@ -17,6 +17,7 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn.cascade import pyramid_scales
 from emodiss.models.mtcnn.detector import check_frame
 from emodiss.models.mtcnn.networks import weights_identity
+from emodiss.models.torch_threads import without_tf32
 
 
 class ReferenceMtcnn:
@@ -90,7 +91,8 @@ class ReferenceMtcnn:
                 device=self.device,
             ).eval()
         self._model.min_face_size = least
-        boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
+        with without_tf32():
+            boxes, scores, landmarks = self._model.detect(frame, landmarks=True)
         if boxes is None:
             return FaceBoxes.empty()
         # The package returns object arrays whose elements may be Python floats.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
-from emodiss.models.torch_threads import torch_threads
+from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Utterance, Word
 
@@ -152,7 +152,7 @@ class Wav2Vec2Aligner:
             )
         audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         found: list[tuple[Word, ...]] = []
-        with torch_threads(self._threads), _nltk_data(self._nltk):
+        with torch_threads(self._threads), without_tf32(), _nltk_data(self._nltk):
             for utterance in utterances:
                 text = " ".join(utterance.text.split())
                 if not text:
