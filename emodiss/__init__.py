@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from emodiss import (
         affect as affect,
+        chat as chat,
         corpus as corpus,
         demo as demo,
         dissonance as dissonance,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         prompts as prompts,
         ratings as ratings,
         reviews as reviews,
-        role_labels as role_labels,
         settings as settings,
         statistics as statistics,
         study as study,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "affect",
+    "chat",
     "corpus",
     "demo",
     "dissonance",
@@ -59,7 +60,6 @@ _MODULES = (
     "prompts",
     "ratings",
     "reviews",
-    "role_labels",
     "settings",
     "statistics",
     "study",

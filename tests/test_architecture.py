@@ -28,10 +28,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 LAYERS = (
     ("errors", "vocabulary", "timebase", "series"),
     ("settings", "presets", "tabular", "stages"),
-    ("chat", "answers"),
+    ("chat",),
     (
         *("affect", "dissonance", "faces", "interventions", "judging", "manifest", "media"),
-        *("people", "prompts", "ratings", "reviews", "role_labels", "statistics", "tracks"),
+        *("people", "prompts", "ratings", "reviews", "statistics", "tracks"),
         *("transcript", "utterances"),
     ),
     ("models",),
@@ -43,11 +43,7 @@ LAYERS = (
 
 LAYER_OF = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
 
-RUNS_UP = {
-    ("interventions", "models"),
-    ("judging", "models"),
-    ("role_labels", "models"),
-}
+RUNS_UP: set[tuple[str, str]] = set()
 """Arrows that run up today; this list may only shrink."""
 
 MOST_FLOORS = 13
@@ -63,6 +59,9 @@ OTHER_MEANING = {
     *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
 }
 """Parameters that share their name with a setting and mean something else."""
+
+RECORDS = ("emodiss.chat.model", "emodiss.chat.answers")
+"""What nouns may import of them: questions, answers, and how an answer is read."""
 
 HEAVY = ("torch", "cv2", "av", "matplotlib", "ray", "whisperx", "onnxruntime", "sklearn", "openai")
 

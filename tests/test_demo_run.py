@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss import demo
+from emodiss.chat.model import ChatParams
 from emodiss.models import catalog
-from emodiss.models.chat import ChatParams
 from emodiss.runs.run import Run
 from emodiss.settings import Settings
 

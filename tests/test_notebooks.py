@@ -67,7 +67,10 @@ def executed(place):
         # 13 utterances, five of them under a second and one off screen: tests/test_demo_run.py.
         ("01_first_run", ["speech:too_short", "face:off_screen", "image/png", "index.html"]),
         ("02_figures_3_and_10", ["exchanges_in_window", "DAIC-WOZ", "face_affect", "image/png"]),
-        ("03_prompts", ["--- continuous ---", "valence", "what can I say?"]),
+        (
+            "03_prompts",
+            ["--- continuous ---", "what can I say?", "Reflection", "difference", "therapist"],
+        ),
         (
             "04_dissonance_threshold",
             ["null_rate", "image/png", "invented votes", "in force", "Score(", "n_condition"],

@@ -37,6 +37,21 @@ def test_the_terms_of_every_model_in_the_run_are_listed(run):
     assert all(row["licence"] == licences[row["name"]] for row in rows)
 
 
+def test_the_references_are_those_of_the_models_that_were_used(run, tmp_path):
+    from emodiss.exports import write_run
+    from emodiss.exports.references import bibliography
+    from emodiss.models.catalog import cards
+
+    # Every card's keys stand in the bibliography, and each entry there is balanced BibTeX.
+    known = bibliography()
+    assert {key for card in cards().values() for key in card.cite} <= set(known)
+    assert all(entry.count("{") == entry.count("}") for entry in known.values())
+    text = write_run(run, "bibtex", tmp_path).read_text(encoding="utf-8")
+    assert "haydarov2025" in text
+    # The stand-ins of the tests name no publication, and models that were not used add none.
+    assert "toisoul2021" not in text and "wang2023" not in text
+
+
 def test_the_methods_paragraph_says_what_was_done_and_counts_from_the_table(run):
     table = run.utterances
     # Two determined utterances per session, one per speaker: nobody to re-pair with.

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from emodiss.cli import (
-    ask_commands,
     collect,
     curate,
     dissonance_command,
     evaluate,
     export_command,
     fetch,
-    judge_commands,
-    label_command,
+    intervene,
+    judge,
+    label_roles,
     licenses,
     manifest as manifest_commands,
     people_command,
@@ -80,12 +80,12 @@ app.command("report")(report.report)
 app.command("collect")(collect.collect)
 app.command("fetch")(fetch.fetch)
 app.command("curate")(curate.curate)
-app.command("intervene")(ask_commands.intervene)
-app.command("judge")(judge_commands.judge)
+app.command("intervene")(intervene.intervene)
+app.command("judge")(judge.judge)
 app.command("study")(study.study)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(show_commands.settings)
-app.command("label-roles")(label_command.label_roles)
+app.command("label-roles")(label_roles.label_roles)
 app.command("export")(export_command.export)
 models.command("list")(show_commands.list_models)
 models.command("licenses")(licenses.licenses)

@@ -1,25 +1,17 @@
-"""What the commands that ask language models share: who answers, with what patience and money."""
+"""Options of the commands that ask language models, and how they tell what was asked."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 
+from emodiss.chat.endpoint import Endpoint
 from emodiss.cli import output
-
-if TYPE_CHECKING:
-    from emodiss.interventions import Patience
-    from emodiss.models.chat import ChatModel, ChatParams
-    from emodiss.models.chat_ledger import Ledger, Price
-    from emodiss.models.chat_openai import TokenField
-    from emodiss.models.chat_transformers import TransformersChat
+from emodiss.cli.option_groups import Options
 
 Model = Annotated[
     str | None,
@@ -29,327 +21,59 @@ Named = Annotated[str | None, typer.Argument(help="The same as --model.", show_d
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print exactly what would be sent, and stop.")
 ]
-
-_OMITTABLE = ("temperature", "seed", "max_tokens")
-_TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
-
-
-def one_model(named: str | None, model: str | None, place: Place) -> str | None:
-    """Return the model that a command was given, as an argument or with `--model`.
-
-    Parameters
-    ----------
-    named, model
-        The argument and the option.
-    place
-        A replay needs no model.
-
-    Raises
-    ------
-    SettingsError
-        If none is named, or two.
-    """
-    from emodiss.errors import SettingsError
-
-    given = sorted({name for name in (named, model) if name is not None})
-    if len(given) > 1:
-        raise SettingsError(f"Two models are named, {given[0]} and {given[1]}; one was expected.")
-    if not given and place.replay is None:
-        raise SettingsError("No model is named.", next_step="Give --model.")
-    return given[0] if given else None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where models answer, with how much patience and money: options of the command line, checked.
-
-    A field is an option; its help says what it means. Exactly one of `base_url`, `local` and
-    `replay` is given.
-
-    Raises
-    ------
-    SettingsError
-        If not exactly one place is named, or the token field does not exist.
-    """
-
-    base_url: Annotated[
-        str | None, typer.Option(help="OpenAI-compatible endpoint: http://127.0.0.1:8000/v1.")
-    ] = None
-    local: Annotated[
-        bool,
-        typer.Option(
+Answering = Annotated[
+    Endpoint,
+    Options(
+        base_url=typer.Option(help="OpenAI-compatible endpoint: http://127.0.0.1:8000/v1."),
+        local=typer.Option(
             "--local",
             help="Run the model on this machine: smollm2-135m (a toy), a folder or a repository.",
         ),
-    ] = False
-    replay: Annotated[
-        Path | None, typer.Option(help="Take the answers from such a file; ask nobody.")
-    ] = None
-    seed: Annotated[int, typer.Option(help="Sample k is asked with seed + k.")] = 0
-    omit: Annotated[
-        list[str] | None,
-        typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
-    ] = None
-    token_field: Annotated[
-        str, typer.Option(help="max_tokens, or max_completion_tokens for newer OpenAI models.")
-    ] = "max_tokens"
-    stream: Annotated[bool, typer.Option("--stream", help="Take answers in pieces.")] = False
-    concurrency: Annotated[int, typer.Option(help="Requests at once.", min=1)] = 4
-    timeout: Annotated[float, typer.Option(help="Longest time for one answer, s.", min=0.1)] = 60.0
-    tries: Annotated[int, typer.Option(help="Requests per answer, at most.", min=1)] = 6
-    max_wait: Annotated[float, typer.Option(help="Waiting in all, s.", min=0.0)] = 600.0
-    max_cost: Annotated[
-        float | None, typer.Option(help="Most that this command may spend, US dollars.", min=0.0)
-    ] = None
-    prices: Annotated[
-        Path | None, typer.Option(help="Price file; by default the one that comes along.")
-    ] = None
-    api_key_env: Annotated[str, typer.Option(help="Environment variable with the key.")] = (
-        "OPENAI_API_KEY"
+        replay=typer.Option(help="Take the answers from such a file; ask nobody."),
+        seed=typer.Option(help="Sample k is asked with seed + k."),
+        omit=typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
+        token_field=typer.Option(
+            help="max_tokens, or max_completion_tokens for newer OpenAI models."
+        ),
+        stream=typer.Option("--stream", help="Take answers in pieces."),
+        concurrency=typer.Option(help="Requests at once.", min=1),
+        timeout=typer.Option(help="Longest time for one answer, s.", min=0.1),
+        tries=typer.Option(help="Requests per answer, at most.", min=1),
+        max_wait=typer.Option(help="Waiting in all, s.", min=0.0),
+        max_cost=typer.Option(help="Most that this command may spend, US dollars.", min=0.0),
+        prices=typer.Option(help="Price file; by default the one that comes along."),
+        api_key_env=typer.Option(help="Environment variable with the key."),
+        allow_remote=typer.Option("--allow-remote", help="Dialogue may go to another machine."),
+        cache=typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default."),
+        no_cache=typer.Option("--no-cache", help="Keep no cache."),
+        revision=typer.Option(help="Commit of a repository, for --local."),
+        device=typer.Option(help="cpu or cuda, for --local."),
+        offline=typer.Option("--offline", help="Fetch no weights, for --local."),
+    ),
+]
+
+
+def with_models(endpoint: Endpoint, *named: str | None) -> Endpoint:
+    """Name the models of an endpoint: arguments and options, each once."""
+    names = tuple(dict.fromkeys(name for name in named if name is not None))
+    return dataclasses.replace(endpoint, models=names)
+
+
+def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
+    """Print requests, one JSON line each, and say on stderr where they would go."""
+    lines = [json.dumps(request, ensure_ascii=False) for request in requests]
+    for line in lines:
+        typer.echo(line)
+    if endpoint.replay is not None:
+        output.say("A replay sends nothing.")
+        return
+    where = "ANOTHER MACHINE" if endpoint.is_remote else "this machine"
+    also = (
+        " Beside this, the openai client sends its version, the operating system and the Python "
+        "version."
     )
-    allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Dialogue may go to another machine.")
-    ] = False
-    cache: Annotated[
-        Path | None, typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default.")
-    ] = None
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no cache.")] = False
-    revision: Annotated[str | None, typer.Option(help="Commit of a repository, for --local.")] = (
-        None
-    )
-    device: Annotated[str, typer.Option(help="cpu or cuda, for --local.")] = "cpu"
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch no weights, for --local.")] = (
-        False
-    )
-
-    def __post_init__(self) -> None:
-        from emodiss.errors import SettingsError, nearest
-
-        if (self.base_url is not None) + self.local + (self.replay is not None) != 1:
-            raise SettingsError(
-                "It must be said who answers, in one way.",
-                next_step="Give --base-url (an endpoint), --local (weights on this machine) or "
-                "--replay (recorded answers).",
-            )
-        if self.token_field not in _TOKEN_FIELDS:
-            raise SettingsError(
-                f"'--token-field {self.token_field}' does not exist.",
-                next_step=nearest(self.token_field, _TOKEN_FIELDS),
-            )
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether what is asked leaves this machine."""
-        from emodiss.models.chat_openai import is_loopback
-
-        return self.base_url is not None and not is_loopback(self.base_url)
-
-    @property
-    def patience(self) -> Patience:
-        """How often and how long to try."""
-        from emodiss.interventions import Patience
-
-        return Patience(tries=self.tries, budget_s=self.max_wait)
-
-    def parameters(self, *, temperature: float, max_tokens: int) -> ChatParams:
-        """Put decoding parameters together, without those that the endpoint refuses.
-
-        Parameters
-        ----------
-        temperature, max_tokens
-            Their values; the seed is an option of its own.
-
-        Raises
-        ------
-        SettingsError
-            If `omit` names anything else.
-        """
-        from emodiss.errors import SettingsError, nearest
-        from emodiss.models.chat import ChatParams
-
-        left_out = set(self.omit or ())
-        if unknown := sorted(left_out - set(_OMITTABLE)):
-            raise SettingsError(
-                f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
-            )
-        return ChatParams(
-            temperature=None if "temperature" in left_out else temperature,
-            seed=None if "seed" in left_out else self.seed,
-            max_tokens=None if "max_tokens" in left_out else max_tokens,
-        )
-
-    @contextlib.contextmanager
-    def ready(self, models: Sequence[str | None], run: Path) -> Generator[Ready]:
-        """Make models ready on one bill, with answers kept where there is a cache.
-
-        Parameters
-        ----------
-        models
-            Id, folder or repository of each; a recording of one model needs none.
-        run
-            Run folder, where the cache is by default. A replay has none.
-
-        Yields
-        ------
-        Ready
-            The models and what they cost.
-        """
-        from emodiss.models.chat_cache import Cached
-        from emodiss.models.chat_ledger import Ledger, Metered
-
-        found = Ready({}, Ledger(self.max_cost), {})
-        with contextlib.ExitStack() as stack:
-            for model in models:
-                asked, prices = self._open(model)
-                asked = Metered(asked, found.ledger, prices)
-                price = prices.get(asked.name)
-                found.prices[asked.name] = None if price is None else dataclasses.asdict(price)
-                if not self.no_cache and self.replay is None:
-                    asked = Cached(asked, self.cache or run / "chat_cache.sqlite")
-                    stack.callback(asked.close)
-                found.models[asked.name] = asked
-            yield found
-
-    def _open(self, model: str | None) -> tuple[ChatModel, Mapping[str, Price]]:
-        """Open a model and read the prices by model id."""
-        from emodiss.models.chat_ledger import FREE, read_prices
-
-        asked: ChatModel
-        if self.replay is not None:
-            from emodiss.models.chat_replay import Replay
-
-            asked = Replay(self.replay, model)
-            return asked, {asked.name: FREE}
-        if self.local:
-            asked = self._open_local(model or "")
-            return asked, {asked.name: FREE}
-        from emodiss.models.chat_openai import OpenAICompatible
-
-        prices = read_prices(self.prices)
-        asked = OpenAICompatible(
-            model or "",
-            base_url=self.base_url or "",
-            api_key_env=self.api_key_env,
-            allow_remote=self.allow_remote,
-            timeout_s=self.timeout,
-            stream=self.stream,
-            token_field=cast("TokenField", self.token_field),
-        )
-        if self.is_remote:
-            output.say(f"Sending dialogue to another machine: {self.base_url}")
-        return asked, prices
-
-    def _open_local(self, model: str) -> TransformersChat:
-        """Open a model of the catalog, of a folder (`./NAME` where both bear a name), or a hub."""
-        from emodiss.errors import SettingsError, nearest
-        from emodiss.models import catalog
-        from emodiss.models.chat_transformers import TransformersChat
-        from emodiss.settings import Settings
-
-        known = [e.name for e in catalog.cards().values() if e.task == "chat"]
-        if model in known:
-            if self.revision is not None:
-                raise SettingsError(f"--revision is for repositories; '{model}' has one revision.")
-            output.say(f"{model}: {catalog.entry_of(model).what}.")
-            return catalog.load(model, Settings(), device=self.device)
-        if not (self.revision or "/" in model or Path(model).is_dir()):
-            raise SettingsError(
-                f"There is no language model '{model}' on this machine.",
-                next_step=f"{nearest(model, known)} Or give a folder, or a repository with "
-                "--revision.",
-            )
-        return TransformersChat(
-            model, revision=self.revision, device=self.device, offline=self.offline
-        )
-
-    def preview(self, texts: Iterable[str], model: str, params: ChatParams, *, samples: int) -> int:
-        """Print the requests as they would be sent, one JSON line each.
-
-        Parameters
-        ----------
-        texts
-            What would be asked.
-        model
-            Whom.
-        params
-            Decoding parameters.
-        samples
-            Answers to each text.
-
-        Returns
-        -------
-        int
-            How many requests; 0 for a replay.
-        """
-        if self.replay is not None:
-            return 0
-        n = 0
-        asked = self._open_local(model) if self.local else None
-        for text in texts:
-            for sample in range(samples):
-                one = params
-                if params.seed is not None:
-                    one = dataclasses.replace(params, seed=params.seed + sample)
-                if asked is None:
-                    typer.echo(json.dumps(self._request(text, model, one), ensure_ascii=False))
-                else:
-                    rendered = asked.rendered([{"role": "user", "content": text}])
-                    record = {"text": rendered, "params": one.to_dict()}
-                    typer.echo(json.dumps(record, ensure_ascii=False))
-                n += 1
-        return n
-
-    def _request(self, text: str, model: str, params: ChatParams) -> dict[str, Any]:
-        from emodiss.models.chat_openai import check_url, request_body
-
-        body = request_body(
-            model,
-            [{"role": "user", "content": text}],
-            params,
-            stream=self.stream,
-            token_field=cast("TokenField", self.token_field),
-        )
-        url = f"{check_url(self.base_url or '')}/chat/completions"
-        return {"url": url, "authorization": f"Bearer ${self.api_key_env}", "body": body}
-
-    def say_previewed(self, n: int) -> None:
-        """Say on stderr where the requests of a preview would go.
-
-        Parameters
-        ----------
-        n
-            How many there are.
-        """
-        if self.replay is not None:
-            output.say("A replay sends nothing.")
-            return
-        where = "ANOTHER MACHINE" if self.is_remote else "this machine"
-        also = (
-            " Beside this, the openai client sends its version, the operating system and the "
-            "Python version."
-        )
-        output.say(
-            f"{n} requests would go to {where}; nothing was sent.{'' if self.local else also}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Models that can be asked.
-
-    Parameters
-    ----------
-    models
-        By name.
-    ledger
-        Where all their requests are booked.
-    prices
-        Price of each as plain values, None when it is not known.
-    """
-
-    models: dict[str, ChatModel]
-    ledger: Ledger
-    prices: dict[str, dict[str, Any] | None]
+    also = "" if endpoint.local else also
+    output.say(f"{len(lines)} requests would go to {where}; nothing was sent.{also}")
 
 
 def cost_of(bill: Mapping[str, Any]) -> str:

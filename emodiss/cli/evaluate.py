@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.judge_commands import Own, families
+from emodiss.cli.judge import Own, families
 from emodiss.cli.run_commands import AsJson
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ def export(
         typer.Option(
             "--format",
             help="Per video: rttm, webvtt, textgrid, eaf, or all of these. Per run: huggingface "
-            "(dataset folder), audformat (index CSV), methods (paragraph), urls (the list that may "
-            "be passed on). Repeatable.",
+            "(dataset folder), audformat (index CSV), methods (paragraph), bibtex (what it "
+            "cites), urls (the list that may be passed on). Repeatable.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path("exports"),

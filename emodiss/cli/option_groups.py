@@ -6,7 +6,11 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Annotated, Any, cast, get_args, get_origin
+
+
+class Options(dict[str, Any]):
+    """What the command line says of a dataclass' fields; others are no options."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -16,15 +20,25 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     ----------
     command
         Parameters annotated with a dataclass get an instance of it; whatever that raises about
-        the options is raised before the command begins.
+        the options is raised before the command begins. The fields say what the options are, or
+        `Annotated[dataclass, Options(field=...)]` does.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, tuple[type, list[str]]] = {}
     for name, stated in signature.parameters.items():
-        group = stated.annotation
+        group, declared = stated.annotation, None
+        if get_origin(group) is Annotated:
+            group, *said = get_args(group)
+            declared = next((one for one in said if isinstance(one, Options)), None)
         if isinstance(group, type) and dataclasses.is_dataclass(group):
-            options = inspect.signature(group, eval_str=True).parameters.values()
+            options = list(inspect.signature(group, eval_str=True).parameters.values())
+            if declared is not None:
+                options = [
+                    option.replace(annotation=Annotated[option.annotation, said])
+                    for option in options
+                    if (said := declared.get(option.name)) is not None
+                ]
             groups[name] = group, [option.name for option in options]
             parameters += [option.replace(kind=stated.kind) for option in options]
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +11,9 @@ import typer
 from emodiss.cli import output
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from emodiss.interventions import Redaction
-    from emodiss.prompts import Prompt, PromptError
     from emodiss.runs.run import Run
     from emodiss.settings import PromptsSettings
+    from emodiss.study import Rendered
 
 Video = Annotated[str | None, typer.Option(help="Only this video.")]
 
@@ -33,11 +29,8 @@ class Redacted:
         Path | None, typer.Option(help="Names to replace: a person per line, comma between.")
     ] = None
 
-    def __bool__(self) -> bool:
-        return self.redact_names
-
-    def people(self) -> list[tuple[str, ...]]:
-        """Read the list of names, if there is one.
+    def people(self) -> list[tuple[str, ...]] | None:
+        """Read the list of names; None if none are to be replaced.
 
         Raises
         ------
@@ -47,10 +40,10 @@ class Redacted:
         from emodiss.errors import SettingsError
         from emodiss.interventions import read_names
 
-        if self.names is None:
-            return []
-        if not self.redact_names:
+        if self.names is not None and not self.redact_names:
             raise SettingsError("--names does nothing without --redact-names.")
+        if self.names is None:
+            return [] if self.redact_names else None
         try:
             return read_names(self.names.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as unread:
@@ -101,30 +94,6 @@ class Choice:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """Prompts of a run.
-
-    Parameters
-    ----------
-    prompts
-        Video by video.
-    refused
-        Why a video has none, by id.
-    redactions
-        Which names were replaced, by id; empty where that was not asked for.
-    """
-
-    prompts: list[Prompt]
-    refused: dict[str, PromptError]
-    redactions: dict[str, Redaction]
-
-    def report(self) -> None:
-        """Name the videos without prompts on stderr."""
-        for video, fault in self.refused.items():
-            output.say(f"{video}: no prompts [{fault.code}]: {fault}")
-
-
 def settings_of(run: Run, choice: Choice) -> PromptsSettings:
     """Start from the settings that the run was made with and change what the command names.
 
@@ -169,95 +138,18 @@ def settings_of(run: Run, choice: Choice) -> PromptsSettings:
 
 
 def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
-    """Render the prompts of all videos of a run that can be asked about.
+    """Render the prompts that a command asks for; videos without any are named on stderr."""
+    from emodiss.study import prompts
 
-    Parameters
-    ----------
-    run
-        The run.
-    choice
-        As on the command line; the kind `all` is the paper's four and those of the settings.
-    redacted
-        Whether to replace names, and which.
-
-    Raises
-    ------
-    PromptError
-        If the condition or its template is at fault, which is no video's doing.
-    SettingsError
-        If options contradict each other, a setting does not exist or the list of names cannot be
-        read.
-    """
-    from emodiss.errors import SettingsError
-    from emodiss.interventions import redact
-    from emodiss.prompts import KINDS, PromptError, build, build_all, load_template
-
-    settings = settings_of(run, choice)
-    video, end, span = choice.video, choice.end, choice.span
-    if end is not None and span is not None:
-        raise SettingsError("--end and --span both say where the window lies; give one of them.")
-    kinds = [*KINDS, *settings.templates] if choice.kind == "all" else [choice.kind]
-    for one in kinds:
-        load_template(one, settings.templates)
-    persons = redacted.people()
-    found = Rendered([], {}, {})
-    failed = {failure.video: failure.stage for failure in run.failures}
-    table = run.session(video) if video else run.utterances
-    sessions = dict(iter(table.groupby("video_id", sort=False)))
-    for name in [video] if video else run.videos:
-        session = sessions.get(name, table.iloc[:0])
-        try:
-            if name in failed and session.empty:
-                raise PromptError(
-                    f"Its stage {failed[name]} failed.",
-                    next_step="See emodiss status.",
-                    code="prompt_failed",
-                )
-            if redacted:
-                session, found.redactions[name] = redact(session, persons)
-            if end is None and span is None:
-                found.prompts.extend(build_all(session, kinds, options=settings))
-            else:
-                place = span if end is None else end
-                found.prompts.extend(
-                    [build(session, one, end=place, options=settings) for one in kinds]
-                )
-        except PromptError as error:
-            if error.code in ("prompt_template", "prompt_condition"):
-                raise
-            found.refused[name] = error
-    return found
-
-
-def redact_responses(
-    table: pd.DataFrame, utterances: pd.DataFrame, persons: Sequence[tuple[str, ...]]
-) -> pd.DataFrame:
-    """Replace names in dialogues and the responses to them, video by video.
-
-    Parameters
-    ----------
-    table
-        Responses with the columns video, context, technique and response.
-    utterances
-        Utterance table, for the speaker labels of each video.
-    persons
-        Listed names, from `Redacted.people`.
-
-    Returns
-    -------
-    DataFrame
-        A copy; one person has one stand-in within a video.
-    """
-    import pandas as pd
-
-    from emodiss.interventions import redact
-
-    out = table.copy()
-    for video, part in table.groupby("video", sort=False):
-        labels = utterances.loc[utterances["video_id"] == video, "speaker"]
-        for column in ("context", "technique", "response"):
-            said = pd.DataFrame({"text": part[column], "speaker": None}, dtype=object)
-            # The labels stand first, so that every column numbers people alike.
-            whole = pd.concat([pd.DataFrame({"text": None, "speaker": labels}, dtype=object), said])
-            out.loc[part.index, column] = redact(whole, persons)[0]["text"].iloc[len(labels) :]
-    return out
+    rendered = prompts(
+        run,
+        choice.kind,
+        video=choice.video,
+        end=choice.end,
+        span=choice.span,
+        settings=settings_of(run, choice),
+        people=redacted.people(),
+    )
+    for video, fault in rendered.refused.items():
+        output.say(f"{video}: no prompts [{fault.code}]: {fault}")
+    return rendered

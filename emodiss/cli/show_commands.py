@@ -39,7 +39,6 @@ def prompts(
     else:
         lines = [json.dumps(p.to_dict(), ensure_ascii=False, sort_keys=True) for p in found.prompts]
         text = "\n".join(lines)
-    found.report()
     if found.prompts or not found.refused:
         _write(f"{text}\n" if text else "", out)
     if found.refused:

@@ -13,6 +13,7 @@ from emodiss.exports import elan, whole_run
 from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
+from emodiss.exports.references import references
 from emodiss.runs.store import write_atomically
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ FORMATS = {
         Format("huggingface", "huggingface", of_run=whole_run.write_huggingface),
         Format("audformat", "audformat.csv", of_run=whole_run.audformat_index),
         Format("methods", "methods.txt", of_run=lambda run, _path, _words: methods(run)),
+        Format("bibtex", "references.bib", of_run=lambda run, _path, _words: references(run)),
         Format("urls", "urls.csv", of_run=lambda run, _path, _words: shareable(run.manifest)),
     )
 }

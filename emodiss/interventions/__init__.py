@@ -1,4 +1,4 @@
-"""Interventions: ask a model (`ask`), and see what of its answers can be used (`parse`).
+"""Interventions: what of a model's answers can be used.
 
 The prompts ask for `[Technique] [Your Response]`. Models write that in many ways, so `parse` takes
 the technique and the response out of all the usual ones, notes which one it met, keeps the raw
@@ -10,12 +10,8 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
-from emodiss.errors import ChatError
-from emodiss.interventions.asking import (
+from emodiss.interventions.answers import (
     Answer,
-    Patience,
-    Unanswered,
-    ask,
     request_hash,
 )
 from emodiss.interventions.failures import FAILURES
@@ -43,19 +39,15 @@ __all__ = [
     "FAILURES",
     "PARSE_MODES",
     "Answer",
-    "ChatError",
     "Intervention",
     "InterventionError",
     "ParseMode",
     "ParsedReply",
-    "Patience",
     "Plan",
     "Redaction",
     "Technique",
     "Twin",
-    "Unanswered",
     "Vocabulary",
-    "ask",
     "count_sentences",
     "count_words",
     "normalise_technique",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from emodiss.answers import looks_like_json
+from emodiss.chat.answers import looks_like_json
 
 FAILURES = (
     "empty",

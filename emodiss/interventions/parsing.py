@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from emodiss.answers import json_of, looks_like_json, unwrapped
+from emodiss.chat.answers import json_of, looks_like_json, unwrapped
 from emodiss.interventions.failures import EXPLAINING_WORD, THERAPISTS, find_failures, speaker_of
 from emodiss.interventions.records import ParsedReply, ParseMode
 from emodiss.interventions.techniques import DECORATION, normalise_technique, tidy_name
@@ -84,7 +84,7 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
 
     Notes
     -----
-    Taken away before reading: what `emodiss.answers.unwrapped` names (thinking aloud, control
+    Taken away before reading: what `emodiss.chat.answers.unwrapped` names (thinking aloud, control
     tokens, code fences), and an opening line such as "Here is my response:". A leading
     `Therapist:` and quotation marks around the whole response go too. Not changed: anything
     inside the response.

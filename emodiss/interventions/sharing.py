@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emodiss.interventions.asking import request_hash
+from emodiss.interventions.answers import request_hash
 from emodiss.prompts.conditions import KINDS
 
 if TYPE_CHECKING:
-    from emodiss.models.chat import ChatModel, ChatParams
+    from emodiss.chat.model import ChatModel, ChatParams
     from emodiss.prompts import Prompt
 
 

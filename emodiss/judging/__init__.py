@@ -1,22 +1,14 @@
 """Judging: language models as raters, by G-Eval (Liu et al. 2023), and how far to trust them.
 
-`criteria` says what is judged and keeps the steps a model wrote for it, `asking` puts the questions
-and reads the scores (`scores`), `checks` measures what was missed and three known biases. A score
-that cannot be read is missing, never 0. Agreement with experts is in `statistics`
-(`judge_correlations`, `bland_altman`).
+`criteria` says what is judged and keeps the steps a model wrote for it, `questions` writes what is
+asked and reads the scores (`scores`), `checks` measures what was missed and three known biases.
+`emodiss.study` asks. A score that cannot be read is missing, never 0. Agreement with experts is in
+`statistics` (`judge_correlations`, `bland_altman`).
 """
 
-from emodiss.judging.asking import (
-    COLUMNS,
-    MODES,
-    ORDERS,
-    judge,
-    judge_all,
-    mode_params,
-    questions,
-)
 from emodiss.judging.checks import (
     average_orders,
+    examine,
     length_check,
     order_check,
     read_scores,
@@ -28,13 +20,21 @@ from emodiss.judging.criteria import (
     JudgeError,
     Steps,
     criterion,
-    plan_steps,
     read_steps,
+    steps_of,
     steps_params,
     steps_question,
     write_steps,
 )
 from emodiss.judging.matching import match_items
+from emodiss.judging.questions import (
+    COLUMNS,
+    MODES,
+    ORDERS,
+    mode_params,
+    questions,
+    read_answers,
+)
 from emodiss.judging.scores import Found, Weighed, find_score, weigh
 
 __all__ = [
@@ -48,18 +48,18 @@ __all__ = [
     "Weighed",
     "average_orders",
     "criterion",
+    "examine",
     "find_score",
-    "judge",
-    "judge_all",
     "length_check",
     "match_items",
     "mode_params",
     "order_check",
-    "plan_steps",
     "questions",
+    "read_answers",
     "read_scores",
     "read_steps",
     "self_preference",
+    "steps_of",
     "steps_params",
     "steps_question",
     "unparsable_rates",

@@ -7,7 +7,7 @@ intervals come from the cluster bootstrap over videos, or over items where no vi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +354,76 @@ def self_preference(
                 row["reason"] = TOO_FEW if np.isnan(low) else ""
         out.append(row)
     return pd.DataFrame(out)
+
+
+def examine(
+    judgements: pd.DataFrame,
+    judges: Iterable[str],
+    own: Mapping[str, Collection[str]] | None = None,
+    *,
+    ratings: pd.DataFrame | None = None,
+    bootstrap: Bootstrap = DEFAULT,
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Check judges: missing scores, order, length, self-preference.
+
+    Parameters
+    ----------
+    judgements
+        Scores of all judges; without ratings, the others serve as reference.
+    judges
+        Whom to report on.
+    own
+        Judge to models of its own family, beside a model of the same name.
+    ratings
+        What experts said of the same items.
+    bootstrap
+        How intervals are drawn.
+
+    Returns
+    -------
+    dict of DataFrame
+        missing, order, length and self_preference, as far as there are data for them.
+    list of str
+        Why a check is not there.
+    """
+    names = list(judges)
+    mine = judgements[judgements["judge"].isin(names)]
+    tables = {"missing": unparsable_rates(mine)}
+    notes: list[str] = []
+    if "scale_order" in mine.columns and mine["scale_order"].nunique() > 1:
+        tables["order"] = order_check(mine, bootstrap=bootstrap)
+    else:
+        notes.append("The order of the scale was not checked: judge with --scale-order both.")
+    scores, compared, experts = mine, judgements, {}
+    if ratings is not None:
+        scores = compared = average_orders(judgements)
+        experts = {"ratings": ratings}
+    if "n_words" in mine.columns:
+        lengths = mine.drop_duplicates("item")[["item", "n_words"]]
+        tables["length"] = length_check(scores, lengths, **experts, bootstrap=bootstrap)
+    written = set((judgements if ratings is None else ratings)["model"])
+    family = {name: {*(own or {}).get(name, ()), *({name} & written)} for name in names}
+    family = {name: models for name, models in family.items() if models}
+    if not family:
+        notes.append(
+            "Self-preference was not checked: no judge has the name of a judged model; say whose "
+            "family a judge is with --own JUDGE=MODEL."
+        )
+    elif ratings is None and judgements["judge"].nunique() < 2:
+        notes.append(
+            "Self-preference was not checked: there is no other judge to compare with. 'emodiss "
+            "evaluate' compares with experts."
+        )
+    else:
+        tables["self_preference"] = self_preference(
+            compared, own=family, **experts, bootstrap=bootstrap
+        )
+    if (
+        "steps_sha256" in judgements.columns
+        and judgements.groupby("criterion")["steps_sha256"].nunique().gt(1).any()
+    ):
+        notes.append(
+            "The judgements of this run go by different evaluation steps: judges and runs can be "
+            "compared only where steps_sha256 is the same."
+        )
+    return tables, notes

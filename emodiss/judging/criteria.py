@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
-from emodiss.answers import unwrapped
+from emodiss.chat.answers import unwrapped
+from emodiss.chat.model import Answered, ChatParams, Question
 from emodiss.errors import EmodissError, nearest
-from emodiss.interventions.asking import Answer, Patience, ask
 from emodiss.prompts.wording import Template, render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
-
-if TYPE_CHECKING:
-    from emodiss.models.chat import ChatModel, ChatParams
 
 _STEPS_TOKENS = 400
 
@@ -74,36 +70,6 @@ class Steps:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a judge is asked, with the names that `interventions.asking.ask` reads.
-
-    Parameters
-    ----------
-    video_id
-        Item that is judged; empty for steps.
-    condition
-        Name of the criterion.
-    text
-        The question.
-    window
-        Which question of the item: the order of the scale.
-    dialogue
-        Empty: an answer to a question echoes nothing.
-    """
-
-    video_id: str
-    condition: str
-    text: str
-    window: tuple[str, ...] = ()
-    dialogue: str = ""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
 def criterion(name: str | Path) -> Criterion:
     """Get one of the paper's criteria by name, or another from a text file.
 
@@ -142,57 +108,6 @@ def built_in(name: str) -> Template:
     return Template(condition=f"judge_{name}", name=file, source=source)
 
 
-def plan_steps(
-    model: ChatModel,
-    criteria: Iterable[Criterion | str] = CRITERIA,
-    *,
-    params: ChatParams,
-    scale: RatingScale = LIKERT,
-    patience: Patience | None = None,
-) -> dict[str, Steps]:
-    """Let a model write evaluation steps, once per criterion.
-
-    Steps differ from call to call even at temperature 0, and scores with them. So write them once,
-    keep them (`write_steps`) and give the same to all judgements that are to be compared.
-
-    Parameters
-    ----------
-    model
-        Who writes.
-    criteria
-        Criteria or their names.
-    params
-        Decoding parameters; `steps_params` makes them calm.
-    scale
-        Scale that is named to the model.
-    patience
-        As in `interventions.asking.ask`.
-
-    Raises
-    ------
-    ChatError
-        If the model gives no answer.
-    JudgeError
-        If it answers with fewer than four words.
-    """
-    calm = steps_params(params)
-    chosen = [c if isinstance(c, Criterion) else criterion(c) for c in criteria]
-    out: dict[str, Steps] = {}
-    for each in chosen:
-        question = steps_question(each, scale=scale)
-        [answer] = list(ask(cast("Any", [question]), model, params=calm, patience=patience))
-        if not isinstance(answer, Answer):
-            raise answer.error
-        steps = unwrapped(answer.completion.text).strip()
-        if len(steps.split()) < _LEAST_STEPS_WORDS:
-            raise JudgeError(
-                f"'{model.name}' wrote no steps for {each.name}: {len(steps.split())} words.",
-                next_step="Ask again, or take the steps of another model: read_steps(path).",
-            )
-        out[each.name] = Steps(each.name, steps, model.identity, question.sha256)
-    return out
-
-
 def steps_question(what: Criterion, *, scale: RatingScale = LIKERT) -> Question:
     """Write what a model is asked for its evaluation steps.
 
@@ -204,7 +119,31 @@ def steps_question(what: Criterion, *, scale: RatingScale = LIKERT) -> Question:
         Scale that is named to the model.
     """
     values = {"low": f"{scale.low:g}", "high": f"{scale.high:g}", "definition": what.definition}
-    return Question("", what.name, render(built_in("steps"), values))
+    text = render(built_in("steps"), values)
+    return Question(what.name, text, {"criterion": what.name})
+
+
+def steps_of(answered: Answered) -> Steps:
+    """Take the steps out of the answer to a `steps_question`.
+
+    Parameters
+    ----------
+    answered
+        What the model wrote.
+
+    Raises
+    ------
+    JudgeError
+        If it is fewer than four words.
+    """
+    name = answered.question.about["criterion"]
+    text = unwrapped(answered.completion.text).strip()
+    if len(text.split()) < _LEAST_STEPS_WORDS:
+        raise JudgeError(
+            f"'{answered.model}' wrote no steps for {name}: {len(text.split())} words.",
+            next_step="Ask again, or take the steps of another model: read_steps(path).",
+        )
+    return Steps(name, text, answered.identity, answered.question.sha256)
 
 
 def steps_params(params: ChatParams) -> ChatParams:

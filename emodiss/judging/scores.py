@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emodiss.answers import unwrapped
+from emodiss.chat.answers import unwrapped
 from emodiss.ratings import LIKERT, RatingScale
 
 if TYPE_CHECKING:
-    from emodiss.models.chat import TokenLogprob
+    from emodiss.chat.model import TokenLogprob
 
 _NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
 _NUMBERS = re.compile(_NUMBER)
@@ -52,7 +52,7 @@ class Found:
 def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
     """Find the one score that a judge's answer states.
 
-    Thinking aloud, control tokens and wrapping count for nothing (`emodiss.answers.unwrapped`).
+    Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
     What remains states a score by a number that stands alone on the first line (`4`, `[[4]]`,
     `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without either, by the
     only number in it. Several different candidates, a number off the scale or none at all mean

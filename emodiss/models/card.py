@@ -92,6 +92,8 @@ class Card:
         Settings and device to a further package that they ask for, named like its extra.
     distributions
         Packages, by the names they are installed by, whose version may change a number.
+    cite
+        Keys of `data/references.bib`: what a study that used the model cites.
     version
         Raised when the default of an option changes, because identities name no defaults.
     instead
@@ -120,6 +122,7 @@ class Card:
     options: Callable[[Settings, Path], Mapping[str, Any]] = lambda _settings, _folder: {}
     runtime: Callable[[Settings, str], str | None] = lambda _settings, _device: None
     distributions: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()
     version: int = 1
     instead: str = "--preset lite, which needs no download"
 

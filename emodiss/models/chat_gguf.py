@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from emodiss.chat.transformers import TransformersChat
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models import catalog
-from emodiss.models.chat_transformers import TransformersChat
 from emodiss.models.weight_files import WeightFile
 
 _READERS = ("gguf", "accelerate", "transformers")

@@ -163,7 +163,7 @@ class Overlay:
     reviews
         In force, of all kinds.
     role_labels
-        What a language model said about the voices; see `emodiss.role_labels`.
+        What a language model said about the voices; see `emodiss.study.label_roles`.
     """
 
     reviews: tuple[Review, ...] = ()

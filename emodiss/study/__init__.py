@@ -7,6 +7,10 @@ file names and formats are those of the commands of the same names.
 from __future__ import annotations
 
 from emodiss.study.evaluate import Evaluation, evaluate
+from emodiss.study.intervene import Intervened, intervene
+from emodiss.study.judge import Judged, judge
+from emodiss.study.label_roles import RoleLabels, label_roles
+from emodiss.study.prompting import Rendered, prompts
 from emodiss.study.raters import rating_study
 from emodiss.study.reviewing import (
     Imported,
@@ -21,10 +25,18 @@ from emodiss.study.study import Study
 __all__ = [
     "Evaluation",
     "Imported",
+    "Intervened",
+    "Judged",
+    "Rendered",
+    "RoleLabels",
     "Study",
     "accuracy",
     "evaluate",
     "import_corrections",
+    "intervene",
+    "judge",
+    "label_roles",
+    "prompts",
     "rating_study",
     "review",
     "role_evidence",

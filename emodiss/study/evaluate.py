@@ -338,22 +338,13 @@ def _checked(
     if "video" not in scores.columns:
         videos = table.drop_duplicates("item").set_index("item")["video"]
         scores = scores.assign(video=scores["item"].map(videos))
-    checks = {"judge_missing": judging.unparsable_rates(scores)}
-    said += _missing_notes(checks["judge_missing"])
-    if "scale_order" in scores.columns and scores["scale_order"].nunique() > 1:
+    judges = sorted(set(scores["judge"]))
+    checks, _ = judging.examine(scores, judges, own, ratings=table, **boot)
+    said += _missing_notes(checks["missing"])
+    if "order" in checks:
         said.append("The judge's scores are means over both orders of the scale.")
-        checks["judge_order"] = judging.order_check(scores, **boot)
     one = judging.average_orders(scores)
-    if "n_words" in scores.columns:
-        lengths = scores.drop_duplicates("item")[["item", "n_words"]]
-        checks["judge_length"] = judging.length_check(one, lengths, ratings=table, **boot)
-    written = set(table["model"])
-    family = {name: {*own.get(name, ()), *({name} & written)} for name in set(one["judge"])}
-    family = {name: models for name, models in sorted(family.items()) if models}
-    if family:
-        checks["judge_self_preference"] = judging.self_preference(
-            one, own=family, ratings=table, **boot
-        )
+    checks = {f"judge_{name}": frame for name, frame in checks.items()}
     return one, checks, said
 
 

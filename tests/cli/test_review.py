@@ -10,7 +10,7 @@ import re
 import pytest
 
 import emodiss
-from emodiss.role_labels import render
+from emodiss.study.label_roles import render
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from emodiss.chat.transformers import TransformersChat
 from emodiss.errors import MissingExtra, ModelError, SettingsError
 from emodiss.models import chat_gguf
-from emodiss.models.chat_transformers import TransformersChat
 from emodiss.models.weight_files import WeightFile, sha256_of
 
 torch = pytest.importorskip("torch", reason="needs the extra llm-local")
@@ -187,7 +187,7 @@ def test_what_reads_the_file_is_named_when_it_is_missing(tiny, monkeypatch):
 )
 def test_wrong_names_are_refused_before_anything_is_loaded(arguments, said, tmp_path):
     from emodiss.cli import app
-    from tests.test_asking import table
+    from tests.chat.scripted import table
 
     (tmp_path / "run.json").write_text('{"settings": {}, "problems": []}')
     (tmp_path / "manifest.jsonl").write_text('{"id": "v1"}\n')

@@ -68,6 +68,7 @@ CARDS = (
         group="audeering",
         options=of_folder,
         distributions=("audonnx", "onnxruntime"),
+        cite=("wagner2023",),
     ),
     Card(
         name="audeering-w2v2-hf",
@@ -86,5 +87,6 @@ CARDS = (
         group="audeering",
         options=of_folder,
         distributions=("torch", "transformers"),
+        cite=("wagner2023",),
     ),
 )

@@ -49,5 +49,6 @@ CARDS = (
         instead="--set models.diarizer=pyannote-segmentation",
         options=of_folder,
         distributions=("torch", "onnxruntime", "whisperx"),
+        cite=("plaquet2023", "wang2023"),
     ),
 )

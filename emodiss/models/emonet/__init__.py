@@ -63,6 +63,7 @@ def _card(n_classes: int, file: WeightFile, what: str) -> Card:
         options=lambda _settings, folder: {"weights": folder / file.name, "n_classes": n_classes},
         runtime=_runtime,
         distributions=("torch", "onnxruntime", "openvino"),
+        cite=("toisoul2021",),
     )
 
 

@@ -48,6 +48,7 @@ def _card(
         what=what,
         options=options,
         distributions=("torch", "facenet-pytorch"),
+        cite=("zhang2016",),
     )
 
 

@@ -42,5 +42,6 @@ CARDS = (
         group="pyannote",
         options=of_folder,
         distributions=("torch", "pyannote.audio"),
+        cite=("bredin2023",),
     ),
 )

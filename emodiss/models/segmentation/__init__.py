@@ -29,5 +29,6 @@ CARDS = (
         size_mb=17.7,
         what="speaker turns of two to three people, without a token",
         distributions=("torch", "whisperx"),
+        cite=("bredin2021",),
     ),
 )

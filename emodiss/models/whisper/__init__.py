@@ -125,6 +125,7 @@ def _whisper(size: str, size_mb: float, *, revision: str = "main") -> Card:
         group="whisper",
         options=lambda _settings, folder: {"folder": folder, "name": name},
         distributions=_DISTRIBUTIONS,
+        cite=("radford2023", "bain2023"),
     )
 
 
@@ -145,6 +146,7 @@ def _local(name: str, task: Task, loader: str, group: str, what: str) -> Card:
         group=group,
         options=lambda _settings, folder: {"folder": folder, "name": name},
         distributions=_DISTRIBUTIONS,
+        cite=("baevski2020", "bain2023") if task == "aligner" else ("radford2023", "bain2023"),
     )
 
 
@@ -172,6 +174,7 @@ CARDS = (
         options=_tiny_en,
         instead="a transcript of your own, or --set models.asr=none",
         distributions=_DISTRIBUTIONS,
+        cite=("radford2023",),
     ),
     in_wheel(
         TINY_EN,
@@ -190,6 +193,7 @@ CARDS = (
         },
         instead="--set models.aligner=none",
         distributions=_DISTRIBUTIONS,
+        cite=("radford2023",),
     ),
     _local("whisperx-local", "asr", "by_whisperx:WhisperX", "whisper", "Whisper"),
     Card(
@@ -208,6 +212,7 @@ CARDS = (
         group="alignment",
         options=of_folder,
         distributions=_DISTRIBUTIONS,
+        cite=("baevski2020", "bain2023"),
     ),
     _local(
         "wav2vec2-local", "aligner", "wav2vec2_aligner:Wav2Vec2Aligner", "alignment", "wav2vec2"

@@ -12,13 +12,12 @@ from typer.testing import CliRunner
 
 from emodiss import ratings
 from emodiss.cli import app
-from emodiss.errors import EmodissError
-from emodiss.interventions import ChatError
+from emodiss.errors import ChatError, EmodissError
 from emodiss.runs.run import Run
 from emodiss.study import Study
 from emodiss.study.judgements import JudgementFile
-from tests.models import chat_server as s
-from tests.test_asking import table
+from tests.chat import chat_server as s
+from tests.chat.scripted import table
 
 KINDS = ("base", "continuous", "discrete", "dissonance")
 

@@ -8,11 +8,11 @@ import traceback
 
 import pytest
 
+from emodiss.chat.model import ChatError, ChatParams
+from emodiss.chat.openai import OpenAICompatible, check_url, is_loopback, request_body
 from emodiss.errors import ModelError, SettingsError
-from emodiss.models.chat import ChatError, ChatParams
-from emodiss.models.chat_openai import OpenAICompatible, check_url, is_loopback, request_body
-from tests.models import chat_server as s
-from tests.models.contracts_chat import PARAMS, QUESTION, check_chat_model
+from tests.chat import chat_server as s
+from tests.chat.contracts import PARAMS, QUESTION, check_chat_model
 
 pytest.importorskip("openai", reason="needs the extra llm")
 

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emodiss.chat.model import ChatError, ChatParams, Completion, Message, TokenLogprob, Usage
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError
-from emodiss.models.chat import ChatError, ChatParams, Completion, Message, TokenLogprob, Usage
 
 _COMMIT = re.compile(r"\A[0-9a-f]{40}\Z")
 _WHOLE_FILE = 64 << 20
@@ -132,18 +132,7 @@ class TransformersChat:
         return self._name
 
     def rendered(self, messages: Sequence[Message]) -> str:
-        """Write messages through the model's chat template: what the model reads.
-
-        Parameters
-        ----------
-        messages
-            The conversation so far.
-
-        Raises
-        ------
-        ChatError
-            With code `chat_template` if the template refuses them.
-        """
+        """Write messages through the model's chat template: what the model reads."""
         try:
             return self._tokenizer.apply_chat_template(
                 [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
@@ -157,20 +146,7 @@ class TransformersChat:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Continue the conversation; one at a time, whatever thread asks.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`. Temperature 0 or None decodes greedily; the model's own
-            decoding defaults are not used.
-
-        Raises
-        ------
-        ChatError
-            With code `context_length` if prompt and answer do not fit (nothing is cut off in
-            silence), with `special_token` if a text holds a control token of the model.
-        """
+        """Continue the conversation; one at a time, whatever thread asks."""
         torch = self._torch
         self._refuse_control_tokens(messages)
         # The template writes the control tokens itself, the beginning of text included.

@@ -12,11 +12,11 @@ from datetime import date
 
 import pytest
 
+from emodiss.chat.cache import Cached
+from emodiss.chat.ledger import FREE, Ledger, Metered, Price, read_prices
+from emodiss.chat.model import ChatError, ChatParams, Completion, TokenLogprob, Usage, request_key
 from emodiss.errors import ModelError, SettingsError
-from emodiss.models.chat import ChatError, ChatParams, Completion, TokenLogprob, Usage, request_key
-from emodiss.models.chat_cache import Cached
-from emodiss.models.chat_ledger import FREE, Ledger, Metered, Price, read_prices
-from tests.models.contracts_chat import PARAMS, QUESTION
+from tests.chat.contracts import PARAMS, QUESTION
 
 # 2 USD per million tokens sent, 10 USD per million received.
 PRICE = Price(2.0, 10.0, "2026-01-01", "tests")

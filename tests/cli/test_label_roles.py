@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from emodiss.chat.model import ChatParams
+from emodiss.chat.openai import OpenAICompatible
+from emodiss.chat.replay import Replay
 from emodiss.interventions import redact
-from emodiss.models.chat import ChatParams
-from emodiss.models.chat_openai import OpenAICompatible
-from emodiss.models.chat_replay import Replay
 from emodiss.people.roles import assign
 from emodiss.reviews import Place, Review, now
 from emodiss.reviews.role_labels import RoleLabel, holds
-from emodiss.role_labels import Labelled, ask, read_answer, render, unredacted
+from emodiss.study.label_roles import Labelled, ask, read_answer, render, unredacted
 from emodiss.transcript import Transcript, Utterance
 from tests import make
-from tests.models.chat_server import answer, serving, status
+from tests.chat.chat_server import answer, serving, status
 
 TALK = [
     Utterance(0, 2, "S0", "What brings you here today?"),
@@ -245,7 +245,7 @@ def test_an_endpoint_that_refuses_gives_no_label() -> None:
         model = OpenAICompatible("tagger", base_url=server.url)
         (found,) = ask({"a": TALK}, model, params=ChatParams(), sleep=lambda _s: None)
     assert not isinstance(found, Labelled)
-    assert found.video_id == "a"
+    assert found.question.id == "a"
 
 
 def test_what_was_recorded_can_be_given_again(tmp_path) -> None:

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
+from emodiss.chat.model import ChatError, ChatParams
+from emodiss.chat.replay import Replay
 from emodiss.errors import ModelError
-from emodiss.models.chat import ChatError, ChatParams
-from emodiss.models.chat_replay import Replay
-from tests.models.contracts_chat import PARAMS, QUESTION, check_chat_model
+from tests.chat.contracts import PARAMS, QUESTION, check_chat_model
 
 DIGEST = hashlib.sha256(QUESTION[0]["content"].encode()).hexdigest()
 

@@ -14,8 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import SettingsError
-from emodiss.models.chat import (
+from emodiss.chat.model import (
     ChatError,
     ChatModel,
     ChatParams,
@@ -24,6 +23,7 @@ from emodiss.models.chat import (
     Usage,
     Wrapped,
 )
+from emodiss.errors import SettingsError
 
 _TOKENS_PER_PRICE = 1_000_000
 _MESSAGE_OVERHEAD_TOKENS = 32
@@ -60,25 +60,7 @@ FREE = Price(0.0, 0.0, as_of="", source="runs on this machine, no fee")
 
 
 def read_prices(path: str | Path | None = None) -> dict[str, Price]:
-    """Read a price file.
-
-    Parameters
-    ----------
-    path
-        JSON with `as_of`, `source` and `models`: model id to `input` and `output`, US dollars per
-        million tokens, each with an `as_of` and a `source` of its own if wanted. None reads the
-        file that comes with the package.
-
-    Returns
-    -------
-    dict
-        Model id, exactly as an endpoint spells it, to price.
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be read as such.
-    """
+    """Read a price file."""
     name = "chat_prices.json" if path is None else Path(path).name
     try:
         if path is None:
@@ -134,23 +116,7 @@ class Ledger:
         self._tokens = {"prompt_tokens": 0, "completion_tokens": 0, "answers_without_usage": 0}
 
     def hold(self, worst_usd: float | None) -> float:
-        """Set the worst-case cost of a request aside.
-
-        Parameters
-        ----------
-        worst_usd
-            The most that it can cost; None when unknown.
-
-        Returns
-        -------
-        float
-            What was set aside.
-
-        Raises
-        ------
-        ChatError
-            With code `cost_limit` if the limit could be passed.
-        """
+        """Set the worst-case cost of a request aside."""
         with self._lock:
             if self.limit_usd is not None:
                 if worst_usd is None:
@@ -177,17 +143,7 @@ class Ledger:
             return held
 
     def settle(self, held: float, usage: Usage, cost_usd: float | None) -> None:
-        """Book an answer.
-
-        Parameters
-        ----------
-        held
-            What `hold` returned.
-        usage
-            Its tokens.
-        cost_usd
-            Its cost; None when unknown, and then what was held stays set aside.
-        """
+        """Book an answer."""
         with self._lock:
             self._held -= held
             if usage.prompt_tokens is None or usage.completion_tokens is None:
@@ -201,16 +157,7 @@ class Ledger:
                 self._spent += cost_usd
 
     def fail(self, held: float, *, charged: bool) -> None:
-        """Book a request without an answer.
-
-        Parameters
-        ----------
-        held
-            What `hold` returned.
-        charged
-            Whether the endpoint may have done the work and may bill it, as after a timeout; what
-            was held then stays set aside.
-        """
+        """Book a request without an answer."""
         with self._lock:
             self._held -= held
             self._counts["failed_requests"] += 1
@@ -253,14 +200,7 @@ class Metered(Wrapped):
         self._prices = prices
 
     def worst_usd(self, messages: Sequence[Message], params: ChatParams) -> float | None:
-        """Most that one request can cost, in US dollars; None when unknown.
-
-        Parameters
-        ----------
-        messages, params
-            As in `ChatModel.generate`. A token covers at least one byte of text, so the bytes
-            bound the tokens.
-        """
+        """Most that one request can cost, in US dollars; None when unknown."""
         price = self._prices.get(self.name)
         if price is None:
             return None
@@ -268,6 +208,7 @@ class Metered(Wrapped):
             return 0.0
         if params.max_tokens is None:
             return None
+        # A token covers at least one byte of text, so the bytes bound the tokens.
         sent = sum(
             len(message["content"].encode()) + _MESSAGE_OVERHEAD_TOKENS for message in messages
         )
@@ -276,19 +217,7 @@ class Metered(Wrapped):
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the model behind and book tokens and cost.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`.
-
-        Raises
-        ------
-        ChatError
-            As the model behind does; with code `cost_limit` before a request that could pass the
-            limit, and `cost_unknown` when there is a limit but no price.
-        """
+        """Ask the model behind and book tokens and cost."""
         held = self._ledger.hold(self.worst_usd(messages, params))
         try:
             answer = self._model.generate(messages, params, sample=sample)

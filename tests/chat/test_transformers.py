@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from emodiss.chat.model import ChatError, ChatParams
+from emodiss.chat.transformers import TransformersChat
 from emodiss.errors import ModelError, ModelMissing, SettingsError
-from emodiss.models.chat import ChatError, ChatParams
-from emodiss.models.chat_transformers import TransformersChat
-from tests.models.contracts_chat import PARAMS, QUESTION, check_chat_model
+from tests.chat.contracts import PARAMS, QUESTION, check_chat_model
 
 torch = pytest.importorskip("torch", reason="needs the extra models")
 transformers = pytest.importorskip("transformers", reason="needs the extra models")

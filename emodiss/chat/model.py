@@ -1,8 +1,8 @@
 """The seam to language models: what goes in, what comes out, and one method.
 
-Adapters are `chat_openai` (any OpenAI-compatible endpoint), `chat_transformers` (weights on this
-machine) and `chat_replay` (answers recorded earlier). `chat_cache` and `chat_ledger` wrap a model
-and are models themselves, so they stack: `Cached(Metered(OpenAICompatible(...)))`.
+Adapters are `openai` (any OpenAI-compatible endpoint), `transformers` and `gguf` (weights on this
+machine) and `replay` (answers recorded earlier). `cache` and `ledger` wrap a model and are models
+themselves, so they stack: `Cached(Metered(OpenAICompatible(...)))`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
-from emodiss.errors import ChatError, SettingsError
+from emodiss.errors import ChatError, EmodissError, SettingsError
 
 __all__ = [
+    "Answered",
     "ChatError",
     "ChatModel",
     "ChatParams",
     "Completion",
     "Message",
+    "Question",
     "TokenLogprob",
+    "Unanswered",
     "Usage",
     "Wrapped",
     "request_key",
@@ -182,6 +185,83 @@ class Completion:
         return cls(**values)
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked.
+
+    Parameters
+    ----------
+    id
+        Tells questions apart that are asked together.
+    text
+        What is sent, as one message of the user.
+    about
+        What the question is about, for whoever reads the answer; it is not sent.
+    """
+
+    id: str
+    text: str
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer to a question, unread.
+
+    Parameters
+    ----------
+    question
+        What was asked.
+    sample
+        Index among several answers, from 0.
+    completion
+        The answer as the adapter gave it.
+    model, identity
+        Who answered: name, and adapter, place and name.
+    params
+        Decoding parameters as they were sent.
+    requests
+        Requests that were needed.
+    """
+
+    question: Question
+    sample: int
+    completion: Completion
+    model: str
+    identity: str
+    params: ChatParams
+    requests: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Decoding parameters of the answer as plain values: the recorded ones of a replay."""
+        recorded = self.completion.recorded_params
+        return self.params.to_dict() if recorded is None else dict(recorded)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A question that got no answer.
+
+    Parameters
+    ----------
+    question, sample, model
+        As in `Answered`.
+    error
+        Why.
+    """
+
+    question: Question
+    sample: int
+    model: str
+    error: EmodissError
+
+
 @runtime_checkable
 class ChatModel(Protocol):
     """Answers messages. Safe to call from several threads."""
@@ -245,20 +325,7 @@ class Wrapped:
 def request_key(
     model: ChatModel, messages: Sequence[Message], params: ChatParams, sample: int
 ) -> str:
-    """Hash everything that can change an answer.
-
-    Parameters
-    ----------
-    model
-        Its identity holds adapter, address and model id.
-    messages, params, sample
-        As in `ChatModel.generate`.
-
-    Returns
-    -------
-    str
-        SHA-256 of canonical JSON, hexadecimal.
-    """
+    """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,
         "messages": [dict(message) for message in messages],

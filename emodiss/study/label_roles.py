@@ -15,16 +15,29 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from emodiss.answers import json_of, unwrapped
+import pandas as pd
+
+from emodiss import chat
+from emodiss.chat.answers import json_of, unwrapped
+from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.model import Question, Unanswered
+from emodiss.errors import EmodissError, RunError, SettingsError
+from emodiss.interventions import Redaction, redact
 from emodiss.manifest import ROLES
+from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
+from emodiss.runs.reviews import ReviewFile
+from emodiss.runs.run import Run
+from emodiss.study.opening import catalogued, opened
+from emodiss.study.prompting import People
+from emodiss.study.reviewing import Session
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:
-    from emodiss.interventions.asking import Patience, Unanswered
-    from emodiss.models.chat import ChatModel, ChatParams
+    from emodiss.chat.ask import Patience
+    from emodiss.chat.model import ChatModel, ChatParams
 
 MIN_CONFIDENCE = 0.8
 """Below it a model's role is not used; the same as for the classifier in `emodiss.people.roles`."""
@@ -68,7 +81,7 @@ class Labelled:
     latency_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; such lines can be given again by `emodiss.models.chat_replay`."""
+        """Plain values for JSON; such lines can be given again by `emodiss.chat.replay`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {**values, "labels": [label.to_dict() for label in self.labels]}
 
@@ -85,84 +98,209 @@ def ask(
     patience: Patience | None = None,
     sleep: Callable[[float], object] | None = None,
 ) -> Iterator[Labelled | Unanswered]:
-    """Ask a language model which part each voice plays, once per session.
-
-    Parameters
-    ----------
-    sessions
-        Utterances by video id, in spoken order.
-    model
-        Whom to ask.
-    params
-        Decoding parameters; `max_tokens` must leave room for a quotation per voice.
-    shown
-        The same sessions, utterance by utterance, with names replaced by
-        `emodiss.interventions.redact`: the model sees these, and the labels speak of `sessions`.
-    min_confidence, max_words
-        As in `read_answer` and `render`.
-    concurrency, patience, sleep
-        As in `emodiss.interventions.asking.ask`.
-
-    Yields
-    ------
-    Labelled or Unanswered
-        In the order of arrival. A model that answers nonsense has answered: its labels abstain.
-    """
-    from emodiss.interventions.asking import Unanswered, ask as ask_all
-    from emodiss.judging.criteria import Question
-
+    """Ask a language model which part each voice plays, once per session."""
     seen = sessions if shown is None else shown
     questions = (
-        Question(video, "role_labels", render(seen[video], max_words=max_words))
+        Question(video, render(seen[video], max_words=max_words), {"video": video})
         for video in sessions
     )
-    answers = ask_all(
-        cast("Any", questions),
+    answers = chat.ask(
+        questions,
         model,
         params=params,
         concurrency=concurrency,
         patience=patience,
         sleep=sleep,
     )
-    for answer in answers:
-        if isinstance(answer, Unanswered):
-            yield answer
+    for found in answers:
+        if isinstance(found, Unanswered):
+            yield found
             continue
-        asked, said = answer.intervention, answer.completion
-        labels = read_answer(said.text, seen[asked.video_id], min_confidence=min_confidence)
+        video, said = found.question.id, found.completion
+        labels = read_answer(said.text, seen[video], min_confidence=min_confidence)
         if shown is not None:
-            labels = unredacted(labels, shown[asked.video_id], sessions[asked.video_id])
+            labels = unredacted(labels, shown[video], sessions[video])
         yield Labelled(
-            video_id=asked.video_id,
+            video_id=video,
             labels=labels,
             raw=said.text,
-            model=asked.model,
-            identity=answer.identity,
-            prompt_sha256=asked.prompt_sha256,
+            model=found.model,
+            identity=found.identity,
+            prompt_sha256=found.question.sha256,
             answered_at=said.answered_at,
-            parameters=dict(asked.parameters),
+            parameters=found.parameters,
             latency_s=said.latency_s,
         )
 
 
-def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> str:
-    """Write the question about one session.
+@dataclass(frozen=True, slots=True)
+class RoleLabels:
+    """What came of asking for roles.
 
     Parameters
     ----------
-    utterances
-        In spoken order; those without text are left out.
-    max_words
-        Words that are shown at most, whole utterances only.
-
-    Returns
-    -------
-    str
-        The prompt. Nothing a person said can pass for a part of it: each line of talk begins
-        with a bar.
+    answered
+        One per session, in the order of the run.
+    unanswered
+        Why a session has no answer, by video id.
     """
-    from emodiss.prompts.wording import Template, render as fill
 
+    answered: list[Labelled]
+    unanswered: dict[str, EmodissError]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every session that was asked about has labels, and there was one."""
+        return bool(self.answered) and not self.unanswered
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per voice: video_id, speaker, role, confidence, quotes, reason."""
+        return [
+            {"video_id": one.video_id, **label.to_dict()}
+            for one in self.answered
+            for label in one.labels
+        ]
+
+
+def label_roles(
+    run: Run,
+    models: Endpoint,
+    *,
+    video: str | None = None,
+    people: People | None = None,
+    min_confidence: float = MIN_CONFIDENCE,
+    max_words: int = MAX_WORDS,
+    max_tokens: int = 600,
+    say: Callable[[str], object] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> RoleLabels:
+    """Ask a language model which part each voice plays; labels go to `role_labels.jsonl`.
+
+    The next `emodiss.annotate` of the run brings them into the tables.
+
+    Parameters
+    ----------
+    run
+        The run.
+    models
+        One model.
+    video
+        Only this one.
+    people
+        Names to replace beside those of the speaker labels; None to replace nothing.
+    min_confidence, max_words
+        As in `read_answer` and `render`.
+    max_tokens
+        Longest answer; models that reason need more.
+    say
+        Is told what a user should know before anything is asked.
+    progress
+        Called with "sessions", how many are done and how many there are.
+
+    Raises
+    ------
+    SettingsError
+        If not one model is named, or two voices would have one label.
+    RunError
+        If there is no such video.
+    ModelError
+        If the model or the cache cannot be opened.
+    """
+    params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
+    sessions = _sessions(run, video, say)
+    shown, redactions = _shown(sessions, people)
+    file = ReviewFile(run.root)
+    before = file.read_labels()
+    answered: dict[str, Labelled] = {}
+    unanswered: dict[str, EmodissError] = {}
+    with opened(models, run, say) as ready:
+        answers = ask(
+            sessions,
+            next(iter(ready.models.values())),
+            params=params,
+            shown=None if people is None else shown,
+            min_confidence=min_confidence,
+            max_words=max_words,
+            concurrency=models.concurrency,
+            patience=models.patience,
+        )
+        for n, found in enumerate(answers, start=1):
+            if isinstance(found, Unanswered):
+                unanswered[found.question.id] = found.error
+            else:
+                answered[found.video_id] = found
+                if before.get(found.video_id) != found.labels:
+                    redaction = redactions.get(found.video_id)
+                    line = {"redaction": redaction.to_dict() if redaction else None}
+                    file.append_label(found.to_dict() | line)
+            if progress is not None:
+                progress("sessions", n, len(sessions))
+    return RoleLabels([answered[name] for name in sessions if name in answered], unanswered)
+
+
+def requests(
+    run: Run,
+    models: Endpoint,
+    *,
+    video: str | None = None,
+    people: People | None = None,
+    max_words: int = MAX_WORDS,
+    max_tokens: int = 600,
+    say: Callable[[str], object] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Show what `label_roles` would send, given the same; nobody is asked."""
+    params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
+    shown, _ = _shown(_sessions(run, video, say), people)
+    texts = [render(talk, max_words=max_words) for talk in shown.values()]
+    return models.requests(texts, params, catalogued=catalogued(say))
+
+
+def _sessions(
+    run: Run, video: str | None, say: Callable[[str], object] | None
+) -> dict[str, Sequence[Utterance]]:
+    """Sessions with text, by id."""
+    found: dict[str, Sequence[Utterance]] = {}
+    for name in [video] if video else run.videos:
+        session = Session(run, name)
+        try:
+            utterances = session.wording.utterances
+        except RunError:
+            fault = "no transcript yet; see emodiss status."
+        else:
+            if any(u.text.strip() for u in utterances):
+                found[name] = utterances
+                continue
+            fault = "nobody transcribed it, so there is nothing to go by."
+        if say is not None:
+            say(f"{name}: {fault}")
+    return found
+
+
+def _shown(
+    sessions: Mapping[str, Sequence[Utterance]], people: People | None
+) -> tuple[Mapping[str, Sequence[Utterance]], dict[str, Redaction]]:
+    """Sessions with names replaced, and what was replaced, by id."""
+    if people is None:
+        return sessions, {}
+    shown: dict[str, Sequence[Utterance]] = {}
+    done: dict[str, Redaction] = {}
+    for video, talk in sessions.items():
+        columns = {"text": [u.text for u in talk], "speaker": [u.speaker for u in talk]}
+        table, done[video] = redact(pd.DataFrame(columns, dtype=object), people)
+        if table["speaker"].nunique() < len(set(columns["speaker"])):
+            raise SettingsError(
+                f"{video}: with names replaced, two voices would have one label.",
+                next_step="List the names of different people on lines of their own.",
+            )
+        shown[video] = [
+            replace(u, text=text, speaker=speaker)
+            for u, text, speaker in zip(talk, table["text"], table["speaker"], strict=True)
+        ]
+    return shown, done
+
+
+def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> str:
+    """Write the question about one session."""
     lines: list[str] = []
     shown: list[str] = []
     left = max_words
@@ -186,23 +324,7 @@ def render(utterances: Sequence[Utterance], *, max_words: int = MAX_WORDS) -> st
 def read_answer(
     text: str, utterances: Sequence[Utterance], *, min_confidence: float = MIN_CONFIDENCE
 ) -> tuple[RoleLabel, ...]:
-    """Read a model's answer and check it against the transcript.
-
-    Parameters
-    ----------
-    text
-        What the model said; JSON, with or without a fence around it.
-    utterances
-        That it was shown.
-    min_confidence
-        A role the model is less sure of is not used.
-
-    Returns
-    -------
-    tuple of RoleLabel
-        One per voice, in order of first appearance. An answer that cannot be read gives
-        abstentions with a reason, never an error.
-    """
+    """Read a model's answer and check it against the transcript."""
     speakers = list(dict.fromkeys(u.speaker for u in utterances))
     answers = _answers(text)
     if answers is None:
@@ -221,20 +343,7 @@ def read_answer(
 def unredacted(
     labels: Iterable[RoleLabel], shown: Sequence[Utterance], utterances: Sequence[Utterance]
 ) -> tuple[RoleLabel, ...]:
-    """Let labels of a session with names replaced speak of the session as it is.
-
-    Parameters
-    ----------
-    labels
-        From `read_answer`.
-    shown, utterances
-        The session with names replaced, and as it is, one for one. No two voices bear one label.
-
-    Returns
-    -------
-    tuple of RoleLabel
-        With the voices' own labels and the words that they said, so that `holds` can look them up.
-    """
+    """Let labels of a session with names replaced speak of the session as it is."""
     voices = {hidden.speaker: u.speaker for hidden, u in zip(shown, utterances, strict=True)}
     return tuple(
         replace(

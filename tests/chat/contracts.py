@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, request_key
+from emodiss.chat.model import ChatModel, ChatParams, Completion, Message, request_key
 
 QUESTION: list[Message] = [{"role": "user", "content": "Dialogue:\nPatient: I slept badly.\n"}]
 PARAMS = ChatParams(max_tokens=8)

@@ -8,11 +8,11 @@ import time
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from emodiss.answers import json_of, unwrapped
+from emodiss.chat.answers import json_of, unwrapped
+from emodiss.chat.model import TokenLogprob
 from emodiss.interventions import FAILURES
 from emodiss.interventions.parsing import parse
 from emodiss.judging import find_score, weigh
-from emodiss.models.chat import TokenLogprob
 
 ANSWER = "[Validation] You sound hurt."
 

@@ -1,303 +1,30 @@
-"""Asking: patience, stops, resume, what lands on disk, and the command over a real server."""
+"""The command over a real server: what is asked, kept, shared, replayed, and what it may cost."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import typer
-from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
-from emodiss.cli import ask_commands
-from emodiss.errors import ChatError, EmodissError, ModelError, RunError, SettingsError
-from emodiss.interventions.asking import Answer, Patience, Unanswered, ask, request_hash
-from emodiss.interventions.redaction import read_names, redact
-from emodiss.models.chat import ChatParams, Completion, Usage
-from emodiss.prompts import Prompt, build_all
+from emodiss.cli import intervene
+from emodiss.errors import EmodissError, ModelError, RunError
 from emodiss.runs.run import Run
 from emodiss.study import Study
-from emodiss.study.interventions import InterventionFile, totals
-from tests.models import chat_server as s
-
-PARAMS = ChatParams(max_tokens=20)
-ROWS = [
-    ("Ada", "therapist", "How was your week, Bo?"),
-    ("Bo", "patient", "It was fine. Ada, I slept badly every single night."),
-    ("Ada", "therapist", "Tell me about the nights."),
-    ("Bo", "patient", "My sister Carla calls at three."),
-]
-
-
-def table(*videos: str) -> pd.DataFrame:
-    """Invented sessions with every column that the four conditions read."""
-    rows = [
-        {
-            "video_id": video,
-            "utterance_id": f"u{i:04d}",
-            "start": 2.0 * i,
-            "end": 2.0 * i + 1.5,
-            "speaker": speaker,
-            "role": role,
-            "text": f"{text} ({video})",
-            "speech_label": "sad",
-            "face_label": "happy",
-            "speech_valence": -0.5,
-            "speech_arousal": 0.1,
-            "face_valence": 0.6,
-            "face_arousal": 0.2,
-            "dissonant": role == "patient",
-        }
-        for video in videos
-        for i, (speaker, role, text) in enumerate(ROWS)
-    ]
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture
-def prompts() -> list[Prompt]:
-    return build_all(table("v1", "v2"))
-
-
-class Scripted:
-    """Answers, or raises what its script holds."""
-
-    identity, name = "scripted m", "m"
-
-    def __init__(self, *script):
-        self.script = list(script)
-        self.seen: list[tuple[str, ChatParams, int]] = []
-        self.lock = threading.Lock()
-
-    def generate(self, messages, params, *, sample=0):
-        with self.lock:
-            self.seen.append((messages[0]["content"], params, sample))
-            step = self.script.pop(0) if self.script else None
-        if isinstance(step, Exception):
-            raise step
-        text = s.REPLY if step is None else step
-        return Completion(text, "m-served", "stop", Usage(5, 4), 0.1)
-
-
-def again(**options):
-    return ChatError("busy", code="http_429", retryable=True, **options)
-
-
-def asked(prompts, model, **options):
-    waits: list[float] = []
-    out = list(ask(prompts, model, params=PARAMS, sleep=waits.append, **options))
-    return out, waits
-
-
-def test_every_prompt_and_sample_is_asked_once_and_parsed(prompts):
-    model = Scripted()
-    out, waits = asked(prompts, model, samples=2, concurrency=3)
-    assert waits == []
-    assert Counter(text for text, _, _ in model.seen) == {p.text: 2 for p in prompts}
-    assert {(p.seed, k) for _, p, k in model.seen} == {(0, 0), (1, 1)}, "sample k: seed + k"
-    found = [one.intervention for one in out]
-    assert {(i.prompt_sha256, i.sample) for i in found} == {
-        (p.sha256, k) for p in prompts for k in (0, 1)
-    }
-    for one in found:
-        assert (one.reply.technique, one.reply.parse_mode) == ("Reflection", "bracketed")
-        assert one.reply.raw == s.REPLY and one.reply.failures == ()
-        assert one.parameters["seed"] == one.sample and one.parameters["max_tokens"] == 20
-
-
-def test_an_utterance_of_the_prompt_given_back_is_seen_as_an_echo(prompts):
-    # The line in the discrete prompt reads "Patient (speech: sad; face: happy): It was fine. ..."
-    said = "It was fine. Ada, I slept badly every single night. (v1)"
-    for prompt in prompts[:4]:
-        assert said in prompt.text
-        (one,), _ = asked([prompt], Scripted(f"[Reflection] Go on.\n{said}"))
-        assert "echoed_turns" in one.intervention.reply.failures, prompt.condition
-
-
-def test_patience_doubles_up_to_its_longest_wait():
-    patience = Patience(first_wait_s=1, longest_wait_s=5)
-    for tries, longest in [(1, 1), (2, 2), (3, 4), (4, 5), (5000, 5)]:
-        for _ in range(20):
-            assert longest / 2 <= patience.wait_s(tries, None) <= longest
-    assert patience.wait_s(1, 77.0) == 77.0, "what the endpoint asks for counts"
-
-
-def test_a_busy_endpoint_is_asked_again_after_the_wait_it_asks_for(prompts):
-    model = Scripted(again(retry_after_s=7.0), again(retry_after_s=3.0))
-    (one,), waits = asked(prompts[:1], model)
-    assert isinstance(one, Answer) and one.requests == 3
-    # Between them stand the waits of whoever comes while the endpoint's time runs.
-    assert [w for w in waits if w in (7.0, 3.0)] == [7.0, 3.0]
-
-
-def test_it_gives_up_after_its_tries_and_goes_on_with_the_next(prompts):
-    model = Scripted(again(), again(), again())
-    (first, second), waits = asked(prompts[:2], model, patience=Patience(tries=3))
-    assert isinstance(first, Unanswered) and first.error.code == "http_429"
-    assert "3 requests" in first.error.what and len(waits) == 2
-    assert isinstance(second, Answer)
-
-
-def test_the_waiting_budget_is_shared_and_ends_the_asking(prompts):
-    model = Scripted(*[again(retry_after_s=4.0)] * 50)
-    out, waits = asked(prompts, model, patience=Patience(budget_s=10))
-    # Two waits of 4 s fit into 10 s; the third does not.
-    assert waits.count(4.0) == 2
-    assert len(out) == 1 and out[0].error.code == "retry_budget"
-    assert len(model.seen) == 3
-
-
-def test_a_wait_longer_than_the_budget_is_not_waited(prompts):
-    out, waits = asked(prompts[:1], Scripted(again(retry_after_s=86400.0)))
-    assert waits == [] and "86400.0 s" in out[0].error.what
-
-
-def test_a_fault_of_one_prompt_is_not_retried(prompts):
-    model = Scripted(ChatError("too long", code="http_400"))
-    (first, second), waits = asked(prompts[:2], model)
-    assert isinstance(first, Unanswered) and isinstance(second, Answer)
-    assert waits == [] and len(model.seen) == 2
-
-
-@pytest.mark.parametrize(
-    "error", [ChatError("key", stops_all=True), ModelError("cache broken", code="chat_cache")]
-)
-def test_what_no_prompt_can_escape_stops_the_asking(prompts, error):
-    model = Scripted(None, error)
-    out, _ = asked(prompts, model)
-    assert [type(one) for one in out] == [Answer, Unanswered]
-    assert len(model.seen) == 2
-
-
-def test_what_is_answered_already_is_not_asked(prompts):
-    done = {request_hash(p, Scripted(), PARAMS, 0) for p in prompts[:5]}
-    model = Scripted()
-    out, _ = asked(prompts, model, done=done)
-    assert [one.intervention.prompt_sha256 for one in out] == [p.sha256 for p in prompts[5:]]
-    hot = dataclasses.replace(PARAMS, temperature=0.5)
-    assert request_hash(prompts[0], model, hot, 0) not in done
-
-
-def test_a_reader_who_leaves_ends_the_asking(prompts):
-    model = Scripted()
-    answers = ask(prompts, model, params=PARAMS, concurrency=2)
-    next(answers)
-    answers.close()
-    time.sleep(0.1)
-    assert len(model.seen) <= 4
-
-
-def test_bad_numbers_are_refused_at_once(prompts):
-    for options in ({"samples": 0}, {"concurrency": 0}):
-        with pytest.raises(SettingsError):
-            ask(prompts, Scripted(), params=PARAMS, **options)
-
-
-# --- names ---------------------------------------------------------------------------------------
-
-
-def texts(*lines, speaker="SPEAKER_00"):
-    return pd.DataFrame({"speaker": speaker, "text": list(lines)})
-
-
-def test_labels_and_listed_names_are_replaced_and_others_stay():
-    people = read_names("# people\nCarla Diaz, Carla , Carlita\n\n")
-    out, done = redact(table("v1"), people)
-    assert out["text"].tolist() == [
-        "How was your week, NAME3? (v1)",
-        "It was fine. NAME2, I slept badly every single night. (v1)",
-        "Tell me about the nights. (v1)",
-        "My sister NAME1 calls at three. (v1)",
-    ]
-    assert out["speaker"].tolist() == ["NAME2", "NAME3"] * 2
-    assert (done.n_people, done.n_replaced) == (3, 3)
-    assert "Carla" not in json.dumps(done.to_dict()) + repr(done)
-
-
-def test_the_parts_of_a_name_are_one_person():
-    frame = texts(
-        "Ada Novak, or ADA, or ms novak's; not Adam, not Canada.", speaker="Dr. Ada Novak"
-    )
-    out, _ = redact(frame)
-    assert out["text"][0] == "NAME1, or NAME1, or ms NAME1's; not Adam, not Canada."
-
-
-def test_labels_that_are_no_names_replace_nothing():
-    for label in ("SPEAKER_00", "S1", "A", "Therapist", "patient 2", "voice", "", None, "7"):
-        frame = texts("The therapist and the patient: a voice, a speaker.", speaker=label)
-        out, done = redact(frame)
-        assert done.n_people == 0 and out.equals(frame), label
-
-
-@given(st.lists(st.text(min_size=1, max_size=8), max_size=4), st.text(max_size=60))
-def test_no_listed_name_survives_as_a_word(names, text):
-    # Lower-case Latin letters only: case folding of other letters is Unicode's affair.
-    names = [n for n in names if n.isascii() and n.isalpha() and not n.lower().startswith("name")]
-    out, _ = redact(texts(text), [(n,) for n in names])
-    words = "".join(c if c.isalnum() or c == "_" else " " for c in out["text"][0]).split()
-    assert not {w.lower() for w in words if w.isascii()} & {n.lower() for n in names}
-
-
-# --- on disk -------------------------------------------------------------------------------------
-
-
-def lines_of(out):
-    return [one.to_dict() for one in out]
-
-
-def test_the_file_is_in_one_order_whatever_the_order_of_arrival(prompts, tmp_path):
-    answers = lines_of(asked(prompts, Scripted(), samples=2)[0])
-    contents = set()
-    for order in (answers, answers[::-1], answers[::2] + answers[1::2] + answers[:3]):
-        file = InterventionFile(tmp_path)
-        file.path.unlink(missing_ok=True)
-        for line in order:
-            file.append(line)
-        file.sort(["v2", "v1"])
-        contents.add(file.path.read_bytes())
-        assert [one["video_id"] for one in file.read()] == ["v2"] * 8 + ["v1"] * 8
-    assert len(contents) == 1
-
-
-def test_a_torn_last_line_is_cut_off_and_a_torn_middle_is_an_error(prompts, tmp_path):
-    file = InterventionFile(tmp_path)
-    first, second = lines_of(asked(prompts[:2], Scripted("a\u2028b\u0085c"))[0])
-    file.append(first)
-    whole = file.path.read_bytes()
-    for torn in (whole + whole[:50], whole[:-1]):
-        file.path.write_bytes(torn)
-        file.append(second)
-        assert [one["raw"] for one in file.read()] == ["a\u2028b\u0085c", s.REPLY]
-    file.path.write_bytes(whole[:50] + b"\n" + whole)
-    with pytest.raises(RunError, match="line 1"):
-        file.read()
-
-
-def test_totals_leave_cached_answers_out_of_the_bill(prompts):
-    a, b, c = lines_of(asked(prompts[:3], Scripted("", "x"))[0])
-    a["cost_usd"], b["cost_usd"], c["cost_usd"], c["from_cache"] = 0.25, 0.5, 4.0, True
-    (total,) = totals([a, b, c]).values()
-    assert total["cost_usd"] == 0.75 and total["from_cache"] == 1
-    assert (total["answers"], total["prompt_tokens"], total["failures"]) == (3, 10, {"empty": 1})
-    b["cost_usd"] = None
-    (total,) = totals([a, b, c]).values()
-    assert total["cost_usd"] is None and total["answers_of_unknown_cost"] == 1
-
-
-# --- the command ---------------------------------------------------------------------------------
+from emodiss.study.interventions import InterventionFile
+from tests.chat import chat_server as s
+from tests.chat.scripted import table
 
 app = typer.Typer()
-app.command("intervene")(ask_commands.intervene)
+app.command("intervene")(intervene.intervene)
 
 
 @pytest.fixture
@@ -517,7 +244,7 @@ def test_no_more_requests_at_once_than_allowed(run, server):
 def test_a_killed_command_keeps_its_answers(run, server):
     server.otherwise = s.slow(0.4, s.answer(s.REPLY))
     code = (
-        "import typer; from emodiss.cli import ask_commands as a; app = typer.Typer();"
+        "import typer; from emodiss.cli import intervene as a; app = typer.Typer();"
         "app.command('intervene')(a.intervene); app()"
     )
     command = [sys.executable, "-c", code, str(run), *remote(server, "--concurrency", "1")]

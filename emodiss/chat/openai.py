@@ -24,8 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from emodiss.errors import MissingExtra, ModelError, SettingsError
-from emodiss.models.chat import (
+from emodiss.chat.model import (
     ChatError,
     ChatParams,
     Completion,
@@ -33,6 +32,7 @@ from emodiss.models.chat import (
     TokenLogprob,
     Usage,
 )
+from emodiss.errors import MissingExtra, ModelError, SettingsError
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
 """What an endpoint calls the longest answer; OpenAI's newer models take only the second."""
@@ -50,19 +50,7 @@ _HOPELESS = {
 
 
 def is_loopback(base_url: str) -> bool:
-    """Tell whether an address is this machine.
-
-    Parameters
-    ----------
-    base_url
-        Address of an endpoint.
-
-    Returns
-    -------
-    bool
-        True for 127.0.0.0/8, ::1, and for `localhost` and names below it, which are loopback by
-        definition (RFC 6761, section 6.3); not where this machine resolves them to another one.
-    """
+    """Tell whether an address is this machine."""
     host = urlsplit(base_url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         try:
@@ -77,18 +65,7 @@ def is_loopback(base_url: str) -> bool:
 
 
 def check_url(base_url: str) -> str:
-    """Return an endpoint's address in one spelling.
-
-    Parameters
-    ----------
-    base_url
-        http or https, without user, query or fragment.
-
-    Raises
-    ------
-    SettingsError
-        If it is no such address. The message does not repeat it: it may hold a key.
-    """
+    """Return an endpoint's address in one spelling."""
     try:
         parts = urlsplit(base_url)
         port = parts.port
@@ -117,19 +94,7 @@ def request_body(
     stream: bool = False,
     token_field: TokenField = "max_tokens",
 ) -> dict[str, Any]:
-    """Write the body of a request: exactly what is sent, and what a preview shows.
-
-    Parameters
-    ----------
-    model
-        Model id.
-    messages, params
-        As in `ChatModel.generate`; a parameter that is None is left out.
-    stream
-        Whether the answer comes in pieces.
-    token_field
-        Name of the limit on tokens.
-    """
+    """Write the body of a request: exactly what is sent, and what a preview shows."""
     body: dict[str, Any] = {"model": model, "messages": [dict(message) for message in messages]}
     if params.temperature is not None:
         body["temperature"] = params.temperature
@@ -244,18 +209,7 @@ class OpenAICompatible:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the endpoint once.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`; the sample's index is not sent.
-
-        Raises
-        ------
-        ChatError
-            With code `http_<status>`, `timeout`, `connection` or `malformed`.
-        """
+        """Ask the endpoint once."""
         body = request_body(
             self._model,
             messages,

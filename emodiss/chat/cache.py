@@ -10,8 +10,8 @@ import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from emodiss.chat.model import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 from emodiss.errors import ModelError
-from emodiss.models.chat import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 
 _BUSY_S = 30.0
 
@@ -53,20 +53,7 @@ class Cached(Wrapped):
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Give the kept answer, marked `from_cache`, or ask and keep.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`.
-
-        Raises
-        ------
-        ChatError
-            As the model behind does; errors are not kept.
-        ModelError
-            With code `chat_cache` if the file fails.
-        """
+        """Give the kept answer, marked `from_cache`, or ask and keep."""
         key = request_key(self._model, messages, params, sample)
         # Conditions that render alike are asked side by side; the second waits for the first.
         with self._lock:
@@ -80,13 +67,7 @@ class Cached(Wrapped):
         return answer
 
     def get(self, key: str) -> Completion | None:
-        """Return the answer kept under a key, or None.
-
-        Parameters
-        ----------
-        key
-            As `request_key` gives it.
-        """
+        """Return the answer kept under a key, or None."""
         with self._typed(), self._lock:
             row = self._db.execute(
                 "SELECT completion FROM answers WHERE key = ?", (key,)

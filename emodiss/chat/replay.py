@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage
 from emodiss.errors import ModelError, nearest
-from emodiss.models.chat import ChatError, ChatParams, Completion, Message, Usage
 
 
 class Replay:
@@ -74,18 +74,7 @@ class Replay:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Give the recorded answer to the last message; `params` are recorded ones, not these.
-
-        Parameters
-        ----------
-        messages, params, sample
-            As in `ChatModel.generate`.
-
-        Raises
-        ------
-        ChatError
-            With code `replay_missing` if there is no recorded answer.
-        """
+        """Give the recorded answer to the last message; `params` are recorded ones, not these."""
         digest = hashlib.sha256(messages[-1]["content"].encode()).hexdigest()
         record = self._answers.get((digest, sample))
         if record is None:

@@ -1,0 +1,162 @@
+"""The command that lets language models rate interventions: judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emodiss.cli import chat_options as chats, output, prompting
+from emodiss.cli.option_groups import grouped
+from emodiss.cli.run_commands import AsCsv, AsJson, Quiet
+from emodiss.cli.show_commands import RunFolder
+
+Own = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="JUDGE=MODEL: this judge is of the family of that model; repeatable. A judge of the "
+        "same name is taken for granted."
+    ),
+]
+
+
+@grouped
+def judge(
+    run: RunFolder,
+    model_names: Annotated[
+        list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A judge: id at the endpoint; with --local a name, folder or repository; "
+            "repeatable."
+        ),
+    ] = None,
+    criterion: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="applicability, empathy, comprehensiveness, or a text file; repeatable. All three "
+            "if not given."
+        ),
+    ] = None,
+    steps: Annotated[
+        Path | None,
+        typer.Option(
+            help="Evaluation steps; RUN/judge_steps.json by default, written by the first judge."
+        ),
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="logprob weighs points by probability; sample; single.")
+    ] = "logprob",
+    fallback: Annotated[
+        str, typer.Option(help="Where no probabilities are given: sample, single or none.")
+    ] = "sample",
+    samples: Annotated[int, typer.Option(help="Answers per score in mode sample.", min=1)] = 20,
+    scale_order: Annotated[
+        str, typer.Option(help="How the points are listed: ascending, descending or both.")
+    ] = "ascending",
+    video: prompting.Video = None,
+    own: Own = None,
+    max_tokens: Annotated[
+        int, typer.Option(help="Longest answer, tokens; models that reason need more.", min=1)
+    ] = 16,
+    *,
+    place: chats.Answering,
+    redacted: prompting.Redacted,
+    preview: chats.Preview = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let language models rate a run's interventions by G-Eval; scores go to RUN/judgements.csv.
+
+    Judges see the dialogue and the reply, never the model or the condition behind it.
+    """
+    from emodiss import study
+    from emodiss.ratings import CRITERIA
+    from emodiss.runs.run import load
+    from emodiss.study.judge import requests
+
+    models = chats.with_models(place, *(model_names or ()), *(model or ()))
+    family = families(own)
+    loaded = load(run)
+    asked: dict[str, Any] = {
+        "criteria": criterion or CRITERIA,
+        "steps": steps,
+        "mode": mode,
+        "fallback": None if fallback == "none" else fallback,
+        "samples": samples,
+        "scale_order": scale_order,
+        "max_tokens": max_tokens,
+        "video": video,
+        "people": redacted.people(),
+        "say": output.say,
+    }
+    if preview:
+        chats.preview(models, requests(loaded, models, **asked))
+        return
+    with output.progress_bars(quiet=quiet) as progress:
+        done = study.judge(loaded, models, **asked, own=family, progress=progress)
+    record = done.record
+    if as_json:
+        record = record | {"notes": done.notes, "file": str(done.path)}
+        record |= {name: output.records(frame) for name, frame in done.checks.items()}
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+    elif as_csv:
+        typer.echo(done.table.to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        for name, frame in done.checks.items():
+            typer.echo(_TITLES[name])
+            output.show(output.records(frame), columns=[c for c in frame if c in _SHOWN])
+    for note in done.notes:
+        output.say(note)
+    for name, (code, n) in done.troubles.items():
+        output.say(f"{name}: {n} questions without an answer [{code}]")
+    if not (as_json or as_csv):
+        typer.echo(
+            f"{done.path}: {len(done.table)} judgements, {record['unanswered']} unanswered, "
+            f"{record['replaced']} replaced; {record['requests']} requests, {chats.cost_of(record)}"
+        )
+    if record["unanswered"]:
+        raise typer.Exit(1)
+
+
+_TITLES = {
+    "missing": "What could not be read or was not answered",
+    "order": "Order: scores with the scale listed downwards minus upwards",
+    "length": "Length: Spearman correlation of score and words of the response",
+    "self_preference": "Self-preference: kinder to its own model than the reference is",
+}
+_SHOWN = (
+    *("judge", "criterion", "n", "n_missing", "rate", "n_answers", "n_unparsable"),
+    *("unparsable_rate", "n_fallback", "mass", "difference", "rho", "preference", "low", "high"),
+    *("mean_absolute", "n_own", "n_other", "reference", "reason"),
+)
+
+
+def families(own: Sequence[str] | None) -> dict[str, list[str]]:
+    """Read `--own`: judge to the models of its family.
+
+    Parameters
+    ----------
+    own
+        As on the command line.
+
+    Raises
+    ------
+    SettingsError
+        If one is not of the form JUDGE=MODEL.
+    """
+    from emodiss.errors import SettingsError
+
+    found: dict[str, list[str]] = {}
+    for text in own or ():
+        name, equals, model = text.partition("=")
+        if not (name and equals and model):
+            raise SettingsError(f"'--own {text}' is not of the form JUDGE=MODEL.")
+        found.setdefault(name, []).append(model)
+    return found

@@ -1,0 +1,48 @@
+"""References: what a study that rests on a run cites, as BibTeX."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from typing import TYPE_CHECKING
+
+from emodiss.exports.provenance import trace
+
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
+
+_ALWAYS = ("haydarov2025",)
+
+
+def references(run: Run) -> str:
+    """List what the utterances of a run rest on, as BibTeX entries.
+
+    Parameters
+    ----------
+    run
+        A run.
+
+    Returns
+    -------
+    str
+        The study that emodiss follows, the tracker where there are faces, and the publications
+        that the cards of the used models name. A model without a publication adds none.
+    """
+    from emodiss.models.catalog import cards
+
+    used = [use.identity.partition("@")[0] for use in trace(run).uses]
+    keys = [*_ALWAYS, *(key for name in used if name in cards() for key in cards()[name].cite)]
+    if any(cards()[name].task == "faces" for name in used if name in cards()):
+        keys.append("bewley2016")
+    if "vader" in used:
+        keys.append("hutto2014")
+    entries = bibliography()
+    return "\n".join(entries[key] for key in sorted(set(keys)))
+
+
+def bibliography() -> dict[str, str]:
+    """Return all entries that emodiss ships, by key."""
+    text = importlib.resources.files("emodiss.data").joinpath("references.bib").read_text("utf-8")
+    return {
+        m["key"]: m[0] for m in re.finditer(r"^@\w+\{(?P<key>\w+),\n.*?^\}\n", text, re.M | re.S)
+    }

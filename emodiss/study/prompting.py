@@ -1,0 +1,132 @@
+"""The prompts of a run, as they go to a language model: windows, conditions, names replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from emodiss.errors import SettingsError
+from emodiss.interventions import Redaction, redact
+from emodiss.prompts import (
+    KINDS,
+    Prompt,
+    PromptError,
+    build,
+    build_all,
+    load_template,
+)
+from emodiss.runs.run import Run
+
+if TYPE_CHECKING:
+    from emodiss.settings import PromptsSettings
+
+People = Sequence[Sequence[str]]
+"""Names to replace: one entry per person, its spellings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Prompts of a run.
+
+    Parameters
+    ----------
+    prompts
+        Video by video.
+    refused
+        Why a video has none, by id.
+    redactions
+        Which names were replaced, by id; empty where that was not asked for.
+    """
+
+    prompts: list[Prompt]
+    refused: dict[str, PromptError]
+    redactions: dict[str, Redaction]
+
+
+def prompts(
+    run: Run,
+    kind: str = "all",
+    *,
+    video: str | None = None,
+    end: str | None = None,
+    span: tuple[float, float] | None = None,
+    settings: PromptsSettings | None = None,
+    people: People | None = None,
+) -> Rendered:
+    """Render the prompts of all videos of a run that can be asked about.
+
+    Parameters
+    ----------
+    run
+        The run.
+    kind
+        A condition, a template file, or `all`: the paper's four and those of the settings.
+    video
+        Only this one.
+    end, span
+        Utterance the window ends on; or all utterances that begin between two times, seconds.
+    settings
+        Wording and windows; those of the run if None.
+    people
+        Names to replace beside those of the speaker labels; None to replace nothing.
+
+    Raises
+    ------
+    PromptError
+        If the condition or its template is at fault, which is no video's doing.
+    SettingsError
+        If both `end` and `span` are given.
+    """
+    settings = settings or run.settings.prompts
+    if end is not None and span is not None:
+        raise SettingsError("--end and --span both say where the window lies; give one of them.")
+    kinds = [*KINDS, *settings.templates] if kind == "all" else [kind]
+    for one in kinds:
+        load_template(one, settings.templates)
+    found = Rendered([], {}, {})
+    failed = {failure.video: failure.stage for failure in run.failures}
+    table = run.session(video) if video else run.utterances
+    sessions = dict(iter(table.groupby("video_id", sort=False)))
+    for name in [video] if video else run.videos:
+        session = sessions.get(name, table.iloc[:0])
+        try:
+            if name in failed and session.empty:
+                raise PromptError(
+                    f"Its stage {failed[name]} failed.",
+                    next_step="See emodiss status.",
+                    code="prompt_failed",
+                )
+            if people is not None:
+                session, found.redactions[name] = redact(session, people)
+            if end is None and span is None:
+                found.prompts.extend(build_all(session, kinds, options=settings))
+            else:
+                place = span if end is None else end
+                found.prompts.extend(
+                    [build(session, one, end=place, options=settings) for one in kinds]
+                )
+        except PromptError as error:
+            if error.code in ("prompt_template", "prompt_condition"):
+                raise
+            found.refused[name] = error
+    return found
+
+
+def redact_responses(table: pd.DataFrame, utterances: pd.DataFrame, people: People) -> pd.DataFrame:
+    """Replace names in dialogues and the responses to them, video by video.
+
+    Columns video, context, technique and response are read. One person has one stand-in within a
+    video.
+    """
+    out = table.copy()
+    for video, part in table.groupby("video", sort=False):
+        labels = utterances.loc[utterances["video_id"] == video, "speaker"]
+        for column in ("context", "technique", "response"):
+            said = pd.DataFrame({"text": part[column], "speaker": None}, dtype=object)
+            # The labels stand first, so that every column numbers people alike.
+            whole = pd.concat([pd.DataFrame({"text": None, "speaker": labels}, dtype=object), said])
+            out.loc[part.index, column] = redact(whole, people)[0]["text"].iloc[len(labels) :]
+    return out
