@@ -32,16 +32,17 @@ RoleSource = Literal["review", "manifest", "language_model", "classifier"]
 BindingSource = Literal["measured", "manifest", "setting"]
 """Who said whose face is whose; the last two are people."""
 
-TRANSCRIPT_FORMATS: Final = {
-    "stm": "stm",
-    "vtt": "vtt",
-    "srt": "srt",
-    "json": "json",
-    "json3": "json",
-    "csv": "csv",
-    "tsv": "csv",
+TRANSCRIPT_READERS: Final = {
+    "stm": "emodiss.transcript.tables:read_stm",
+    "vtt": "emodiss.transcript.captions:read_vtt",
+    "srt": "emodiss.transcript.captions:read_srt",
+    "json": "emodiss.transcript.json_files:read_json",
+    "json3": "emodiss.transcript.json_files:read_json",
+    "csv": "emodiss.transcript.tables:read_csv",
+    "tsv": "emodiss.transcript.tables:read_csv",
 }
-"""Suffixes of transcript files and their formats, in the order they are looked for beside media."""
+"""Suffixes of transcript files and their readers, in the order they are looked for beside media:
+to add a format, write its reader and a row here."""
 
 CAPTION_SUFFIXES: Final = ("json3", "vtt", "srt")
 """Those of captions that come with a video: word by word, with some word times, without."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from emodiss import judging
 from emodiss.chat.model import ChatParams, Completion, TokenLogprob
 from emodiss.errors import ChatError
-from emodiss.judging import JudgeError, Steps, find_score, weigh
+from emodiss.judging import Criterion, JudgeError, Steps, find_score, weigh
 from emodiss.ratings import CRITERIA, RatingsError
 from emodiss.statistics import Bootstrap
 from emodiss.study.scoring import plan_steps, score
@@ -97,6 +97,25 @@ def test_a_score_is_read_or_missing(text, value):
     assert (found and found.value) == value
     if found:
         assert text[found.start] == str(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("warmth", "It names 3 feelings.\nWarmth: 4"),
+        ("working_alliance", "It names 3 feelings.\n**Working alliance (1-5)**: 4"),
+        ("working-alliance", "It names 3 feelings. <working_alliance> 4"),
+        ("warmth+", "It names 3 feelings. warmth+ is 4"),
+    ],
+)
+def test_a_score_may_stand_behind_the_name_of_any_criterion_that_was_asked(name, text):
+    assert find_score(text) is None  # nobody asked for it: 3 or 4?
+    found = find_score(text, criteria=(name,))
+    assert found is not None
+    assert found.value == 4
+    own = {"criteria": [Criterion(name, "How warm it is.")], "steps": {name: STEPS["empathy"]}}
+    judged = score(items(1), Scripted(lambda *_: text), **own, params=PARAMS, mode="single")
+    assert judged["score"].tolist() == [4]
 
 
 @settings(max_examples=50, deadline=None)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from emodiss.errors import TranscriptError
-from emodiss.transcript import read, read_annomi, read_report, with_overlap
+from emodiss.manifest.inputs import of_media
+from emodiss.transcript import FORMATS, read, read_annomi, read_report, with_overlap
 from emodiss.transcript.records import Turn, Utterance
 from emodiss.transcript.timing import longest_rising, share_out
 
@@ -569,3 +570,15 @@ def test_overlap_equals_a_count_of_ticks(items: list[tuple[int, int, str]]) -> N
             for t in range(int(measured.start), int(measured.end))
         )
         assert measured.overlap_s == ticks
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_has_a_reader_and_is_found_beside_its_video(suffix, tmp_path):
+    given = tmp_path / f"a.{suffix}"
+    given.write_text("")
+    found, problems = read_report(given)
+    assert found == []
+    assert problems
+    (tmp_path / "a.mp4").touch()
+    [row] = of_media([tmp_path / "a.mp4"]).rows
+    assert row.transcript == str(given)

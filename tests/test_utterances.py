@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from emodiss import utterances
 from emodiss.media import Audio
 from emodiss.people import Person
 from emodiss.settings import Settings
+from emodiss.stages import BY_NAME
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import SCHEMA, TableError, conform, measure_speech, validate
 from tests import fakes, make
@@ -151,3 +154,10 @@ def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
     }.items():
         within = np.zeros(9, np.int64)
         assert _face_reason(media, person, tracks, within, seen, rule) == reason
+
+
+def test_other_columns_raise_the_version_of_the_stage_that_writes_them():
+    columns = ";".join(f"{column.name}:{column.dtype}" for column in SCHEMA)
+    digest = hashlib.sha256(columns.encode()).hexdigest()[:12]
+    # Where this fails, raise the version in emodiss/stages.py: older tables lack the column.
+    assert (BY_NAME["utterances"].version, digest) == (4, "07f8d1d2668e")

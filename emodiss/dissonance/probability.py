@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.dissonance.equation import THRESHOLD
+
 Floats = NDArray[np.float64]
 
 _SIDE = 41  # points of the grid per axis
@@ -126,7 +128,7 @@ def _likelihood(d: Floats, e: Floats, spread: Spread) -> Floats:
 
 
 def probability_past(
-    delta: ArrayLike, error: ArrayLike, spread: Spread, *, threshold: float = 0.5
+    delta: ArrayLike, error: ArrayLike, spread: Spread, *, threshold: float = THRESHOLD
 ) -> Floats:
     """Probability that the true difference is past the threshold on any axis.
 

@@ -207,14 +207,15 @@ def read_answers(
     """
     order = sorted((a for a in found if isinstance(a, Answered)), key=lambda a: a.sample)
     texts = [a.completion.text for a in order]
+    criteria = tuple(dict.fromkeys((*CRITERIA, *(a.question.about["criterion"] for a in order))))
     spread = mass = math.nan
     if mode == "logprob":
         # Without probabilities there is nothing to weigh: missing, not one answer in disguise.
-        weighed = [weigh(a.completion.logprobs, scale=scale) for a in order]
+        weighed = [weigh(a.completion.logprobs, scale=scale, criteria=criteria) for a in order]
         values = [w.score for w in weighed if w is not None]
         mass = next((w.mass for w in weighed if w is not None), math.nan)
     else:
-        scores = [find_score(text, scale=scale) for text in texts]
+        scores = [find_score(text, scale=scale, criteria=criteria) for text in texts]
         values = [s.value for s in scores if s is not None]
         if mode == "sample" and len(values) > 1:
             spread = float(np.std(values, ddof=1))

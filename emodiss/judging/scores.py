@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emodiss.chat.answers import unwrapped
-from emodiss.ratings import LIKERT, RatingScale
+from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
     from emodiss.chat.model import TokenLogprob
@@ -17,20 +18,26 @@ if TYPE_CHECKING:
 _NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
 _NUMBERS = re.compile(_NUMBER)
 _OUT_OF = re.compile(r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?", re.IGNORECASE)
-_LABEL = r"(?:score|rating|applicability|empathy|comprehensiveness)"
-_LABELLED = re.compile(
-    rf"(?:<{_LABEL}>\s{{0,20}}|{_LABEL}\b[^\d\n:=]{{0,20}}"
-    r"(?:\([^()\n]{0,80}\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(\"']{0,20})"
-    r"(?P<number>" + _NUMBER + ")"
-    r"(?![ \t]*(?:-|–|—|to\b|or\b|and\b)[ \t]*\d)",  # "Score: 3 or 4" is no score
-    re.IGNORECASE,
-)
 _MOST_LOGPROB = 0.01
 """Rounding may push the logarithm of a probability of 1 over 0, and nothing else may."""
 
 _ALONE = re.compile(
     r"[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"'.]{0,20}(?:\n|$)"
 )
+
+
+@functools.cache
+def _labelled(criteria: tuple[str, ...]) -> re.Pattern[str]:
+    """Match a score after a label: the word score or rating, or the name of a criterion."""
+    names = (re.sub(r"(?:[\s_-]|\\[\s_-])+", r"[\\s_-]", re.escape(c)) for c in criteria)
+    label = f"(?:{'|'.join(('score', 'rating', *names))})"
+    return re.compile(
+        rf"(?:<{label}>\s{{0,20}}|{label}(?!\w)[^\d\n:=]{{0,20}}"
+        r"(?:\([^()\n]{0,80}\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(\"']{0,20})"
+        r"(?P<number>" + _NUMBER + ")"
+        r"(?![ \t]*(?:-|–|—|to\b|or\b|and\b)[ \t]*\d)",  # "Score: 3 or 4" is no score
+        re.IGNORECASE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,9 @@ class Found:
     start: int
 
 
-def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
+def find_score(
+    text: str, *, scale: RatingScale = LIKERT, criteria: tuple[str, ...] = CRITERIA
+) -> Found | None:
     """Find the one score that a judge's answer states.
 
     Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
@@ -64,6 +73,8 @@ def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
         The answer.
     scale
         What a score may be.
+    criteria
+        Names that may stand as a label before a score.
 
     Returns
     -------
@@ -71,7 +82,7 @@ def find_score(text: str, *, scale: RatingScale = LIKERT) -> Found | None:
     """
     stripped = _blank_denominators(unwrapped(text))
     start = len(stripped) - len(stripped.lstrip())
-    spots = [(m["number"], m.start("number")) for m in _LABELLED.finditer(stripped)]
+    spots = [(m["number"], m.start("number")) for m in _labelled(criteria).finditer(stripped)]
     alone = _ALONE.match(stripped, start)
     # "1." before a label is the number of a list.
     if alone and not (spots and alone[0].rstrip().endswith((".", ")"))):
@@ -111,7 +122,12 @@ class Weighed:
     mass: float
 
 
-def weigh(tokens: Sequence[TokenLogprob], *, scale: RatingScale = LIKERT) -> Weighed | None:
+def weigh(
+    tokens: Sequence[TokenLogprob],
+    *,
+    scale: RatingScale = LIKERT,
+    criteria: tuple[str, ...] = CRITERIA,
+) -> Weighed | None:
     """Weigh the points of the scale by their probability at the place of the score.
 
     This is G-Eval's score (Liu et al. 2023, section 2, equation 1). The place is the token at
@@ -122,15 +138,15 @@ def weigh(tokens: Sequence[TokenLogprob], *, scale: RatingScale = LIKERT) -> Wei
     ----------
     tokens
         The answer, token by token, each with its likeliest alternatives.
-    scale
-        What a score may be.
+    scale, criteria
+        As in `find_score`.
 
     Returns
     -------
     Weighed or None
         None if the answer states no score, or the score is longer than one token.
     """
-    found = find_score("".join(t.token for t in tokens), scale=scale)
+    found = find_score("".join(t.token for t in tokens), scale=scale, criteria=criteria)
     if found is None:
         return None
     end = 0

@@ -13,9 +13,9 @@ from emodiss import tabular
 from emodiss.errors import ManifestError, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
-from emodiss.vocabulary import TRANSCRIPT_FORMATS
+from emodiss.vocabulary import TRANSCRIPT_READERS
 
-TRANSCRIPT_SUFFIXES = tuple(TRANSCRIPT_FORMATS)
+TRANSCRIPT_SUFFIXES = tuple(TRANSCRIPT_READERS)
 """Endings of a given transcript, in the order they are looked for beside the media."""
 
 

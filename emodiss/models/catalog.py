@@ -1,34 +1,23 @@
 """The one registry of models: found by name, checked, and loaded.
 
-A family of models is a module with `CARDS`. Those of emodiss are listed here; another package
-brings its own by an entry point of the group `emodiss.models` that names such a module.
+A family of models is a module with `CARDS`. Those of emodiss are the folders beside this file;
+another package brings its own by an entry point of the group `emodiss.models` that names such a
+module.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from emodiss import models
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, nearest
-from emodiss.models import (
-    audeering,
-    campplus,
-    emonet,
-    lite,
-    lr_asd,
-    mtcnn,
-    pyannote,
-    segmentation,
-    silero,
-    smollm2,
-    sort,
-    weight_files,
-    whisper,
-)
+from emodiss.models import weight_files
 from emodiss.models.card import (
     Card,
     Place,
@@ -65,13 +54,20 @@ __all__ = [
 GROUP = "emodiss.models"
 """Group of the entry points by which other packages bring models."""
 
-_FAMILIES = (
-    *(mtcnn, sort, silero, segmentation, campplus, lite, whisper, pyannote, audeering, smollm2),
-    *(lr_asd, emonet),
-)
+_FAMILIES = [
+    importlib.import_module(f"emodiss.models.{found.name}")
+    for found in pkgutil.iter_modules(models.__path__)
+    if found.ispkg
+]
 
-CATALOG: dict[str, Card] = {card.name: card for family in _FAMILIES for card in family.CARDS}
-"""The models of emodiss, by name."""
+CATALOG: dict[str, Card] = {
+    card.name: card
+    for card in sorted(
+        (card for family in _FAMILIES for card in family.CARDS),
+        key=lambda card: get_args(Task).index(card.task),
+    )
+}
+"""The models of emodiss by name, in the order of `Task`."""
 
 
 def cards() -> dict[str, Card]:

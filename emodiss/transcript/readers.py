@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 from emodiss.errors import TranscriptError, nearest
 from emodiss.tabular import decoded
-from emodiss.transcript.captions import read_srt, read_vtt
-from emodiss.transcript.json_files import read_json
 from emodiss.transcript.records import Problem, Row, Utterance
-from emodiss.transcript.tables import read_annomi_rows, read_csv, read_stm
+from emodiss.transcript.tables import read_annomi_rows, read_stm
 from emodiss.transcript.timing import settle
-from emodiss.vocabulary import TRANSCRIPT_FORMATS
+from emodiss.vocabulary import TRANSCRIPT_READERS
 
 _LOG = logging.getLogger(__name__)
 
-Format = Literal["stm", "vtt", "srt", "json", "csv"]
-
-FORMATS: dict[str, str] = {f".{suffix}": kind for suffix, kind in TRANSCRIPT_FORMATS.items()}
-"""Format by file suffix."""
+FORMATS = tuple(TRANSCRIPT_READERS)
+"""Formats by their file suffix."""
 
 SPEAKER_DEFAULT = "speaker"
 """Label of the one unknown voice of a transcript that names nobody."""
@@ -36,7 +33,7 @@ def read(
     path: str | PathLike[str],
     *,
     strict: bool = True,
-    format: Format | None = None,
+    format: str | None = None,
     speaker_default: str = SPEAKER_DEFAULT,
 ) -> list[Utterance]:
     """Read a transcript.
@@ -51,7 +48,7 @@ def read(
         that can be read are returned and the number of faults is logged; `read_report` gives
         them. A file of which nothing can be read stops in any case.
     format
-        Overrides the suffix.
+        One of `FORMATS`; overrides the suffix.
     speaker_default
         Label for utterances whose voice the file does not name.
 
@@ -81,7 +78,7 @@ def read(
 def read_report(
     path: str | PathLike[str],
     *,
-    format: Format | None = None,
+    format: str | None = None,
     speaker_default: str = SPEAKER_DEFAULT,
 ) -> tuple[list[Utterance], list[Problem]]:
     """Read what can be read of a transcript, and list what cannot.
@@ -153,24 +150,19 @@ def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, 
 
 
 def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Problem]]:
-    kind = format or FORMATS.get(path.suffix.lower())
-    if kind is None:
+    kind = format or path.suffix.lower().removeprefix(".")
+    if kind not in TRANSCRIPT_READERS:
+        if format:
+            raise TranscriptError(
+                f"Unknown transcript format '{format}'.", next_step=nearest(format, FORMATS)
+            )
         raise TranscriptError(
             f"{path.name}: the suffix '{path.suffix}' is no transcript format that emodiss reads.",
-            next_step=f"Save it as one of: {', '.join(FORMATS)}.",
+            next_step=f"Save it as one of: {', '.join(f'.{suffix}' for suffix in FORMATS)}.",
         )
-    readers: dict[str, Callable[[str], Iterable[Row | Problem]]] = {
-        "stm": lambda text: read_stm(text, name=path.stem),
-        "vtt": read_vtt,
-        "srt": read_srt,
-        "json": read_json,
-        "csv": read_csv,
-    }
-    if kind not in readers:
-        raise TranscriptError(
-            f"Unknown transcript format '{kind}'.", next_step=nearest(kind, readers)
-        )
-    return readers[kind]
+    module, _, name = TRANSCRIPT_READERS[kind].partition(":")
+    reader = getattr(importlib.import_module(module), name)
+    return functools.partial(reader, name=path.stem) if reader is read_stm else reader
 
 
 def _decoded(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -245,3 +246,12 @@ def test_a_changed_default_raises_the_version_of_its_card():
         ("pyannote", 1): "2f460417",
         ("whisper", 1): "d2d70c9b",
     }
+
+
+def test_every_folder_of_models_brings_its_cards():
+    families = [path.parent.name for path in Path(catalog.__file__).parent.glob("*/__init__.py")]
+    assert len(families) > 9
+    for family in families:
+        own = importlib.import_module(f"emodiss.models.{family}").CARDS
+        assert own, family
+        assert all(CATALOG[card.name] is card for card in own), family
