@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emodiss import manifest
-from emodiss.cli import checks
+from emodiss.cli import doctor as checks
 from emodiss.corpus import collection
 from emodiss.errors import MediaError
 from emodiss.media import fetch

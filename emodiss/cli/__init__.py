@@ -7,28 +7,37 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from emodiss.cli import (
+    annotate,
     collect,
     curate,
-    dissonance_command,
+    demo,
+    dissonance,
+    doctor,
     evaluate,
-    export_command,
+    export,
     fetch,
     intervene,
     judge,
     label_roles,
     licenses,
     manifest as manifest_commands,
-    people_command,
+    models as model_commands,
+    people,
+    plot,
+    prompts,
     report,
+    resume,
     review as review_commands,
-    run_commands,
-    show_commands,
+    settings,
+    status,
     study,
+    table,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +48,33 @@ os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
 # Commands write figures and open no window. The library leaves the backend to its user.
 os.environ["MPLBACKEND"] = "Agg"
 
+SECTIONS = {
+    "Annotate": ("annotate", "resume", "demo", "status"),
+    "Look": ("people", "dissonance", "table", "plot", "report", "export"),
+    "Correct": ("review", "label-roles"),
+    "Ask and rate": ("prompts", "intervene", "judge", "study", "evaluate"),
+    "Collect": ("collect", "fetch", "curate", "manifest"),
+    "Set up": ("settings", "models", "doctor"),
+}
+"""Commands by what they are for, as `--help` lists them."""
+
+
+class _BySection(TyperGroup):
+    """Lists its commands by what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one section of `--help` for each of `SECTIONS`."""
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        for section, names in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(limit)) for name in names]
+                )
+
+
 app = typer.Typer(
     name="emodiss",
+    cls=_BySection,
     help="Measure emotional dissonance between voice and face in conversations. Research only; "
     "not a medical device.",
     no_args_is_help=True,
@@ -66,16 +100,16 @@ review = typer.Typer(
 )
 app.add_typer(review, name="review")
 
-app.command("annotate")(run_commands.annotate)
-app.command("resume")(run_commands.resume)
-app.command("demo")(run_commands.demo)
-app.command("status")(run_commands.status)
-app.command("doctor")(run_commands.doctor)
-app.command("people")(people_command.people)
-app.command("dissonance")(dissonance_command.dissonance)
-app.command("prompts")(show_commands.prompts)
-app.command("plot")(show_commands.plot)
-app.command("table")(show_commands.table)
+app.command("annotate")(annotate.annotate)
+app.command("resume")(resume.resume)
+app.command("demo")(demo.demo)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("people")(people.people)
+app.command("dissonance")(dissonance.dissonance)
+app.command("prompts")(prompts.prompts)
+app.command("plot")(plot.plot)
+app.command("table")(table.table)
 app.command("report")(report.report)
 app.command("collect")(collect.collect)
 app.command("fetch")(fetch.fetch)
@@ -84,12 +118,12 @@ app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
 app.command("evaluate")(evaluate.evaluate)
-app.command("settings")(show_commands.settings)
+app.command("settings")(settings.settings)
 app.command("label-roles")(label_roles.label_roles)
-app.command("export")(export_command.export)
-models.command("list")(show_commands.list_models)
+app.command("export")(export.export)
+models.command("list")(model_commands.list_models)
 models.command("licenses")(licenses.licenses)
-models.command("pull")(show_commands.pull_models)
+models.command("pull")(model_commands.pull_models)
 review.command("set")(review_commands.set_review)
 review.command("list")(review_commands.list_reviews)
 review.command("roles")(review_commands.roles)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson
+from emodiss.cli.options import AsCsv, AsJson
 
 
 def curate(

@@ -12,7 +12,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.judge import Own, families
-from emodiss.cli.run_commands import AsJson
+from emodiss.cli.options import AsJson
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AllowLocal, AsCsv, AsJson, Out, Quiet
+from emodiss.cli.options import AllowLocal, AsCsv, AsJson, Out, Quiet
 
 
 def fetch(

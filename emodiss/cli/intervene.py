@@ -9,8 +9,7 @@ import typer
 
 from emodiss.cli import chat_options as chats, output, prompting
 from emodiss.cli.option_groups import grouped
-from emodiss.cli.run_commands import AsJson, Quiet
-from emodiss.cli.show_commands import RunFolder
+from emodiss.cli.options import AsJson, Quiet, RunFolder
 
 
 @grouped

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson
+from emodiss.cli.options import AsCsv, AsJson
 
 if TYPE_CHECKING:
     from emodiss.manifest.public import Collection

@@ -203,3 +203,10 @@ class ProgressLog:
 def say(line: str) -> None:
     """Write a line for people to stderr."""
     typer.echo(line, err=True)
+
+
+def fields(record: Any) -> dict[str, Any]:
+    """Return the fields of a record by name."""
+    from dataclasses import asdict
+
+    return asdict(record)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import Quiet
-from emodiss.cli.show_commands import RunFolder
+from emodiss.cli.options import Quiet, RunFolder
 
 
 def report(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson
-from emodiss.cli.show_commands import RunFolder
+from emodiss.cli.options import AsCsv, AsJson, RunFolder
 
 if TYPE_CHECKING:
     from emodiss.reviews import Review

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.show_commands import RunFolder
+from emodiss.cli.options import RunFolder
 
 
 def study(

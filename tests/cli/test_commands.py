@@ -341,7 +341,7 @@ def test_doctor_looks_at_everything_and_says_what_is_missing(run_cli, monkeypatc
 def test_doctor_knows_two_builds_of_opencv_and_one_that_cannot_be_loaded(monkeypatch, tmp_path):
     from importlib import metadata
 
-    from emodiss.cli import checks
+    from emodiss.cli import doctor as checks
 
     assert checks._opencv().state == "ok"
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -414,3 +414,16 @@ def test_a_file_where_a_folder_should_be_ends_in_a_message(tmp_path, run_cli):
     (tmp_path / "taken").write_text("")
     code, _, said = run_cli("fetch", tmp_path / "m.csv", "--out", tmp_path / "taken")
     assert code == 1 and str(tmp_path / "taken") in said and "permissions" in said
+
+
+def test_help_lists_every_command_once_and_by_what_it_is_for():
+    from typer.main import get_command
+
+    from emodiss.cli import SECTIONS, app
+
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(get_command(app).commands)  # type: ignore[attr-defined]
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert [shown.index(f"{section}:") for section in SECTIONS] == sorted(
+        shown.index(f"{section}:") for section in SECTIONS
+    )

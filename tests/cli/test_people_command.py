@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
-from emodiss.cli.people_command import why_faceless
+from emodiss.cli.people import why_faceless
 from emodiss.errors import RunError
 from emodiss.people import Binding, People, Person
 from tests import make

@@ -231,7 +231,7 @@ def test_a_preset_is_fetched_whole_and_what_is_here_is_left_out(entry, index, mo
 
 def test_doctor_and_list_know_absent_and_damaged_weights(entry, installed, monkeypatch):
     from emodiss import presets
-    from emodiss.cli import checks
+    from emodiss.cli import doctor as checks
 
     def told() -> tuple[str, str, bool]:
         listed = json.loads(CliRunner().invoke(app, ["models", "list", "--json"]).stdout)

@@ -149,6 +149,6 @@ def test_a_stop_says_how_to_go_on_and_the_rest_is_done_then(number, tmp_path):
 
 
 def test_a_path_of_a_run_is_quoted_for_the_shell(tmp_path):
-    from emodiss.cli.run_commands import _resume_command
+    from emodiss.cli.reporting import resume_command
 
-    assert _resume_command(Path("my run")) == "emodiss resume 'my run'"
+    assert resume_command(Path("my run")) == "emodiss resume 'my run'"

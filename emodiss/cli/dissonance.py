@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.run_commands import AsCsv, AsJson
+from emodiss.cli.options import AsCsv, AsJson
 
 if TYPE_CHECKING:
     import pandas as pd

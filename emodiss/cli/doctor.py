@@ -9,7 +9,13 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import typer
+
+from emodiss import presets
+from emodiss.cli import output
+from emodiss.cli.options import AsJson, Preset
 
 State = Literal["ok", "note", "missing"]
 
@@ -201,3 +207,14 @@ def _weights(preset: str) -> list[Finding]:
     for problem in catalog.problems():
         findings.append(Finding("other models", "note", problem.what, problem.next_step))
     return findings
+
+
+def doctor(
+    preset: Preset = presets.DEFAULT,
+    out: Annotated[Path, typer.Option(help="Where runs will be written.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Check ffmpeg, memory, GPU, token, weights and disk before hours are spent."""
+    findings = examine(preset=preset, folder=out)
+    output.show([output.fields(finding) for finding in findings], as_json=as_json)
+    raise typer.Exit(1 if any(f.state == "missing" for f in findings) else 0)

@@ -1,0 +1,43 @@
+"""The command that draws figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emodiss.cli.options import (
+    RunFolder,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+def plot(
+    run: RunFolder,
+    figure: Annotated[
+        str, typer.Argument(help="fig2, fig3, fig4, fig10, session or contact-sheet.")
+    ],
+    video: Annotated[
+        str | None, typer.Option(help="For fig2, fig4, session, contact-sheet: which video.")
+    ] = None,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="For fig2 and contact-sheet: hide the faces.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="PNG, SVG or PDF; default in RUN/figures.")
+    ] = None,
+) -> None:
+    """Draw one of the paper's figures, the timeline of a session, or its tracks on frames."""
+    from emodiss.plots import registry
+    from emodiss.runs.run import load
+
+    loaded = load(run)
+    row = registry.find(figure)
+    drawn = registry.draw(loaded, row.name, video=video, blur=blur)
+    name = f"{row.name}_{video or loaded.videos[0]}" if row.named_after_video else row.name
+    path = out or loaded.figures / f"{name}.png"
+    registry.save(drawn, path)
+    typer.echo(str(path))

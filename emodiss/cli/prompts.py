@@ -1,0 +1,53 @@
+"""The command that renders prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emodiss.cli import prompting
+from emodiss.cli.option_groups import grouped
+from emodiss.cli.options import (
+    RunFolder,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@grouped
+def prompts(
+    run: RunFolder,
+    *,
+    choice: prompting.Choice,
+    redacted: prompting.Redacted,
+    show: Annotated[bool, typer.Option("--show", help="Print the texts instead of JSONL.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; stdout if none.")] = None,
+) -> None:
+    """Render the prompts of a run's sessions as JSON lines."""
+    import json
+
+    from emodiss.runs.run import load
+
+    found = prompting.render(load(run), choice, redacted)
+    if show:
+        text = "\n\n".join(f"--- {p.video_id}, {p.condition} ---\n{p.text}" for p in found.prompts)
+    else:
+        lines = [json.dumps(p.to_dict(), ensure_ascii=False, sort_keys=True) for p in found.prompts]
+        text = "\n".join(lines)
+    if found.prompts or not found.refused:
+        _write(f"{text}\n" if text else "", out)
+    if found.refused:
+        raise typer.Exit(1)
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    from emodiss.runs.store import write_atomically
+
+    write_atomically(out, text.encode())
+    typer.echo(str(out))

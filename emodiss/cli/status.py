@@ -1,0 +1,85 @@
+"""The command that says how far a run is, and what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emodiss.cli import output
+from emodiss.cli.options import (
+    AsCsv,
+    AsJson,
+)
+from emodiss.cli.reporting import noted, resume_command
+
+if TYPE_CHECKING:
+    from emodiss.runs.run import Run
+
+
+def status(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show what is done, what failed and what to do about it."""
+    from emodiss.runs.run import load
+    from emodiss.vocabulary import meaning
+
+    loaded = load(run)
+    found = noted(loaded)
+    failures = {failure.video: failure for failure in reversed(loaded.failures)}
+    rows: list[dict[str, Any]] = []
+    outcomes, next_stages = loaded.outcomes, _next_stages(loaded)
+    for video in dict.fromkeys([*loaded.videos, *failures]):
+        mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
+        failure = failures.get(video)
+        waiting = "" if failure else next_stages.get(video, "")
+        notes = [code for code, videos in found.items() if video in videos]
+        rows.append(
+            {
+                "video": video,
+                "state": "failed" if failure else "unfinished" if waiting else "complete",
+                "stage": failure.stage if failure else waiting,
+                "error": failure.error["code"] if failure and failure.error else "",
+                "what": failure.error["what"] if failure and failure.error else "",
+                "next_step": failure.error["next_step"]
+                if failure and failure.error
+                else resume_command(run)
+                if waiting
+                else "",
+                "notes": ", ".join(notes),
+                # A table for people has them below, once for all videos.
+                **({"meanings": {code: meaning(code) for code in notes}} if as_json else {}),
+                "seconds": round(sum(o.seconds for o in mine.values()), 1),
+            }
+        )
+    output.show(rows, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
+        for code in found:
+            typer.echo(f"{code}: {meaning(code)}")
+    raise typer.Exit(1 if failures else 0)
+
+
+def _next_stages(run: Run) -> dict[str, str]:
+    """Name the stage at which work on each video goes on; empty when all is done.
+
+    A run puts its stages into the journal in their order, so a stage that was last told of before
+    the one ahead of it has not been reached since.
+    """
+    from emodiss.stages import STAGES
+
+    told: dict[tuple[str, str], tuple[int, str]] = {}
+    for place, outcome in enumerate(run.store.outcomes()):
+        told[outcome.video, outcome.stage] = place, outcome.status
+    found: dict[str, str] = {}
+    for video in run.videos:
+        found[video], last = "", -1
+        for stage in STAGES:
+            place, state = told.get((video, stage.name), (-1, ""))
+            if place < last or state not in ("done", "cached", "skipped"):
+                found[video] = stage.name
+                break
+            last = place
+    return found
