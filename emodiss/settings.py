@@ -163,7 +163,7 @@ class FacesSettings(Group):
 
 
 class TracksSettings(Group):
-    """SORT (Bewley et al. 2016) and the joining of fragments."""
+    """Tracking, by default with SORT (Bewley et al. 2016), and the joining of fragments."""
 
     max_age: int = Field(default=1, ge=1, description="detections a track survives without a match")
     min_hits: int = Field(default=3, ge=1, description="matches before a track counts")
@@ -573,6 +573,7 @@ class Models(Group):
     aligner: str | None = "whisperx-wav2vec2"
     diarizer: str | None = "pyannote-community-1"
     faces: str = "mtcnn"
+    tracker: str = "sort"
     active_speaker: str | None = None
     speech_affect: str = "audeering-w2v2"
     face_affect: str = "emonet-8"

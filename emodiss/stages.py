@@ -157,6 +157,7 @@ STAGES: tuple[Stage, ...] = (
         "tracks",
         "emodiss.faces.stages:follow",
         reads=("faces",),
+        model="tracker",
         settings="tracks",
         also=("faces.min_score",),
         version=3,

@@ -111,7 +111,10 @@ class Watched:
 
         self.seconds = cpu_seconds(look)
         tracks = video.follow(
-            faces=kept["faces"], settings=chosen.tracks, min_score=chosen.faces.min_score
+            faces=kept["faces"],
+            model=catalog.load("sort", chosen),
+            settings=chosen.tracks,
+            min_score=chosen.faces.min_score,
         ).tracks
         self.boxes: dict[int, list[tuple[int, Any]]] = {}
         for track in tracks:

@@ -147,8 +147,10 @@ def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:
 def ours(clip: Clip, detector: Any, face_model: Any, settings: Any) -> tuple[list[Any], Any]:
     """Run the project's stages; means per utterance, and CPU seconds and faces per stage."""
     from emodiss.faces import stages as video
+    from emodiss.models import catalog
     from emodiss.utterances import measure_faces
 
+    tracker = catalog.load("sort", settings)
     kept: dict[str, Any] = {}
 
     def look() -> None:
@@ -161,7 +163,10 @@ def ours(clip: Clip, detector: Any, face_model: Any, settings: Any) -> tuple[lis
 
     def follow() -> None:
         kept["tracks"] = video.follow(
-            faces=kept["faces"], settings=settings.tracks, min_score=settings.faces.min_score
+            faces=kept["faces"],
+            model=tracker,
+            settings=settings.tracks,
+            min_score=settings.faces.min_score,
         )
 
     def measure() -> None:

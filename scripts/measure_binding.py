@@ -102,7 +102,10 @@ def look(case: Case, active_speaker: Any = None) -> Seen:
     model = catalog.load("mtcnn", settings, device="cpu", threads=1)
     sightings = video.detect(source=case.path, media=media, model=model, settings=settings.faces)
     tracks = video.follow(
-        faces=sightings, settings=settings.tracks, min_score=settings.faces.min_score
+        faces=sightings,
+        model=catalog.load("sort", settings),
+        settings=settings.tracks,
+        min_score=settings.faces.min_score,
     )
     mouths = people.watch_mouths(source=case.path, media=media, tracks=tracks)
     talking = None

@@ -120,6 +120,7 @@ PROTOCOLS = {
     "aligner": models.Aligner,
     "diarizer": models.Diarizer,
     "faces": models.FaceDetector,
+    "tracker": models.FaceTracker,
     "active_speaker": models.ActiveSpeaker,
     "speech_affect": models.SpeechAffectModel,
     "face_affect": models.FaceAffectModel,

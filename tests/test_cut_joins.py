@@ -7,6 +7,7 @@ import pytest
 
 from emodiss.faces import FaceBoxes, appearance, likeness, link, stages as video
 from emodiss.media import probe
+from emodiss.models import catalog
 from emodiss.settings import Settings
 from tests import make
 
@@ -69,7 +70,10 @@ def filmed(tmp_path, *shots: np.ndarray, frames: int = 30, **changes):
     media = probe(source=path, row=make.VIDEO, settings=chosen.media)
     seen = video.detect(source=path, media=media, model=SkinFinder(), settings=chosen.faces)
     tracks = video.follow(
-        faces=seen, settings=chosen.tracks.changed(**changes), min_score=chosen.faces.min_score
+        faces=seen,
+        model=catalog.load("sort", chosen),
+        settings=chosen.tracks.changed(**changes),
+        min_score=chosen.faces.min_score,
     )
     length = frames / 25
     return seen, [

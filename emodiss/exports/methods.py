@@ -23,6 +23,8 @@ TASKS = {
     "diarizer": "speaker diarization",
     "roles": "roles of the voices",
     "faces": "face detection",
+    "tracker": "tracking of faces",
+    "active_speaker": "active speakers",
     "speech_affect": "affect of the voice",
     "face_affect": "affect of the face",
     "sentiment": "sentiment of the words",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emodiss.runs.store import Store
 
 ORDER = (
-    *("asr", "aligner", "diarizer", "roles", "faces"),
+    *("asr", "aligner", "diarizer", "roles", "faces", "tracker", "active_speaker"),
     *("speech_affect", "face_affect", "sentiment"),
 )
 """Tasks as the data flow."""
@@ -181,6 +181,10 @@ def _of_stages(
     """Task and identity of each model whose result holds something."""
     for name, meta in results.items():
         task = BY_NAME[name].model
+        # SORT is a method without weights or terms; a tracker of another package may have both.
+        # Runs from before SORT had a card name no tracker.
+        if task == "tracker" and str(meta.get("model", "sort@")).startswith("sort@"):
+            continue
         if task is not None and _holds_something(name, run, video, said, facts):
             yield task, str(meta["model"])
 
@@ -192,7 +196,7 @@ def _holds_something(name: str, run: Run, video: str, said: pd.DataFrame, facts:
         return bool(run.artifact(video, name))
     if name in ("words", "alignment"):
         return bool(said["timing"].isin(("aligned", "attention")).any())
-    if name == "faces":
+    if name in ("faces", "tracks"):
         return bool(facts["has_video"])
     if name == "speech_affect":
         return bool((said["speech_status"] == "ok").any())

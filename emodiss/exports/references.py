@@ -30,10 +30,12 @@ def references(run: Run) -> str:
     """
     from emodiss.models.catalog import cards
 
-    used = [use.identity.partition("@")[0] for use in trace(run).uses]
+    rests = trace(run)
+    used = [use.identity.partition("@")[0] for use in rests.uses]
     keys = [*_ALWAYS, *(key for name in used if name in cards() for key in cards()[name].cite)]
-    if any(cards()[name].task == "faces" for name in used if name in cards()):
-        keys.append("bewley2016")
+    # SORT is no model that is traced; a tracker of another package is.
+    if "faces" in rests.tasks and "tracker" not in rests.tasks:
+        keys.extend(cards()["sort"].cite)
     if "vader" in used:
         keys.append("hutto2014")
     entries = bibliography()

@@ -55,8 +55,9 @@ def sort(
         If filterpy is not installed.
     """
     rows: list[NDArray[np.float64]] = []
-    for step in associate(detections, max_age, min_hits, iou_threshold):
-        boxes = [np.append(seen.track.box(), seen.track.id) for seen in step if seen.reported]
+    for frame, step in enumerate(_associate(detections, max_age, iou_threshold)):
+        shown = [t for t, _ in step if t.streak >= min_hits or frame < min_hits]
+        boxes = [np.append(track.box(), track.id) for track in shown]
         rows.append(np.array(boxes, np.float64).reshape(-1, 5))
     return rows
 
@@ -117,13 +118,17 @@ class BoxTrack:
         return np.array([u - width / 2, v - height / 2, u + width / 2, v + height / 2])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """A track and the detection that belongs to it in one frame."""
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """SORT as a `FaceTracker`; `link` counts the hits itself, so none stays unreported here."""
 
-    track: BoxTrack
-    detection: int
-    reported: bool
+    max_age: int
+    iou_threshold: float
+
+    def track(self, detections: Iterable[ArrayLike]) -> Iterator[list[tuple[int, int]]]:
+        """Follow boxes; per frame the id of every track with a detection there, and its row."""
+        for step in _associate(detections, self.max_age, self.iou_threshold):
+            yield [(track.id, row) for track, row in step]
 
 
 def _measurement(box: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,10 +138,10 @@ def _measurement(box: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([[x1 + width / 2], [y1 + height / 2], [width * height], [width / height]])
 
 
-def associate(
-    detections: Iterable[ArrayLike], max_age: int, min_hits: int, iou_threshold: float
-) -> Iterator[list[Seen]]:
-    """Run SORT; per frame every track that has a detection there, newest first."""
+def _associate(
+    detections: Iterable[ArrayLike], max_age: int, iou_threshold: float
+) -> Iterator[list[tuple[BoxTrack, int]]]:
+    """Run SORT; per frame every track that has a detection there, and its row; newest first."""
     tracks: list[BoxTrack] = []
     n_tracks = 0
     for frame, given in enumerate(detections):
@@ -156,11 +161,7 @@ def associate(
                 tracks.append(BoxTrack.start(n_tracks, boxes[detection]))
                 detection_of[n_tracks] = detection
         yield [
-            Seen(
-                track,
-                detection_of[track.id],
-                reported=track.streak >= min_hits or frame < min_hits,
-            )
+            (track, detection_of[track.id])
             for track in reversed(tracks)
             if track.id in detection_of
         ]

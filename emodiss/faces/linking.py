@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.faces.association import associate
+from emodiss.errors import ModelError
+from emodiss.faces.association import Sort
 from emodiss.faces.boxes import FaceBoxes, FaceSeries
 from emodiss.faces.joining import Chain, Piece, join
+from emodiss.faces.protocols import FaceTracker
 from emodiss.faces.records import FaceTrack, Fragment, LinkCounts, Tracks
 from emodiss.settings import TracksSettings
 from emodiss.timebase import CLOCK_FPS
@@ -27,6 +29,7 @@ def link(
     detections_by_tick: Mapping[int, FaceBoxes],
     settings: TracksSettings = DEFAULTS,
     *,
+    tracker: FaceTracker | None = None,
     stride: int = 1,
     cuts: Sequence[float] = (),
     appearance: Mapping[int, ArrayLike] | None = None,
@@ -37,13 +40,16 @@ def link(
     ----------
     detections_by_tick
         What the detector found at each tick it looked at; `FaceBoxes.empty()` where it found
-        nothing. Ticks it did not look at are absent: SORT is clocked at detections.
+        nothing. Ticks it did not look at are absent: a tracker is clocked at detections.
     settings
         Settings group `tracks`. A fragment needs `min_hits` detections in all; once confirmed it
         begins at its first, which an online tracker could not report. In a fixed picture of seated
         people a face is lost for seconds when someone turns away or bends down; the default of
         `max_gap_s` covers that and stays short of a change of seats. False faces of MTCNN rarely
         last as long as `min_track_s`.
+    tracker
+        What tells which faces of successive looks are the same; by default SORT with the
+        settings' `max_age` and `iou_threshold`.
     stride
         Ticks from one detection to the next. A hole of more than two strides (missing media)
         ends all fragments.
@@ -65,6 +71,8 @@ def link(
     ------
     ValueError
         If the stride is less than a tick.
+    ModelError
+        If the tracker names a face that it was not given, or gives one to two tracks.
 
     Notes
     -----
@@ -91,7 +99,8 @@ def link(
     breaks = np.flatnonzero((np.diff(faces.ticks) > 2 * stride) | (np.diff(shots) > 0)) + 1
     pieces: list[Piece] = []
     unconfirmed = 0
-    for rows, shot in _fragments(faces, shots, breaks, settings):
+    tracker = tracker or Sort(settings.max_age, settings.iou_threshold)
+    for rows, shot in _fragments(faces, shots, breaks, tracker):
         if len(rows) < settings.min_hits:
             unconfirmed += 1
         else:
@@ -108,10 +117,9 @@ def _fragments(
     faces: FaceSeries,
     shots: NDArray[np.int64],
     breaks: NDArray[np.int64],
-    settings: TracksSettings,
+    tracker: FaceTracker,
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Run SORT anew after each break; of each of its tracks the rows of `faces`, and the shot."""
-    sort = settings.max_age, settings.min_hits, settings.iou_threshold
+    """Track anew after each break; of each track the rows of `faces`, and the shot."""
     trackable = _with_area(faces.boxes)
     detections = np.column_stack([faces.boxes, faces.scores])[trackable]
     first = np.searchsorted(trackable, faces.edges)
@@ -119,10 +127,22 @@ def _fragments(
         # One tick at a time, and rows in arrays: an hour of lists would be hundreds of megabytes.
         boxes = (detections[first[i] : first[i + 1]] for i in run)
         hits: dict[int, array[int]] = {}
-        for i, seen in zip(run, associate(boxes, *sort), strict=True):
-            for s in seen:
-                row = int(trackable[first[i] + s.detection])
-                hits.setdefault(s.track.id, array("q")).append(row)
+        for i, seen in zip(run, tracker.track(boxes), strict=True):
+            given = range(first[i + 1] - first[i])
+            if (
+                not len(seen)
+                == len(dict(seen))
+                == len({row for _, row in seen}.intersection(given))
+            ):
+                raise ModelError(
+                    f"The tracker answered a look with {len(given)} faces by {seen}; expected "
+                    "(track, face) pairs with faces counted from 0, and each track and face once.",
+                    next_step="Choose another: --set models.tracker=sort.",
+                    code="model_output",
+                )
+            for number, detection in seen:
+                row = int(trackable[first[i] + detection])
+                hits.setdefault(number, array("q")).append(row)
         for found in hits.values():
             yield np.frombuffer(found, np.int64), int(shots[run[0]])
 

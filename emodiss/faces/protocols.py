@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +17,19 @@ class FaceDetector(Protocol):
 
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame; frames may differ in size."""
+        ...
+
+
+@runtime_checkable
+class FaceTracker(Protocol):
+    """Tells which faces of successive looks at one shot are the same."""
+
+    def track(self, detections: Iterable[NDArray[np.floating]]) -> Iterator[list[tuple[int, int]]]:
+        """Give per look the number of each track seen there and its row.
+
+        A look is (n, 5): x1, y1, x2, y2, score. Looks come one by one and are answered in turn,
+        those without faces too; numbers mean nothing outside a call.
+        """
         ...
 
 

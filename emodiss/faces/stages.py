@@ -11,7 +11,7 @@ import numpy as np
 from emodiss.faces.boxes import FaceSeries, Growing, rows_of
 from emodiss.faces.linking import link
 from emodiss.faces.pictures import appearance
-from emodiss.faces.protocols import FaceDetector
+from emodiss.faces.protocols import FaceDetector, FaceTracker
 from emodiss.faces.records import Appearances, Detections, Tracks
 from emodiss.media import Frame, Media, iterate_frames
 from emodiss.media.cuts import CutFinder
@@ -87,15 +87,17 @@ def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
         yield batch
 
 
-def follow(*, faces: Detections, settings: TracksSettings, min_score: float) -> Tracks:
+def follow(
+    *, faces: Detections, model: FaceTracker, settings: TracksSettings, min_score: float
+) -> Tracks:
     """Join the faces of a video into tracks.
 
     Parameters
     ----------
     faces
         What `detect` found.
-    settings
-        Group `tracks`.
+    model, settings
+        What tracks, and the settings group `tracks`.
     min_score
         Least detector probability of a face that is tracked.
 
@@ -108,6 +110,7 @@ def follow(*, faces: Detections, settings: TracksSettings, min_score: float) -> 
     found = link(
         faces.faces.where(keep),
         settings,
+        tracker=model,
         stride=faces.stride,
         cuts=faces.cuts.tolist(),
         appearance=Appearances(faces, keep),

@@ -8,7 +8,7 @@ libraries are imported inside the adapters only.
 """
 
 from emodiss.affect import FaceAffectModel, SpeechAffectModel
-from emodiss.faces.protocols import ActiveSpeaker, FaceDetector
+from emodiss.faces.protocols import ActiveSpeaker, FaceDetector, FaceTracker
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Diarizer",
     "FaceAffectModel",
     "FaceDetector",
+    "FaceTracker",
     "SpeechAffectModel",
     "Transcriber",
 ]

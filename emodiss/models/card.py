@@ -28,6 +28,7 @@ Task = Literal[
     "aligner",
     "diarizer",
     "faces",
+    "tracker",
     "active_speaker",
     "speech_affect",
     "face_affect",

