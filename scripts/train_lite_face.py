@@ -671,7 +671,7 @@ def main(arguments: list[str] | None = None) -> None:
     (out / "fer_lite.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (out / "fer_lite.md").write_text(render_card(facts), encoding="utf-8")
     print(render_card(facts))
-    print(f"sha256 {facts['sha256']}: set SHA256 in emodiss/models/face_affect_lite.py to it")
+    print(f"sha256 {facts['sha256']}: set SHA256 in emodiss/models/lite/face.py to it")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import ast
 import contextlib
 import functools
 import inspect
+import pkgutil
+import re
 import subprocess
 import sys
 import types
@@ -327,3 +329,32 @@ def test_a_parameter_that_is_a_setting_has_its_default():
         if name in of_settings and default is not None and default not in of_settings[name]
     }
     assert other <= OTHER_MEANING
+
+
+GUIDES = PACKAGE / "guides"
+
+
+def test_the_guide_draws_the_layers_and_names_files_that_exist():
+    guide = (GUIDES / "architecture.md").read_text(encoding="utf-8")
+    picture, rest = guide.split("```")[1:]
+    drawn = [room for room in re.findall(r"(\w+)(?:/|\.py)", picture) if room in LAYER_OF]
+    assert set(drawn) == set(LAYER_OF) - {"tracks"}  # an older name of a part of faces
+    floors = [LAYER_OF[room] for room in drawn]
+    assert floors == sorted(floors, reverse=True)
+    paths = re.findall(r"`([\w/]+(?:/|\.py|\.jinja))`", rest)
+    assert len(paths) > 40
+    assert [path for path in paths if not (PACKAGE / path).exists()] == []
+
+
+def test_guides_and_notebooks_name_only_what_can_be_imported():
+    root = PACKAGE.parent
+    texts = [root / "README.md", *GUIDES.glob("*.md"), *(root / "notebooks").glob("*.ipynb")]
+    texts += (PACKAGE / "models" / "weights").glob("*.md")
+    named = {
+        name
+        for path in texts
+        for name in re.findall(r"\bemodiss(?:\.[A-Za-z_]\w*)+", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 25
+    for name in sorted(named):
+        pkgutil.resolve_name(name)
