@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from emodiss.errors import RunError
+from emodiss.errors import EmodissError, RunError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
@@ -28,6 +28,24 @@ def room_needed() -> Generator[None]:
             f"The run folder cannot be written ({error.strerror}).",
             next_step="Make room or choose another --out, and run again; finished work is kept.",
             code="disk",
+        ) from error
+
+
+@contextlib.contextmanager
+def sound(path: Path, next_step: str) -> Generator[None]:
+    """Name the file whose content is no such thing, whatever the reader inside says of it."""
+    try:
+        yield
+    except EmodissError:
+        raise
+    except Exception as error:
+        # Arrow says so of damaged bytes, too, and then without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise RunError(
+            f"{path.name} is damaged ({type(error).__name__}): not what emodiss wrote.",
+            next_step=next_step,
+            code="damaged",
         ) from error
 
 

@@ -23,6 +23,8 @@ Line = dict[str, Any]
 
 
 _BLOCK = 65536
+# What reading and decoding of damaged lines raise: the numbers of deep or long JSON among them.
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError)
 
 
 def _as_it_is(entry: Any) -> Any:
@@ -84,12 +86,14 @@ class Journal(Generic[T]):
         for number, part in parts:
             try:
                 found.append(self.decode(self._plain(part)))
-            except (ValueError, TypeError, KeyError) as error:
+            except _FAULTS as error:
                 last = number == parts[-1][0] and not content.endswith(b"\n")
-                if self.on_fault == "skip" or (last and not _is_json(part)):
+                if self.on_fault == "skip" or (last and _is_torn(part)):
                     continue
                 raise RunError(
-                    f"{self.path.name}, line {number}: {_fault(error)}.", next_step=self.next_step
+                    f"{self.path.name}, line {number}: {_fault(error)}.",
+                    next_step=self.next_step,
+                    code="damaged",
                 ) from None
         return found
 
@@ -227,9 +231,14 @@ def _mend(file: IO[bytes]) -> None:
         file.truncate(size - len(last))
 
 
+def _is_torn(part: Any) -> bool:
+    """Whether a last line may be what a kill left; a table is never written in part."""
+    return isinstance(part, bytes) and not _is_json(part)
+
+
 def _is_json(text: str | bytes) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
