@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from emodiss.errors import RunError
-from emodiss.runs.files import write_atomically
+from emodiss.runs.files import make_folder, mode_of, write_atomically
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -100,7 +100,7 @@ class Journal(Generic[T]):
     def append(self, entries: Iterable[T]) -> None:
         """Add entries in one write and force them to the disk; a torn last line goes."""
         text = "".join(self.dump(self.encode(entry)) + "\n" for entry in entries)
-        with self._alone(), self.path.open("ab+") as file:
+        with self._alone(), open(self.path, "ab+", opener=_opened) as file:
             _mend(file)
             file.write(text.encode())
             file.flush()
@@ -147,13 +147,13 @@ class Journal(Generic[T]):
     @contextlib.contextmanager
     def _alone(self) -> Generator[None]:
         """Let two writers write one after the other."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if self.lock is None:
             yield
             return
         import filelock
 
-        lock = filelock.FileLock(self.lock, timeout=self.patience_s)
+        lock = filelock.FileLock(self.lock, timeout=self.patience_s, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -210,6 +210,10 @@ def _fault(error: Exception) -> str:
         fault = error.errors()[0]
         return f"{'.'.join(str(part) for part in fault['loc'])} {fault['msg']}".strip()
     return "not what emodiss wrote"
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags, mode_of(Path(path)))
 
 
 def _mend(file: IO[bytes]) -> None:

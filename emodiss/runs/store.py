@@ -20,6 +20,7 @@ from emodiss.errors import RunError
 from emodiss.manifest import check_id
 from emodiss.runs import codecs, layout
 from emodiss.runs.files import (
+    keep_private,
     replaced as replaced,
     sound,
     write_atomically as write_atomically,
@@ -215,9 +216,10 @@ class Store:
         """Hold the run folder for this process alone."""
         import filelock
 
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
         # The lock is the kernel's and dies with its process: kill -9 leaves no stale lock.
-        lock = filelock.FileLock(self.root / layout.LOCK, timeout=0)
+        lock = filelock.FileLock(self.root / layout.LOCK, timeout=0, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -228,8 +230,10 @@ class Store:
             ) from None
         try:
             self._sweep()
+            keep_private(self.root)
             yield
         finally:
+            keep_private(self.root)  # libraries that write files follow the umask
             lock.release()
 
     def _sweep(self) -> None:
