@@ -180,9 +180,11 @@ def main() -> None:
 
 def _explain(error: EmodissError) -> int:
     """Print what is wrong and what to do next; return the exit status."""
-    typer.echo(f"emodiss: {error.what}", err=True)
+    from emodiss.cli.output import say
+
+    say(f"emodiss: {error.what}")
     if error.next_step:
-        typer.echo(f"         {error.next_step}", err=True)
+        say(f"         {error.next_step}")
     return 1 if error.code == "disk" else 2
 
 

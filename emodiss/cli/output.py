@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import math
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emodiss.runs.annotate import Progress
+
+
+# Tab and line feed stay; a carriage return would write over what stands there.
+_ACTIVE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def show(
@@ -39,12 +46,15 @@ def show(
         Columns of the table for people; all by default.
     """
     if as_json:
-        typer.echo(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
+        text = json.dumps(list(rows), indent=2, ensure_ascii=False, default=str)
+        typer.echo(_ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
         return
     names = list(rows[0]) if rows else list(columns or ())
     if as_csv:
         writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
         writer.writeheader()
+        if sys.stdout.isatty():  # a file gets the text as it is
+            rows = [{k: _shown(v) for k, v in row.items()} for row in rows]
         writer.writerows(rows)
         return
     from rich.box import SIMPLE_HEAD
@@ -58,6 +68,15 @@ def show(
         table.add_row(*(_cell(row.get(name)) for name in columns or names))
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def harmless(text: str) -> str:
+    """Return text that does nothing to a terminal but stand there.
+
+    Control characters (C0, C1) and those that turn the direction of writing come as their codes;
+    blanks, tabs and ends of lines stay.
+    """
+    return _ACTIVE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def plain(value: Any) -> Any:
@@ -77,6 +96,10 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 
+def _shown(value: Any) -> Any:
+    return harmless(value) if isinstance(value, str) else value
+
+
 def _cell(value: Any) -> str:
     if value is None or value != value:  # NaN
         return ""
@@ -84,7 +107,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.2f}"
-    return str(value).replace("[", "\\[")
+    return harmless(str(value)).replace("[", "\\[")
 
 
 @contextlib.contextmanager
@@ -202,7 +225,7 @@ class ProgressLog:
 
 def say(line: str) -> None:
     """Write a line for people to stderr."""
-    typer.echo(line, err=True)
+    typer.echo(harmless(line), err=True)
 
 
 def fields(record: Any) -> dict[str, Any]:

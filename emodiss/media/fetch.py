@@ -290,9 +290,10 @@ def about(url: str, downloads: Path) -> dict[str, Any]:
     """Return what a fetched video's page stated: licence, length, language, ...; {} if nothing."""
     path = folder_of(url, downloads) / "about.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return stated if isinstance(stated, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

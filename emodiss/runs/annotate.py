@@ -139,6 +139,7 @@ def annotate(
         # One for both: no media file is read twice to know its content.
         hashes = sources.Hashes(store)
         found = _known_sources(read, store, chosen, hashes)
+        _discard_damaged(found, store, chosen, entries, say)
         _require_models(found, store, chosen, entries, device)
         _record(store, read, chosen, choice.preset)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
@@ -297,6 +298,37 @@ def _recipes(
         voices=source.voices,
         identities={e.name: e.identity_with(settings) for e in entries.values()},
     )
+
+
+def _discard_damaged(
+    found: Iterable[Source],
+    store: Store,
+    settings: Settings,
+    entries: Mapping[str, catalog.Card],
+    say: Callable[[str], None],
+) -> None:
+    """Give up artifacts that will be read and are not as they were written; they are made again.
+
+    What nobody will read is not read here either: sound of a large corpus is hundreds of GB.
+    """
+    for source in found:
+        video, recipes = source.row.id, _recipes(source, settings, entries)
+        read = set(tables.GATHERED)
+        # Backwards, since what is made again reads what comes before it.
+        for name, recipe in reversed(recipes.items()):
+            if recipe.skipped:
+                continue
+            made = store.found(video, name, recipe.key)
+            file = store.damaged(video, name, made) if made and name in read else None
+            if made and file is None:
+                continue
+            read.update(recipe.stage.reads)
+            if file is not None:
+                what = f"{file} of '{name}' is damaged"
+                say(f"{video}: {what}; it is made again")
+                error = {"code": "damaged", "what": f"{what}.", "next_step": "It is made again."}
+                store.append([Outcome(video, name, "failed", key=recipe.key, error=error)])
+                store.discard(video, name)
 
 
 def _require_models(

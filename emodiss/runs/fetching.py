@@ -132,8 +132,15 @@ def decay(root: Path) -> TableJournal[dict[str, str]]:
     return TableJournal(
         root / layout.DECAY,
         columns=DECAY_COLUMNS,
+        decode=_dead,
         next_step=f"Correct {layout.DECAY} or move it away.",
     )
+
+
+def _dead(row: dict[str, str]) -> dict[str, str]:
+    if lacking := set(DECAY_COLUMNS) - row.keys():
+        raise KeyError(*lacking)
+    return row
 
 
 def _record_decay(journal: TableJournal[dict[str, str]], found: Sequence[Fetched]) -> None:

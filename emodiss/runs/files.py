@@ -6,14 +6,17 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from emodiss.errors import RunError
+from emodiss.errors import EmodissError, RunError
+from emodiss.runs import layout
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
@@ -31,25 +34,75 @@ def room_needed() -> Generator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def sound(path: Path, next_step: str) -> Generator[None]:
+    """Name the file whose content is no such thing, whatever the reader inside says of it."""
+    try:
+        yield
+    except EmodissError:
+        raise
+    except Exception as error:
+        # Arrow says so of damaged bytes, too, and then without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise RunError(
+            f"{path.name} is damaged ({type(error).__name__}): not what emodiss wrote.",
+            next_step=next_step,
+            code="damaged",
+        ) from error
+
+
 def write_atomically(path: Path, *content: bytes | memoryview) -> None:
     """Write a file whole or not at all, from one piece or several; its folder is made."""
     with replaced(path) as file:
         file.writelines(content)
 
 
+def _in_run(path: Path) -> bool:
+    """Whether a path lies in a run folder, which holds what people said and how they looked."""
+    return path.name == layout.RUN or any(
+        (folder / layout.RUN).exists() for folder in path.absolute().parents
+    )
+
+
+def mode_of(path: Path) -> int:
+    """Mode of a new file: of a run for its owner alone; elsewhere as the user's umask has it."""
+    return 0o600 if _in_run(path) else 0o666
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it: in a run for its owner alone."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700 if _in_run(folder) else 0o777, exist_ok=True)
+
+
+def keep_private(root: Path) -> None:
+    """Close a run folder and all that lies in it to others; what is open to its owner stays so."""
+    if os.name != "posix":
+        return
+    for path in (root, *root.rglob("*")):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another's, who decides
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and mode & 0o077:
+                path.chmod(stat.S_IMODE(mode) & ~0o077)
+
+
 @contextlib.contextmanager
 def replaced(path: Path) -> Generator[IO[bytes]]:
     """Open a file to be written whole or not at all: it takes its name when the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    make_folder(path.parent)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    handle = os.open(temporary, _NEW, mode_of(path))
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 

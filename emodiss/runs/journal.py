@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from emodiss.errors import RunError
-from emodiss.runs.files import write_atomically
+from emodiss.runs.files import make_folder, mode_of, write_atomically
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -23,6 +23,8 @@ Line = dict[str, Any]
 
 
 _BLOCK = 65536
+# What reading and decoding of damaged lines raise: the numbers of deep or long JSON among them.
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError)
 
 
 def _as_it_is(entry: Any) -> Any:
@@ -84,19 +86,21 @@ class Journal(Generic[T]):
         for number, part in parts:
             try:
                 found.append(self.decode(self._plain(part)))
-            except (ValueError, TypeError, KeyError) as error:
+            except _FAULTS as error:
                 last = number == parts[-1][0] and not content.endswith(b"\n")
-                if self.on_fault == "skip" or (last and not _is_json(part)):
+                if self.on_fault == "skip" or (last and _is_torn(part)):
                     continue
                 raise RunError(
-                    f"{self.path.name}, line {number}: {_fault(error)}.", next_step=self.next_step
+                    f"{self.path.name}, line {number}: {_fault(error)}.",
+                    next_step=self.next_step,
+                    code="damaged",
                 ) from None
         return found
 
     def append(self, entries: Iterable[T]) -> None:
         """Add entries in one write and force them to the disk; a torn last line goes."""
         text = "".join(self.dump(self.encode(entry)) + "\n" for entry in entries)
-        with self._alone(), self.path.open("ab+") as file:
+        with self._alone(), open(self.path, "ab+", opener=_opened) as file:
             _mend(file)
             file.write(text.encode())
             file.flush()
@@ -143,13 +147,13 @@ class Journal(Generic[T]):
     @contextlib.contextmanager
     def _alone(self) -> Generator[None]:
         """Let two writers write one after the other."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if self.lock is None:
             yield
             return
         import filelock
 
-        lock = filelock.FileLock(self.lock, timeout=self.patience_s)
+        lock = filelock.FileLock(self.lock, timeout=self.patience_s, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -208,6 +212,10 @@ def _fault(error: Exception) -> str:
     return "not what emodiss wrote"
 
 
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags, mode_of(Path(path)))
+
+
 def _mend(file: IO[bytes]) -> None:
     """Cut off a last line that was torn by a kill; one that only lacks its end gets it."""
     size = file.seek(0, os.SEEK_END)
@@ -227,9 +235,14 @@ def _mend(file: IO[bytes]) -> None:
         file.truncate(size - len(last))
 
 
+def _is_torn(part: Any) -> bool:
+    """Whether a last line may be what a kill left; a table is never written in part."""
+    return isinstance(part, bytes) and not _is_json(part)
+
+
 def _is_json(text: str | bytes) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emodiss.errors import RunError, nearest
 from emodiss.manifest import Problem
 from emodiss.runs import layout
+from emodiss.runs.files import sound
 from emodiss.runs.journal import Journal, Line
 from emodiss.runs.store import Outcome, Store, video_folder
 from emodiss.settings import Settings
@@ -18,7 +19,42 @@ from emodiss.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-_AGAIN = "Write it anew: emodiss annotate."
+_AGAIN = "Write it anew: emodiss annotate on the same folder."
+
+
+def _checked_facts(facts: Any) -> dict[str, Any]:
+    """Refuse a `run.json` whose parts are of other kinds than they were written as."""
+    kinds = {"settings": dict, "problems": list, "models": dict, "versions": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(facts.get(name, kind()), kind)]
+    groups = facts.get("settings", {}).values()
+    inputs = facts.get("inputs") or {"folder": "", "sources": []}
+    texts = [facts.get("preset", ""), inputs["folder"], *(s["path"] for s in inputs["sources"])]
+    for problem in facts.get("problems", []):
+        str(Problem(**problem))
+    if wrong or not all(isinstance(g, dict) for g in groups):
+        raise TypeError
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    return facts
+
+
+def _row(line: Line) -> Line:
+    """Refuse a row of the manifest whose parts are of other kinds than they were written as."""
+    texts = ("path", "url", "transcript", "language", "license", "notes")
+    if not isinstance(line["id"], str) or not isinstance(line.get("metadata", {}), dict):
+        raise TypeError
+    if not all(isinstance(line[name] or "", str) for name in ("path", "url")):
+        raise TypeError
+    if not all(isinstance(line.get(name) or "", str) for name in texts):
+        raise TypeError
+    return line
+
+
+def _prompt(line: Line) -> Line:
+    """Refuse a line that is no prompt."""
+    if not all(isinstance(line[name], str) for name in ("video_id", "condition", "text")):
+        raise TypeError
+    return line
 
 
 def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
@@ -69,14 +105,17 @@ class Run:
     @property
     def facts(self) -> dict[str, Any]:
         """What `run.json` holds: preset, settings, model identities, versions, command."""
-        return json.loads((self.root / layout.RUN).read_text(encoding="utf-8"))
+        path = self.root / layout.RUN
+        with sound(path, f"{_AGAIN} Name its manifest and preset."):
+            return _checked_facts(json.loads(path.read_text(encoding="utf-8")))
 
     @property
     def settings(self) -> Settings:
         """Settings of the run; one that exists no longer is left out."""
         stored = self.facts["settings"]
         stored.get("dissonance", {}).pop("neutral_radius", None)
-        return Settings.model_validate(stored)
+        with sound(self.root / layout.RUN, f"{_AGAIN} Name its manifest and preset."):
+            return Settings.model_validate(stored)
 
     @property
     def videos(self) -> list[str]:
@@ -92,7 +131,7 @@ class Run:
         RunError
             If an id is none. Files that are written for people are named by it.
         """
-        rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN).read()
+        rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN, decode=_row).read()
         for row in rows:
             video_folder(row["id"])
         return rows
@@ -136,7 +175,8 @@ class Run:
     @property
     def prompts(self) -> list[Line]:
         """Rendered prompts, as in `prompts.jsonl`."""
-        return Journal[Line](self.root / layout.PROMPTS, next_step=_AGAIN).read()
+        path = self.root / layout.PROMPTS
+        return Journal[Line](path, next_step=_AGAIN, decode=_prompt).read()
 
     def session(self, video: str) -> pd.DataFrame:
         """Return the utterances of one video.
@@ -263,11 +303,12 @@ class Run:
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
-        return pd.read_parquet(
-            path,
-            columns=list(columns) if columns is not None else None,
-            filters=[("video_id", "==", video)] if video is not None else None,
-        )
+        with sound(path, _AGAIN):
+            return pd.read_parquet(
+                path,
+                columns=list(columns) if columns is not None else None,
+                filters=[("video_id", "==", video)] if video is not None else None,
+            )
 
 
 def load(root: str | Path) -> Run:

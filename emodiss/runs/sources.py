@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emodiss import transcript as transcripts
 from emodiss.errors import TranscriptError
@@ -60,10 +62,7 @@ class Hashes:
 
     def __init__(self, store: Store) -> None:
         self._path = store.root / layout.HASHES
-        try:
-            self._known: dict[str, list[object]] = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            self._known = {}
+        self._known = _remembered(self._path)
 
     def of(self, path: Path) -> str:
         """Return the SHA-256 of a file's content."""
@@ -93,6 +92,23 @@ class Hashes:
     def save(self) -> None:
         """Write what is known."""
         write_atomically(self._path, json.dumps(self._known, sort_keys=True).encode())
+
+
+def _remembered(path: Path) -> dict[str, list[Any]]:
+    """Read what is known; damaged entries are no loss, since files are hashed again."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {
+        name: entry
+        for name, entry in known.items()
+        if isinstance(entry, list)
+        and len(entry) == 4
+        and re.fullmatch("[0-9a-f]{64}", str(entry[3]))
+    }
 
 
 def find_transcript(

@@ -10,16 +10,19 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Generator, Iterable
+import typing
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from emodiss.errors import RunError
 from emodiss.manifest import check_id
 from emodiss.runs import codecs, layout
 from emodiss.runs.files import (
+    keep_private,
     replaced as replaced,
+    sound,
     write_atomically as write_atomically,
     write_json as write_json,
 )
@@ -27,6 +30,7 @@ from emodiss.runs.journal import Journal, Line
 
 Status = Literal["done", "cached", "failed", "blocked", "skipped"]
 """What became of one stage of one video."""
+DAMAGED_STEP: Final = "Run emodiss resume on this run folder: it makes the artifact again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,23 @@ class Outcome:
 
 def _outcome(line: Line) -> Outcome:
     line["notes"] = tuple(line.get("notes", ()))
-    return Outcome(**line)
+    outcome = Outcome(**line)
+    texts = (outcome.video, outcome.stage, outcome.device, outcome.key, *outcome.notes)
+    error = outcome.error
+    if (
+        not all(isinstance(text, str) for text in (*texts, *(error or {}).values()))
+        or outcome.status not in typing.get_args(Status)
+        or not isinstance(outcome.seconds, int | float)
+        or (error is not None and "code" not in error)
+    ):
+        raise TypeError
+    return outcome
+
+
+def _seal(meta: Mapping[str, Any]) -> str:
+    """Hash of what `meta.json` says, the hash itself left out."""
+    said = {name: value for name, value in meta.items() if name != "sha256"}
+    return _sha256([json.dumps(said, sort_keys=True).encode()])
 
 
 def _sha256(content: Iterable[bytes | memoryview]) -> str:
@@ -100,11 +120,11 @@ class Store:
         folder = self.artifact(video, name)
         try:
             meta = json.loads((folder / layout.META).read_text(encoding="utf-8"))
-            whole = all(
+            whole = meta.get("sha256") in (None, _seal(meta)) and all(
                 (folder / file).stat().st_size == facts["bytes"]
                 for file, facts in meta["files"].items()
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return meta if whole else None
 
@@ -117,12 +137,29 @@ class Store:
         meta = self.meta(video, name)
         return meta if meta is not None and meta.get("key") == key else None
 
+    def damaged(self, video: str, name: str, meta: Mapping[str, Any]) -> str | None:
+        """Return the first file of an artifact that is not as it was written, or None.
+
+        Lengths tell of most damage; this reads the files. One without a hash passes.
+        """
+        folder = self.artifact(video, name)
+        for file, facts in meta["files"].items():
+            with (folder / file).open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            if facts.get("sha256", digest) != digest:
+                return file
+        return None
+
+    def discard(self, video: str, name: str) -> None:
+        """Let an artifact stop existing."""
+        (self.artifact(video, name) / layout.META).unlink(missing_ok=True)
+
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
         """Store an artifact, replacing what was there."""
         folder = self.artifact(video, name)
         files = codecs.encode(value)
         # Without its meta.json the old artifact stops existing before the new one comes to be.
-        (folder / layout.META).unlink(missing_ok=True)
+        self.discard(video, name)
         if folder.is_dir():
             for stale in folder.iterdir():
                 if stale.name not in files:
@@ -134,17 +171,26 @@ class Store:
             for file, content in sorted(files.items())
         }
         meta = {"key": key, "stage": name, "video": video, **facts, "files": described}
-        write_json(folder / layout.META, meta)
+        write_json(folder / layout.META, {**meta, "sha256": _seal(meta)})
 
     def read(self, video: str, name: str, kind: Any, *, key: str | None = None) -> Any:
-        """Read an artifact."""
+        """Read an artifact, once its files are known to be as they were written."""
         meta = self.meta(video, name)
         if meta is None or (key is not None and meta.get("key") != key):
             raise RunError(
                 f"The artifact '{name}' of video '{video}' is not there as needed.",
                 next_step="Run emodiss annotate again on this run folder.",
             )
-        return codecs.decode(kind, self.artifact(video, name))
+        folder = self.artifact(video, name)
+        if (file := self.damaged(video, name, meta)) is not None:
+            raise RunError(
+                f"The artifact '{name}' of video '{video}' is damaged: {file} has changed since "
+                "it was written.",
+                next_step=DAMAGED_STEP,
+                code="damaged",
+            )
+        with sound(folder, f"It is the artifact '{name}' of video '{video}'. {DAMAGED_STEP}"):
+            return codecs.decode(kind, folder)
 
     @property
     def journal(self) -> Journal[Outcome]:
@@ -170,9 +216,10 @@ class Store:
         """Hold the run folder for this process alone."""
         import filelock
 
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
         # The lock is the kernel's and dies with its process: kill -9 leaves no stale lock.
-        lock = filelock.FileLock(self.root / layout.LOCK, timeout=0)
+        lock = filelock.FileLock(self.root / layout.LOCK, timeout=0, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -183,8 +230,10 @@ class Store:
             ) from None
         try:
             self._sweep()
+            keep_private(self.root)
             yield
         finally:
+            keep_private(self.root)  # libraries that write files follow the umask
             lock.release()
 
     def _sweep(self) -> None:

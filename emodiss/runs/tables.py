@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -12,6 +12,12 @@ from emodiss.runs import codecs, layout
 from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, replaced, write_atomically
+
+GATHERED: Final = (
+    *("media", "wording", "people", "face_affect", "listener_affect", "voice_windows"),
+    *("utterances", "prompts"),
+)
+"""Stages whose artifacts the tables are gathered from."""
 
 
 def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:

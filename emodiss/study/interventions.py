@@ -30,7 +30,7 @@ class InterventionFile:
     @property
     def answers(self) -> Journal[Line]:
         """What stands in `path`."""
-        return Journal(self.path, next_step=_advice(self.path))
+        return Journal(self.path, next_step=_advice(self.path), decode=_answer)
 
     @property
     def prompts(self) -> Journal[Line]:
@@ -72,6 +72,17 @@ class InterventionFile:
     def write_ledger(self, record: Mapping[str, Any]) -> None:
         """Write the bill."""
         write_json(self.root / layout.CHAT_LEDGER, record)
+
+
+def _answer(line: Line) -> Line:
+    """Refuse a line that is no answer."""
+    names = ("model", "identity", "video_id", "condition", "request_sha256")
+    if not all(isinstance(line[name], str) for name in names):
+        raise TypeError
+    if not isinstance(line["window"], list) or not isinstance(line["sample"], int):
+        raise TypeError
+    totals([line])
+    return line
 
 
 def _advice(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""Hostile input by the thousand; each module has a short run in the suite."""

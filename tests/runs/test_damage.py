@@ -1,0 +1,132 @@
+"""Damage on the disk is noticed: made again by a run, named by what only reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+import emodiss
+from emodiss.errors import RunError
+from emodiss.runs.store import Store
+from tests import fakes
+from tests.fuzz import damage
+from tests.runs.test_annotate import annotate, results
+
+
+@pytest.fixture(scope="module")
+def finished(study, tmp_path_factory):
+    from emodiss.models import catalog
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, entry in fakes.ENTRIES.items():
+            patch.setitem(catalog.CATALOG, name, entry)
+        root = tmp_path_factory.mktemp("damage") / "run"
+        annotate(study, root, fakes.SETTINGS)
+    (root / "decay.csv").write_text("id,url,code,since\na,https://a.org/a,removed,2026-01-01\n")
+    return root
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def other_word(root):
+    """Put another word of the same length into what was said."""
+    path = root / "videos" / "a" / "wording" / "data.json"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"know", b"knew"))
+    assert path.read_bytes() != before
+    return path
+
+
+def test_a_damaged_artifact_is_named_with_the_way_out(copy):
+    other_word(copy)
+    with pytest.raises(RunError, match=r"'wording' of video 'a'.*data\.json") as caught:
+        emodiss.load(copy).artifact("a", "wording")
+    assert "emodiss resume" in caught.value.next_step and caught.value.code == "damaged"
+
+
+@pytest.mark.parametrize("stages", [["wording"], ["wording", "utterances"], ["turns", "people"]])
+def test_a_damaged_artifact_is_made_again(finished, copy, study, stand_ins, stages):
+    other_word(copy)
+    shutil.rmtree(copy / "videos" / "a" / stages[-1])
+    said: list[str] = []
+    run = annotate(study, copy, stand_ins, announce=said.append)
+    assert results(run.root) == results(finished) and run.failures == []
+    lost = [o for o in run.store.outcomes() if o.error and o.error["code"] == "damaged"]
+    if stages == ["wording"]:
+        return
+    assert [(o.video, o.stage) for o in lost] == [("a", "wording")]
+    assert any("a: data.json of 'wording' is damaged" in line for line in said)
+
+
+def test_an_artifact_of_before_hashes_is_read(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={})
+    path = store.artifact("v", "words") / "meta.json"
+    meta = json.loads(path.read_text())
+    del meta["sha256"], meta["files"]["data.json"]["sha256"]
+    path.write_text(json.dumps(meta))
+    assert store.read("v", "words", dict[str, int]) == {"a": 1}
+
+
+def test_what_is_said_of_an_artifact_is_checked_too(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={"version": 1})
+    path = store.artifact("v", "words") / "meta.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    assert store.meta("v", "words") is None
+
+
+def test_flips_and_cuts_of_artifacts_are_all_noticed(copy):
+    files = damage.artifact_files(copy)
+    tally = damage.tried(files, damage.read_artifact, cases=400, seed=11, hashed=True)
+    assert tally.cases > 390 and tally.as_sound == [] and not tally.untyped
+    assert tally.named > 350
+
+
+def test_flips_and_cuts_of_run_files_end_in_named_errors(copy):
+    files = damage.run_files(copy)
+    assert len(files) > 9
+    tally = damage.tried(files, damage.read_run, cases=400, seed=12, hashed=False)
+    assert tally.cases > 380 and not tally.untyped and tally.named > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("run.json", b"", r"run\.json is damaged"),
+        ("run.json", b'{"settings": []}', r"run\.json is damaged"),
+        ("run.json", b'{"problems": [{}]}', r"run\.json is damaged"),
+        ("run.json", b"[" * 100_000, r"run\.json is damaged"),
+        ("manifest.jsonl", b'{"path": "a.mp4"}\n', r"manifest\.jsonl, line 1"),
+        ("manifest.jsonl", b'{"id": "a", "path": 1, "url": null}\n', r"manifest\.jsonl, line 1"),
+        ("manifest.jsonl", b'\n{"id": ' + b"9" * 5000 + b"}\n", r"manifest\.jsonl, line 2"),
+        ("utterances.parquet", b"PAR1", r"utterances\.parquet is damaged"),
+        ("interventions.jsonl", b"1\n", r"interventions\.jsonl, line 1"),
+        ("interventions.jsonl", b'{"window": [' + b"[" * 100_000 + b"\n{}\n", "line 1"),
+        ("reviews.jsonl", b"1\n", r"reviews\.jsonl, line 1"),
+        ("role_labels.jsonl", b'{"video_id": 1}\n', r"role_labels\.jsonl, line 1"),
+        ("decay.csv", b"id,code,since,u\na,removed,b,c\n", r"decay\.csv, line 2"),
+        ("decay.csv", b"id,code\na,removed,b\n", r"decay\.csv, line 2"),
+    ],
+)
+def test_a_run_file_that_is_none_is_named(copy, name, content, said):
+    path = copy / name
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=said) as caught:
+        damage.read_run(path)
+    assert caught.value.next_step
+
+
+def test_lines_of_outcomes_and_remembered_hashes_that_are_none_are_passed_over(copy):
+    run = emodiss.load(copy)
+    before = run.outcomes
+    with (copy / "outcomes.jsonl").open("ab") as file:
+        file.write(b'1\n{"video": 1, "stage": "media", "status": "done"}\n{"error": "x"}\n')
+    assert run.outcomes == before
+    (copy / ".hashes.json").write_text('{"a": 1, "b": [1, 2, 3, 4]}')
+    damage.read_run(copy / ".hashes.json")
