@@ -45,48 +45,23 @@ _NORMAL = 1.959963984540054  # 97.5 % point of the normal distribution
 
 @dataclass(frozen=True, slots=True)
 class SeriesMean:
-    """Mean of a series of frames that resemble their neighbours.
+    """Mean of a series of frames that resemble their neighbours."""
 
-    Parameters
-    ----------
-    mean
-        Arithmetic mean; NaN without frames.
-    standard_error
-        Of the mean: half of the 95 % interval over 1.96, so that mean +- 1.96 of it covers as
-        often as `interval` does; NaN below two frames, or if all are equal.
-    n
-        Number of finite frames.
-    n_effective
-        How many independent frames would tell as much.
-    interval
-        Ends of the 95 % interval; NaN like the error.
-    """
-
+    # Arithmetic mean; NaN without frames.
     mean: float
+    # Of the mean: half of the 95 % interval over 1.96, so that mean +- 1.96 of it covers as often
+    # as `interval` does; NaN below two frames, or if all are equal.
     standard_error: float
+    # Number of finite frames.
     n: int
+    # How many independent frames would tell as much.
     n_effective: float
+    # Ends of the 95 % interval; NaN like the error.
     interval: tuple[float, float]
 
 
 def mean_of_series(values: ArrayLike) -> SeriesMean:
-    """Average frames in temporal order, with an error that respects autocorrelation.
-
-    Parameters
-    ----------
-    values
-        (n,) in temporal order; NaN entries are left out. Give every picture once: a picture that
-        is shown for a second is one observation.
-
-    Returns
-    -------
-    SeriesMean
-        `n_effective` lies between 1 and n.
-
-    See Also
-    --------
-    means_of_series : several stretches of one process, which tells more of its persistence.
-    """
+    """Average frames in temporal order, with an error that respects autocorrelation."""
     return means_of_series([values])[0]
 
 
@@ -95,16 +70,6 @@ def means_of_series(stretches: Iterable[ArrayLike]) -> list[SeriesMean]:
 
     How alike neighbours are is learned from all stretches together; how far values spread, from
     each for itself.
-
-    Parameters
-    ----------
-    stretches
-        Each (n,) in temporal order, as for `mean_of_series`.
-
-    Returns
-    -------
-    list of SeriesMean
-        One per stretch.
     """
     series = [x[np.isfinite(x)] for x in (np.asarray(s, np.float64) for s in stretches)]
     varies = [len(x) > 1 and float(np.ptp(x)) > 1e-12 for x in series]

@@ -40,21 +40,7 @@ _LONGEST_LITERAL = 20_000
 
 
 def unwrapped(text: str) -> str:
-    """Blank everything around a model's answer.
-
-    Parameters
-    ----------
-    text
-        What the model wrote.
-
-    Returns
-    -------
-    str
-        As long as `text`, so that a place in one is the same place in the other; blanks stand for
-        thinking aloud (in tags or channels, also where one end is missing), control tokens and
-        what follows the end of the turn, invisible characters and quotation marks of Markdown at
-        the start of lines, and the lines of code fences. The words of the answer are untouched.
-    """
+    """Blank everything around a model's answer."""
     text = _without_thinking(_last_channel(text))
     text = _without_control(text)
     text = _MARGIN.sub(_blanks, text)
@@ -67,19 +53,7 @@ def unwrapped(text: str) -> str:
 
 
 def json_of(text: str) -> Any | None:
-    """Read the JSON value that an answer holds.
-
-    Parameters
-    ----------
-    text
-        An answer; words and code fences around the value are passed over, and so are a comma
-        after the last element and quotation marks as Python writes them.
-
-    Returns
-    -------
-    object or list or None
-        The first object, or the list that begins the answer; None if there is none to be read.
-    """
+    """Read the JSON value that an answer holds."""
     candidates = [match["inside"] for match in _FENCED.finditer(text)]
     candidates.append(text)
     for candidate in candidates:

@@ -77,13 +77,7 @@ def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
 
 
 def cost_of(bill: Mapping[str, Any]) -> str:
-    """Say what a command cost, and how much of that is not known.
-
-    Parameters
-    ----------
-    bill
-        As `Ledger.to_dict` gives it.
-    """
+    """Say what a command cost, and how much of that is not known."""
     if bill["cost_usd"] is not None:
         return f"cost {bill['cost_usd']:.6f} USD"
     n = bill["answers_of_unknown_cost"] + bill["failures_of_unknown_cost"]

@@ -22,41 +22,20 @@ State = Literal["ok", "note", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at.
+    """One thing looked at."""
 
-    Parameters
-    ----------
-    what
-        Its name.
-    state
-        `ok`, `note` (works, but a person should know) or `missing`.
-    found
-        What was found.
-    next_step
-        What to do; empty when nothing is.
-    """
-
+    # Its name.
     what: str
+    # `ok`, `note` (works, but a person should know) or `missing`.
     state: State
+    # What was found.
     found: str
+    # What to do; empty when nothing is.
     next_step: str = ""
 
 
 def examine(*, preset: str, folder: Path) -> list[Finding]:
-    """Look at everything a run with this preset needs.
-
-    Parameters
-    ----------
-    preset
-        Whose models are looked for.
-    folder
-        Where runs will be written.
-
-    Returns
-    -------
-    list of Finding
-        In a fixed order.
-    """
+    """Look at everything a run with this preset needs."""
     return [
         _ffmpeg(),
         _decoder(),

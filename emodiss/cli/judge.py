@@ -138,18 +138,7 @@ _SHOWN = (
 
 
 def families(own: Sequence[str] | None) -> dict[str, list[str]]:
-    """Read `--own`: judge to the models of its family.
-
-    Parameters
-    ----------
-    own
-        As on the command line.
-
-    Raises
-    ------
-    SettingsError
-        If one is not of the form JUDGE=MODEL.
-    """
+    """Read `--own`: judge to the models of its family."""
     from emodiss.errors import SettingsError
 
     found: dict[str, list[str]] = {}

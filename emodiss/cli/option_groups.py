@@ -14,15 +14,7 @@ class Options(dict[str, Any]):
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take the fields of a dataclass as options, where a parameter is annotated so.
-
-    Parameters
-    ----------
-    command
-        Parameters annotated with a dataclass get an instance of it; whatever that raises about
-        the options is raised before the command begins. The fields say what the options are, or
-        `Annotated[dataclass, Options(field=...)]` does.
-    """
+    """Let a command take a dataclass's fields as options, where a parameter is annotated so."""
     signature = inspect.signature(command, eval_str=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, tuple[type, list[str]]] = {}

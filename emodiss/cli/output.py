@@ -34,17 +34,7 @@ def show(
     as_csv: bool = False,
     columns: Sequence[str] | None = None,
 ) -> None:
-    """Write rows to stdout: a table for people, JSON or CSV for programs.
-
-    Parameters
-    ----------
-    rows
-        Mappings with the same keys.
-    as_json, as_csv
-        Which form; a table by default.
-    columns
-        Columns of the table for people; all by default.
-    """
+    """Write rows to stdout: a table for people, JSON or CSV for programs."""
     if as_json:
         text = json.dumps(list(rows), indent=2, ensure_ascii=False, default=str)
         typer.echo(_ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
@@ -112,13 +102,7 @@ def _cell(value: Any) -> str:
 
 @contextlib.contextmanager
 def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
-    """Show on stderr how far each stage is: bars in a terminal, now and then a line in a pipe.
-
-    Parameters
-    ----------
-    quiet
-        Show nothing in any case.
-    """
+    """Show on stderr how far each stage is: bars in a terminal, now and then a line in a pipe."""
     if quiet:
         yield None
         return

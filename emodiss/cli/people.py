@@ -77,22 +77,7 @@ def _rows(run: Run, video: str) -> list[dict[str, Any]]:
 
 
 def why_faceless(person: Person, people: People, floor: float) -> str | None:
-    """Say why a voice has no face, from the evidence it was decided on.
-
-    Parameters
-    ----------
-    person
-        The voice.
-    people
-        Everybody of the same video.
-    floor
-        Least confidence of a pair, as the run was made with.
-
-    Returns
-    -------
-    str or None
-        None when the voice has a face.
-    """
+    """Say why a voice has no face, from the evidence it was decided on."""
     if person.track_ids:
         return None
     if person.binding_source is not None:

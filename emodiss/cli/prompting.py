@@ -30,13 +30,7 @@ class Redacted:
     ] = None
 
     def people(self) -> list[tuple[str, ...]] | None:
-        """Read the list of names; None if none are to be replaced.
-
-        Raises
-        ------
-        SettingsError
-            If names are listed but not to be replaced, or the list cannot be read.
-        """
+        """Read the list of names; None if none are to be replaced."""
         from emodiss.errors import SettingsError
         from emodiss.interventions import read_names
 
@@ -95,20 +89,7 @@ class Choice:
 
 
 def settings_of(run: Run, choice: Choice) -> PromptsSettings:
-    """Start from the settings that the run was made with and change what the command names.
-
-    Parameters
-    ----------
-    run
-        The run.
-    choice
-        As on the command line.
-
-    Raises
-    ------
-    SettingsError
-        If `--set` names another group, or a value is out of range.
-    """
+    """Start from the settings that the run was made with and change what the command names."""
     from emodiss.errors import SettingsError, nearest
     from emodiss.prompts import with_templates
     from emodiss.settings import LITERALLY, NAMES, resolve

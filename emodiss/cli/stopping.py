@@ -19,18 +19,7 @@ class _Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def stoppable(how_to_go_on: str) -> Generator[None]:
-    """Let Ctrl-C and SIGTERM end what is done inside, and say how to go on.
-
-    Parameters
-    ----------
-    how_to_go_on
-        A command.
-
-    Raises
-    ------
-    typer.Exit
-        With 130 after Ctrl-C and 143 after SIGTERM, as shells have it.
-    """
+    """Let Ctrl-C and SIGTERM end what is done inside, and say how to go on."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise _Terminated

@@ -27,19 +27,13 @@ _SEPARATOR = " | "
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What the queries found.
+    """What the queries found."""
 
-    Parameters
-    ----------
-    rows
-        One mapping per video with the columns `COLUMNS`, in order of first appearance. A video
-        that several queries found has all of them in `query` and its place in each in `rank`,
-        ` | ` between. A cell that nobody filled is empty.
-    troubles
-        One line per query or video that could not be looked at, with what to do.
-    """
-
+    # One mapping per video with the columns `COLUMNS`, in order of first appearance. A video that
+    # several queries found has all of them in `query` and its place in each in `rank`, ` | `
+    # between. A cell that nobody filled is empty.
     rows: tuple[dict[str, str], ...]
+    # One line per query or video that could not be looked at, with what to do.
     troubles: tuple[str, ...]
 
     def to_csv(self) -> str:

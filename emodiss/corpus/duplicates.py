@@ -52,15 +52,7 @@ def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> li
 def compare(
     sounds: Mapping[str, Fingerprint], moving: Mapping[str, motions.Motion]
 ) -> list[DuplicatePair]:
-    """Find pairs by both fingerprints: each once, by sound, whose offset is finer, before picture.
-
-    Parameters
-    ----------
-    sounds
-        Of all recordings, in the order that the pairs shall have.
-    moving
-        Of those whose pictures were looked at.
-    """
+    """Find pairs by both fingerprints, each once: by sound, whose offset is finer, or by picture."""
     position = {name: i for i, name in enumerate(sounds)}
     seen = {name: moving[name] for name in sounds if name in moving}
     pairs = {(position[p.a], position[p.b]): p for p in (*motions.match(seen), *match(sounds))}

@@ -44,20 +44,13 @@ _STRETCH = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """Bits of one recording.
+    """Bits of one recording."""
 
-    Parameters
-    ----------
-    words
-        (n,) uint32, one per `STEP_S`.
-    audible
-        (n,) bool, False where the sound is too faint to say anything.
-    sha256
-        Of the file when known, so that equal files are found even without sound; else "".
-    """
-
+    # (n,) uint32, one per `STEP_S`.
     words: NDArray[np.uint32]
+    # (n,) bool, False where the sound is too faint to say anything.
     audible: NDArray[np.bool_]
+    # Of the file when known, so that equal files are found even without sound; else "".
     sha256: str = ""
 
     @property
@@ -139,20 +132,7 @@ def match(
     min_match_s: float = MIN_MATCH_S,
     min_share: float = MIN_SHARE,
 ) -> list[DuplicatePair]:
-    """Find pairs with common content among fingerprints.
-
-    Parameters
-    ----------
-    prints
-        By name.
-    max_bit_errors, min_match_s, min_share
-        What makes a pair; see the constants of this module.
-
-    Returns
-    -------
-    list of DuplicatePair
-        By position of `a`, then of `b`; each pair once.
-    """
+    """Find pairs with common content among fingerprints."""
     names = list(prints)
     pairs: dict[tuple[int, int], DuplicatePair] = {}
     for (i, j), offset in _proposals([prints[name] for name in names]).items():

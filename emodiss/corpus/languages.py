@@ -35,18 +35,12 @@ _MIN_WORDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language and who said so.
+    """A language and who said so."""
 
-    Parameters
-    ----------
-    code
-        ISO 639, two letters where the language has such a code; `other` for not English; "" when
-        nobody knows.
-    by
-        Who says so.
-    """
-
+    # ISO 639, two letters where the language has such a code; `other` for not English; "" when
+    # nobody knows.
     code: str
+    # Who says so.
     by: Source
 
 

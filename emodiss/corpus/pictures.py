@@ -51,17 +51,11 @@ _BLOCK = 32  # recordings held in memory at a time, transformed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """What moves in one recording.
+    """What moves in one recording."""
 
-    Parameters
-    ----------
-    moves
-        (n, 24) float32 in [-1, 1], one row per `STEP_S`.
-    moving
-        (n,) bool, False where too little moves to say anything.
-    """
-
+    # (n, 24) float32 in [-1, 1], one row per `STEP_S`.
     moves: NDArray[np.float32]
+    # (n,) bool, False where too little moves to say anything.
     moving: NDArray[np.bool_]
 
 
@@ -129,23 +123,15 @@ def _cosines(size: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How two recordings lie to each other.
+    """How two recordings lie to each other."""
 
-    Parameters
-    ----------
-    offset
-        What happens at step t in the first happens at t + offset in the second.
-    matched
-        Steps of common motion.
-    share
-        Of the moving part of the shorter recording, in [0, 1].
-    correlation
-        Of the common motion.
-    """
-
+    # What happens at step t in the first happens at t + offset in the second.
     offset: int
+    # Steps of common motion.
     matched: int
+    # Of the moving part of the shorter recording, in [0, 1].
     share: float
+    # Of the common motion.
     correlation: float
 
 
@@ -155,20 +141,7 @@ def match(
     min_match_s: float = MIN_MATCH_S,
     min_share: float = MIN_SHARE,
 ) -> list[DuplicatePair]:
-    """Find pairs with common motion among fingerprints.
-
-    Parameters
-    ----------
-    prints
-        By name.
-    min_match_s, min_share
-        What makes a pair; the same as for sound.
-
-    Returns
-    -------
-    list of DuplicatePair
-        By position of `a`, then of `b`; each pair once.
-    """
+    """Find pairs with common motion among fingerprints."""
     pairs: list[DuplicatePair] = []
     for a, b, best in align(prints, min_overlap=round(min_match_s / STEP_S)):
         matched = best.matched * STEP_S
@@ -182,22 +155,7 @@ def match(
 def align(
     prints: Mapping[str, Motion], *, min_overlap: int
 ) -> Iterator[tuple[str, str, Alignment]]:
-    """Find for every two recordings the offset at which they move most alike.
-
-    Parameters
-    ----------
-    prints
-        By name.
-    min_overlap
-        Steps that two recordings must lie beside each other; one that moves less is passed over.
-
-    Yields
-    ------
-    a, b : str
-        Names, `a` before `b` in the order given.
-    alignment : Alignment
-        The best there is, good or not.
-    """
+    """Find for every two recordings the offset at which they move most alike."""
     from scipy import fft
 
     names = [n for n, p in prints.items() if p.moving.sum() >= min_overlap]

@@ -28,39 +28,27 @@ class Portrait:
 
     The boxes and mouth corners are what MTCNN (facenet-pytorch) finds in the two pictures, the
     lines were read off by eye. A test holds them against the detector.
-
-    Parameters
-    ----------
-    package, path
-        Import name of the package that carries the picture, and the file inside it.
-    size
-        Width and height.
-    face
-        x1, y1, x2, y2.
-    lips
-        Points (x, y) on the line along which the mouth opens, from corner to corner: where the
-        lips meet, or where the lower lip meets the teeth.
-    chin
-        y of the chin's lower edge.
-    head_half_width
-        Half the width of head, hair and hat.
-    top
-        y of the upper edge of the part that is shown.
-    sharpness
-        Factor of enlargement before warping, so that both faces are warped at the same size.
-    shows_teeth
-        Whether teeth are seen in the closed mouth; they are drawn into the open one otherwise.
     """
 
+    # package, path: Import name of the package that carries the picture, and the file inside it.
     package: str
     path: str
+    # Width and height.
     size: tuple[int, int]
+    # x1, y1, x2, y2.
     face: tuple[float, float, float, float]
+    # Points (x, y) on the line along which the mouth opens, from corner to corner: where the lips
+    # meet, or where the lower lip meets the teeth.
     lips: tuple[tuple[float, float], ...]
+    # y of the chin's lower edge.
     chin: float
+    # Half the width of head, hair and hat.
     head_half_width: float
+    # y of the upper edge of the part that is shown.
     top: float
+    # Factor of enlargement before warping, so that both faces are warped at the same size.
     sharpness: float
+    # Whether teeth are seen in the closed mouth; they are drawn into the open one otherwise.
     shows_teeth: bool
 
 

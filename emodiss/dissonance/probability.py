@@ -31,18 +31,12 @@ _MOST = 2000  # utterances that the spread is learned from; more change nothing 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """How true differences spread over the plane of valence and arousal.
+    """How true differences spread over the plane of valence and arousal."""
 
-    Parameters
-    ----------
-    valence, arousal
-        (m,) points of the grid, evenly spaced.
-    shares
-        (m, m) share of true differences around each pair of points; they sum to one.
-    """
-
+    # valence, arousal: (m,) points of the grid, evenly spaced.
     valence: Floats
     arousal: Floats
+    # (m, m) share of true differences around each pair of points; they sum to one.
     shares: Floats
 
     def past(self, threshold: float) -> Floats:
@@ -59,18 +53,7 @@ def _within(points: Floats, threshold: float) -> Floats:
 
 
 def learn_spread(delta: ArrayLike, error: ArrayLike, *, expected_sd: float = 0.4) -> Spread:
-    """Learn how true differences spread from measured ones with known errors.
-
-    Parameters
-    ----------
-    delta
-        (n, 2) measured differences in valence and arousal, all finite, n >= 1.
-    error
-        (n, 2, 2) covariance of each one's error.
-    expected_sd
-        Standard deviation of true differences on each axis expected beforehand; counts like eight
-        utterances.
-    """
+    """Learn how true differences spread from measured ones with known errors."""
     d, e = np.asarray(delta, np.float64), np.asarray(error, np.float64)
     if len(d) > _MOST:
         some = np.random.default_rng(0).choice(len(d), _MOST, replace=False)
@@ -130,22 +113,7 @@ def _likelihood(d: Floats, e: Floats, spread: Spread) -> Floats:
 def probability_past(
     delta: ArrayLike, error: ArrayLike, spread: Spread, *, threshold: float = THRESHOLD
 ) -> Floats:
-    """Probability that the true difference is past the threshold on any axis.
-
-    Parameters
-    ----------
-    delta, error
-        As for `learn_spread`.
-    spread
-        How true differences spread.
-    threshold
-        T of Equation 1.
-
-    Returns
-    -------
-    ndarray
-        (n,) in [0, 1].
-    """
+    """Probability that the true difference is past the threshold on any axis."""
     d, e = np.asarray(delta, np.float64), np.asarray(error, np.float64)
     past = spread.past(threshold).ravel()
     weights = spread.shares.ravel()
@@ -162,13 +130,6 @@ def errors_explain_more(delta: ArrayLike, error: ArrayLike) -> bool:
 
     Then errors cannot have been added to the truth, as `learn_spread` takes it: the models' answers
     are drawn to the middle instead, and truth lies around what was measured.
-
-    Parameters
-    ----------
-    delta
-        (n, 2) measured differences.
-    error
-        (n, 2, 2) covariance of each one's error.
     """
     d, e = np.asarray(delta, np.float64), np.asarray(error, np.float64)
     if len(d) < 3:

@@ -28,30 +28,21 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """The two sides of n utterances on k axes, ready to be subtracted.
+    """The two sides of n utterances on k axes, ready to be subtracted."""
 
-    Parameters
-    ----------
-    first, second
-        (n, k) float64: voice and face, or text and the mean of both. NaN in the whole row where
-        anything is missing.
-    error_models
-        (n, k) standard deviation of what the models add to the difference; NaN where no error of a
-        model is known.
-    error_sampling
-        (n, k) the same of what few frames of the face add. One number per utterance comes from a
-        voice, whose model's error holds its own.
-    reasons
-        Per utterance why it cannot be compared, or None.
-    groups
-        (n,) int64, one number per speaker and session.
-    """
-
+    # first, second: (n, k) float64: voice and face, or text and the mean of both. NaN in the whole
+    # row where anything is missing.
     first: NDArray[np.float64]
     second: NDArray[np.float64]
+    # (n, k) standard deviation of what the models add to the difference; NaN where no error of a
+    # model is known.
     error_models: NDArray[np.float64]
+    # (n, k) the same of what few frames of the face add. One number per utterance comes from a
+    # voice, whose model's error holds its own.
     error_sampling: NDArray[np.float64]
+    # Per utterance why it cannot be compared, or None.
     reasons: tuple[str | None, ...]
+    # (n,) int64, one number per speaker and session.
     groups: NDArray[np.int64]
 
     @property
@@ -62,20 +53,7 @@ class Sides:
 
 
 def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
-    """Lay out what a rule compares.
-
-    Parameters
-    ----------
-    table
-        Utterance table.
-    rule
-        Its threshold plays no part here.
-
-    Raises
-    ------
-    ValueError
-        If the table lacks a column that is compared.
-    """
+    """Lay out what a rule compares."""
     suffix = "_raw" if rule.scale == "raw" else ""
     voice, face = (
         np.column_stack([_numbers(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])

@@ -59,17 +59,11 @@ class _Handed:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What is known of the time before a file was changed.
+    """What is known of the time before a file was changed."""
 
-    Parameters
-    ----------
-    exported
-        What the file said at export, by id of the utterance.
-    reviewed
-        Kind and target of every review that was ever made.
-    """
-
+    # What the file said at export, by id of the utterance.
     exported: Mapping[str, stamp.Exported]
+    # Kind and target of every review that was ever made.
     reviewed: Collection[tuple[str, str]]
 
     def of(self, one: _Handed, item: Item) -> stamp.Exported | None:

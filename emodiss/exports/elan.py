@@ -193,52 +193,23 @@ def _types(root: ET.Element) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotation of a tier that holds speech, as a person left it.
+    """One annotation of a tier that holds speech, as a person left it."""
 
-    Parameters
-    ----------
-    utterance_id
-        From the tier of ids, None where there is none.
-    start, end
-        Seconds.
-    speaker
-        Participant of the tier, or its name when it names none.
-    tier
-        Name of the tier.
-    text
-        What it says.
-    """
-
+    # From the tier of ids, None where there is none.
     utterance_id: str | None
+    # start, end: Seconds.
     start: float
     end: float
+    # Participant of the tier, or its name when it names none.
     speaker: str
+    # Name of the tier.
     tier: str
+    # What it says.
     text: str
 
 
 def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
-    """Read the speech of an EAF file: every time-aligned tier that hangs on no other.
-
-    Parameters
-    ----------
-    text
-        Content of the file.
-    name
-        Of the file, for messages.
-
-    Returns
-    -------
-    annotations
-        In the order of the file.
-    stamp
-        What `emodiss.exports.stamp` wrote at export; empty when the file has none.
-
-    Raises
-    ------
-    ExportError
-        If it is no EAF file, or an annotation has no times.
-    """
+    """Read the speech of an EAF file: every time-aligned tier that hangs on no other."""
     # Entities are what XML attacks are made of, and no EAF file has any.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ExportError(f"{name} declares a document type, which no EAF file does.")

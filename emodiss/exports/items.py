@@ -142,22 +142,15 @@ def one_line(text: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Utterances of one voice that do not overlap.
+    """Utterances of one voice that do not overlap."""
 
-    Parameters
-    ----------
-    name
-        Unique in the file: the role, with the speaker where two voices share it, and a number
-        where a voice overlaps itself.
-    speaker, role
-        Whose.
-    items
-        In order.
-    """
-
+    # Unique in the file: the role, with the speaker where two voices share it, and a number where a
+    # voice overlaps itself.
     name: str
+    # speaker, role: Whose.
     speaker: str
     role: Role | None
+    # In order.
     items: tuple[Item, ...]
 
 

@@ -40,23 +40,7 @@ _CORRECTED = {
 
 
 def methods(run: Run, *, seed: int = 0) -> str:
-    """Write the paragraph that a paper's methods section needs about a run.
-
-    Parameters
-    ----------
-    run
-        A run.
-    seed
-        Of the re-pairings behind the null rate.
-
-    Returns
-    -------
-    str
-        One paragraph: what was analysed, which models the utterances rest on (see
-        `emodiss.exports.provenance.trace`) and in how many sessions, what people stated or
-        corrected, versions and parameters, the flag rate, and the rate that chance gives.
-        Parameters that differ from the defaults are named.
-    """
+    """Write the paragraph that a paper's methods section needs about a run."""
     facts, videos, table = run.facts, run.videos_table, run.utterances
     rests = trace(run)
     rule = run.settings.dissonance

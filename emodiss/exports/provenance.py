@@ -34,47 +34,31 @@ _Meta = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A model that did its part, and where.
+    """A model that did its part, and where."""
 
-    Parameters
-    ----------
-    task
-        One of `ORDER`.
-    identity
-        Name, version and, where weights are files of their own, their hash.
-    videos
-        Sessions whose utterances rest on it, in the order of the manifest.
-    """
-
+    # One of `ORDER`.
     task: str
+    # Name, version and, where weights are files of their own, their hash.
     identity: str
+    # Sessions whose utterances rest on it, in the order of the manifest.
     videos: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What the utterance table of a run rests on.
+    """What the utterance table of a run rests on."""
 
-    Parameters
-    ----------
-    sessions
-        Videos with utterances, in the order of the manifest; all counts are of these.
-    uses
-        Models, in the order of `ORDER`.
-    untraced
-        Sessions whose stored results are not those that the table was made from, or are gone;
-        their models are not among `uses`.
-    corrections
-        Session and kind of review (`emodiss.reviews.KINDS`) to how many are in force.
-    software
-        Package to its versions that made the results, in the order met; more than one where the
-        run went on after an update.
-    """
-
+    # Videos with utterances, in the order of the manifest; all counts are of these.
     sessions: tuple[str, ...]
+    # Models, in the order of `ORDER`.
     uses: tuple[Use, ...]
+    # Sessions whose stored results are not those that the table was made from, or are gone; their
+    # models are not among `uses`.
     untraced: tuple[str, ...]
+    # Session and kind of review (`emodiss.reviews.KINDS`) to how many are in force.
     corrections: Mapping[tuple[str, str], int]
+    # Package to its versions that made the results, in the order met; more than one where the run
+    # went on after an update.
     software: Mapping[str, tuple[str, ...]]
 
     @property
@@ -104,21 +88,7 @@ class Provenance:
 
 
 def trace(run: Run) -> Provenance:
-    """Find what the utterances of a run rest on.
-
-    Parameters
-    ----------
-    run
-        A run whose last `annotate` ended.
-
-    Returns
-    -------
-    Provenance
-        A model counts for a session when its result is among those that the utterances were made
-        from, and holds something: a recogniser that heard no word, an aligner that placed none and
-        a diarizer that found no turn do not; a face detector that looked and found no face does,
-        because that is why faces are missing.
-    """
+    """Find what the utterances of a run rest on."""
     columns = ["video_id", "timing", "text", "role_source", "speech_status"]
     table = run.columns("utterances", [*columns, "n_face_frames", "n_listener_frames"])
     said = {str(video): part for video, part in table.groupby("video_id")}

@@ -15,19 +15,7 @@ _ALWAYS = ("haydarov2025",)
 
 
 def references(run: Run) -> str:
-    """List what the utterances of a run rest on, as BibTeX entries.
-
-    Parameters
-    ----------
-    run
-        A run.
-
-    Returns
-    -------
-    str
-        The study that emodiss follows, the tracker where there are faces, and the publications
-        that the cards of the used models name. A model without a publication adds none.
-    """
+    """List what the utterances of a run rest on, as BibTeX entries."""
     from emodiss.models.catalog import cards
 
     rests = trace(run)

@@ -53,17 +53,11 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One utterance at export, comparable with what became of it.
+    """One utterance at export, comparable with what became of it."""
 
-    Parameters
-    ----------
-    times
-        Start and end, in milliseconds as files write them.
-    speaker, role, text
-        Digest of the label, the role or `-`, digest of the text.
-    """
-
+    # Start and end, in milliseconds as files write them.
     times: str
+    # speaker, role, text: Digest of the label, the role or `-`, digest of the text.
     speaker: str
     role: str
     text: str
@@ -88,18 +82,7 @@ def entries(found: Sequence[Item]) -> list[str]:
 
 
 def read(stamp: str) -> Mapping[str, Exported]:
-    """Read a stamp.
-
-    Parameters
-    ----------
-    stamp
-        Entries, set apart by blanks or line ends; what is none, is passed over.
-
-    Returns
-    -------
-    dict
-        From ids of utterances to what the file said of them.
-    """
+    """Read a stamp."""
     parts = (entry.rsplit(":", 4) for entry in stamp.split())
     return {one[0]: Exported(*one[1:]) for one in parts if len(one) == 5}
 

@@ -63,25 +63,7 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
 
 
 def audformat_index(run: Run, path: Path, words: bool = False) -> str:
-    """Write the utterances as an audformat table: file, start and end, then values.
-
-    Parameters
-    ----------
-    run
-        A run.
-    path
-        Where the file will lie; local media are named relative to its folder.
-    words
-        Put what people said and their names in too. By default voices are numbered as they begin
-        to speak, from 1 in each session: transcripts often call them by name.
-
-    Returns
-    -------
-    str
-        CSV with audformat's segmented index (audEERING's data format 1.x): `start` and `end` as
-        pandas writes timedeltas. Then the columns of the utterance table. A file that is not there
-        is named by its address or as in the manifest.
-    """
+    """Write the utterances as an audformat table: file, start and end, then values."""
     names = {
         row["id"]: _file_name(run.media(row["id"]), row, path.parent.resolve())
         for row in run.manifest
@@ -114,23 +96,7 @@ def _file_name(media: Path | None, row: Mapping[str, Any], folder: Path) -> str:
 
 
 def write_huggingface(run: Run, folder: Path, words: bool = False) -> Path:
-    """Write a dataset folder that Hugging Face `datasets` loads: Parquet and a card.
-
-    Parameters
-    ----------
-    run
-        A run.
-    folder
-        Made when it does not exist.
-    words
-        Put what people said and their names in too. By default only measures, times and addresses
-        leave: the words belong to people, and often to a video's owner.
-
-    Returns
-    -------
-    Path
-        The card, `README.md`.
-    """
+    """Write a dataset folder that Hugging Face `datasets` loads: Parquet and a card."""
     table = run.utterances
     if not words:
         table = table.drop(columns=list(_WORDS))

@@ -45,17 +45,11 @@ class Detections:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appearances(Mapping[int, NDArray[np.uint8]]):
-    """Looks of some of the faces by tick, cut out when asked for.
+    """Looks of some of the faces by tick, cut out when asked for."""
 
-    Parameters
-    ----------
-    seen
-        All faces and looks.
-    keep
-        (n,) bool, in the order of `seen.faces.boxes`: the faces that count.
-    """
-
+    # All faces and looks.
     seen: Detections
+    # (n,) bool, in the order of `seen.faces.boxes`: the faces that count.
     keep: NDArray[np.bool_]
     # Entries of `seen.faces` that are described, and where the looks of each begin and end.
     _at: NDArray[np.int64] = field(init=False, repr=False)

@@ -27,20 +27,7 @@ _LOOK_EVERY = 5
 def detect(
     *, source: Path, media: Media, model: FaceDetector, settings: FacesSettings
 ) -> Detections:
-    """Detect the faces of a video.
-
-    Parameters
-    ----------
-    source, media
-        The video.
-    model, settings
-        What looks, and the settings group `faces`.
-
-    Returns
-    -------
-    Detections
-        Empty without moving pictures. A frame on display at several ticks is looked at once.
-    """
+    """Detect the faces of a video."""
     stride = settings.stride
     ticks = media.ticks()
     ticks = ticks[ticks % stride == 0]
@@ -90,22 +77,7 @@ def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
 def follow(
     *, faces: Detections, model: FaceTracker, settings: TracksSettings, min_score: float
 ) -> Tracks:
-    """Join the faces of a video into tracks.
-
-    Parameters
-    ----------
-    faces
-        What `detect` found.
-    model, settings
-        What tracks, and the settings group `tracks`.
-    min_score
-        Least detector probability of a face that is tracked.
-
-    Returns
-    -------
-    Tracks
-        Boxes between looks are interpolated.
-    """
+    """Join the faces of a video into tracks."""
     keep = faces.faces.scores >= min_score
     found = link(
         faces.faces.where(keep),

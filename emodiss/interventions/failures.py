@@ -100,22 +100,7 @@ _ECHO_WORDS = 4  # shorter lines ("I see.") are repeated by chance
 
 
 def find_failures(body: str, response: str, context: Sequence[str]) -> tuple[str, ...]:
-    """Flag what is wrong with a reply.
-
-    Parameters
-    ----------
-    body
-        The reply without its wrapping.
-    response
-        What was taken to be the therapist's words.
-    context
-        Utterances of the prompt.
-
-    Returns
-    -------
-    tuple of str
-        From `FAILURES`, the gravest first.
-    """
+    """Flag what is wrong with a reply."""
     body, response = body.replace("’", "'"), response.replace("’", "'")
     refuses = bool(_REFUSAL.search(body[:_REFUSAL_REACH]))
     if looks_like_json(response):  # other flags would speak of its keys and brackets
@@ -133,18 +118,7 @@ def find_failures(body: str, response: str, context: Sequence[str]) -> tuple[str
 
 
 def speaker_of(label: str) -> str | None:
-    """Tell whose label it is.
-
-    Parameters
-    ----------
-    label
-        What stands before a colon; cues in brackets are allowed.
-
-    Returns
-    -------
-    str or None
-        `therapist`, `patient`, or None when it is no speaker's label.
-    """
+    """Tell whose label it is."""
     plain = label.split("(", 1)[0].strip(" \t*_>:")
     if re.fullmatch(rf"(?:{THERAPISTS})(?: \d)?", plain, re.IGNORECASE):
         return "therapist"

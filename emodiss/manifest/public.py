@@ -36,24 +36,16 @@ _HOPE_ROLES = {"T": "therapist", "P": "patient"}
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A public collection, ready to be annotated.
+    """A public collection, ready to be annotated."""
 
-    Parameters
-    ----------
-    manifest
-        One mapping per session with the columns of a manifest. `transcript` names the file that
-        `write` puts there.
-    transcripts
-        CSV text of each session's transcript, by id: Speaker, Start Time, Utterance.
-    n_utterances
-        In all transcripts.
-    problems
-        What was wrong with the table, one line each, with the line number and never the words.
-    """
-
+    # One mapping per session with the columns of a manifest. `transcript` names the file that
+    # `write` puts there.
     manifest: tuple[dict[str, str], ...]
+    # CSV text of each session's transcript, by id: Speaker, Start Time, Utterance.
     transcripts: dict[str, str]
+    # In all transcripts.
     n_utterances: int
+    # What was wrong with the table, one line each, with the line number and never the words.
     problems: tuple[str, ...]
 
     @property
@@ -62,22 +54,7 @@ class Collection:
         return len({row["url"] for row in self.manifest})
 
     def write(self, folder: Path, name: str, *, transcripts: bool = True) -> Path:
-        """Write the manifest, and the transcripts beside it.
-
-        Parameters
-        ----------
-        folder
-            Made when it does not exist.
-        name
-            Of the manifest and of the folder with its transcripts.
-        transcripts
-            Leave the transcripts out when False: what is left holds addresses and times only.
-
-        Returns
-        -------
-        Path
-            The manifest.
-        """
+        """Write the manifest, and the transcripts beside it."""
         folder.mkdir(parents=True, exist_ok=True)
         rows = [dict(row) for row in self.manifest]
         for row in rows:
@@ -113,28 +90,7 @@ def each_once(table: tabular.Table) -> Iterator[tabular.Row | tabular.Fault]:
 
 
 def read_annomi(path: Path) -> Collection:
-    """Read AnnoMI's table: 133 motivational interviews with roles and start times.
-
-    Parameters
-    ----------
-    path
-        `AnnoMI-simple.csv` or `AnnoMI-full.csv`; of the full table, which has a row per
-        annotator, each utterance is taken once.
-
-    Returns
-    -------
-    Collection
-        Ids are `annomi_` and the transcript's number. A session starts with its first utterance;
-        it ends where the next session on the same video starts, if there is one, and is left
-        open otherwise. The table states starts only, in whole seconds. A start that is no time
-        is reported, and that of the utterance before is used: the readers of transcripts share
-        the stretch out.
-
-    Raises
-    ------
-    ManifestError
-        If it is not AnnoMI's table.
-    """
+    """Read AnnoMI's table: 133 motivational interviews with roles and start times."""
     table = _table(path, _ANNOMI_COLUMNS, "AnnoMI-simple.csv")
     problems: list[str] = []
     sessions: dict[str, list[tuple[float, str, str]]] = {}
@@ -204,24 +160,7 @@ def _csv_of(said: list[tuple[float, str, str]]) -> str:
 
 
 def read_hope_urls(path: Path) -> Collection:
-    """Read HOPE's list of addresses, `URL_sources.txt`: one per line.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    Collection
-        Without transcripts: HOPE's have no times, and it is not stated which belongs to which
-        address. An address that comes twice is taken once and reported.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read or holds no address.
-    """
+    """Read HOPE's list of addresses, `URL_sources.txt`: one per line."""
     problems: list[str] = []
     first: dict[str, int] = {}
     listed = tabular.decoded(path, error=ManifestError, what="list of addresses")
@@ -251,24 +190,7 @@ def read_hope_urls(path: Path) -> Collection:
 
 
 def read_hope(path: Path) -> pd.DataFrame:
-    """Read one of HOPE's transcripts: roles and dialogue acts, no times.
-
-    Parameters
-    ----------
-    path
-        CSV with the columns ID, Type, Utterance, Dialog_Act.
-
-    Returns
-    -------
-    DataFrame
-        video_id (name of the file), utterance_id, start and end (NaN: HOPE states none), speaker
-        (T or P), role, text, dialog_act; in the order of talk.
-
-    Raises
-    ------
-    ManifestError
-        If it is no such table, or a type is neither T nor P.
-    """
+    """Read one of HOPE's transcripts: roles and dialogue acts, no times."""
     rows: list[dict[str, object]] = []
     import pandas as pd
 
@@ -295,26 +217,7 @@ def read_hope(path: Path) -> pd.DataFrame:
 
 
 def read_hope_folder(paths: Sequence[Path]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read several of HOPE's transcripts.
-
-    Parameters
-    ----------
-    paths
-        Files, and folders whose `.csv` files are taken.
-
-    Returns
-    -------
-    table : DataFrame
-        As `read_hope` gives it, one transcript below the other in the order of their numbers, with
-        the name of the file as `transcript`, and `video_id` empty: see `match_hope`.
-    problems : tuple of str
-        Files that are none of HOPE's transcripts, one line each. They are left out.
-
-    Raises
-    ------
-    ManifestError
-        If a path does not exist, or none is a transcript.
-    """
+    """Read several of HOPE's transcripts."""
     import pandas as pd
 
     files: list[Path] = []
@@ -347,30 +250,7 @@ def read_hope_folder(paths: Sequence[Path]) -> tuple[pd.DataFrame, tuple[str, ..
 def match_hope(
     found: Collection, talk: pd.DataFrame, path: Path
 ) -> tuple[Collection, pd.DataFrame]:
-    """Put addresses and transcripts together as a person states it: HOPE itself does not.
-
-    Parameters
-    ----------
-    found
-        From `read_hope_urls`.
-    talk
-        From `read_hope_folder`.
-    path
-        CSV with the columns transcript (name of a file, without `.csv`) and url.
-
-    Returns
-    -------
-    collection : Collection
-        Matched rows name their transcript in the column `x_hope_transcript`; what is not matched
-        for a reason that the file gives is among the problems.
-    talk : DataFrame
-        With the id of the manifest as `video_id` where matched.
-
-    Raises
-    ------
-    ManifestError
-        If it is no such table.
-    """
+    """Put addresses and transcripts together as a person states it: HOPE itself does not."""
     ids = {row["url"]: row["id"] for row in found.manifest}
     known = set(talk["transcript"])
     problems: list[str] = []

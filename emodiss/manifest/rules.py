@@ -84,32 +84,7 @@ def check_url(text: str) -> str:
 
 
 def resolve_file(path: str, folder: Path, *, anywhere: bool = False) -> Path:
-    """Return the file that a path in a manifest means, with links followed and `..` removed.
-
-    Parameters
-    ----------
-    path
-        As written: relative to the folder, absolute, or from a home (`~`).
-    folder
-        Of the manifest.
-    anywhere
-        Whether it may lie outside the folder.
-
-    Returns
-    -------
-    Path
-        Absolute. It need not exist: what is missing is said by the stage that needs it.
-
-    Raises
-    ------
-    ManifestError
-        If it lies outside the folder and may not, or if it is there and cannot be opened.
-
-    Notes
-    -----
-    What counts is where the path ends, so a link in the folder that leads out of it is outside,
-    and an absolute path into the folder is inside. A hard link cannot be told from a file.
-    """
+    """Return the file that a path in a manifest means, with links followed and `..` removed."""
     outside = ManifestError(
         f"'{path}' lies outside the manifest's folder.",
         next_step="Move the file into that folder, or allow it with --allow-local (in Python: "

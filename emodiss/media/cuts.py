@@ -60,20 +60,7 @@ class CutFinder:
         self._last = -1.0
 
     def add(self, frame: NDArray[np.uint8], time: float) -> None:
-        """Look at the next frame.
-
-        Parameters
-        ----------
-        frame
-            (H, W, 3) uint8 RGB; all of one size.
-        time
-            Its time in seconds, later than that of the frame before.
-
-        Raises
-        ------
-        ValueError
-            If time does not advance.
-        """
+        """Look at the next frame."""
         import cv2
         from scenedetect import FrameTimecode
 

@@ -26,35 +26,18 @@ _LEAST_ASPECT, _MOST_ASPECT = 0.25, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """What is done to the frames of a video before they are looked at.
+    """What is done to the frames of a video before they are looked at."""
 
-    Parameters
-    ----------
-    width, height
-        Of the picture that is shown, in square pixels.
-    rotation
-        Degrees (0, 90, 180 or 270) the stored picture is turned counter-clockwise.
-    mirrored
-        Whether the stored picture is flipped left to right before it is turned.
-    """
-
+    # width, height: Of the picture that is shown, in square pixels.
     width: int
     height: int
+    # Degrees (0, 90, 180 or 270) the stored picture is turned counter-clockwise.
     rotation: int
+    # Whether the stored picture is flipped left to right before it is turned.
     mirrored: bool
 
     def picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """Return a frame as it is shown.
-
-        Parameters
-        ----------
-        frame
-            As decoded; one of another size than the others is scaled to theirs.
-
-        Returns
-        -------
-        (height, width, 3) uint8 RGB
-        """
+        """Return a frame as it is shown."""
         sideways = self.rotation in (90, 270)
         width, height = (self.height, self.width) if sideways else (self.width, self.height)
         shown = frame.reformat(width=width, height=height, format="rgb24")
@@ -67,15 +50,7 @@ class Display:
 
 
 def display_of(frame: VideoFrame, pixel_aspect: Fraction | None) -> Display:
-    """Find out how a video is shown.
-
-    Parameters
-    ----------
-    frame
-        The first one, with its display matrix if it has one.
-    pixel_aspect
-        Width of a stored pixel in heights; None or 0 where the file does not say.
-    """
+    """Find out how a video is shown."""
     right_x, right_y, down_x, down_y = _matrix(frame)
     mirrored = right_x * down_y - right_y * down_x < 0
     if mirrored:

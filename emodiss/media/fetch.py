@@ -33,36 +33,24 @@ _ABOUT = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to fetch; nothing here can change a result, and none of it is kept in the run.
+    """How to fetch; nothing here can change a result, and none of it is kept in the run."""
 
-    Parameters
-    ----------
-    cookies
-        Cookie file of a browser session (Netscape format), for what only some may watch.
-    proxy
-        Address of a proxy; by default what the environment says.
-    rate_limit
-        Most bytes per second; None for no limit.
-    retries
-        How often a broken request is made again.
-    backoff_s
-        Seconds before the first repetition; doubles each time, up to a minute.
-    captions
-        Languages of captions to keep beside the media, such as `en.*`; automatic ones where no
-        others are, since only those carry word times (format json3).
-    max_bytes
-        Largest file; an endless answer stops there.
-    max_hours
-        Longest video, where its page states a length.
-    """
-
+    # Cookie file of a browser session (Netscape format), for what only some may watch.
     cookies: Path | None = None
+    # Address of a proxy; by default what the environment says.
     proxy: str | None = None
+    # Most bytes per second; None for no limit.
     rate_limit: int | None = None
+    # How often a broken request is made again.
     retries: int = 3
+    # Seconds before the first repetition; doubles each time, up to a minute.
     backoff_s: float = 1.0
+    # Languages of captions to keep beside the media, such as `en.*`; automatic ones where no others
+    # are, since only those carry word times (format json3).
     captions: tuple[str, ...] = ()
+    # Largest file; an endless answer stops there.
     max_bytes: int = 20 * 2**30
+    # Longest video, where its page states a length.
     max_hours: float = 6.0
 
 
@@ -139,33 +127,7 @@ def fetch(
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Download a video, or return the file fetched earlier.
-
-    Parameters
-    ----------
-    url
-        An http or https address.
-    downloads
-        Folder for all downloads of a run.
-    max_height
-        Largest picture height in pixels.
-    options
-        How to fetch.
-    progress
-        Called with bytes so far and bytes expected (0 when not known).
-
-    Returns
-    -------
-    Path
-        The media file.
-
-    Raises
-    ------
-    MediaError
-        With a code such as `private`, `removed`, `network` or `unsupported`.
-    SettingsError
-        If the cookie file cannot be used.
-    """
+    """Download a video, or return the file fetched earlier."""
     earlier = fetched(url, downloads)
     if earlier is not None:
         return earlier
@@ -236,25 +198,7 @@ def fetch(
 
 
 def read_cookies(path: Path) -> str:
-    """Read a cookie file of a browser session.
-
-    Parameters
-    ----------
-    path
-        Seven columns with tabs between: domain, whether subdomains count, path, whether secure,
-        expiry, name and value (Netscape format, what browser extensions export).
-
-    Returns
-    -------
-    str
-        The whole text.
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be read, has another format or holds no cookie. The message never shows a
-        line: a cookie is a key.
-    """
+    """Read a cookie file of a browser session."""
     step = "Export the cookies of one site in Netscape format (cookies.txt) from your browser."
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows programs put a mark in front
@@ -298,20 +242,13 @@ def about(url: str, downloads: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A JavaScript runtime that yt-dlp found; it needs one, and its package `yt-dlp-ejs`.
+    """A JavaScript runtime that yt-dlp found; it needs one, and its package `yt-dlp-ejs`."""
 
-    Parameters
-    ----------
-    name
-        `deno`, `node`, `bun` or `quickjs`.
-    version
-        As the program states it.
-    supported
-        Whether yt-dlp takes this version.
-    """
-
+    # `deno`, `node`, `bun` or `quickjs`.
     name: str
+    # As the program states it.
     version: str
+    # Whether yt-dlp takes this version.
     supported: bool
 
 
@@ -333,13 +270,7 @@ def runtimes() -> list[Runtime]:
 
 
 def challenge_scripts() -> tuple[str | None, str | None]:
-    """Return the version of the package `yt-dlp-ejs`, and the one that this yt-dlp asks for.
-
-    Returns
-    -------
-    installed, wanted : str or None
-        None where the package is not installed, or yt-dlp names no version.
-    """
+    """Return the version of the package `yt-dlp-ejs`, and the one that this yt-dlp asks for."""
     try:
         installed = importlib.metadata.version("yt-dlp-ejs")
     except importlib.metadata.PackageNotFoundError:

@@ -249,13 +249,7 @@ def shipped_files(entry: Card) -> list[WeightFile]:
 
 
 def verify(entry: Card) -> list[str]:
-    """Return the names of weight files whose content is not what the catalog says.
-
-    Parameters
-    ----------
-    entry
-        A model whose files are here.
-    """
+    """Return the names of weight files whose content is not what the catalog says."""
     shipped = entry.place == "shipped"
     folder = weights_folder() if shipped else entry.folder
     files = shipped_files(entry) if shipped else entry.files

@@ -60,22 +60,7 @@ class GgufChat(TransformersChat):
 
 
 def unpacked(path: Path, published: WeightFile, *, name: str) -> Path:
-    """Return the folder that holds a GGUF file's model as safetensors, made when it is not there.
-
-    Parameters
-    ----------
-    path
-        The file, known to be the published one.
-    published
-        What it is; its hash names the folder, together with the versions that convert it.
-    name
-        Catalog name.
-
-    Raises
-    ------
-    MissingExtra, ModelError
-        As in `GgufChat`.
-    """
+    """Return the folder of a GGUF file's model as safetensors, made when it is not there."""
     for package in _READERS:
         if importlib.util.find_spec(package) is None:
             raise MissingExtra.of(package, "llm-local")

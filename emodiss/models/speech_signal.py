@@ -16,24 +16,7 @@ MIN_SAMPLE_RATE: Final = 8_000
 
 
 def check_signal(signal: ArrayLike, sample_rate: float) -> tuple[Floats, int]:
-    """Check that a signal is mono, floating point, finite, and within full scale.
-
-    Parameters
-    ----------
-    signal : (n,) float32 or float64
-        One channel in [-1, 1].
-    sample_rate : int
-        Samples per second, at least 8000.
-
-    Returns
-    -------
-    (n,) float64, int
-
-    Raises
-    ------
-    ValueError
-        Says which of these does not hold, what was given and what to do.
-    """
+    """Check that a signal is mono, floating point, finite, and within full scale."""
     samples = np.asarray(signal)
     if samples.ndim != 1:
         raise ValueError(
@@ -76,22 +59,5 @@ def resample(signal: Floats, sample_rate: int) -> Floats:
 
 
 def at_16_khz(signal: ArrayLike, sample_rate: float) -> Floats:
-    """Check a signal and bring it to 16 kHz.
-
-    Parameters
-    ----------
-    signal : (n,) float32 or float64
-        One channel in [-1, 1]. Several are refused: what follows would take them for one long one.
-    sample_rate : int
-        Samples per second, at least 8000.
-
-    Returns
-    -------
-    (m,) float64
-
-    Raises
-    ------
-    ValueError
-        As :func:`check_signal` does.
-    """
+    """Check a signal and bring it to 16 kHz."""
     return resample(*check_signal(signal, sample_rate))

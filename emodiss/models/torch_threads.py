@@ -12,11 +12,6 @@ def torch_threads(n: int) -> Generator[None]:
 
     One thread per worker process and many workers is faster than the reverse for these networks,
     and a thread count left behind would slow down whatever the caller does next with torch.
-
-    Parameters
-    ----------
-    n
-        Threads, at least 1.
     """
     import torch
 

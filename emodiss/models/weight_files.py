@@ -91,22 +91,7 @@ def _has_size(path: Path, published: WeightFile) -> bool:
 
 
 def packaged(package: str, names: Sequence[str]) -> list[Path]:
-    """Find weights that lie inside an installed package; the package is not imported.
-
-    Parameters
-    ----------
-    package
-        Import name.
-    names
-        Files relative to the package; `*` as in a shell.
-
-    Raises
-    ------
-    MissingExtra
-        If the package is not installed.
-    ModelError
-        If one of the files is not in it.
-    """
+    """Find weights that lie inside an installed package; the package is not imported."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra.of(package, "models")
@@ -136,13 +121,7 @@ def packaged_digest(package: str, names: tuple[str, ...]) -> str:
 
 
 def fingerprint(folder: Path) -> str:
-    """Describe a folder of weights of the user's own: names, sizes and ends of its files.
-
-    Parameters
-    ----------
-    folder
-        A few gigabytes are recognised in a moment; `absent` when there is no such folder.
-    """
+    """Describe a folder of weights of the user's own: names, sizes and ends of its files."""
     if not folder.is_dir():
         return "absent"
     digest = hashlib.sha256()
@@ -157,13 +136,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def git_blob_id(path: Path) -> str:
-    """Compute the id that git gives a file's content, as `git hash-object` prints it.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
+    """Compute the id that git gives a file's content, as `git hash-object` prints it."""
     # Git ids are sha1 by definition; this recognises a file and protects nothing.
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
@@ -173,20 +146,7 @@ def git_blob_id(path: Path) -> str:
 
 
 def require(path: Path, *, model: str) -> None:
-    """Insist that a file or folder of weights exists.
-
-    Parameters
-    ----------
-    path
-        Where it should be.
-    model
-        Catalogue name, for the command in the message.
-
-    Raises
-    ------
-    ModelMissing
-        If it does not, with the command that fetches it and the preset that does without.
-    """
+    """Insist that a file or folder of weights exists."""
     if not path.exists():
         raise ModelMissing(
             f"The weights of model '{model}' are not on this machine: expected {path}.",
@@ -197,20 +157,7 @@ def require(path: Path, *, model: str) -> None:
 
 
 def difference(path: Path, published: WeightFile) -> str:
-    """Say in what a file on disk differs from the published one.
-
-    Parameters
-    ----------
-    path
-        An existing file.
-    published
-        What it must be; each stated property is checked, the cheap one first.
-
-    Returns
-    -------
-    str
-        Such as `it has 3 bytes, expected 4`; empty when nothing stated differs.
-    """
+    """Say in what a file on disk differs from the published one."""
     size = path.stat().st_size
     if published.size is not None and size != published.size:
         return f"it has {size} bytes, expected {published.size}"
@@ -224,25 +171,7 @@ def difference(path: Path, published: WeightFile) -> str:
 
 
 def verify(path: Path, published: WeightFile, *, model: str) -> None:
-    """Insist that a file on disk is the published one.
-
-    Parameters
-    ----------
-    path
-        The file.
-    published
-        What it must be; each stated property is checked.
-    model
-        Catalogue name, for the message.
-
-    Raises
-    ------
-    ModelMissing
-        If there is no file.
-    ModelError
-        If a stated size or hash differs. A file much smaller than published is usually a
-        download cut short, or a Git LFS pointer saved in place of the weights.
-    """
+    """Insist that a file on disk is the published one."""
     require(path, model=model)
     if found := difference(path, published):
         raise ModelError(

@@ -32,30 +32,20 @@ _MIN_SEEN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SynchronyModel:
-    """What the standard score of a pair looks like after some seconds.
+    """What the standard score of a pair looks like after some seconds."""
 
-    Parameters
-    ----------
-    growth, spread
-        Of the score with the square root of the seconds, for a face and its own voice: mean, and
-        standard deviation between faces.
-    false_spread
-        The same standard deviation for a face and somebody else's voice.
-    noise
-        Standard deviation of one score.
-    lost
-        Share of faces that follow their own voice no better than another's: profiles, beards,
-        hands.
-    copies
-        Share of faces that follow a voice as its own does and are not its own: mirrors, second
-        screens. It bounds what any score may prove.
-    """
-
+    # growth, spread: Of the score with the square root of the seconds, for a face and its own
+    # voice: mean, and standard deviation between faces.
     growth: float
     spread: float
+    # The same standard deviation for a face and somebody else's voice.
     false_spread: float
+    # Standard deviation of one score.
     noise: float
+    # Share of faces that follow their own voice no better than another's: profiles, beards, hands.
     lost: float
+    # Share of faces that follow a voice as its own does and are not its own: mirrors, second
+    # screens. It bounds what any score may prove.
     copies: float
 
 
@@ -66,30 +56,20 @@ SYNCHRONY = SynchronyModel(
 
 @dataclass(frozen=True, slots=True)
 class MotionModel:
-    """What windows of a mouth that talks, rests, or moves for other reasons look like.
+    """What windows of a mouth that talks, rests, or moves for other reasons look like."""
 
-    Parameters
-    ----------
-    talks, rests
-        Mean and spread between faces.
-    alike
-        Correlation of the two within one face.
-    drift
-        Spread of a difference that comes with a voice that is not the face's own.
-    noise
-        Spread of one window of one face.
-    independent
-        Share of a window that counts, because neighbouring ones tell the same story.
-    limits
-        Values beyond are cut off.
-    """
-
+    # talks, rests: Mean and spread between faces.
     talks: tuple[float, float]
     rests: tuple[float, float]
+    # Correlation of the two within one face.
     alike: float
+    # Spread of a difference that comes with a voice that is not the face's own.
     drift: float
+    # Spread of one window of one face.
     noise: float
+    # Share of a window that counts, because neighbouring ones tell the same story.
     independent: float
+    # Values beyond are cut off.
     limits: tuple[float, float]
 
 
@@ -121,25 +101,7 @@ _AT_REST, _MOVING, _SPEAKING, _RESTLESS = 0.32, 0.08, 0.55, 0.05
 def synchrony(
     mouth: Sequence[NDArray[np.float64]], sound: NDArray[np.float64], use: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """How closely a mouth follows the sound.
-
-    Parameters
-    ----------
-    mouth
-        Series of the mouth at 1 to 8 Hz, (n,) each; their correlations with the sound are added.
-    sound
-        (n,) level of the sound at 1 to 8 Hz.
-    use
-        (n,) where the voice speaks alone.
-
-    Returns
-    -------
-    score
-        Best correlation within two values of no shift, as a standard score against the same at
-        all circular shifts of 0.8 s and more; NaN below three seconds and where nothing changes.
-    seconds
-        How much there was.
-    """
+    """How closely a mouth follows the sound."""
     known = use & np.isfinite(sound)
     for series in mouth:
         known = known & np.isfinite(series)
@@ -195,23 +157,7 @@ def windows(series: NDArray[np.floating]) -> NDArray[np.float64]:
 def log_motion_fits(
     moved: NDArray[np.float64], talk: NDArray[np.float64], model: MotionModel
 ) -> NDArray[np.float64]:
-    """Log likelihood of a face's windows, up to a constant, times prior, for each owner.
-
-    Parameters
-    ----------
-    moved
-        (w,) from `windows`.
-    talk
-        (v, w), share of each window in which each voice is heard.
-    model
-        What the windows hold.
-
-    Returns
-    -------
-    ndarray of float64
-        (2, 1 + v): first row for a face that rests without its voice, second for one that moves
-        all the time; column 0 for nobody's face, column 1 + k for that of voice k.
-    """
+    """Log likelihood of a face's windows, up to a constant, times prior, for each owner."""
     seen = np.isfinite(moved)
     v = len(talk)
     design = np.vstack([np.ones(seen.sum()), talk[:, seen]])

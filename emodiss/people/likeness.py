@@ -101,20 +101,7 @@ def _inside(face: NDArray[np.float32], down: int, across: int) -> NDArray[np.flo
 
 
 def links(likeness: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Log likelihood ratios that two tracks show one person, for the pairs worth linking.
-
-    Parameters
-    ----------
-    likeness
-        (n, n) from `FacePictures.likeness`, in order of time.
-
-    Returns
-    -------
-    ndarray of float64
-        (n, n), symmetric: at most 3; 0 for pairs without a link. Each track is linked to the
-        three of those before it that are most like it. Unlike faces are not held apart: a head
-        that turns changes more than a head that is somebody else's.
-    """
+    """Log likelihood ratios that two tracks show one person, for the pairs worth linking."""
     value = np.asarray(likeness, np.float64)
 
     def log_normal(mean: float, spread: float) -> NDArray[np.float64]:

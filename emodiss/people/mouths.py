@@ -92,20 +92,7 @@ def change(
     before: NDArray[np.float32],
     inside: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> float:
-    """Mean absolute difference of two patches of one size after the best whole-pixel shift.
-
-    Parameters
-    ----------
-    patch, before
-        (h, w).
-    inside
-        Rows and columns whose difference is returned; the shift is chosen by all of them.
-
-    Returns
-    -------
-    float
-        Without the border of two pixels that a shift may lose.
-    """
+    """Mean absolute difference of two patches of one size after the best whole-pixel shift."""
     height, width = patch.shape
     core = patch[_REACH : height - _REACH, _REACH : width - _REACH]
     difference = np.abs(sliding_window_view(before, core.shape) - core)

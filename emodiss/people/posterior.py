@@ -19,29 +19,7 @@ def marginals(
     alike: NDArray[np.float64],
     log_shown: tuple[float, float],
 ) -> tuple[NDArray[np.float64], float]:
-    """Sum over all assignments of voices to faces.
-
-    Parameters
-    ----------
-    scores
-        (n, 1 + v), log of prior times likelihood of each face's series if the face is nobody's
-        (column 0) or belongs to voice k (column 1 + k).
-    together
-        (n, n), symmetric: which faces are in the picture at the same time; two such are never of
-        the same voice.
-    alike
-        (n, n), symmetric: log odds that two faces which are never together are one person's,
-        added where both are given to the same voice; 0 where nothing is known.
-    log_shown
-        Log prior of a voice that has no face at all, and of one that has.
-
-    Returns
-    -------
-    shares
-        (n, 1 + v), posterior probability of each column; rows sum to 1.
-    evidence
-        Log of the whole sum.
-    """
+    """Sum over all assignments of voices to faces."""
     from scipy import sparse
 
     n, width = scores.shape

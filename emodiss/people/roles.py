@@ -115,43 +115,28 @@ class RoleGuess:
 
 @dataclass(frozen=True, slots=True)
 class VoiceRole:
-    """The part that one voice plays, and who said so.
+    """The part that one voice plays, and who said so."""
 
-    Parameters
-    ----------
-    speaker
-        Label of the voice.
-    role
-        None when nobody knows.
-    source
-        None without a role.
-    confidence
-        In [0, 1]; NaN when a person said it. Without a role: of the best guess there was.
-    reason
-        Why there is no role: as in `RoleGuess` and `RoleLabel`, `two_therapists` (somebody else
-        is one already) or `contradicted` (by what was said of another voice); empty otherwise.
-    """
-
+    # Label of the voice.
     speaker: str
+    # None when nobody knows.
     role: Role | None
+    # None without a role.
     source: RoleSource | None
+    # In [0, 1]; NaN when a person said it. Without a role: of the best guess there was.
     confidence: float
+    # Why there is no role: as in `RoleGuess` and `RoleLabel`, `two_therapists` (somebody else is
+    # one already) or `contradicted` (by what was said of another voice); empty otherwise.
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The parts of all voices of one video.
+    """The parts of all voices of one video."""
 
-    Parameters
-    ----------
-    voices
-        In order of first appearance.
-    n_lost_reviews
-        Roles stated in a review for a voice that is not there any more.
-    """
-
+    # In order of first appearance.
     voices: tuple[VoiceRole, ...]
+    # Roles stated in a review for a voice that is not there any more.
     n_lost_reviews: int = 0
 
     def of(self, speaker: str) -> VoiceRole:
@@ -168,20 +153,13 @@ class Roles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coefficients:
-    """The fitted part of the classifier.
+    """The fitted part of the classifier."""
 
-    Parameters
-    ----------
-    weights
-        (n_features,) float64, in the order of `FEATURES`.
-    means
-        (n_features,) float64, the common mean that shares are drawn to.
-    pseudo_count
-        Utterances' worth of the mean that is added; words count as tenths.
-    """
-
+    # (n_features,) float64, in the order of `FEATURES`.
     weights: NDArray[np.float64]
+    # (n_features,) float64, the common mean that shares are drawn to.
     means: NDArray[np.float64]
+    # Utterances' worth of the mean that is added; words count as tenths.
     pseudo_count: float
 
 
@@ -317,24 +295,16 @@ def _taking_part(counts: Mapping[str, Counts]) -> list[str]:
 
 @dataclass(slots=True)
 class Counts:
-    """What one speaker says, counted.
+    """What one speaker says, counted."""
 
-    Parameters
-    ----------
-    hits
-        How often each pattern is found, in the order of `FEATURES`: in words, or in utterances.
-    n_utterances, n_words
-        Utterances with text, and their words.
-    talk_share
-        Share of all words of the session.
-    opens
-        1 for who speaks first, else 0.
-    """
-
+    # How often each pattern is found, in the order of `FEATURES`: in words, or in utterances.
     hits: NDArray[np.float64]
+    # n_utterances, n_words: Utterances with text, and their words.
     n_utterances: int = 0
     n_words: int = 0
+    # Share of all words of the session.
     talk_share: float = 0.0
+    # 1 for who speaks first, else 0.
     opens: float = 0.0
 
     def sizes(self) -> dict[str, float]:
@@ -344,13 +314,7 @@ class Counts:
     def shares(
         self, means: NDArray[np.float64] | None = None, pseudo_count: float = 0.0
     ) -> list[float]:
-        """Give the value of each feature, drawn to the means by pseudo-counts.
-
-        Parameters
-        ----------
-        means, pseudo_count
-            As in `Coefficients`; without them the shares are as counted, 0 for no text.
-        """
+        """Give the value of each feature, drawn to the means by pseudo-counts."""
         values: list[float] = []
         for place, name in enumerate(_PATTERNS):
             in_words = name in _PER_WORD
@@ -362,18 +326,7 @@ class Counts:
 
 
 def count_features(utterances: Sequence[Utterance]) -> dict[str, Counts]:
-    """Count what the classifier looks at.
-
-    Parameters
-    ----------
-    utterances
-        A whole session.
-
-    Returns
-    -------
-    dict
-        One record per speaker, in order of first appearance.
-    """
+    """Count what the classifier looks at."""
     counts: dict[str, Counts] = {}
     for utterance in utterances:
         own = counts.setdefault(utterance.speaker, Counts(np.zeros(len(_PATTERNS))))
@@ -397,28 +350,13 @@ def count_features(utterances: Sequence[Utterance]) -> dict[str, Counts]:
 
 
 def score(counts: Counts, fitted: Coefficients) -> float:
-    """Say how much one speaker sounds like a therapist, in logits.
-
-    Parameters
-    ----------
-    counts
-        Of one speaker.
-    fitted
-        Coefficients. Only differences between speakers mean something.
-    """
+    """Say how much one speaker sounds like a therapist, in logits."""
     return float(np.dot(counts.shares(fitted.means, fitted.pseudo_count), fitted.weights))
 
 
 @cache
 def coefficients() -> Coefficients:
-    """Load the shipped coefficients.
-
-    Returns
-    -------
-    Coefficients
-        From `emodiss/data/role_classifier.json`, which also holds where they come from and the
-        figures of the cross-validation.
-    """
+    """Load the shipped coefficients."""
     text = resources.files("emodiss").joinpath("data/role_classifier.json").read_text("utf-8")
     stored = json.loads(text)
     order = [stored["features"].index(name) for name in FEATURES]

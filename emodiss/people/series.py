@@ -29,21 +29,7 @@ _PIECE_S = 60
 
 
 def loudness(audio: Audio, n: int) -> NDArray[np.float64]:
-    """Level of the sound between 800 and 2200 Hz.
-
-    Parameters
-    ----------
-    audio
-        Any rate above 4,400 Hz that 25 divides.
-    n
-        Values wanted.
-
-    Returns
-    -------
-    ndarray of float64
-        (n,) dB over the 40 ms around each value, not lower than 35 dB below the 95th percentile;
-        NaN where there is no sound.
-    """
+    """Level of the sound between 800 and 2200 Hz."""
     from scipy import signal
 
     level = np.full(n, np.nan)

@@ -134,23 +134,7 @@ def contact_sheet(
 def chosen_ticks(
     ticks: NDArray[np.int64], shown_at: list[NDArray[np.int64]], n_frames: int
 ) -> NDArray[np.int64]:
-    """Choose ticks at even distances, and one for each track that none of them shows.
-
-    Parameters
-    ----------
-    ticks
-        (n,) all ticks of the stretch.
-    shown_at
-        Per track the ticks at which it is shown; the longest tracks come first when there are
-        more than `n_frames` to add.
-    n_frames
-        How many at even distances.
-
-    Returns
-    -------
-    ndarray of int64
-        Increasing, without repeats.
-    """
+    """Choose ticks at even distances, and one for each track that none of them shows."""
     even = ticks[((np.arange(n_frames) + 0.5) / n_frames * len(ticks)).astype(np.int64)]
     chosen = set(even.tolist())
     missed = [own for own in shown_at if len(own) and not chosen & set(own.tolist())]

@@ -27,24 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunFigure:
-    """A figure of a run: its name, its function, and which options the function takes.
+    """A figure of a run: its name, its function, and which options the function takes."""
 
-    Parameters
-    ----------
-    name
-        What `emodiss plot` calls it; `figure3` may be asked for as `fig3`.
-    draw
-        Function of a run.
-    options
-        Of `video` and `blur`. A figure that shows words or faces of one session is drawn on
-        request alone; one that takes no option is drawn by `annotate`.
-    named_after_video
-        Whether its file bears the name of the video.
-    """
-
+    # What `emodiss plot` calls it; `figure3` may be asked for as `fig3`.
     name: str
+    # Function of a run.
     draw: Callable[..., Figure]
+    # Of `video` and `blur`. A figure that shows words or faces of one session is drawn on request
+    # alone; one that takes no option is drawn by `annotate`.
     options: tuple[str, ...] = ()
+    # Whether its file bears the name of the video.
     named_after_video: bool = False
 
 

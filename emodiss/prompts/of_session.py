@@ -13,17 +13,11 @@ from emodiss.settings import PromptsSettings
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Prompts of one session.
+    """Prompts of one session."""
 
-    Parameters
-    ----------
-    prompts
-        As `Prompt.to_dict` gives them.
-    without
-        Why there are none; empty when there are.
-    """
-
+    # As `Prompt.to_dict` gives them.
     prompts: tuple[dict[str, Any], ...]
+    # Why there are none; empty when there are.
     without: str = ""
 
     @property
@@ -33,22 +27,7 @@ class PromptSet:
 
 
 def write(*, utterances: pd.DataFrame, settings: PromptsSettings) -> PromptSet:
-    """Render the prompts of one session.
-
-    Parameters
-    ----------
-    utterances
-        Utterance table of the session.
-    settings
-        Group `prompts`.
-
-    Returns
-    -------
-    PromptSet
-        Per window one prompt for each of the paper's conditions and each template of the
-        settings. A session that cannot be asked about (nobody transcribed it, no
-        patient is known) is no failure of the measurement: it has none, and says why.
-    """
+    """Render the prompts of one session."""
     try:
         prompts = build_all(utterances, [*KINDS, *settings.templates], options=settings)
     except PromptError as error:

@@ -208,25 +208,7 @@ def _compiled(name: str, source: str) -> Any:
 
 
 def render(template: Template, values: dict[str, Any]) -> str:
-    """Fill a template.
-
-    Parameters
-    ----------
-    template
-        What to fill.
-    values
-        What it may read.
-
-    Returns
-    -------
-    str
-        The text without blank space at either end.
-
-    Raises
-    ------
-    PromptError
-        If the template cannot be parsed, fails, asks for what does not exist or prints nothing.
-    """
+    """Fill a template."""
     import jinja2
 
     compiled = _compiled(template.name, template.source)

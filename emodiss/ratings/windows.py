@@ -14,23 +14,7 @@ HIDDEN = ("model", "condition")
 
 
 def named_windows(windows: pd.DataFrame) -> pd.DataFrame:
-    """Give every window an id of its own, and a length where its times are known.
-
-    Parameters
-    ----------
-    windows
-        As `emodiss.ratings.build_study` takes them.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the columns video and window, and length in seconds where it has start and end.
-
-    Raises
-    ------
-    RatingsError
-        If there is no video id, only one of model and condition, or a row twice.
-    """
+    """Give every window an id of its own, and a length where its times are known."""
     source = windows.reset_index(drop=True)
     if "video" not in source.columns and "video_id" in source.columns:
         source = source.rename(columns={"video_id": "video"})
@@ -73,24 +57,7 @@ def draw(
     rng: np.random.Generator,
     said: list[str],
 ) -> list[str]:
-    """Choose window ids: shuffled, at most so many per video, strata filled to their quota.
-
-    Parameters
-    ----------
-    source
-        From `named_windows`.
-    n_windows, n_length_bins, flagged_share, max_per_video
-        As in `emodiss.ratings.build_study`.
-    rng
-        Where chance comes from.
-    said
-        Gets a sentence for all that a reader must know about the draw.
-
-    Raises
-    ------
-    RatingsError
-        If too few windows qualify.
-    """
+    """Choose window ids: shuffled, at most so many per video, strata filled to their quota."""
     pool = source.drop_duplicates("window").reset_index(drop=True)
     flagged = _flags(source, pool, flagged_share, said)
     if flagged_share == 1.0:

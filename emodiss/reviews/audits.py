@@ -56,33 +56,23 @@ class AuditError(EmodissError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many of the audited were right.
+    """How many of the audited were right."""
 
-    Parameters
-    ----------
-    unit
-        What was counted: `session`, `voice` or `utterance`. A session is right when all its
-        voices are.
-    n, n_right
-        Audited, and right among them.
-    n_open
-        In the sample and not judged yet; they are left out of the accuracy.
-    accuracy
-        `n_right / n`, NaN when nothing was judged.
-    low, high
-        Wilson interval (Wilson 1927, Journal of the American Statistical Association 22, 209),
-        NaN likewise. It does not shrink to a point when all are right, as "100 %" does.
-    confidence
-        Of the interval.
-    """
-
+    # What was counted: `session`, `voice` or `utterance`. A session is right when all its voices
+    # are.
     unit: str
+    # n, n_right: Audited, and right among them.
     n: int
     n_right: int
+    # In the sample and not judged yet; they are left out of the accuracy.
     n_open: int
+    # `n_right / n`, NaN when nothing was judged.
     accuracy: float
+    # low, high: Wilson interval (Wilson 1927, Journal of the American Statistical Association 22,
+    # 209), NaN likewise. It does not shrink to a point when all are right, as "100 %" does.
     low: float
     high: float
+    # Of the interval.
     confidence: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,30 +84,7 @@ class Score:
 def sample(
     table: pd.DataFrame, *, share: float = 0.1, seed: int = 0, unit: Unit = "session"
 ) -> pd.DataFrame:
-    """Draw a sample for a person to check.
-
-    Parameters
-    ----------
-    table
-        Utterance table of a run.
-    share
-        Share of the sessions (or utterances) that is drawn, in (0, 1], rounded up.
-    seed
-        The same seed draws the same sample, whatever the order of the manifest.
-    unit
-        `session`: one row per voice of each drawn session, as the paper did. `utterance`: one
-        row per drawn utterance.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COLUMNS`, in the order of the table; verdict, correct_role and note are empty.
-
-    Raises
-    ------
-    AuditError
-        If there is nothing to draw from or the share is out of range.
-    """
+    """Draw a sample for a person to check."""
     if unit not in UNITS:
         raise AuditError(f"There is no unit '{unit}'.", next_step=nearest(unit, UNITS))
     if not 0 < share <= 1:
@@ -163,56 +130,26 @@ def _excerpt(own: pd.DataFrame) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One row of a filled sheet.
+    """One row of a filled sheet."""
 
-    Parameters
-    ----------
-    video_id
-        Of the session.
-    utterance_id
-        None where a voice of a session was judged.
-    speaker
-        Label of the voice.
-    right
-        None where nothing was filled in.
-    correct_role
-        What it should have been, if stated.
-    note
-        As written.
-    """
-
+    # Of the session.
     video_id: str
+    # None where a voice of a session was judged.
     utterance_id: str | None
+    # Label of the voice.
     speaker: str
+    # None where nothing was filled in.
     right: bool | None
+    # What it should have been, if stated.
     correct_role: Role | None = None
+    # As written.
     note: str = ""
 
 
 def read_sheet(
     rows: Sequence[Mapping[str, Any]], *, name: str, lines: Sequence[int] = ()
 ) -> list[Judged]:
-    """Check a filled sheet.
-
-    Parameters
-    ----------
-    rows
-        Its rows; cells are texts.
-    name
-        Of the file, for messages.
-    lines
-        Line of the file on which each row stands; without them, rows are counted from 1.
-
-    Returns
-    -------
-    list of Judged
-        One per row.
-
-    Raises
-    ------
-    AuditError
-        That names the first row that cannot be read.
-    """
+    """Check a filled sheet."""
     found: list[Judged] = []
     places = [f"line {line}" for line in lines] or [f"row {k + 1}" for k in range(len(rows))]
     for place, row in zip(places, rows, strict=True):
@@ -254,26 +191,7 @@ def read_sheet(
 
 
 def score(judged: Sequence[Judged], *, confidence: float = 0.95) -> list[Score]:
-    """Count what was right.
-
-    Parameters
-    ----------
-    judged
-        Rows of a sheet, or verdicts of a run.
-    confidence
-        Of the interval, in (0, 1).
-
-    Returns
-    -------
-    list of Score
-        For sessions and voices, where voices were judged; for utterances, where those were. A
-        session counts once all its voices are judged, or once one is wrong.
-
-    Raises
-    ------
-    AuditError
-        If the confidence is out of range.
-    """
+    """Count what was right."""
     if not 0 < confidence < 1:
         raise AuditError(f"The confidence must lie between 0 and 1, got {confidence:g}.")
     voices = [one.right for one in judged if one.utterance_id is None]

@@ -65,15 +65,7 @@ class RoleLabel:
 
 
 def holds(label: RoleLabel, utterances: Iterable[Utterance]) -> bool:
-    """Whether a label still rests on words that its voice says.
-
-    Parameters
-    ----------
-    label
-        From an earlier transcript, perhaps: labels of voices may have changed places since.
-    utterances
-        As they stand now.
-    """
+    """Whether a label still rests on words that its voice says."""
     return bool(label.quotes) and all(
         occurs(quote, label.speaker, utterances) for quote in label.quotes
     )

@@ -34,19 +34,7 @@ _SAID_OF_SOUND = ("offset", "heard", "other_track")
 
 
 def encode(value: Any) -> Files:
-    """Turn a stage's result into files.
-
-    Parameters
-    ----------
-    value
-        `Audio`, a data frame, or a tree of dataclasses, tuples, lists, mappings, arrays, numbers
-        and text.
-
-    Returns
-    -------
-    dict of str to tuple of bytes or memoryview
-        The same bytes for the same value, on every call. Sound is not copied.
-    """
+    """Turn a stage's result into files."""
     if isinstance(value, Audio):
         said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
         return {"data.wav": _to_wav(value), "data.json": (to_json(said),)}
@@ -62,20 +50,7 @@ def encode(value: Any) -> Files:
 
 
 def decode(kind: Any, folder: Path) -> Any:
-    """Read a stage's result back.
-
-    Parameters
-    ----------
-    kind
-        The annotated return type of the stage's function.
-    folder
-        Where the files lie.
-
-    Raises
-    ------
-    RunError
-        If the files do not fit the type.
-    """
+    """Read a stage's result back."""
     if kind is Audio:
         return _from_wav(folder)
     if kind is pd.DataFrame:

@@ -26,25 +26,17 @@ _PARALLEL = 2
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one row.
+    """What became of one row."""
 
-    Parameters
-    ----------
-    id, url
-        Of the row.
-    state
-        `done`, `cached`, or the code of what went wrong.
-    what, next_step
-        In words, when it went wrong.
-    license
-        As the page states it, or else as the manifest does; "" when neither does.
-    """
-
+    # id, url: Of the row.
     id: str
     url: str
+    # `done`, `cached`, or the code of what went wrong.
     state: str
+    # what, next_step: In words, when it went wrong.
     what: str = ""
     next_step: str = ""
+    # As the page states it, or else as the manifest does; "" when neither does.
     license: str = ""
 
     @property

@@ -38,44 +38,29 @@ def canonical(line: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Journal(Generic[T]):
-    """A file of entries, one JSON object per line or one row of a CSV.
+    """A file of entries, one JSON object per line or one row of a CSV."""
 
-    Parameters
-    ----------
-    path
-        The file.
-    next_step
-        What to do about an entry that cannot be read.
-    decode, encode
-        From plain values to an entry and back; a fault is a ValueError, TypeError or KeyError.
-    dump
-        From plain values to a line.
-    on_fault
-        `raise`, or `skip` where a bad line costs nothing but itself.
-    lock
-        Lock file of those who write while the run folder is not theirs alone.
-    patience_s
-        Seconds to wait for it.
-    """
-
+    # The file.
     path: Path
+    # What to do about an entry that cannot be read.
     next_step: str = ""
+    # decode, encode: From plain values to an entry and back; a fault is a ValueError, TypeError or
+    # KeyError.
     decode: Callable[[Line], T] = _as_it_is
     encode: Callable[[T], Mapping[str, Any]] = _as_it_is
+    # From plain values to a line.
     dump: Callable[[Mapping[str, Any]], str] = canonical
+    # `raise`, or `skip` where a bad line costs nothing but itself.
     on_fault: Literal["raise", "skip"] = "raise"
+    # Lock file of those who write while the run folder is not theirs alone.
     lock: Path | None = None
+    # Seconds to wait for it.
     patience_s: float = 10.0
 
     def read(self) -> list[T]:
         """Return all entries, oldest first; [] without a file.
 
         A last line torn by a kill is left out.
-
-        Raises
-        ------
-        RunError
-            If another line cannot be read. Going on without it would lose somebody's work.
         """
         try:
             content = self.path.read_bytes()

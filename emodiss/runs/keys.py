@@ -20,26 +20,17 @@ from emodiss.stages import STAGES, Stage
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What makes one artifact of one video.
+    """What makes one artifact of one video."""
 
-    Parameters
-    ----------
-    stage
-        The row of the stage table.
-    key
-        64 hexadecimal digits; empty when the stage is skipped for this video.
-    facts
-        What the key was computed from, in readable form.
-    model
-        Catalog name of its model, or None.
-    skipped
-        Why the stage is not needed for this video; empty when it is.
-    """
-
+    # The row of the stage table.
     stage: Stage
+    # 64 hexadecimal digits; empty when the stage is skipped for this video.
     key: str
+    # What the key was computed from, in readable form.
     facts: dict[str, Any]
+    # Catalog name of its model, or None.
     model: str | None
+    # Why the stage is not needed for this video; empty when it is.
     skipped: str = ""
 
 
@@ -53,30 +44,7 @@ def recipes(
     overlay: Overlay = NOTHING_SAID,
     voices: bool = True,
 ) -> dict[str, Recipe]:
-    """Compute the recipe of every stage for one video, in order.
-
-    Parameters
-    ----------
-    row
-        The manifest row.
-    content
-        SHA-256 of the media file, or a text that names what is missing.
-    transcript
-        SHA-256 of the transcript that belongs to this video, or None.
-    settings
-        Settings of the run.
-    identities
-        Model names to identities, from the catalog.
-    voices
-        Whether that transcript names its voices.
-    overlay
-        What people corrected in this video and language models said about it.
-
-    Returns
-    -------
-    dict of str to Recipe
-        By stage name.
-    """
+    """Compute the recipe of every stage for one video, in order."""
     found: dict[str, Recipe] = {}
     dumped = settings.model_dump(mode="json")
     stated = {**row.model_dump(mode="json"), "transcript": transcript}

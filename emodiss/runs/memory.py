@@ -22,21 +22,14 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a run is to be made with.
+    """What a run is to be made with."""
 
-    Parameters
-    ----------
-    root
-        Run folder.
-    preset, settings
-        As given, as remembered, or by default.
-    said
-        Lines that tell a person what was not given and how it was chosen.
-    """
-
+    # Run folder.
     root: Path
+    # preset, settings: As given, as remembered, or by default.
     preset: str
     settings: Settings
+    # Lines that tell a person what was not given and how it was chosen.
     said: tuple[str, ...]
 
 

@@ -32,44 +32,29 @@ from emodiss.stages import BY_NAME
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One stage of one video, with everything a worker needs to know.
+    """One stage of one video, with everything a worker needs to know."""
 
-    Parameters
-    ----------
-    root
-        The run folder.
-    row
-        Manifest row; paths are absolute.
-    source
-        The media file, or None when it could not be had.
-    stage
-        Name in the stage table.
-    key
-        Of the artifact to make.
-    inputs
-        Keys of the artifacts to read, by name; empty for a stage that was skipped.
-    facts
-        What the key was computed from, for `meta.json`.
-    settings
-        Settings of the run.
-    overlay
-        What people corrected in this video and language models said about it.
-    model
-        Catalog name of the model, or None.
-    device, threads
-        Where and with how many CPU threads the model runs.
-    """
-
+    # The run folder.
     root: Path
+    # Manifest row; paths are absolute.
     row: VideoRow
+    # The media file, or None when it could not be had.
     source: Path | None
+    # Name in the stage table.
     stage: str
+    # Of the artifact to make.
     key: str
+    # Keys of the artifacts to read, by name; empty for a stage that was skipped.
     inputs: dict[str, str]
+    # What the key was computed from, for `meta.json`.
     facts: dict[str, Any]
+    # Settings of the run.
     settings: Settings
+    # What people corrected in this video and language models said about it.
     overlay: Overlay
+    # Catalog name of the model, or None.
     model: str | None
+    # device, threads: Where and with how many CPU threads the model runs.
     device: str
     threads: int
 
@@ -80,18 +65,7 @@ _resident: tuple[str, Any] | None = None
 
 
 def perform(job: Job) -> Outcome:
-    """Do one job; a fault becomes an outcome and never leaves this function.
-
-    Parameters
-    ----------
-    job
-        What to do.
-
-    Returns
-    -------
-    Outcome
-        `done` or `failed`. The traceback of a failure is kept in the run folder.
-    """
+    """Do one job; a fault becomes an outcome and never leaves this function."""
     started = time.perf_counter()
     store = Store(job.root)
     try:

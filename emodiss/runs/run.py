@@ -27,7 +27,7 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     kinds = {"settings": dict, "problems": list, "models": dict, "versions": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(facts.get(name, kind()), kind)]
     groups = facts.get("settings", {}).values()
-    inputs = facts.get("inputs") or {"folder": "", "sources": []}
+    inputs: dict[str, Any] = facts.get("inputs") or {"folder": "", "sources": []}
     texts = [facts.get("preset", ""), inputs["folder"], *(s["path"] for s in inputs["sources"])]
     for problem in facts.get("problems", []):
         str(Problem(**problem))
@@ -58,15 +58,7 @@ def _prompt(line: Line) -> Line:
 
 
 def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
-    """Return what became of a manifest row that cannot be used.
-
-    Parameters
-    ----------
-    problem
-        What is wrong with it.
-    videos
-        Ids of the rows that can be used.
-    """
+    """Return what became of a manifest row that cannot be used."""
     return Outcome(
         problem.listed_under(videos),
         "manifest",
@@ -77,14 +69,9 @@ def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder.
+    """A run folder."""
 
-    Parameters
-    ----------
-    root
-        The folder.
-    """
-
+    # The folder.
     root: Path
 
     @property
@@ -124,13 +111,7 @@ class Run:
 
     @property
     def manifest(self) -> list[Line]:
-        """Rows of the manifest this run used.
-
-        Raises
-        ------
-        RunError
-            If an id is none. Files that are written for people are named by it.
-        """
+        """Rows of the manifest this run used."""
         rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN, decode=_row).read()
         for row in rows:
             video_folder(row["id"])
@@ -179,33 +160,13 @@ class Run:
         return Journal[Line](path, next_step=_AGAIN, decode=_prompt).read()
 
     def session(self, video: str) -> pd.DataFrame:
-        """Return the utterances of one video.
-
-        Raises
-        ------
-        RunError
-            If there is no such video.
-        """
+        """Return the utterances of one video."""
         if video not in self.videos:
             raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
         return self._table("utterances", video=video)
 
     def session_frames(self, video: str, *, part: str | None = None) -> pd.DataFrame:
-        """Return the measured face frames of one video, as in `face_frames`.
-
-        Parameters
-        ----------
-        video
-            Id.
-        part
-            Only those of a part (`emodiss.utterances.PARTS`): `listener` gives the reactions of
-            those who listen, with the utterance they listen to.
-
-        Raises
-        ------
-        RunError
-            If there is no such part.
-        """
+        """Return the measured face frames of one video, as in `face_frames`."""
         frames = self._table("face_frames", video=video)
         if part is None:
             return frames
@@ -220,20 +181,7 @@ class Run:
         return self._table("voice_windows", video=video)
 
     def artifact(self, video: str, name: str) -> Any:
-        """Return the record a stage made for one video.
-
-        Parameters
-        ----------
-        video
-            Id.
-        name
-            Of the stage, as in `emodiss.stages.STAGES`.
-
-        Raises
-        ------
-        RunError
-            If it is not there.
-        """
+        """Return the record a stage made for one video."""
         from emodiss.runs.perform import result_type
 
         return self.store.read(video, name, result_type(name))
@@ -265,15 +213,7 @@ class Run:
         return found
 
     def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
-        """Return some columns of a table; reading few of a large corpus is much faster than all.
-
-        Parameters
-        ----------
-        name
-            `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
-        columns
-            Which, in this order.
-        """
+        """Return some columns of a table; reading few of a large corpus is much faster than all."""
         return self._table(name, columns)
 
     def media(self, video: str) -> Path | None:
@@ -312,18 +252,7 @@ class Run:
 
 
 def load(root: str | Path) -> Run:
-    """Open a run folder.
-
-    Parameters
-    ----------
-    root
-        The folder that `emodiss annotate --out` wrote.
-
-    Raises
-    ------
-    RunError
-        If it is no run folder.
-    """
+    """Open a run folder."""
     root = Path(root)
     if not (root / layout.RUN).is_file():
         raise RunError(

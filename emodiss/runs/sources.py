@@ -31,29 +31,19 @@ MISSING = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What belongs to one row.
+    """What belongs to one row."""
 
-    Parameters
-    ----------
-    row
-        The row; `transcript` is an absolute path or None.
-    media
-        The media file, or None when it could not be fetched.
-    content
-        SHA-256 of the media file; `MISSING` when it is not there.
-    transcript
-        SHA-256 of the transcript, `MISSING` when it is not there, or None without one.
-    voices
-        Whether that transcript names its voices; captions of the web do not.
-    overlay
-        What people corrected in this video and language models said about it.
-    """
-
+    # The row; `transcript` is an absolute path or None.
     row: VideoRow
+    # The media file, or None when it could not be fetched.
     media: Path | None
+    # SHA-256 of the media file; `MISSING` when it is not there.
     content: str
+    # SHA-256 of the transcript, `MISSING` when it is not there, or None without one.
     transcript: str | None
+    # Whether that transcript names its voices; captions of the web do not.
     voices: bool = True
+    # What people corrected in this video and language models said about it.
     overlay: Overlay = NOTHING_SAID
 
 

@@ -35,34 +35,23 @@ DAMAGED_STEP: Final = "Run emodiss resume on this run folder: it makes the artif
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one stage of one video; one line of `outcomes.jsonl`.
+    """What became of one stage of one video; one line of `outcomes.jsonl`."""
 
-    Parameters
-    ----------
-    video, stage
-        Which job.
-    status
-        `done`, `cached` (found finished), `failed`, `blocked` (an input failed) or `skipped` (not
-        needed for this video).
-    seconds
-        Wall-clock seconds of the work, loading of models included.
-    device
-        Where the model ran.
-    key
-        Of the artifact.
-    error
-        `code`, `what` and `next_step`, when failed; which stage failed, when blocked.
-    notes
-        Short names of what a reader should know, such as `no_audio`.
-    """
-
+    # video, stage: Which job.
     video: str
     stage: str
+    # `done`, `cached` (found finished), `failed`, `blocked` (an input failed) or `skipped` (not
+    # needed for this video).
     status: Status
+    # Wall-clock seconds of the work, loading of models included.
     seconds: float = 0.0
+    # Where the model ran.
     device: str = "cpu"
+    # Of the artifact.
     key: str = ""
+    # `code`, `what` and `next_step`, when failed; which stage failed, when blocked.
     error: dict[str, str] | None = None
+    # Short names of what a reader should know, such as `no_audio`.
     notes: tuple[str, ...] = field(default=())
 
 

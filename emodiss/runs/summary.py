@@ -17,43 +17,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is missing in some utterances.
+    """Why something is missing in some utterances."""
 
-    Parameters
-    ----------
-    code
-        `channel:status`, as in the tables.
-    n
-        In how many utterances.
-    what
-        The same in words.
-    next_step
-        What to do about it; empty where nothing helps.
-    """
-
+    # `channel:status`, as in the tables.
     code: str
+    # In how many utterances.
     n: int
+    # The same in words.
     what: str
+    # What to do about it; empty where nothing helps.
     next_step: str
 
 
 @dataclass(frozen=True, slots=True)
 class Determined:
-    """How much of one thing is known.
+    """How much of one thing is known."""
 
-    Parameters
-    ----------
-    what
-        `words`, `voices`, `roles`, `faces`, `listeners` or `dissonance`.
-    n, of
-        Utterances in which it is known, and all utterances.
-    reasons
-        Why not in the others, the most frequent first.
-    """
-
+    # `words`, `voices`, `roles`, `faces`, `listeners` or `dissonance`.
     what: str
+    # n, of: Utterances in which it is known, and all utterances.
     n: int
     of: int
+    # Why not in the others, the most frequent first.
     reasons: tuple[Reason, ...]
 
 
@@ -69,19 +54,7 @@ _NEXT_STEPS: Final = {
 
 
 def determined(run: Run) -> list[Determined]:
-    """Count what is known of the utterances of a run.
-
-    Parameters
-    ----------
-    run
-        A run whose tables are gathered.
-
-    Returns
-    -------
-    list of Determined
-        Words, affect of voices, roles, affect of faces, of listeners where they are measured, and
-        dissonance.
-    """
+    """Count what is known of the utterances of a run."""
     table = run.utterances
     missing = {
         "words": list(_words(run, table)),

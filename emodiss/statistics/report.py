@@ -158,17 +158,11 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlaggedPart:
-    """The ratings of flagged windows.
+    """The ratings of flagged windows."""
 
-    Parameters
-    ----------
-    rows
-        Those ratings.
-    note
-        How many windows they are of.
-    """
-
+    # Those ratings.
     rows: pd.DataFrame
+    # How many windows they are of.
     note: str
 
 

@@ -48,36 +48,24 @@ MAX_WORDS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a language model said about one session.
+    """What a language model said about one session."""
 
-    Parameters
-    ----------
-    video_id
-        Of the session.
-    labels
-        One per voice.
-    raw
-        The answer, untouched.
-    model, identity
-        Who answered: name, and adapter, place and name.
-    prompt_sha256
-        Hash of the question.
-    answered_at
-        UTC time, ISO 8601; None if unknown.
-    parameters
-        Decoding parameters.
-    latency_s
-        Seconds from request to full answer; None when nobody timed it.
-    """
-
+    # Of the session.
     video_id: str
+    # One per voice.
     labels: tuple[RoleLabel, ...]
+    # The answer, untouched.
     raw: str
+    # model, identity: Who answered: name, and adapter, place and name.
     model: str
     identity: str
+    # Hash of the question.
     prompt_sha256: str
+    # UTC time, ISO 8601; None if unknown.
     answered_at: str | None
+    # Decoding parameters.
     parameters: Mapping[str, Any]
+    # Seconds from request to full answer; None when nobody timed it.
     latency_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -109,26 +109,7 @@ class Session:
         return known[speaker]
 
     def review(self, kind: str, target: str, *, by: str, note: str = "", **values: Any) -> Review:
-        """Make a review.
-
-        Parameters
-        ----------
-        kind
-            As in `emodiss.reviews.KINDS`.
-        target
-            Id of an utterance, or for `role`, and for a verdict on one, the label of a voice.
-        by
-            Who says so.
-        note
-            For people.
-        **values
-            Fields of `Review`; none of them takes an earlier review back.
-
-        Raises
-        ------
-        RunError
-            If the target does not exist, or the values make no review.
-        """
+        """Make a review."""
         if kind == "role" or values.get("judged") == "role":
             of = self.of_voice(target, kind)
         else:

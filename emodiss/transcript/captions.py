@@ -35,41 +35,21 @@ _BLINK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One cue of a caption file.
+    """One cue of a caption file."""
 
-    Parameters
-    ----------
-    line
-        Line of the file that holds its times, counted from 1.
-    start, end
-        Seconds.
-    lines
-        As they stand in the file, tags included.
-    id
-        The line above the times; empty when there is none.
-    """
-
+    # Line of the file that holds its times, counted from 1.
     line: int
+    # start, end: Seconds.
     start: float
     end: float
+    # As they stand in the file, tags included.
     lines: tuple[str, ...]
+    # The line above the times; empty when there is none.
     id: str = ""
 
 
 def read_vtt(text: str) -> Iterator[Row | Problem]:
-    """Read WebVTT (W3C, section 4), with voice tags and word times where there are some.
-
-    Parameters
-    ----------
-    text
-        The file's text.
-
-    Yields
-    ------
-    Row or Problem
-        A cue with several `<v Name>` gives one row per voice, its time shared by text length.
-        Rolling captions, which show each line twice, give each line once.
-    """
+    """Read WebVTT (W3C, section 4), with voice tags and word times where there are some."""
     cues: list[Cue] = []
     for cue in read_cues(text):
         if isinstance(cue, Problem):
@@ -81,18 +61,7 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
 
 
 def read_cues(text: str) -> Iterator[Cue | Problem]:
-    """Find the cues of a WebVTT file, without a look at what they say.
-
-    Parameters
-    ----------
-    text
-        The file's text.
-
-    Yields
-    ------
-    Cue or Problem
-        In the order of the file; comments and style sheets are passed over.
-    """
+    """Find the cues of a WebVTT file, without a look at what they say."""
     lines = text.split("\n")
     if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
         yield Problem(1, "does not begin with 'WEBVTT'; expected that word on the first line")
@@ -107,17 +76,7 @@ def read_cues(text: str) -> Iterator[Cue | Problem]:
 
 
 def read_srt(text: str) -> Iterator[Row | Problem]:
-    """Read SubRip, with speakers given as `Name: text`, `[Name] text` or `[Name]: text`.
-
-    Parameters
-    ----------
-    text
-        The file's text.
-
-    Yields
-    ------
-    Row or Problem
-    """
+    """Read SubRip, with speakers given as `Name: text`, `[Name] text` or `[Name]: text`."""
     cues: list[Cue] = []
     for cue in _cues(text.split("\n"), clock=_CLOCK_SRT, example="00:01:02,500 --> 00:01:04,000"):
         if isinstance(cue, Problem):

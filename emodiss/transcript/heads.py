@@ -92,37 +92,19 @@ Kind = Literal["certain", "strong", "likely", "weak"]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What may be the name of a voice at the head of a line.
+    """What may be the name of a voice at the head of a line."""
 
-    Parameters
-    ----------
-    name
-        Label of the voice, without titles in brackets, pronouns, credentials and decoration.
-    length
-        Characters of the line that it takes up, decoration and colon included.
-    kind
-        `certain`: by its form alone; `strong`: reads like a person's name and little else;
-        `likely`: has the form of a name; `weak`: only where it comes back.
-    """
-
+    # Label of the voice, without titles in brackets, pronouns, credentials and decoration.
     name: str
+    # Characters of the line that it takes up, decoration and colon included.
     length: int
+    # `certain`: by its form alone; `strong`: reads like a person's name and little else; `likely`:
+    # has the form of a name; `weak`: only where it comes back.
     kind: Kind
 
 
 def find_head(line: str) -> Head | None:
-    """Look for the name of a voice at the head of a line.
-
-    Parameters
-    ----------
-    line
-        Plain text.
-
-    Returns
-    -------
-    Head or None
-        None where the line begins with words.
-    """
+    """Look for the name of a voice at the head of a line."""
     lead = _LEAD.match(line)
     assert lead is not None  # each part of it may be absent
     start = lead.end()
@@ -147,30 +129,7 @@ def find_head(line: str) -> Head | None:
 
 
 def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
-    """Take names of voices that stand at the heads of lines into the speaker column.
-
-    Parameters
-    ----------
-    rows
-        All rows of a file, in order; lines of a caption are divided by a line feed.
-
-    Yields
-    ------
-    Row or Problem
-        If nothing names a voice: the rows as they are. Else a caption with several heads gives
-        one row per voice, its time shared by text length (or by its words' times). Lines without
-        a head go on with the last voice named, as subtitles mean it, flagged `speaker_carried`;
-        after a mark of change (`>>`) or a head that cannot be told (flag `speaker_unread`, with a
-        problem) the voice is unknown.
-
-    Notes
-    -----
-    A head counts as a name when its form is certain (`SPEAKER_00`, `Therapist`, `[Ana]:`,
-    `Bo (she/her):`), or when it comes back in a file where at least `NAMED_SHARE` of the rows
-    begin with heads that come back; there one that reads like a person's name and little else
-    (`Dr. Ruiz`) counts too, and where every row begins with a head, each one does, as nobody names
-    the voice of all others and leaves out one.
-    """
+    """Take names of voices that stand at the heads of lines into the speaker column."""
     lines = [_lines(row) for row in rows]
     heads = [[find_head(line) for line in each] for each in lines]
     inside = [_inside(line) for each in lines for line in each]

@@ -212,13 +212,7 @@ def _without_words(turns: Sequence[Turn], max_pause_s: Seconds) -> list[Utteranc
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a word closes a sentence, as far as its punctuation shows.
-
-    Parameters
-    ----------
-    text
-        One word; "Dr." and initials close nothing.
-    """
+    """Whether a word closes a sentence, as far as its punctuation shows."""
     return bool(_SENTENCE_END.search(text)) and not _ABBREVIATION.fullmatch(text)
 
 

@@ -15,17 +15,7 @@ _SPEAKER_CHANGE = re.compile(r"(?:^|\s)(?:>>|&gt;&gt;)\s*")
 
 
 def read_json(text: str) -> Iterator[Row | Problem]:
-    """Read WhisperX output (`segments`) or YouTube captions (`events`).
-
-    Parameters
-    ----------
-    text
-        The file's text.
-
-    Yields
-    ------
-    Row or Problem
-    """
+    """Read WhisperX output (`segments`) or YouTube captions (`events`)."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:

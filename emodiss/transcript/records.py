@@ -169,33 +169,22 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a transcript file as it stands there, before its times are settled.
+    """One row of a transcript file as it stands there, before its times are settled."""
 
-    Parameters
-    ----------
-    line
-        Line of the file, counted from 1.
-    start, end
-        Seconds from media start; `end` is NaN when the file states none.
-    speaker
-        Label of the voice, or None when the file names none.
-    text
-        What is said.
-    words
-        Word times where the file has them.
-    timing
-        How start and end were obtained.
-    flags
-        As in `Utterance`.
-    """
-
+    # Line of the file, counted from 1.
     line: int
+    # start, end: Seconds from media start; `end` is NaN when the file states none.
     start: float
     end: float
+    # Label of the voice, or None when the file names none.
     speaker: str | None
+    # What is said.
     text: str
+    # Word times where the file has them.
     words: tuple[Word, ...] = ()
+    # How start and end were obtained.
     timing: Timing = "given"
+    # As in `Utterance`.
     flags: tuple[str, ...] = ()
 
 

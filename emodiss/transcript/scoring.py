@@ -16,23 +16,17 @@ _NOT_A_WORD = re.compile(r"[^\w']+")
 
 @dataclass(frozen=True, slots=True)
 class WordErrors:
-    """Words that were recognised, against those that were said.
+    """Words that were recognised, against those that were said."""
 
-    Parameters
-    ----------
-    n_said
-        Words of the reference.
-    substitutions, deletions, insertions
-        Fewest changes that turn the reference into what was recognised.
-    pairs
-        Positions in the reference and in what was recognised that stand for each other, right or
-        substituted.
-    """
-
+    # Words of the reference.
     n_said: int
+    # substitutions, deletions, insertions: Fewest changes that turn the reference into what was
+    # recognised.
     substitutions: int
     deletions: int
     insertions: int
+    # Positions in the reference and in what was recognised that stand for each other, right or
+    # substituted.
     pairs: tuple[tuple[int, int], ...]
 
     @property
@@ -48,22 +42,16 @@ class WordErrors:
 
 @dataclass(frozen=True, slots=True)
 class VoiceErrors:
-    """Voices that were told apart, against those that spoke; overlapping speech counts per voice.
+    """Voices told apart, against those that spoke; overlapping speech counts per voice."""
 
-    Parameters
-    ----------
-    speech_s
-        Speech of the reference, seconds.
-    missed_s, false_alarm_s, confused_s
-        Speech that was not found, that nobody spoke, and that went to another voice; no collar.
-    same
-        Label that was found to the reference's label it stands for.
-    """
-
+    # Speech of the reference, seconds.
     speech_s: float
+    # missed_s, false_alarm_s, confused_s: Speech that was not found, that nobody spoke, and that
+    # went to another voice; no collar.
     missed_s: float
     false_alarm_s: float
     confused_s: float
+    # Label that was found to the reference's label it stands for.
     same: Mapping[str, str]
 
     @property
@@ -74,31 +62,13 @@ class VoiceErrors:
 
 
 def plain_words(text: str) -> list[str]:
-    """Split text into words without case and punctuation, as word error rates count them.
-
-    Parameters
-    ----------
-    text
-        What was said.
-    """
+    """Split text into words without case and punctuation, as word error rates count them."""
     plain = text.casefold().replace("\u2019", "'")
     return [word for part in _NOT_A_WORD.split(plain) if (word := part.strip("'"))]
 
 
 def word_errors(said: Sequence[str], recognised: Sequence[str]) -> WordErrors:
-    """Align two sequences of words with the fewest changes (Levenshtein 1966).
-
-    Parameters
-    ----------
-    said
-        The reference, as `plain_words` gives it.
-    recognised
-        What is held against it.
-
-    Notes
-    -----
-    Of equally short ways, substitutions go before deletions, and those before insertions.
-    """
+    """Align two sequences of words with the fewest changes (Levenshtein 1966)."""
     n, m = len(said), len(recognised)
     cost = np.zeros((n + 1, m + 1), np.int32)
     cost[:, 0], cost[0, :] = np.arange(n + 1), np.arange(m + 1)
@@ -126,15 +96,7 @@ def word_errors(said: Sequence[str], recognised: Sequence[str]) -> WordErrors:
 
 
 def voice_errors(spoken: Iterable[Turn], found: Iterable[Turn]) -> VoiceErrors:
-    """Compare turns with those of a reference under the best match of labels, in steps of 10 ms.
-
-    Parameters
-    ----------
-    spoken
-        The reference.
-    found
-        What is held against it.
-    """
+    """Compare turns with those of a reference under the best match of labels, in steps of 10 ms."""
     from scipy.optimize import linear_sum_assignment
 
     spoken, found = list(spoken), list(found)

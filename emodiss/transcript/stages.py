@@ -29,29 +29,7 @@ MIN_JUDGED_WORDS = 4
 def recognise(
     *, audio: Audio, model: Transcriber, settings: TranscriptSettings, row: VideoRow
 ) -> Recognition:
-    """Recognise what is said in a recording, as a whole.
-
-    Parameters
-    ----------
-    audio
-        16 kHz mono.
-    model
-        A `Transcriber`.
-    settings
-        Group `transcript`; its language holds where the row states none.
-    row
-        Manifest row.
-
-    Returns
-    -------
-    Recognition
-        Times in seconds from media start; empty without sound.
-
-    Raises
-    ------
-    ModelError
-        If the model does not know the language that is stated.
-    """
+    """Recognise what is said in a recording, as a whole."""
     if not len(audio.signal):
         return Recognition(())
     language = _stated_language(row, settings)
@@ -71,30 +49,7 @@ def _stated_language(row: VideoRow, settings: TranscriptSettings) -> str | None:
 def time_words(
     *, audio: Audio, recognition: Recognition | None, model: Aligner, settings: TranscriptSettings
 ) -> tuple[Word, ...]:
-    """Find when each recognised word is said.
-
-    Parameters
-    ----------
-    audio
-        16 kHz mono.
-    recognition
-        Of the stage before; None when it was skipped.
-    model
-        An `Aligner`.
-    settings
-        Group `transcript`.
-
-    Returns
-    -------
-    tuple of Word
-        In spoken order; times in seconds from media start, or NaN where a word was not found. Where
-        the aligner looks at attention and the recogniser has done so, its times are taken.
-
-    Raises
-    ------
-    ModelError
-        If the aligner is for another language than the one spoken.
-    """
+    """Find when each recognised word is said."""
     if recognition is None or not recognition.segments:
         return ()
     if recognition.words and _by_attention(model):
@@ -123,22 +78,7 @@ def _moved(utterances: Sequence[Utterance], by: float) -> tuple[Utterance, ...]:
 
 
 def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> tuple[Turn, ...]:
-    """Find who speaks when.
-
-    Parameters
-    ----------
-    audio
-        16 kHz mono.
-    model
-        A `Diarizer`.
-    settings
-        Group `transcript`.
-
-    Returns
-    -------
-    tuple of Turn
-        Times in seconds from media start; empty without sound.
-    """
+    """Find who speaks when."""
     if not len(audio.signal):
         return ()
     turns = model.diarize(audio.as_float(), audio.sample_rate, num_speakers=settings.num_speakers)
@@ -150,37 +90,7 @@ def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> t
 def align(
     *, media: Media, audio: Audio, model: Aligner, row: VideoRow, settings: TranscriptSettings
 ) -> Transcript:
-    """Find in the sound when the words of a given transcript are said.
-
-    Parameters
-    ----------
-    media
-        For the stretch to work on.
-    audio
-        16 kHz mono.
-    model
-        An `Aligner`.
-    row
-        Manifest row; its `transcript` is a path here.
-    settings
-        Group `transcript`.
-
-    Returns
-    -------
-    Transcript
-        In the order given. Utterances of which the file states no end are sought around the
-        start that it states, and get the times of their words (`timing="aligned"`, or
-        `"attention"`); one whose words were not found stays interpolated, flagged `not_aligned`.
-        The others keep the times stated, and their words get times inside. One whose words are
-        too improbable to be what is said there is flagged `text_mismatch` and gets no times.
-
-    Raises
-    ------
-    ModelError
-        If the aligner is for another language than the one stated.
-    TranscriptError
-        If the given transcript cannot be read.
-    """
+    """Find in the sound when the words of a given transcript are said."""
     assert row.transcript is not None
     found, source, problems = _given(Path(row.transcript), settings)
     utterances = list(found)
@@ -246,34 +156,7 @@ def assemble(
     row: VideoRow,
     settings: TranscriptSettings,
 ) -> Transcript:
-    """Make the transcript: read the given one, or join words and turns.
-
-    Parameters
-    ----------
-    media
-        For the stretch to work on.
-    recognition, words, turns
-        Of the stages before; None when the stage was skipped. Recognised words without an aligner
-        have the times that the recogniser gave them, or share their segment by length. With a
-        given transcript, turns are here only when it names no voices, as captions do; they tell
-        them apart then.
-    alignment
-        The given transcript with the times of its words, if that was wanted.
-    row
-        Manifest row; its `transcript` is a path here, or None.
-    settings
-        Group `transcript`.
-
-    Returns
-    -------
-    Transcript
-        Utterances sorted by start, with the seconds that others talk over.
-
-    Raises
-    ------
-    TranscriptError
-        If the given transcript cannot be read.
-    """
+    """Make the transcript: read the given one, or join words and turns."""
     problems: tuple[str, ...] = ()
     longest = settings.max_utterance_s
     if row.transcript:

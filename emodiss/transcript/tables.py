@@ -27,20 +27,7 @@ _COLUMNS = {
 
 
 def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float] | Problem:
-    """Read a start and, where there is one, an end.
-
-    Parameters
-    ----------
-    start, end
-        Cells as they stand in the file; an empty or absent end is allowed.
-    line
-        For the problem.
-
-    Returns
-    -------
-    (start, end) or Problem
-        Seconds; `end` is NaN when absent.
-    """
+    """Read a start and, where there is one, an end."""
     try:
         begun = parse_time(start)
     except ValueError as error:
@@ -54,24 +41,7 @@ def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float]
 
 
 def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
-    """Read NIST segment time marks (SCTK `doc/infmts.htm`).
-
-    Parameters
-    ----------
-    text
-        The file's text.
-    name
-        Name of the file without suffix: where a file holds several recordings, the one of this
-        name is read.
-
-    Yields
-    ------
-    Row or Problem
-        Comments (`;;`) and segments marked `ignore_time_segment_in_scoring` are passed over.
-        Labels (`<o,f0,male>`) are taken off; of alternatives (`{um / uh / @}`) the first is
-        kept. A label of a voice that occurs on several channels gets the channel appended,
-        since a channel is one telephone or one microphone.
-    """
+    """Read NIST segment time marks (SCTK `doc/infmts.htm`)."""
     rows: list[tuple[str, str, Row]] = []
     for line, content in enumerate(text.split("\n"), start=1):
         content = content.strip()
@@ -115,20 +85,7 @@ def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
 
 
 def read_csv(text: str) -> Iterator[Row | Problem]:
-    """Read a table like paper A's Figure 2: Speaker, Start Time, End Time, Utterance.
-
-    Parameters
-    ----------
-    text
-        The file's text. Comma, semicolon, tab or bar between columns; columns in any order and
-        under the usual names; others are ignored. The end may be absent, as may the speaker, who
-        may stand at the head of the text then. Whole numbers are milliseconds where they cannot
-        be seconds (Whisper's `.tsv`).
-
-    Yields
-    ------
-    Row or Problem
-    """
+    """Read a table like paper A's Figure 2: Speaker, Start Time, End Time, Utterance."""
     table = _table(text)
     if not table.header:
         yield from (Problem(fault.line, fault.message) for fault in table.faults)
@@ -176,18 +133,7 @@ def _in_milliseconds(rows: Sequence[Row]) -> bool:
 
 
 def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
-    """Read AnnoMI's table (Wu et al. 2022, github.com/uccollab/AnnoMI), simple or full.
-
-    Parameters
-    ----------
-    text
-        The file's text.
-
-    Yields
-    ------
-    (transcript_id, Row) or Problem
-        Starts only. The full table has one row per annotator: an utterance is given once.
-    """
+    """Read AnnoMI's table (Wu et al. 2022, github.com/uccollab/AnnoMI), simple or full."""
     table = _table(text)
     if any(column not in table.header for column in ANNOMI_TALK):
         yield Problem(1, f"expected AnnoMI's columns: {', '.join(ANNOMI_TALK)}")

@@ -32,20 +32,7 @@ def on_grid(seconds: float) -> float:
 
 
 def share_out(start: float, end: float, texts: Sequence[str]) -> list[tuple[float, float]]:
-    """Divide a stretch of time among texts that follow each other, by their length.
-
-    Parameters
-    ----------
-    start, end
-        Seconds, `start < end`.
-    texts
-        What is said, in order.
-
-    Returns
-    -------
-    list of (start, end)
-        One per text, touching, the first beginning at `start`, the last ending at `end`.
-    """
+    """Divide a stretch of time among texts that follow each other, by their length."""
     weights = [text_weight(text) for text in texts]
     total = sum(weights)
     coarse = (end - start) * min(weights, default=1) * 2**18 > total  # four steps of the grid
@@ -73,18 +60,7 @@ def shared_out(segment: Utterance) -> list[Word]:
 
 
 def longest_rising(values: Sequence[float]) -> list[int]:
-    """Choose the longest non-decreasing series; what is left out contradicts it.
-
-    Parameters
-    ----------
-    values
-        Finite numbers.
-
-    Returns
-    -------
-    list of int
-        Increasing indices. One stray value, however far off, costs only itself.
-    """
+    """Choose the longest non-decreasing series; what is left out contradicts it."""
     tails: list[float] = []
     tail_index: list[int] = []
     before: list[int] = []
@@ -106,24 +82,7 @@ def longest_rising(values: Sequence[float]) -> list[int]:
 
 
 def settle(rows: Sequence[Row], *, speaker_default: str) -> list[Utterance]:
-    """Turn rows into utterances with valid spans.
-
-    Parameters
-    ----------
-    rows
-        In the order of the file.
-    speaker_default
-        Label for rows without one.
-
-    Returns
-    -------
-    list of Utterance
-        Each with `0 <= start < end`. Where the file gives ends, in order of start. A file that
-        gives starts only keeps its own order, which is the order of talk: each utterance ends
-        where the next one starts (`timing="interpolated"`); rows that share a start share the
-        stretch up to the next distinct start by text length (flag `no_length`); a start that
-        contradicts its neighbours is not used (flag `out_of_order`). No row is dropped.
-    """
+    """Turn rows into utterances with valid spans."""
     if not rows:
         return []
     spans = _spans_from_starts if all(math.isnan(row.end) for row in rows) else _spans_as_given

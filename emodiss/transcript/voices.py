@@ -51,21 +51,7 @@ class Voices:
         self._reach = list(np.maximum.accumulate([turn.end for turn in turns])) if turns else []
 
     def of(self, word: Word, *, before: str | None = None) -> tuple[str | None, bool]:
-        """Say whose a word is, and whether that voice has a turn there.
-
-        Parameters
-        ----------
-        word
-            With times.
-        before
-            Whose the word before is; it decides between voices that cover the word alike.
-
-        Returns
-        -------
-        str or None, bool
-            The voice whose turns cover most of the word; outside every turn the nearest voice and
-            False; None where there are no turns.
-        """
+        """Say whose a word is, and whether that voice has a turn there."""
         if not self._turns:
             return None, True
         # Turns that can touch the word: reach rises, so both ends are found by bisection.
@@ -95,24 +81,7 @@ def with_voices(
     backchannels: frozenset[str],
     speaker_default: str,
 ) -> list[Said]:
-    """Give every word a voice.
-
-    Parameters
-    ----------
-    timed
-        Words with times, in the order spoken.
-    given
-        The same words as they were given.
-    turns
-        By start.
-    backchannels, speaker_default
-        As in `emodiss.transcript.join`.
-
-    Returns
-    -------
-    list of Said
-        One per word; a voice that rests on nearness is flagged `nearest_speaker`.
-    """
+    """Give every word a voice."""
     known = Voices(turns)
     voices: list[str | None] = []
     doubtful: list[bool] = []
@@ -206,15 +175,7 @@ def _closest_label(
 
 
 def is_backchannel(said: Sequence[Said], backchannels: frozenset[str]) -> bool:
-    """Whether a stretch is no more than what a listener says.
-
-    Parameters
-    ----------
-    said
-        Words that follow each other.
-    backchannels
-        As in `emodiss.transcript.join`.
-    """
+    """Whether a stretch is no more than what a listener says."""
     texts = [_bare(part) for s in said for part in s.word.text.split()]
     return 0 < len(texts) <= MAX_BACKCHANNEL_WORDS and (
         " ".join(texts) in backchannels or all(text in backchannels for text in texts)

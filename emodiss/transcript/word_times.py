@@ -22,20 +22,7 @@ power of two keeps the arithmetic exact under a shift of time."""
 
 
 def with_times(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
-    """Give every word a positive length; starts rise by at least `_SHORTEST_WORD_S`.
-
-    Parameters
-    ----------
-    words
-        In the order spoken; times that are missing or contradict the others are not used.
-    turns
-        By start; they leave room for words at either end of the talk.
-
-    Returns
-    -------
-    list of Word
-        One per word; `timing="interpolated"` where the times are ours.
-    """
+    """Give every word a positive length; starts rise by at least `_SHORTEST_WORD_S`."""
     usable = [i for i, w in enumerate(words) if 0 <= w.start < w.end and math.isfinite(w.start)]
     # Taking index * shortest off each start keeps room for the words in between.
     rising = longest_rising([words[i].start - i * _SHORTEST_WORD_S for i in usable])

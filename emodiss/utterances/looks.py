@@ -26,39 +26,29 @@ BATCH: Final = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceFrames:
-    """Affect of faces, one entry per measured tick.
+    """Affect of faces, one entry per measured tick."""
 
-    Parameters
-    ----------
-    utterance, track_id, tick, frame
-        (m,) int64: which utterance (-1 while nobody speaks), which track, which tick of the clock,
-        which frame of the video is on display then; one may last several ticks.
-    time
-        (m,) float64 seconds.
-    box
-        (m, 4) float32 pixels.
-    valence, arousal, valence_raw, arousal_raw
-        (m,) float32.
-    probabilities
-        (m, 8) float32.
-    n_clamped
-        Measured values, two per face, that lay past the ends of the scale.
-    scale
-        Native scale of the model.
-    """
-
+    # utterance, track_id, tick, frame: (m,) int64: which utterance (-1 while nobody speaks), which
+    # track, which tick of the clock, which frame of the video is on display then; one may last
+    # several ticks.
     utterance: NDArray[np.int64]
     track_id: NDArray[np.int64]
     tick: NDArray[np.int64]
     frame: NDArray[np.int64]
+    # (m,) float64 seconds.
     time: NDArray[np.float64]
+    # (m, 4) float32 pixels.
     box: NDArray[np.float32]
+    # valence, arousal, valence_raw, arousal_raw: (m,) float32.
     valence: NDArray[np.float32]
     arousal: NDArray[np.float32]
     valence_raw: NDArray[np.float32]
     arousal_raw: NDArray[np.float32]
+    # (m, 8) float32.
     probabilities: NDArray[np.float32]
+    # Measured values, two per face, that lay past the ends of the scale.
     n_clamped: int
+    # Native scale of the model.
     scale: Scale
 
     @property
@@ -69,25 +59,18 @@ class FaceFrames:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looks:
-    """Ticks at which a face counts for an utterance; arrays, because an hour has 100,000.
+    """Ticks at which a face counts for an utterance; arrays, because an hour has 100,000."""
 
-    Parameters
-    ----------
-    utterance
-        (n,) int64, index of the utterance; -1 while nobody speaks.
-    track_id, tick, frame
-        (n,) int64: which face, which tick of the clock, which source frame is on display then.
-    box
-        (n, 4) float32 pixels.
-    part
-        (n,) int8, index into `PARTS`.
-    """
-
+    # (n,) int64, index of the utterance; -1 while nobody speaks.
     utterance: NDArray[np.int64]
+    # track_id, tick, frame: (n,) int64: which face, which tick of the clock, which source frame is
+    # on display then.
     track_id: NDArray[np.int64]
     tick: NDArray[np.int64]
     frame: NDArray[np.int64]
+    # (n, 4) float32 pixels.
     box: NDArray[np.float32]
+    # (n,) int8, index into `PARTS`.
     part: NDArray[np.int8]
 
     @classmethod
@@ -134,24 +117,7 @@ def in_view(track: FaceTrack, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
 def look(
     source: Path, media: Media, looks: Looks, model: FaceAffectModel
 ) -> tuple[dict[str, Any], NDArray[np.int8]]:
-    """Decode once, crop, measure in batches, and spread each result over its ticks.
-
-    Parameters
-    ----------
-    source, media
-        The video.
-    looks
-        What to look at, as `Looks.joined` orders it.
-    model
-        A `FaceAffectModel`.
-
-    Returns
-    -------
-    columns : dict
-        The fields of `FaceFrames`, by utterance and then tick.
-    part : ndarray
-        (m,) int8, index into `PARTS`.
-    """
+    """Decode once, crop, measure in batches, and spread each result over its ticks."""
     first = looks.first_of_crop()
     # Which result belongs to each crop; a frame the decoder did not deliver has none.
     result_of = np.full(int(first.sum()), -1, np.int64)

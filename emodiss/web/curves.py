@@ -32,25 +32,17 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One axis of affect.
+    """One axis of affect."""
 
-    Parameters
-    ----------
-    axis
-        `valence` or `arousal`.
-    voice, face, frames
-        SVG paths: the voice and the face per utterance, the face frame by frame.
-    shades
-        Utterances that are dissonant on this axis.
-    summary
-        The same in words, for those who do not see it.
-    """
-
+    # `valence` or `arousal`.
     axis: str
+    # voice, face, frames: SVG paths: the voice and the face per utterance, the face frame by frame.
     voice: str
     face: str
     frames: str
+    # Utterances that are dissonant on this axis.
     shades: tuple[Bar, ...]
+    # The same in words, for those who do not see it.
     summary: str
 
 

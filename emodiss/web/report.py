@@ -86,29 +86,7 @@ def write(
     videos: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the pages.
-
-    Parameters
-    ----------
-    run
-        A run.
-    out
-        Folder for the pages; default is `report` in the run folder.
-    videos
-        Which sessions; all by default.
-    progress
-        Called with pages written and pages in all.
-
-    Returns
-    -------
-    Path
-        `index.html` in that folder.
-
-    Raises
-    ------
-    RunError
-        If there is no such video.
-    """
+    """Write the pages."""
     folder = Path(out) if out is not None else run.root / layout.REPORT
     known = run.videos
     for video in videos or ():

@@ -55,55 +55,20 @@ Level = Literal["raw", "normalised"]
 
 
 def normalised(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring one utterance to zero mean and unit variance, as the hub checkpoint expects.
-
-    Parameters
-    ----------
-    signal
-        (n,) float32. The small constant under the root, 1e-7, is that of transformers'
-        `Wav2Vec2FeatureExtractor`.
-    """
+    """Bring one utterance to zero mean and unit variance, as the hub checkpoint expects."""
     samples = signal.astype(np.float64)
     return ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
 
 
 def windows(n_samples: int, window_samples: int) -> list[tuple[int, int]]:
-    """Divide a long signal into equal windows, none longer than allowed and none left over.
-
-    Parameters
-    ----------
-    n_samples
-        Length of the signal.
-    window_samples
-        Longest window.
-
-    Returns
-    -------
-    list
-        Half-open (start, end) sample ranges that cover the signal once, in order; their lengths
-        differ by at most one sample. A short last window, which would be measured badly, cannot
-        occur.
-    """
+    """Divide a long signal into equal windows, none longer than allowed and none left over."""
     n = max(1, -(-n_samples // window_samples))
     edges = [n_samples * i // n for i in range(n + 1)]
     return list(pairwise(edges))
 
 
 def label_order(labels: Sequence[str], *, source: str) -> list[int]:
-    """Find valence, arousal and dominance among a model's output labels.
-
-    Parameters
-    ----------
-    labels
-        Names of the outputs, in the model's order.
-    source
-        Where they were read, for the message.
-
-    Raises
-    ------
-    ModelError
-        If one of the three is not there.
-    """
+    """Find valence, arousal and dominance among a model's output labels."""
     names = [label.lower() for label in labels]
     absent = [dimension for dimension in DIMENSIONS if dimension not in names]
     if absent:
@@ -116,15 +81,7 @@ def label_order(labels: Sequence[str], *, source: str) -> list[int]:
 
 
 def measurable(samples: NDArray[np.float32], min_duration_s: float) -> bool:
-    """Whether a 16 kHz signal is long enough and varies at all.
-
-    Parameters
-    ----------
-    samples
-        (n,) at 16 kHz.
-    min_duration_s
-        Shortest length, seconds.
-    """
+    """Whether a 16 kHz signal is long enough and varies at all."""
     # Half a sample of grace, so that a duration that was rounded once does not fall below.
     long_enough = len(samples) + 0.5 >= min_duration_s * SAMPLE_RATE
     return long_enough and bool(np.ptp(samples) > 0)

@@ -79,19 +79,7 @@ class Pieces:
 
 
 def cut(n_voices: NDArray[np.int64]) -> Floats:
-    """Cut speech into pieces that overlap by two thirds.
-
-    Parameters
-    ----------
-    n_voices
-        (frames,) how many speak at once.
-
-    Returns
-    -------
-    ndarray of float64
-        (n, 2) start and end in seconds. Pauses under 0.25 s do not end a stretch; a stretch shorter
-        than a piece is one piece.
-    """
+    """Cut speech into pieces that overlap by two thirds."""
     spans: list[tuple[float, float]] = []
     edges = np.flatnonzero(np.diff(n_voices > 0, prepend=False, append=False)).reshape(-1, 2)
     joined: list[list[float]] = []
@@ -112,23 +100,7 @@ def cut(n_voices: NDArray[np.int64]) -> Floats:
 def centroids(
     pieces: Pieces, heard: Sequence[Windows], *, least: int = 1, most: int | None = None
 ) -> Floats:
-    """Find the voices of a recording.
-
-    Parameters
-    ----------
-    pieces
-        At least one.
-    heard
-        What the segmentation networks heard.
-    least, most
-        Bounds on the number of voices; the same number twice when it is known. Fewer come back
-        when there are fewer clusters of pieces.
-
-    Returns
-    -------
-    ndarray of float64
-        (voices, d), of length 1.
-    """
+    """Find the voices of a recording."""
     seeds = pieces.solo_s >= _SEED_S
     if not seeds.any():
         seeds = pieces.solo_s >= pieces.solo_s.max()
@@ -231,25 +203,7 @@ def _together(
 def assign(
     pieces: Pieces, voices: Floats, heard: Sequence[Windows], n_voices: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Say which voice speaks in each frame.
-
-    Parameters
-    ----------
-    pieces
-        At least one.
-    voices
-        (voices, d) of `centroids`.
-    heard
-        What the segmentation networks heard.
-    n_voices
-        (frames,) how many speak at once.
-
-    Returns
-    -------
-    ndarray of bool
-        (frames, voices). In each window the frames of one local voice go where they and the whole
-        of it sound like; the windows vote, and as many voices win as speak at once.
-    """
+    """Say which voice speaks in each frame."""
     n_frames = len(n_voices)
     reach = max(int(w.firsts[-1]) + w.active.shape[1] for w in heard)
     times = frame_start(np.arange(max(n_frames, reach)))

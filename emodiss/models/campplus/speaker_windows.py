@@ -67,19 +67,7 @@ def listen(
     decode: Decode,
     window_s: float,
 ) -> Windows:
-    """Run a network over a recording.
-
-    Parameters
-    ----------
-    samples
-        (n,) at 16 kHz, filled up with silence to whole windows.
-    network
-        From (1, samples of a window) to (1, frames, classes).
-    decode
-        From its output to voices that speak.
-    window_s
-        Length of a window, seconds.
-    """
+    """Run a network over a recording."""
     length, step = round(window_s * SAMPLE_RATE), round(STEP_S * SAMPLE_RATE)
     n_windows = max(1, -(-(len(samples) - length) // step) + 1)
     found: list[NDArray[np.bool_]] = []
@@ -94,15 +82,7 @@ def listen(
 
 
 def mean_voices(heard: Sequence[Windows], n_frames: int) -> NDArray[np.float64]:
-    """Count the voices that speak at once in each frame, (n_frames,).
-
-    Parameters
-    ----------
-    heard
-        Windows of each network: the mean is taken over them first, and then over the networks.
-    n_frames
-        Of the recording.
-    """
+    """Count the voices that speak at once in each frame, (n_frames,)."""
     means: list[NDArray[np.float64]] = []
     for windows in heard:
         length = windows.active.shape[1]

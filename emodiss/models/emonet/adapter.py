@@ -62,24 +62,7 @@ FifthClass = Literal["fear", "anger"]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict in either of torch's file formats, without executing anything in it.
-
-    Parameters
-    ----------
-    path
-        File written by `torch.save`, zip or older format. A `module.` prefix on every name, which
-        `DataParallel` leaves behind, is taken off.
-
-    Returns
-    -------
-    dict
-        Tensors by name, on the CPU.
-
-    Raises
-    ------
-    ModelError
-        If the file is not a plain dictionary of named tensors.
-    """
+    """Read a state dict in either of torch's file formats, without executing anything in it."""
     advice = "Fetch the file again with: emodiss models pull emonet-8 (or emonet-5)."
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -128,18 +111,7 @@ def _fit(network: EmoNet, state: dict[str, Tensor], path: Path) -> None:
 
 
 def landmarks_of(heatmap: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Read landmark positions off heatmaps: the centre of the highest cell.
-
-    Parameters
-    ----------
-    heatmap
-        (68, 64, 64) of one face.
-
-    Returns
-    -------
-    ndarray
-        (68, 2), x and y as shares of the input's width and height, in (0, 1).
-    """
+    """Read landmark positions off heatmaps: the centre of the highest cell."""
     n, height, width = heatmap.shape
     best = heatmap.reshape(n, -1).argmax(axis=1)
     return np.stack(
@@ -148,24 +120,7 @@ def landmarks_of(heatmap: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def landmark_square(landmarks: NDArray[np.floating]) -> tuple[float, float, float, float]:
-    """Find the square crop of the published evaluation.
-
-    Parameters
-    ----------
-    landmarks
-        (m, 2) x and y in pixels, the 68 points of one face.
-
-    Returns
-    -------
-    tuple
-        x1, y1, x2, y2 in pixels, perhaps outside the picture: the centre of the landmarks' box,
-        and side 200 (w + h) / 220 = 0.909 (w + h) (the authors' `test.py`).
-
-    Raises
-    ------
-    ValueError
-        If the landmarks do not span an area.
-    """
+    """Find the square crop of the published evaluation."""
     (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
     side = 200.0 * ((right - left) + (bottom - top)) / 220.0
     if not np.isfinite(side) or side <= 0:
@@ -177,15 +132,7 @@ def landmark_square(landmarks: NDArray[np.floating]) -> tuple[float, float, floa
 def warp_square(
     image: NDArray[np.uint8], box: tuple[float, float, float, float]
 ) -> NDArray[np.uint8]:
-    """Cut a box out at subpixel position and bring it to 256 x 256, black outside the picture.
-
-    Parameters
-    ----------
-    image
-        (H, W, 3) uint8.
-    box
-        x1, y1, x2, y2 in pixels, where pixel i covers [i, i + 1).
-    """
+    """Cut a box out at subpixel position and bring it to 256 x 256, black outside the picture."""
     import cv2
 
     x1, y1, x2, y2 = box

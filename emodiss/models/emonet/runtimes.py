@@ -59,15 +59,7 @@ def in_onnxruntime(network: EmoNet, *, threads: int) -> Run:
 
 
 def in_openvino(network: EmoNet, *, precision: str, threads: int) -> Run:
-    """Run in OpenVINO on the CPU, one face at a time: its batches are no faster.
-
-    Raises
-    ------
-    MissingExtra
-        If OpenVINO is not installed.
-    ModelError
-        If this processor does not compute in `precision`; OpenVINO would take another one.
-    """
+    """Run in OpenVINO on the CPU, one face at a time: its batches are no faster."""
     openvino = _import_openvino()
     core = openvino.Core()
     model = core.read_model(_graph(network))

@@ -35,25 +35,7 @@ MIN_BASELINE: Final = 3
 
 
 def measure(signal: ArrayLike, sample_rate: int) -> Floats:
-    """Measure the three features of one utterance.
-
-    Parameters
-    ----------
-    signal : (n,) float32 or float64
-        Mono in [-1, 1]. Do not normalise utterances one by one: the level is one of the features.
-    sample_rate : int
-        At least 8000 Hz.
-
-    Returns
-    -------
-    (3,) float64
-        In the order of :data:`RULE_FEATURES`, over voiced frames; all NaN if under 0.1 s is voiced.
-
-    Raises
-    ------
-    ValueError
-        If the signal is not mono, floating point and finite.
-    """
+    """Measure the three features of one utterance."""
     samples = speech_signal.at_16_khz(signal, sample_rate)
     if len(samples) < voice_frames.WINDOW_S * speech_signal.SAMPLE_RATE:
         return np.full(3, np.nan)
@@ -202,23 +184,7 @@ class Agreement:
 
 
 def agreement(model_arousal: ArrayLike, rule_arousal: ArrayLike) -> Agreement:
-    """Cross-check a model's arousal against the rules, over one speaker's utterances.
-
-    Parameters
-    ----------
-    model_arousal, rule_arousal : (n,) float
-        One value per utterance, NaN where missing.
-
-    Returns
-    -------
-    Agreement
-        A rank correlation: the rules know no absolute level.
-
-    Raises
-    ------
-    ValueError
-        If the two differ in shape.
-    """
+    """Cross-check a model's arousal against the rules, over one speaker's utterances."""
     model = np.asarray(model_arousal, dtype=np.float64)
     rules = np.asarray(rule_arousal, dtype=np.float64)
     if model.shape != rules.shape or model.ndim != 1:

@@ -104,24 +104,7 @@ def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def summarise(frames: VoiceFrames) -> Floats:
-    """Describe a stretch of speech by level-free statistics.
-
-    Parameters
-    ----------
-    frames : VoiceFrames
-        At least 10 voiced frames (0.1 s).
-
-    Returns
-    -------
-    (d,) float64
-        In the order of :data:`FEATURE_NAMES`. Pitch is in semitones over 55 Hz, levels are in dB
-        relative to the stretch's own mean power, durations in seconds, rates per second.
-
-    Raises
-    ------
-    ValueError
-        If fewer than 10 frames are voiced.
-    """
+    """Describe a stretch of speech by level-free statistics."""
     return np.array(_describe(frames).values)
 
 

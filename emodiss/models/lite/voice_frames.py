@@ -103,29 +103,7 @@ class VoiceFrames:
 
 
 def analyse(signal: Floats) -> VoiceFrames:
-    """Measure F0, voicing, level and spectrum every 10 ms.
-
-    Parameters
-    ----------
-    signal : (n,) float64
-        Checked signal at 16 kHz (:func:`check_signal`, :func:`resample`), at least one frame
-        (40 ms).
-
-    Returns
-    -------
-    VoiceFrames
-        ``1 + (n - 640) // 160`` frames.
-
-    Raises
-    ------
-    ValueError
-        If the signal is shorter than one frame.
-
-    Notes
-    -----
-    F0 follows Boersma (1993): autocorrelation of the windowed frame over the autocorrelation of the
-    window, a few candidates per frame, and the cheapest path through them.
-    """
+    """Measure F0, voicing, level and spectrum every 10 ms."""
     if len(signal) < _WINDOW:
         raise ValueError(
             f"signal has {len(signal)} samples at 16 kHz; expected at least {_WINDOW} (40 ms)."
@@ -237,13 +215,7 @@ def _cheapest_path(score: Floats, octave: Floats, unvoiced: Floats) -> NDArray[n
 
 
 def split(n_frames: int, longest_s: float) -> list[tuple[int, int]]:
-    """Cut `n_frames` into equal stretches no longer than `longest_s` seconds.
-
-    Returns
-    -------
-    list of (start, stop)
-        Half-open frame numbers; together they cover all frames once.
-    """
+    """Cut `n_frames` into equal stretches no longer than `longest_s` seconds."""
     n_parts = max(1, int(np.ceil(n_frames * HOP_S / longest_s - 1e-9)))
     edges = np.linspace(0, n_frames, n_parts + 1).round().astype(int)
     return [(int(a), int(b)) for a, b in pairwise(edges)]

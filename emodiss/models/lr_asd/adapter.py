@@ -84,20 +84,7 @@ class LrAsd:
 
 
 def mfcc(sound: NDArray[np.int16], n_rows: int) -> NDArray[np.float32]:
-    """Sound features as `python_speech_features.mfcc` makes them with its defaults.
-
-    Parameters
-    ----------
-    sound
-        (m,) int16 scale at 16 kHz; the levels count.
-    n_rows
-        Rows wanted, one each 10 ms.
-
-    Returns
-    -------
-    ndarray of float32
-        (n_rows, 13); the first coefficient is the logarithm of the energy.
-    """
+    """Sound features as `python_speech_features.mfcc` makes them with its defaults."""
     from scipy import fft
 
     needed = (n_rows - 1) * _STEP + _LENGTH

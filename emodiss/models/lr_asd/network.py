@@ -137,13 +137,7 @@ class LrAsdNetwork(nn.Module):
 
 
 def load(path: Path) -> LrAsdNetwork:
-    """Read the published weights.
-
-    Raises
-    ------
-    ModelError
-        If the file holds other layers.
-    """
+    """Read the published weights."""
     network = LrAsdNetwork()
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)

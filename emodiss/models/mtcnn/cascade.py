@@ -29,14 +29,7 @@ _GPU_CROPS = 8192
 
 
 def pyramid_scales(height: int, width: int, min_face_size: float, factor: float) -> list[float]:
-    """Scales at which PNet sees the picture; its 12 pixels then cover faces of growing size.
-
-    Returns
-    -------
-    list of float
-        From `12 / min_face_size` down by `factor` while the shorter side keeps 12 pixels; empty
-        for a picture smaller than the smallest face.
-    """
+    """Scales at which PNet sees the picture; its 12 pixels then cover faces of growing size."""
     scale = _CELL / min_face_size
     side = min(height, width) * scale
     scales = []

@@ -36,14 +36,7 @@ _GPU_FRAMES = 16
 
 
 def check_frame(frame: NDArray[np.uint8]) -> None:
-    """Refuse anything but one (H, W, 3) uint8 picture.
-
-    Raises
-    ------
-    ValueError
-        With the shape and type seen. Float pixels and channels-first pictures would otherwise
-        find no face without a word.
-    """
+    """Refuse anything but one (H, W, 3) uint8 picture."""
     shape, dtype = getattr(frame, "shape", None), getattr(frame, "dtype", None)
     if shape is None or len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
         hint = (

@@ -151,20 +151,7 @@ class Community1:
 
 
 def share_trunk(embedding: Any) -> None:
-    """Let a WeSpeaker ResNet compute its trunk once per window, whatever number of masks follow.
-
-    Parameters
-    ----------
-    embedding
-        `WeSpeakerResNet34` or another of pyannote's with `forward_frames` and
-        `forward_embedding`; changed in place. pyannote asks for the voices of one window one
-        after the other, so the last window is all that is kept.
-
-    Notes
-    -----
-    The trunk always runs on one window at a time. With pyannote's default batch size of 1 the
-    embeddings are the same to the last bit; with larger batches they are those of batch size 1.
-    """
+    """Let a WeSpeaker ResNet compute its trunk once per window, whatever number of masks follow."""
     import torch
 
     last: list[tuple[Any, Any]] = []

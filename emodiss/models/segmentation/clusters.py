@@ -107,24 +107,7 @@ class _Prior:
 def cluster(
     stretches: Stretches, n_clusters: int, *, seeds: NDArray[np.bool_], keep_all: bool = True
 ) -> Labels:
-    """Group stretches into a given number of voices.
-
-    Parameters
-    ----------
-    stretches
-        At least one.
-    n_clusters
-        Voices wanted; fewer come back when there are fewer seeds.
-    seeds
-        (n,) bool, which stretches are long enough to found a cluster; the others join one.
-    keep_all
-        Whether the number wins over a better fit with fewer voices.
-
-    Returns
-    -------
-    ndarray of int64
-        (n,) labels from 0.
-    """
+    """Group stretches into a given number of voices."""
     prior = _Prior(stretches)
     founders = np.flatnonzero(seeds)
     members: list[list[int]] = []
@@ -146,20 +129,7 @@ def cluster(
 
 
 def separation(stretches: Stretches, labels: Labels) -> float:
-    """How far apart the two nearest voices are: lost log evidence per counted frame.
-
-    Parameters
-    ----------
-    stretches, labels
-        As in `cluster`.
-
-    Returns
-    -------
-    float
-        0 for two Gaussians that are one, growing with their distance; `inf` for one voice. Both
-        are first scaled to the same number of frames, so that a long recording does not make two
-        voices of one (the "information change rate" of Han, Kim and Narayanan 2008).
-    """
+    """How far apart the two nearest voices are: lost log evidence per counted frame."""
     prior = _Prior(stretches)
     groups: list[tuple[Floats, Floats, Floats]] = []
     for label in np.unique(labels):

@@ -127,31 +127,12 @@ class _Ignored:
 
 
 def weights_path() -> Path:
-    """Where whisperx keeps the file, found without importing whisperx.
-
-    Raises
-    ------
-    MissingExtra
-        If whisperx is not installed.
-    """
+    """Where whisperx keeps the file, found without importing whisperx."""
     return weight_files.packaged("whisperx", [f"assets/{SEGMENTATION_2021.name}"])[0]
 
 
 def load(path: Path | None = None) -> SegmentationNetwork:
-    """Load the published weights.
-
-    Parameters
-    ----------
-    path
-        The file; by default the one inside whisperx. Its size and SHA-256 are checked.
-
-    Raises
-    ------
-    MissingExtra
-        If whisperx is not installed.
-    ModelError
-        If the file is another one, or its tensors do not fit the network.
-    """
+    """Load the published weights."""
     path = path or weights_path()
     weight_files.verify(path, SEGMENTATION_2021, model="pyannote-segmentation")
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)

@@ -40,11 +40,6 @@ def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bring loud speech to one level; the networks' first layer does so only for loud input.
 
     Noise alone is not blown up to that level: the gain is bounded.
-
-    Parameters
-    ----------
-    samples
-        (n,) at 16 kHz.
     """
     frames = samples[: len(samples) // 400 * 400].reshape(-1, 400)
     if not frames.size or not frames.any():
@@ -58,20 +53,7 @@ def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def turns_of(speaking: NDArray[np.bool_], duration: float) -> list[Turn]:
-    """Make turns of each voice's frames; short pauses are filled, shorter turns dropped.
-
-    Parameters
-    ----------
-    speaking
-        (frames, voices).
-    duration
-        Of the recording, seconds.
-
-    Returns
-    -------
-    list of Turn
-        Sorted by start; speakers are named in order of first appearance.
-    """
+    """Make turns of each voice's frames; short pauses are filled, shorter turns dropped."""
     found = [
         (start, end, voice)
         for voice in range(speaking.shape[1])

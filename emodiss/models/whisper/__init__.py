@@ -40,15 +40,7 @@ one alone gives large-v2."""
 
 
 def whisper(size: str, revision: str) -> tuple[WeightFile, ...]:
-    """Name the files of a Whisper that Systran converted.
-
-    Parameters
-    ----------
-    size
-        Such as `large-v3`.
-    revision
-        Commit, or `main`.
-    """
+    """Name the files of a Whisper that Systran converted."""
     base = f"https://huggingface.co/Systran/faster-whisper-{size}/resolve/{revision}"
     return tuple(
         WeightFile(name, sha256=sha256, url=f"{base}/{name}")

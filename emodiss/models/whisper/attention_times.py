@@ -26,21 +26,7 @@ _QUIET_DB: Final = 30.0
 
 
 def drawn_in(words: Sequence[Word], audio: NDArray[np.float32]) -> list[Word]:
-    """Shorten words to where the sound is loud, and part words that have one time.
-
-    Parameters
-    ----------
-    words
-        Of one stretch of speech, in order; times in seconds from the first sample, or NaN.
-    audio
-        (n,) mono at 16 kHz.
-
-    Returns
-    -------
-    list of Word
-        Same order. Edges move inwards only, and a word in which nothing is loud stays. A word
-        without length shares the time of the word that follows, or else of the one before.
-    """
+    """Shorten words to where the sound is loud, and part words that have one time."""
     found = [index for index, word in enumerate(words) if math.isfinite(word.start)]
     if not found:
         return list(words)

@@ -67,28 +67,7 @@ def doubts(
     word_probability: float = math.nan,
     belief: Belief = WHISPER,
 ) -> tuple[str, ...]:
-    """Name what speaks against a piece of recognised text.
-
-    Parameters
-    ----------
-    text
-        As recognised.
-    log_probability
-        Mean log probability of the tokens of its window.
-    no_speech
-        Whisper's probability that nobody speaks, in [0, 1].
-    level_db
-        Level of the sound, dB relative to full scale.
-    word_probability
-        Mean probability of its words, in [0, 1]; NaN where the recogniser gave none.
-    belief
-        Of the model.
-
-    Returns
-    -------
-    tuple of str
-        `no_speech` (Whisper heard nobody, or there is no sound), `low_probability`, `repetition`.
-    """
+    """Name what speaks against a piece of recognised text."""
     found: list[str] = []
     if no_speech > NO_SPEECH_PROBABILITY or level_db < _SILENT_DBFS:
         found.append("no_speech")
@@ -104,20 +83,7 @@ def doubts(
 
 
 def doubt_the_recording(segments: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """Doubt all that was heard in a recording of which most is doubtful.
-
-    Parameters
-    ----------
-    segments
-        All segments of one recording, flagged each by itself.
-
-    Returns
-    -------
-    tuple of Utterance
-        Where more than half of the recognised seconds have `low_probability`, every segment gets
-        `language_or_noise_doubtful`: where another language is spoken, fluent nonsense that a
-        model happens to be sure of is no more to be believed than the rest.
-    """
+    """Doubt all that was heard in a recording of which most is doubtful."""
     total = sum(segment.duration for segment in segments)
     low = sum(s.duration for s in segments if "low_probability" in s.flags)
     if not segments or low <= total / 2:

@@ -12,13 +12,7 @@ FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 
 
 def require_files(folder: Path, *, name: str) -> None:
-    """Insist that a folder holds a Whisper.
-
-    Raises
-    ------
-    ModelMissing
-        Naming the files that it lacks.
-    """
+    """Insist that a folder holds a Whisper."""
     absent = [file for file in FILES if not (folder / file).is_file()]
     if absent:
         raise ModelMissing(
@@ -29,22 +23,7 @@ def require_files(folder: Path, *, name: str) -> None:
 
 
 def load(make: Any, folder: Path, *, device: str, threads: int, compute_type: str) -> Any:
-    """Load the weights.
-
-    Parameters
-    ----------
-    make
-        `WhisperModel` of faster-whisper or of WhisperX.
-    folder
-        Holds `FILES` and a vocabulary.
-    device, threads, compute_type
-        As CTranslate2 takes them.
-
-    Raises
-    ------
-    ModelError
-        If the folder holds no Whisper, or this device cannot compute so.
-    """
+    """Load the weights."""
     try:
         return make(
             str(folder),
@@ -65,29 +44,7 @@ def load(make: Any, folder: Path, *, device: str, threads: int, compute_type: st
 def language_for(
     language: str | None, known: Sequence[str], *, name: str
 ) -> tuple[str | None, bool]:
-    """Settle in which language a model listens.
-
-    Parameters
-    ----------
-    language
-        ISO 639-1 code that a person states, or None.
-    known
-        Languages of the model.
-    name
-        Catalog name of the model, for the message.
-
-    Returns
-    -------
-    language : str or None
-        None where the model must find it out.
-    assumed : bool
-        Whether nobody stated it: a model of one language cannot find out another.
-
-    Raises
-    ------
-    ModelError
-        If the model does not know the stated language.
-    """
+    """Settle in which language a model listens."""
     alone = len(known) == 1
     if language is None:
         return (known[0], True) if alone else (None, False)

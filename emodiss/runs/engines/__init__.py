@@ -30,20 +30,7 @@ ENGINES = ("local", "ray")
 
 
 def create(name: str, *, workers: int) -> Engine:
-    """Make an engine.
-
-    Parameters
-    ----------
-    name
-        `local` (worker processes) or `ray` (actors; extra `ray`).
-    workers
-        How many; 0 does the work in this process.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such engine.
-    """
+    """Make an engine."""
     if name == "local":
         from emodiss.runs.engines.local import LocalEngine
 
