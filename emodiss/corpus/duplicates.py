@@ -52,7 +52,7 @@ def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> li
 def compare(
     sounds: Mapping[str, Fingerprint], moving: Mapping[str, motions.Motion]
 ) -> list[DuplicatePair]:
-    """Find pairs by both fingerprints, each once: by sound, whose offset is finer, or by picture."""
+    """Find pairs by both fingerprints, each once: by sound, whose offset is finer, or picture."""
     position = {name: i for i, name in enumerate(sounds)}
     seen = {name: moving[name] for name in sounds if name in moving}
     pairs = {(position[p.a], position[p.b]): p for p in (*motions.match(seen), *match(sounds))}
