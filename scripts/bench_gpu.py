@@ -205,7 +205,6 @@ def whole_run(bench: Bench, preset: str, talk: Path) -> dict[str, Any]:
             device=device,
             threads=bench.threads,
             workers=0,
-            figures=False,
         ).utterances
         for k, device in enumerate(("cpu", bench.device))
     ]
