@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from arousal_rules import RuleArousal
 from numpy.typing import NDArray
-
-from emodiss.models.lite.arousal_rules import RuleArousal
 
 Floats = NDArray[np.float64]
 

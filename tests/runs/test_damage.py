@@ -130,3 +130,16 @@ def test_lines_of_outcomes_and_remembered_hashes_that_are_none_are_passed_over(c
     assert run.outcomes == before
     (copy / ".hashes.json").write_text('{"a": 1, "b": [1, 2, 3, 4]}')
     damage.read_run(copy / ".hashes.json")
+
+
+def test_a_seal_whose_name_is_damaged_does_not_pass_for_an_older_artifact(tmp_path):
+    store = Store(tmp_path)
+    store.write("v", "words", {"a": 1}, key="k", facts={})
+    path = store.artifact("v", "words") / "meta.json"
+    path.write_text(path.read_text().replace('"sha256": "', '"sha257": "'))
+    meta = json.loads(path.read_text())
+    assert store.meta("v", "words") is None
+    del meta["sha257"]  # of before hashes
+    meta["files"] = {name: {"bytes": facts["bytes"]} for name, facts in meta["files"].items()}
+    path.write_text(json.dumps(meta))
+    assert store.read("v", "words", dict) == {"a": 1}

@@ -1,7 +1,7 @@
 """What is heard in each 10 ms of a voice: F0, voicing, level and band spectrum, in numpy.
 
 Shared by the statistics of a voice (:mod:`emodiss.models.lite.voice_features`) and the rule-based
-arousal (:mod:`emodiss.models.lite.arousal_rules`). Only 60 to 3800 Hz is looked at, so that a
+arousal (`scripts/arousal_rules.py`). Only 60 to 3800 Hz is looked at, so that a
 telephone recording (8 kHz) and a studio recording (48 kHz) of the same voice give the same frames.
 """
 

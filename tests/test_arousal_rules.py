@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from emodiss.models.lite.arousal_rules import (
-    MIN_BASELINE,
-    RuleArousal,
-    agreement,
-    measure,
-)
 from tests.models.voices import glottal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+from arousal_rules import MIN_BASELINE, RuleArousal, agreement, measure
 
 
 def _phi(z: float) -> float:
