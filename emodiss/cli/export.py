@@ -28,14 +28,18 @@ def export(
         bool,
         typer.Option("--words", help="For huggingface and audformat: texts and names too."),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files of videos that were changed, too.")
+    ] = False,
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
+    from emodiss.errors import RunError
     from emodiss.exports import FORMATS, ExportError, write, write_run
     from emodiss.exports.registry import find
     from emodiss.reviews import NOTHING_SAID
     from emodiss.runs.reviews import ReviewFile, n_pending
     from emodiss.runs.run import load
-    from emodiss.runs.store import write_atomically
+    from emodiss.runs.written import Written
 
     loaded = load(run)
     every = [row for row in FORMATS.values() if row.of_video]
@@ -50,6 +54,7 @@ def export(
     overlays = ReviewFile(run).overlays()
     broken = {failure.video for failure in loaded.failures}
     failed = False
+    written = Written(run)
     for name in [video] if video else loaded.videos:
         table = loaded.session(name)
         if not len(table):
@@ -69,7 +74,13 @@ def export(
                 output.say(f"{name}: no {row.name}: {error}")
                 continue
             path = out / f"{name}{row.file}"
-            write_atomically(path, text.encode())
+            try:
+                written.write(path, text.encode(), force=force)
+            except RunError as error:
+                failed = True
+                output.say(f"{name}: {error}")
+                continue
             typer.echo(str(path))
+    written.save()
     if failed:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ LOCK: Final = ".lock"
 DOWNLOADS: Final = "downloads"
 DECAY: Final = "decay.csv"
 HASHES: Final = ".hashes.json"
+WRITTEN: Final = ".written.json"
 
 REVIEWS: Final = "reviews.jsonl"
 ROLE_LABELS: Final = "role_labels.jsonl"

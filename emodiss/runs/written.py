@@ -1,0 +1,41 @@
+"""What a run wrote for people outside its tables: a file that was changed since is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from emodiss.errors import RunError
+from emodiss.runs import layout
+from emodiss.runs.files import write_atomically, write_json
+
+
+class Written:
+    """Hashes of files that a run wrote, by their absolute path; kept in the run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / layout.WRITTEN
+        try:
+            read = json.loads(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            read = {}  # what is not known counts as changed, so nothing is lost
+        self._hashes: dict[str, str] = read if isinstance(read, dict) else {}
+
+    def write(self, path: Path, content: bytes, *, force: bool = False) -> None:
+        """Write a file, unless another content than what this run wrote lies there."""
+        name, new = str(path.resolve()), hashlib.sha256(content).hexdigest()
+        if not force and path.exists():
+            now = hashlib.sha256(path.read_bytes()).hexdigest()
+            if now not in (new, self._hashes.get(name)):
+                raise RunError(
+                    f"'{path}' was changed since this run wrote it, or is of something else.",
+                    next_step="Bring corrections in with emodiss review import, choose another "
+                    "--out, or overwrite it with --force.",
+                )
+        write_atomically(path, content)
+        self._hashes[name] = new
+
+    def save(self) -> None:
+        """Remember what was written."""
+        write_json(self._path, self._hashes)
