@@ -54,33 +54,32 @@ def export(
     overlays = ReviewFile(run).overlays()
     broken = {failure.video for failure in loaded.failures}
     failed = False
-    written = Written(run)
-    for name in [video] if video else loaded.videos:
-        table = loaded.session(name)
-        if not len(table):
-            failed = failed or name in broken
-            output.say(f"{name}: no utterances, so no files; see emodiss status.")
-            continue
-        if pending := n_pending(loaded.store, name, overlays.get(name, NOTHING_SAID)):
-            output.say(
-                f"{name}: {pending} reviews are newer than the table and not in the file; run "
-                "emodiss annotate again first."
-            )
-        for row in chosen:
-            try:
-                text = write(table, row.name, media=loaded.media(name))
-            except ExportError as error:
-                failed = True
-                output.say(f"{name}: no {row.name}: {error}")
+    with Written(run) as written:
+        for name in [video] if video else loaded.videos:
+            table = loaded.session(name)
+            if not len(table):
+                failed = failed or name in broken
+                output.say(f"{name}: no utterances, so no files; see emodiss status.")
                 continue
-            path = out / f"{name}{row.file}"
-            try:
-                written.write(path, text.encode(), force=force)
-            except RunError as error:
-                failed = True
-                output.say(f"{name}: {error}")
-                continue
-            typer.echo(str(path))
-    written.save()
+            if pending := n_pending(loaded.store, name, overlays.get(name, NOTHING_SAID)):
+                output.say(
+                    f"{name}: {pending} reviews are newer than the table and not in the file; run "
+                    "emodiss annotate again first."
+                )
+            for row in chosen:
+                try:
+                    text = write(table, row.name, media=loaded.media(name))
+                except ExportError as error:
+                    failed = True
+                    output.say(f"{name}: no {row.name}: {error}")
+                    continue
+                path = out / f"{name}{row.file}"
+                try:
+                    written.write(path, text.encode(), force=force)
+                except RunError as error:
+                    failed = True
+                    output.say(f"{name}: {error}")
+                    continue
+                typer.echo(str(path))
     if failed:
         raise typer.Exit(1)

@@ -12,13 +12,16 @@ from emodiss.runs.files import write_atomically, write_json
 
 
 class Written:
-    """Hashes of files that a run wrote, by their absolute path; kept in the run folder."""
+    """Hashes of files that a run wrote, by their absolute path; kept in the run folder.
+
+    A context: what was written is remembered at its end, however it ends.
+    """
 
     def __init__(self, root: Path) -> None:
         self._path = root / layout.WRITTEN
         try:
             read = json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             read = {}  # what is not known counts as changed, so nothing is lost
         self._hashes: dict[str, str] = read if isinstance(read, dict) else {}
 
@@ -36,6 +39,8 @@ class Written:
         write_atomically(path, content)
         self._hashes[name] = new
 
-    def save(self) -> None:
-        """Remember what was written."""
+    def __enter__(self) -> Written:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         write_json(self._path, self._hashes)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -157,3 +158,15 @@ def test_collect_writes_a_manifest_and_says_what_failed(run_cli, tmp_path, monke
     assert (code, out.strip()) == (0, str(path))
     assert "query 'bad'" in err and "1 candidates" in err
     assert "yt_k,https://video.example/k" in path.read_text()
+
+
+def test_an_export_keeps_a_file_that_a_person_changed(run_cli, finished, tmp_path):
+    asked = ("export", finished.root, "--format", "webvtt", "--out", tmp_path)
+    path = Path(run_cli(*asked)[1].splitlines()[0])
+    before = path.read_text(encoding="utf-8")
+    path.write_text("mine", encoding="utf-8")
+    code, _, said = run_cli(*asked)
+    assert code == 1 and "was changed since this run wrote it" in said
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert run_cli(*asked, "--force")[0] == 0
+    assert path.read_text(encoding="utf-8") == before

@@ -8,13 +8,12 @@ from emodiss.runs.written import Written
 
 def test_a_changed_file_is_kept_and_an_unchanged_one_rewritten(tmp_path):
     path = tmp_path / "x" / "a.eaf"
-    written = Written(tmp_path)
-    written.write(path, b"one")
-    written.save()
+    with Written(tmp_path) as written:
+        written.write(path, b"one")
     Written(tmp_path).write(path, b"one")
-    again = Written(tmp_path)
-    again.write(path, b"two")
-    again.save()
+    with pytest.raises(KeyboardInterrupt), Written(tmp_path) as again:
+        again.write(path, b"two")
+        raise KeyboardInterrupt
     path.write_bytes(b"mine")
     with pytest.raises(RunError, match=r"a\.eaf.*changed"):
         Written(tmp_path).write(path, b"three")
