@@ -207,7 +207,9 @@ def test_table_4_adds_up_the_work_behind_the_results(run):
 
 def test_table_4_keeps_waiting_for_models_apart_from_work(run):
     def line(identity, seconds, **values):
-        said = {"identity": identity, "latency_s": seconds, "from_cache": False}
+        whole = {"model": "m", "video_id": "a", "condition": "base", "request_sha256": "0"}
+        said = {**whole, "window": [], "sample": 0, "identity": identity, "latency_s": seconds}
+        values = {"from_cache": False, **values}
         return json.dumps({**said, "answered_at": "2026-05-01T00:00:00Z", **values}) + "\n"
 
     server, here = "openai-compatible http://localhost:1/v1 m", "transformers m@1 float32"

@@ -272,6 +272,7 @@ def test_the_toy_judges_by_the_probabilities_of_its_own_tokens(toy):
     import torch
 
     from emodiss import judging
+    from emodiss.study.scoring import score as score_items
 
     item = {
         "item": "a",
@@ -282,7 +283,7 @@ def test_the_toy_judges_by_the_probabilities_of_its_own_tokens(toy):
     # The toy takes up the numbered list, and a 1 is by far the likeliest token.
     text = "1. Read the dialogue.\n2. Read the response.\n3. Rate its empathy from 1 to 5."
     steps = {"empathy": judging.Steps("empathy", text, "", "")}
-    table = judging.judge(
+    table = score_items(
         pd.DataFrame([item]),
         toy,
         steps=steps,

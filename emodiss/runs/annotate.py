@@ -37,15 +37,22 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """What is to be done about one stage of one video."""
+    """What is to be done about one stage of one video.
 
-    # video, stage: Which.
+    Parameters
+    ----------
+    video, stage
+        Which.
+    status
+        `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want
+        of a file that the manifest names.
+    reason
+        Why it is skipped; which file is missing.
+    """
+
     video: str
     stage: str
-    # `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want of
-    # a file that the manifest names.
     status: str
-    # Why it is skipped; which file is missing.
     reason: str = ""
 
 
@@ -64,7 +71,55 @@ def annotate(
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
-    """Annotate every usable row of a manifest, or media files."""
+    """Annotate every usable row of a manifest, or media files.
+
+    Parameters
+    ----------
+    manifest
+        Path of a CSV, or a manifest already read; a media file, a folder of them, or several.
+    out
+        Run folder; made when it does not exist, continued when it does. By default it lies beside
+        what is handed in (`emodiss.manifest.run_folder`).
+    preset
+        `lite`, `paper` or `paper-raw`. By default a run that exists goes on with its own preset
+        and settings, and a new one takes `lite`.
+    settings
+        Changes on top of the preset, or on top of the settings of the run that goes on:
+        `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
+    workers
+        Worker processes; default is one per video up to the number of cores. 0 works in this
+        process.
+    engine
+        `local` or `ray`.
+    device
+        `cpu` or `cuda`.
+    threads
+        CPU threads per model. Another number may change the last bits of a result.
+    offline
+        Fetch no video either; a row whose address was never fetched fails with code `offline`.
+        Weights are never fetched here, only by `emodiss models pull`.
+    allow_local
+        Open files outside the manifest's folder too. Without it, a row that names one fails and
+        the others do not, since a manifest from somebody else must not make this machine read or
+        copy files elsewhere on it. A run that goes on needs it again. It changes no result.
+    progress
+        Called after each job.
+    announce
+        Called with each line a person should see before work starts, such as manifest problems.
+
+    Returns
+    -------
+    Run
+        The run folder, ready to read. `run.failures` lists what went wrong. The figures that the
+        command draws besides: `emodiss.plots.draw_all(run)`.
+
+    Raises
+    ------
+    ManifestError, SettingsError, ModelMissing
+        Before any work, when it cannot start.
+    RunError
+        If another process works on the folder, or the disk is full.
+    """
     say = announce or (lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings)
@@ -108,7 +163,23 @@ def plan(
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
 ) -> list[PlannedJob]:
-    """Say what `annotate` would do, without doing it."""
+    """Say what `annotate` would do, without doing it.
+
+    Parameters
+    ----------
+    manifest, out, preset, settings, allow_local
+        As in `annotate`.
+
+    Returns
+    -------
+    list of PlannedJob
+        By video and stage. A video that is still to be fetched is `to do` throughout.
+
+    Raises
+    ------
+    ManifestError, SettingsError
+        If the manifest cannot be read, or a setting is wrong.
+    """
     read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings)
     store, chosen = Store(choice.root), choice.settings
@@ -137,7 +208,29 @@ def resume(
     announce: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Run:
-    """Go on with a run: its manifest or media, preset and settings."""
+    """Go on with a run: its manifest or media, preset and settings.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    settings
+        Changes on top of the run's own settings, as in `annotate`.
+    allow_local
+        As in `annotate`; a run does not remember it.
+    announce, options
+        As in `annotate`: workers, engine, device, threads, offline, progress.
+
+    Returns
+    -------
+    Run
+        The run folder, ready to read.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder, or what it was made from is not where it was.
+    """
     read = memory.reopened(Path(run), allow_local=allow_local)
     return annotate(
         read, out=run, settings=settings, allow_local=allow_local, announce=announce, **options

@@ -43,8 +43,6 @@ def _row(line: Line) -> Line:
     texts = ("path", "url", "transcript", "language", "license", "notes")
     if not isinstance(line["id"], str) or not isinstance(line.get("metadata", {}), dict):
         raise TypeError
-    if not all(isinstance(line[name] or "", str) for name in ("path", "url")):
-        raise TypeError
     if not all(isinstance(line.get(name) or "", str) for name in texts):
         raise TypeError
     return line
@@ -69,9 +67,14 @@ def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder."""
+    """A run folder.
 
-    # The folder.
+    Parameters
+    ----------
+    root
+        The folder.
+    """
+
     root: Path
 
     @property
@@ -111,7 +114,13 @@ class Run:
 
     @property
     def manifest(self) -> list[Line]:
-        """Rows of the manifest this run used."""
+        """Rows of the manifest this run used.
+
+        Raises
+        ------
+        RunError
+            If an id is none. Files that are written for people are named by it.
+        """
         rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN, decode=_row).read()
         for row in rows:
             video_folder(row["id"])
@@ -160,13 +169,33 @@ class Run:
         return Journal[Line](path, next_step=_AGAIN, decode=_prompt).read()
 
     def session(self, video: str) -> pd.DataFrame:
-        """Return the utterances of one video."""
+        """Return the utterances of one video.
+
+        Raises
+        ------
+        RunError
+            If there is no such video.
+        """
         if video not in self.videos:
             raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
         return self._table("utterances", video=video)
 
     def session_frames(self, video: str, *, part: str | None = None) -> pd.DataFrame:
-        """Return the measured face frames of one video, as in `face_frames`."""
+        """Return the measured face frames of one video, as in `face_frames`.
+
+        Parameters
+        ----------
+        video
+            Id.
+        part
+            Only those of a part (`emodiss.utterances.PARTS`): `listener` gives the reactions of
+            those who listen, with the utterance they listen to.
+
+        Raises
+        ------
+        RunError
+            If there is no such part.
+        """
         frames = self._table("face_frames", video=video)
         if part is None:
             return frames
@@ -181,7 +210,20 @@ class Run:
         return self._table("voice_windows", video=video)
 
     def artifact(self, video: str, name: str) -> Any:
-        """Return the record a stage made for one video."""
+        """Return the record a stage made for one video.
+
+        Parameters
+        ----------
+        video
+            Id.
+        name
+            Of the stage, as in `emodiss.stages.STAGES`.
+
+        Raises
+        ------
+        RunError
+            If it is not there.
+        """
         from emodiss.runs.perform import result_type
 
         return self.store.read(video, name, result_type(name))
@@ -213,7 +255,15 @@ class Run:
         return found
 
     def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
-        """Return some columns of a table; reading few of a large corpus is much faster than all."""
+        """Return some columns of a table; reading few of a large corpus is much faster than all.
+
+        Parameters
+        ----------
+        name
+            `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
+        columns
+            Which, in this order.
+        """
         return self._table(name, columns)
 
     def media(self, video: str) -> Path | None:
@@ -252,7 +302,18 @@ class Run:
 
 
 def load(root: str | Path) -> Run:
-    """Open a run folder."""
+    """Open a run folder.
+
+    Parameters
+    ----------
+    root
+        The folder that `emodiss annotate --out` wrote.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder.
+    """
     root = Path(root)
     if not (root / layout.RUN).is_file():
         raise RunError(

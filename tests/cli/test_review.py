@@ -291,7 +291,7 @@ def test_roles_are_asked_for_without_names(run_cli, again, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("Ada, Bo\n")
     code, _, err = run_cli("label-roles", root, *at_home, "--names", names)
-    assert code == 2 and "two voices would bear one label" in err and "Ada" not in err
+    assert code == 2 and "two voices would have one label" in err and "Ada" not in err
 
 
 def test_dialogue_stays_here_unless_asked(run_cli, again):
