@@ -208,7 +208,9 @@ def test_table_4_adds_up_the_work_behind_the_results(run):
 def test_table_4_keeps_waiting_for_models_apart_from_work(run):
     def line(identity, seconds, **values):
         whole = {"model": "m", "video_id": "a", "condition": "base", "request_sha256": "0"}
-        said = {**whole, "window": [], "sample": 0, "identity": identity, "latency_s": seconds}
+        free = dict.fromkeys(("prompt_tokens", "completion_tokens", "cost_usd", "finish_reason"))
+        said = {"window": [], "sample": 0, "failures": [], "identity": identity}
+        said = {**whole, **free, **said, "latency_s": seconds}
         values = {"from_cache": False, **values}
         return json.dumps({**said, "answered_at": "2026-05-01T00:00:00Z", **values}) + "\n"
 

