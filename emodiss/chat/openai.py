@@ -5,7 +5,7 @@ address alone: 127.0.0.0/8, ::1, or `localhost`. Any other name counts as remote
 today, because a name can point elsewhere a moment later. What a local server or a tunnel does with
 a request cannot be seen from here.
 
-Retries are the caller's (`emodiss.interventions.ask`), so that they are counted in one place; the
+Retries are the caller's (`emodiss.chat.ask`), so that they are counted in one place; the
 client's own are off. Redirects are never followed.
 """
 

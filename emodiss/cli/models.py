@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from emodiss.cli.options import (
     AsCsv,
     AsJson,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:

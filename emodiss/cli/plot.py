@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emodiss.cli.options import (
     RunFolder,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def plot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import (
     RunFolder,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @grouped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from emodiss.cli.options import (
     Workers,
 )
 from emodiss.cli.reporting import draw_figures, going_on, report_on
-
-if TYPE_CHECKING:
-    pass
 
 
 def resume(

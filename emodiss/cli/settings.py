@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emodiss import presets
 from emodiss.cli import output
@@ -11,9 +11,6 @@ from emodiss.cli.options import (
     AsJson,
     Preset,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def settings(

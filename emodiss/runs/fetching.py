@@ -59,7 +59,6 @@ def fetch_rows(
 
     With `offline`, nobody is asked for what is not here. `max_height` is in pixels; `progress` is
     told of addresses done and in all.
-
     """
     downloads = root / layout.DOWNLOADS
     rows = [row for row in rows if row.url]

@@ -66,7 +66,6 @@ def _frames(
     """One row per measured face, and their summary.
 
     The first is by far the longest table, so faces are read one by one for it.
-
     """
     parts: list[pd.DataFrame] = []
     summaries: list[pd.DataFrame] = []

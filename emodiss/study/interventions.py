@@ -17,7 +17,6 @@ class InterventionFile:
     """Answers of a run folder, the prompts that were asked, and the bill.
 
     Who writes holds the lock of the run folder.
-
     """
 
     root: Path
@@ -94,7 +93,6 @@ def totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
     An answer that several conditions share counts once, and as `shared` for each further one.
     Answers from the cache cost nothing again; `cost_usd` is None when that of another is unknown.
-
     """
     found: dict[str, dict[str, Any]] = {}
     for line in lines:

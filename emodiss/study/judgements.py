@@ -25,7 +25,6 @@ class JudgementFile:
     """Scores of a run folder, the steps judges went by, and the bill.
 
     Who writes holds the lock of the run folder.
-
     """
 
     root: Path
