@@ -77,13 +77,7 @@ class Export:
         return f"{self.name}-{self.sha256[:16]}-torch{torch}-opset{_OPSET}-v{_VERSION}"
 
     def content(self) -> bytes:
-        """Return the ONNX file, kept or exported now.
-
-        Raises
-        ------
-        MissingExtra
-            If it has to be exported and torch or onnx is not installed.
-        """
+        """Return the ONNX file, kept or exported now."""
         folder = catalog.home() / "exported"
         for path in sorted(folder.glob(f"{self._stem}-*.onnx")):
             try:

@@ -75,21 +75,7 @@ class SpeechRegressor(nn.Module):
         self.eval()
 
     def forward(self, signal: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
-        """Measure a batch.
-
-        Parameters
-        ----------
-        signal
-            (b, n) float at 16 kHz, padded with zeros at the end where signals differ in length.
-        lengths
-            (b,) samples of each signal before padding. With it, padding is kept out of the
-            attention and out of the mean over time; without it, all n samples count.
-
-        Returns
-        -------
-        dict
-            `pooled` (b, hidden) mean state of the last layer; `logits` (b, outputs).
-        """
+        """Measure a batch."""
         mask = None
         if lengths is not None:
             mask = torch.arange(signal.shape[1], device=signal.device)[None] < lengths[:, None]

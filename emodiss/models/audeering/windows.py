@@ -177,32 +177,11 @@ class WindowedSpeech(ABC):
 
     @abstractmethod
     def load(self) -> None:
-        """Read and check the weights now rather than at the first measurement.
-
-        Raises
-        ------
-        ModelMissing
-            If the folder or one of its files is absent.
-        ModelError
-            If a file is not the published one, cannot be read or does not fit.
-        MissingExtra
-            If the package that runs it is not installed.
-        """
+        """Read and check the weights now rather than at the first measurement."""
 
     @abstractmethod
     def raw(self, signals: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """Run the network once, without checks, windows or normalisation.
-
-        Parameters
-        ----------
-        signals
-            b signals, (n_i,) float at 16 kHz, each at least 400 samples.
-
-        Returns
-        -------
-        ndarray
-            (b, 3) valence, arousal, dominance on the native scale.
-        """
+        """Run the network once, without checks, windows or normalisation."""
 
     @property
     def scale(self) -> Scale:
@@ -215,51 +194,13 @@ class WindowedSpeech(ABC):
         return self._min_duration_s
 
     def predict(self, signal: NDArray[np.floating], sample_rate: int) -> SpeechAffect:
-        """Measure one utterance.
-
-        Parameters
-        ----------
-        signal
-            (n,) float, one channel in [-1, 1].
-        sample_rate
-            Samples per second, at least 8000; other rates than 16 kHz are resampled.
-
-        Returns
-        -------
-        SpeechAffect
-            All NaN if the signal is shorter than `min_duration_s` or does not vary at all.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite floating-point channel within full scale.
-        ModelMissing, ModelError, MissingExtra
-            See `load`.
-        """
+        """Measure one utterance."""
         return self.predict_many([signal], sample_rate)[0]
 
     def predict_many(
         self, signals: Sequence[NDArray[np.floating]], sample_rate: int
     ) -> list[SpeechAffect]:
-        """Measure many utterances, windows of similar length together.
-
-        Parameters
-        ----------
-        signals
-            Each as in `predict`.
-        sample_rate
-            Of all of them.
-
-        Returns
-        -------
-        list of SpeechAffect
-            In the order of the signals.
-
-        Raises
-        ------
-        ValueError, ModelMissing, ModelError, MissingExtra
-            As `predict`.
-        """
+        """Measure many utterances, windows of similar length together."""
         pieces: list[tuple[int, NDArray[np.float32]]] = []
         for index, signal in enumerate(signals):
             samples = at_16_khz(signal, sample_rate).astype(np.float32)

@@ -132,24 +132,7 @@ class EmoNet(nn.Module):
         return features, part(f"l{index}")(features)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Measure n faces.
-
-        Parameters
-        ----------
-        image
-            (n, 3, 256, 256) float, RGB in [0, 1]; no mean or deviation is taken out.
-
-        Returns
-        -------
-        dict
-            `expression` (n, n_classes) logits; `valence` (n,) and `arousal` (n,), unbounded;
-            `heatmap` (n, 68, 64, 64) of the last stack.
-
-        Raises
-        ------
-        ValueError
-            If the input has another shape: other sizes break inside the hourglass.
-        """
+        """Measure n faces."""
         if image.ndim != 4 or tuple(image.shape[1:]) != (3, SIDE, SIDE):
             raise ValueError(
                 f"EmoNet takes (n, 3, {SIDE}, {SIDE}), got {tuple(image.shape)}; resize first."

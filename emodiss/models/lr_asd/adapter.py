@@ -58,21 +58,7 @@ class LrAsd:
         self._session: Any = None
 
     def score(self, faces: NDArray[np.uint8], sound: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Score each picture of one face.
-
-        Parameters
-        ----------
-        faces
-            (n, 112, 112) uint8, grey, 25 a second, n at least 5; the square around the face box.
-        sound
-            (m,) int16 at 16 kHz from the first picture on. 640 samples belong to each picture,
-            and 240 more to the last; missing ones are taken as silence.
-
-        Returns
-        -------
-        ndarray of float32
-            (n,), difference of the logits; above 0 the face talks.
-        """
+        """Score each picture of one face."""
         if len(faces) < MIN_FRAMES:
             raise ValueError(f"LR-ASD needs {MIN_FRAMES} pictures or more, got {len(faces)}.")
         features = mfcc(sound, len(faces) * 4)

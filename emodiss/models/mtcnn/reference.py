@@ -61,13 +61,7 @@ class ReferenceMtcnn:
         self._model: Any = None
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
-        """Find all faces in each (H, W, 3) uint8 RGB frame, largest first.
-
-        Raises
-        ------
-        ValueError
-            If a frame is not (H, W, 3) uint8.
-        """
+        """Find all faces in each (H, W, 3) uint8 RGB frame, largest first."""
         return [self._detect_one(frame) for frame in frames]
 
     def _detect_one(self, frame: NDArray[np.uint8]) -> FaceBoxes:

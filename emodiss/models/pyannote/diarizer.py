@@ -106,27 +106,7 @@ class Community1:
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
-        """Find who speaks when.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Hz, at least 8,000.
-        num_speakers
-            Number of voices when known; wins over the bounds.
-
-        Returns
-        -------
-        list of Turn
-            Sorted by start; turns of different voices may overlap unless `exclusive`.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel, or `num_speakers` is below 1.
-        """
+        """Find who speaks when."""
         import torch
 
         if num_speakers is not None and num_speakers < 1:

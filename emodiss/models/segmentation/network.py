@@ -86,22 +86,7 @@ class SegmentationNetwork(nn.Module):
     def windows(
         self, signal: NDArray[np.floating], step_s: float, *, batch: int = 32
     ) -> NDArray[np.float32]:
-        """Run over a signal in overlapping windows.
-
-        Parameters
-        ----------
-        signal
-            (n,) at 16 kHz; filled up with silence to a whole window.
-        step_s
-            Time from window to window, seconds.
-        batch
-            Windows at once; bounds the memory.
-
-        Returns
-        -------
-        ndarray of float32
-            (windows, frames, 3).
-        """
+        """Run over a signal in overlapping windows."""
         step = round(step_s * SAMPLE_RATE)
         n_windows = max(1, -(-(len(signal) - _WINDOW) // step) + 1)
         found: list[NDArray[np.float32]] = []

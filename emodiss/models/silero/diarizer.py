@@ -43,27 +43,7 @@ class SileroVoiceActivity:
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
-        """Find stretches of speech.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Must be 16,000 Hz.
-        num_speakers
-            Not used: voices are not told apart.
-
-        Returns
-        -------
-        list of Turn
-            In order, not overlapping, all by `UNKNOWN_SPEAKER`.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not mono or not at 16 kHz.
-        """
+        """Find stretches of speech."""
         from faster_whisper.vad import VadOptions, get_speech_timestamps
 
         if np.ndim(signal) != 1 or sample_rate != _SAMPLE_RATE:

@@ -112,32 +112,7 @@ class AttentionAligner:
         *,
         language: str | None = None,
     ) -> list[tuple[Word, ...]]:
-        """Find when the words of each utterance are said.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Hz, at least 8,000.
-        utterances
-            Each with text, and with the stretch of the signal in which it is sought, seconds.
-        language
-            Of the text; None takes English.
-
-        Returns
-        -------
-        list of tuple of Word
-            One tuple per utterance, its words in order, with their mean probabilities as scores.
-            A word without a letter or digit has NaN for times.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel.
-        ModelError
-            If the text is in a language that the model does not know.
-        """
+        """Find when the words of each utterance are said."""
         from faster_whisper.tokenizer import Tokenizer
 
         known = self._model.supported_languages

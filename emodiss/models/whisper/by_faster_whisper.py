@@ -112,33 +112,7 @@ class FasterWhisper:
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
     ) -> Recognition:
-        """Recognise what is said.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Hz, at least 8,000.
-        language
-            ISO 639-1 code; None lets a model of many languages decide by the first window, and
-            is assumed to be the language of a model that knows one alone.
-
-        Returns
-        -------
-        Recognition
-            Sentences, as far as punctuation shows them, and their words with times; flags name
-            doubts: `no_speech`, `low_probability`, `repetition`, and
-            `language_or_noise_doubtful` where most of the recording is doubted. Empty when there
-            is no speech.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel.
-        ModelError
-            If the model does not know the language.
-        """
+        """Recognise what is said."""
         from faster_whisper.transcribe import restore_speech_timestamps
         from faster_whisper.vad import collect_chunks
 

@@ -112,32 +112,7 @@ class WhisperX:
     def transcribe(
         self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
     ) -> Recognition:
-        """Recognise what is said.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Hz, at least 8,000.
-        language
-            ISO 639-1 code; None lets Whisper decide by the first 30 s, and is assumed to be the
-            language of a model that knows one alone.
-
-        Returns
-        -------
-        Recognition
-            Segments of up to `chunk_s`; flags name doubts: `no_speech`, `low_probability`,
-            `repetition`, and `language_or_noise_doubtful` where most of the recording is doubted.
-            Empty when there is no speech.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel.
-        ModelError
-            If the model does not know the language.
-        """
+        """Recognise what is said."""
         audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
         spoken, assumed = whisper_folder.language_for(
             language, self._pipeline.model.supported_languages, name=self.name

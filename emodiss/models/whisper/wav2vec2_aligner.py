@@ -114,32 +114,7 @@ class Wav2Vec2Aligner:
         *,
         language: str | None = None,
     ) -> list[tuple[Word, ...]]:
-        """Find when the words of each utterance are said.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1].
-        sample_rate
-            Hz, at least 8,000.
-        utterances
-            Each with text, and with the stretch of the signal in which it is sought, seconds.
-        language
-            Of the text; None takes the model's own.
-
-        Returns
-        -------
-        list of tuple of Word
-            One tuple per utterance, its words in order. A word that was not found has NaN for
-            times; one that WhisperX placed between its neighbours is marked `interpolated`.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel.
-        ModelError
-            If the text is in another language than the model's.
-        """
+        """Find when the words of each utterance are said."""
         from whisperx.alignment import align
 
         if language is not None and language != self._language:
