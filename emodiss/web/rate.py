@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from emodiss.errors import RunError
 from emodiss.ratings.handout import Handout, open_study
+from emodiss.ratings.instrument import CONSENT, shipped
 from emodiss.study import answers
 from emodiss.web.database import Database
 from emodiss.web.rating import RatingSite
@@ -116,6 +117,12 @@ def rating_app(
     clips = clips_of(handout, run_of(handout, run))
     with opened(handout, clips) as (site, routes):
         yield build_app(routes, hosts=hosts_of(host), limits=limits), site  # type: ignore[arg-type]
+
+
+def consent_is_ours(folder: str | Path) -> bool:
+    """Tell whether raters would agree to the shipped text instead of the researcher's own."""
+    path = Path(folder) / CONSENT
+    return not path.is_file() or path.read_text(encoding="utf-8-sig") == shipped(CONSENT)
 
 
 def serve_study(

@@ -42,7 +42,7 @@ class ResearcherSite:
             Route("/a/{token}/agreement", self.agreement, methods=["POST"]),
             Route("/a/{token}/instructions", self.instructions, methods=["GET", "POST"]),
             Route("/a/{token}/preview/{n:int}", self.preview),
-            Route("/a/{token}/clip/{number:int}", self.clip),
+            Route("/a/{token}/preview/clip/{number:int}", self.clip),
             Route("/a/{token}/ratings.csv", self.csv(lambda found: found.ratings)),
             Route("/a/{token}/questionnaire.csv", self.csv(lambda found: found.questionnaire)),
             Route("/a/{token}/history.csv", self.csv(lambda found: found.history)),
@@ -133,8 +133,7 @@ class ResearcherSite:
         n = request.path_params["n"]
         if not 1 <= n <= len(self.site.handout.walks[rater]):
             raise HTTPException(404)
-        page = self.site.step_page(rater, root, n, None, {}, preview=True)
-        return page
+        return self.site.step_page(rater, f"{root}/preview", n, None, {}, preview=True)
 
     async def clip(self, request: Request) -> Response:
         """Answer with a recording, for the preview."""
