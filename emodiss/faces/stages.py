@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from emodiss.faces.boxes import FaceSeries, Growing, rows_of
 from emodiss.faces.linking import link
 from emodiss.faces.pictures import appearance
 from emodiss.faces.protocols import FaceDetector, FaceTracker
-from emodiss.faces.records import Appearances, Detections, Tracks
-from emodiss.media import Frame, Media, iterate_frames
-from emodiss.media.cuts import CutFinder
+from emodiss.faces.records import Appearances, DetectedPiece, Detections, Tracks
+from emodiss.media import Frame, Media, Piece, iterate_frames
+from emodiss.media.cuts import ChangeFinder, cuts_of
 from emodiss.settings import FacesSettings, TracksSettings
 
 # Frames handed to the detector at once; bounds memory, changes no result.
@@ -28,19 +28,40 @@ def detect(
     *, source: Path, media: Media, model: FaceDetector, settings: FacesSettings
 ) -> Detections:
     """Detect the faces of a video."""
-    stride = settings.stride
+    parts = [
+        detect_piece(source=source, media=media, model=model, settings=settings, piece=piece)
+        for piece in media.pieces()
+    ]
+    return join_pieces(media=media, settings=settings, parts=parts)
+
+
+def detect_piece(
+    *, source: Path, media: Media, model: FaceDetector, settings: FacesSettings, piece: Piece
+) -> DetectedPiece:
+    """Detect the faces of a piece of a video."""
     ticks = media.ticks()
-    ticks = ticks[ticks % stride == 0]
+    ticks = ticks[ticks % settings.stride == 0]
     indices = media.clock().frame_at(ticks)
-    finder = CutFinder(threshold=settings.cut_threshold)
     described = np.zeros(len(media.frame_times), np.bool_)
     described[indices[::_LOOK_EVERY]] = True
+    begin, end = np.searchsorted(ticks, piece)
+    # Whether the first frame shows something else tells the last one of the piece before, or if
+    # that is damaged, the one before it.
+    before = indices[max(begin - 5, 0) : begin]
+    ticks, indices = ticks[begin:end], indices[begin:end]
+    changes = ChangeFinder(threshold=settings.cut_threshold)
+    times, changed = Growing(np.float64), Growing(np.bool_)
     looks = Growing(np.uint8, (2, 256))
 
     def look() -> Iterator[FaceSeries]:
-        for frames in _batches(iterate_frames(source, media, np.unique(indices))):
+        wanted = np.unique(np.concatenate([before, indices]))
+        for frames in _batches(iterate_frames(source, media, wanted)):
             for frame in frames:
-                finder.add(frame.image, frame.time)
+                times.extend([frame.time])
+                changed.extend([changes.changed(frame.image, frame.time)])
+            frames = [frame for frame in frames if not len(indices) or frame.index >= indices[0]]
+            if not frames:
+                continue
             boxes = model.detect([frame.image for frame in frames])
             for frame, own in zip(frames, boxes, strict=True):
                 if described[frame.index]:
@@ -54,12 +75,28 @@ def detect(
     looked = described[shown]
     frames, counts = (c[described[found.ticks]] for c in (found.ticks, found.counts))
     of_tick = rows_of(np.append(0, np.cumsum(counts)), np.searchsorted(frames, shown[looked]))
-    return Detections(
+    return DetectedPiece(
         found.shown_at(kept, shown),
-        np.asarray(finder.cuts(), dtype=np.float64),
-        stride,
         looked=kept[looked],
         looks=looks.array()[of_tick],
+        times=times.array(),
+        changed=changed.array(),
+    )
+
+
+def join_pieces(
+    *, media: Media, settings: FacesSettings, parts: Sequence[DetectedPiece]
+) -> Detections:
+    """Put the pieces of a video together."""
+    # Of a frame that two pieces looked at, the earlier one knows the frame before.
+    times, first = np.unique(np.concatenate([part.times for part in parts]), return_index=True)
+    changed = np.concatenate([part.changed for part in parts])[first]
+    return Detections(
+        FaceSeries.joined(part.faces for part in parts),
+        np.asarray(cuts_of(times.tolist(), changed.tolist()), dtype=np.float64),
+        settings.stride,
+        looked=np.concatenate([part.looked for part in parts]),
+        looks=np.concatenate([part.looks for part in parts]),
     )
 
 

@@ -5,13 +5,14 @@ presentation timestamps.
 """
 
 from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe
-from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media
+from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece
 
 __all__ = [
     "SAMPLE_RATE",
     "Audio",
     "Frame",
     "Media",
+    "Piece",
     "decode_audio",
     "hash_file",
     "iterate_frames",

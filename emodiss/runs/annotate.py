@@ -19,7 +19,7 @@ from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
@@ -31,7 +31,7 @@ from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all."""
+"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def annotate(
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores, and on Ray as many
+        Worker processes; default is one per core where there is work for it, and on Ray as many
         as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
@@ -150,7 +150,6 @@ def annotate(
         pool = engines.create(
             engine,
             workers=workers,
-            n_videos=len(read.rows),
             threads=max(1, threads),
             device=device,
             address=address,
@@ -445,9 +444,12 @@ def _perform_all(
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
         store.append(settled)
-        if progress is not None:
-            progress(stage.name, len(settled), len(found))
-        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
+
+        def told(done: int, total: int, name: str = stage.name, had: int = len(settled)) -> None:
+            if progress is not None:
+                progress(name, had + done, had + total)
+
+        for outcome in pieces.perform_all(jobs, pool, store, told):
             store.append([outcome])
             if outcome.status == "failed":
                 failed[outcome.video, stage.name] = stage.name
@@ -455,8 +457,6 @@ def _perform_all(
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
                     )
-            if progress is not None:
-                progress(stage.name, done, len(found))
     return {
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()
