@@ -217,6 +217,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         apart=("face_affect.who",),
         source=True,
+        piece="emodiss.utterances:measure_faces_piece",
+        join="emodiss.utterances:join_faces",
         version=3,
     ),
     Stage(
@@ -227,6 +229,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         off=("face_affect.who", "speaker"),
         source=True,
+        piece="emodiss.utterances:measure_listeners_piece",
+        join="emodiss.utterances:join_listeners",
         version=2,
     ),
     Stage(

@@ -13,7 +13,7 @@ from emodiss.faces.linking import link
 from emodiss.faces.pictures import appearance
 from emodiss.faces.protocols import FaceDetector, FaceTracker
 from emodiss.faces.records import Appearances, DetectedPiece, Detections, Tracks
-from emodiss.media import Frame, Media, Piece, iterate_frames
+from emodiss.media import Frame, Media, Piece, in_pieces, iterate_frames
 from emodiss.media.cuts import ChangeFinder, cuts_of
 from emodiss.settings import FacesSettings, TracksSettings
 
@@ -28,11 +28,9 @@ def detect(
     *, source: Path, media: Media, model: FaceDetector, settings: FacesSettings
 ) -> Detections:
     """Detect the faces of a video."""
-    parts = [
-        detect_piece(source=source, media=media, model=model, settings=settings, piece=piece)
-        for piece in media.pieces()
-    ]
-    return join_pieces(media=media, settings=settings, parts=parts)
+    return in_pieces(
+        detect_piece, join_pieces, source=source, media=media, model=model, settings=settings
+    )
 
 
 def detect_piece(

@@ -5,7 +5,7 @@ presentation timestamps.
 """
 
 from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe
-from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece
+from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece, in_pieces
 
 __all__ = [
     "SAMPLE_RATE",
@@ -15,6 +15,7 @@ __all__ = [
     "Piece",
     "decode_audio",
     "hash_file",
+    "in_pieces",
     "iterate_frames",
     "probe",
 ]
