@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from emodiss.faces.boxes import FaceSeries, Growing, rows_of
+from emodiss.errors import SettingsError
+from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, rows_of
+from emodiss.faces.following import Following
 from emodiss.faces.linking import link
 from emodiss.faces.pictures import appearance
-from emodiss.faces.protocols import FaceDetector, FaceTracker
+from emodiss.faces.protocols import FaceDetector, FaceFollower, FaceTracker
 from emodiss.faces.records import Appearances, DetectedPiece, Detections, Tracks
 from emodiss.media import Frame, Media, Piece, in_pieces, iterate_frames
 from emodiss.media.cuts import ChangeFinder, cuts_of
 from emodiss.settings import FacesSettings, TracksSettings
 
-# Frames handed to the detector at once; bounds memory, changes no result.
+# Frames handed to the detector at once when all are searched; bounds memory, changes no result.
 _BATCH = 16
 
 # Looks hardly change from one detection to the next; an hour of them is a few MB this way.
@@ -47,24 +50,24 @@ def detect_piece(
     # that is damaged, the one before it.
     before = indices[max(begin - 5, 0) : begin]
     ticks, indices = ticks[begin:end], indices[begin:end]
+    if not len(indices):
+        before = indices
     changes = ChangeFinder(threshold=settings.cut_threshold)
     times, changed = Growing(np.float64), Growing(np.bool_)
     looks = Growing(np.uint8, (2, 256))
 
+    def shown_frames() -> Iterator[Frame]:
+        for frame in iterate_frames(source, media, np.unique(np.concatenate([before, indices]))):
+            times.extend([frame.time])
+            changed.extend([changes.changed(frame.image, frame.time)])
+            if frame.index >= indices[0]:
+                yield frame
+
     def look() -> Iterator[FaceSeries]:
-        wanted = np.unique(np.concatenate([before, indices]))
-        for frames in _batches(iterate_frames(source, media, wanted)):
-            for frame in frames:
-                times.extend([frame.time])
-                changed.extend([changes.changed(frame.image, frame.time)])
-            frames = [frame for frame in frames if not len(indices) or frame.index >= indices[0]]
-            if not frames:
-                continue
-            boxes = model.detect([frame.image for frame in frames])
-            for frame, own in zip(frames, boxes, strict=True):
-                if described[frame.index]:
-                    looks.extend([appearance(frame.image, box) for box in own.boxes])
-            yield FaceSeries.of([frame.index for frame in frames], boxes)
+        for frame, own in _faces(shown_frames(), model, settings):
+            if described[frame.index]:
+                looks.extend([appearance(frame.image, box) for box in own.boxes])
+            yield FaceSeries.of([frame.index], [own])
 
     found = FaceSeries.joined(look())  # by frame
     # A frame the decoder did not deliver was not looked at; that is no finding of no face.
@@ -98,15 +101,24 @@ def join_pieces(
     )
 
 
-def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    batch: list[Frame] = []
+def _faces(
+    frames: Iterator[Frame], model: FaceDetector, settings: FacesSettings
+) -> Iterator[tuple[Frame, FaceBoxes]]:
+    """Yield each frame with its faces."""
+    if settings.mode == "scan":
+        while batch := list(islice(frames, _BATCH)):
+            found = model.detect([frame.image for frame in batch])
+            yield from zip(batch, found, strict=True)
+        return
+    if not isinstance(model, FaceFollower):
+        raise SettingsError(
+            "This face detector only searches whole pictures and cannot follow a face.",
+            next_step="Use models.faces=mtcnn, or faces.mode=scan.",
+        )
+    walk = Following(model, max(1, settings.scan_every // settings.stride))
     for frame in frames:
-        batch.append(frame)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        yield from walk.see(frame)
+    yield from walk.end()
 
 
 def follow(
