@@ -35,7 +35,7 @@ TRAITS: Mapping[Resistance, str] = {
         "agreed."
     ),
 }
-"""What a model that plays the client is told of each type; own wording, after Beal et al. (2013)."""
+"""What a model that plays the client is told of each type. Own wording after Beal et al. (2013)."""
 
 
 class ClientError(EmodissError):
