@@ -20,6 +20,7 @@ from emodiss.statistics.bootstrap import (
     DEFAULT,
     Bootstrap,
     StatisticsError,
+    check_confidence,
     cluster_sums,
     codes_of,
 )
@@ -45,7 +46,7 @@ def paired(
     *,
     reference: str,
     types: Sequence[str] = RESISTANT,
-    bootstrap: Bootstrap = DEFAULT,
+    confidence: float = DEFAULT.confidence,
 ) -> pd.DataFrame:
     """Compare each therapist with the reference on the same cases.
 
@@ -57,8 +58,8 @@ def paired(
         Therapist to compare with; the paper's is its model with planning and captioning.
     types
         Types of resistance that count; the paper's are the three that resist.
-    bootstrap
-        Level of the intervals; resamples and seed of those over profiles.
+    confidence
+        Level of the intervals, in (0, 1).
 
     Returns
     -------
@@ -66,16 +67,18 @@ def paired(
         One row per criterion and other therapist: criterion, model, reference, n (pairs),
         n_dropped (cases without both scores), dropped (their reasons), mean and reference_mean
         (over the pairs), difference (model minus reference) with low and high from Student's t,
-        profile_low and profile_high (cluster bootstrap over profiles, because cases of one profile
-        are alike), t, df, p_value, p_holm, dz (Cohen's: mean difference over the standard
-        deviation of the differences), wilcoxon (signed ranks, ties by Pratt's method), wilcoxon_p,
-        wilcoxon_p_holm, reason. Holm's adjustment is over all rows.
+        profile_low and profile_high (the same with an error that allows for cases of one profile
+        being alike: cluster-robust, one less degree of freedom than profiles), t, df, p_value,
+        p_holm, dz (Cohen's: mean difference over the standard deviation of the differences),
+        wilcoxon (signed ranks, ties by Pratt's method), wilcoxon_p, wilcoxon_p_holm, reason.
+        Holm's adjustment is over all rows.
 
     Raises
     ------
     StatisticsError
         If columns are absent, a case is scored twice, or the reference is not in the table.
     """
+    check_confidence(confidence)
     rows = _checked(table)
     rows = rows[rows["resistance"].isin(list(types))]
     names = sorted(map(str, rows["model"].unique()))
@@ -95,7 +98,7 @@ def paired(
                 row = {"criterion": criterion, "model": model, "reference": reference}
                 row |= {"n": len(both), "n_dropped": len(grid) - len(both)}
                 row["dropped"] = _reasons(grid, why, [reference, model])
-                row |= _compared(both, profiles.loc[both.index], bootstrap)
+                row |= _compared(both, profiles.loc[both.index], confidence)
                 row |= {
                     "wilcoxon": ranks.loc[model, "statistic"],
                     "wilcoxon_p": ranks.loc[model, "p_value"],
@@ -114,7 +117,7 @@ _PAIRED = (
 )
 
 
-def _compared(both: pd.DataFrame, profiles: pd.Series, bootstrap: Bootstrap) -> dict[str, Any]:
+def _compared(both: pd.DataFrame, profiles: pd.Series, confidence: float) -> dict[str, Any]:
     """Compute means, difference, interval and t test of complete pairs."""
     from scipy.special import stdtr, stdtrit
 
@@ -128,12 +131,18 @@ def _compared(both: pd.DataFrame, profiles: pd.Series, bootstrap: Bootstrap) -> 
     row["difference"] = mean = float(difference.mean())
     if n == 1:
         return row | {"reason": "one pair: no test"}
-    row["profile_low"], row["profile_high"] = _limits(difference, profiles, bootstrap)
+    tail = 0.5 + confidence / 2
+    codes, names = codes_of(profiles)
+    if len(names) > 1:
+        apart = cluster_sums(codes, len(names), (difference - mean)[:, None])
+        error = np.sqrt((apart**2).sum() * len(names) / (len(names) - 1)) / n
+        half = float(stdtrit(len(names) - 1, tail)) * error
+        row |= {"profile_low": mean - half, "profile_high": mean + half}
     spread = float(difference.std(ddof=1))
     if spread < _SAME:
         return row | {"low": mean, "high": mean, "reason": "all differences are equal: no test"}
     error = spread / np.sqrt(n)
-    half = float(stdtrit(n - 1, 0.5 + bootstrap.confidence / 2)) * error
+    half = float(stdtrit(n - 1, tail)) * error
     t = mean / error
     row |= {"low": mean - half, "high": mean + half, "t": t, "dz": mean / spread}
     return row | {"p_value": float(2 * stdtr(n - 1, -abs(t)))}
@@ -239,7 +248,7 @@ def score_table(
     titles
         Criterion to the title of its column, in order; others are left out.
     bootstrap
-        As in `paired`.
+        As in `resistance_change`.
 
     Returns
     -------
@@ -251,9 +260,7 @@ def score_table(
     """
     chosen = table[table["criterion"].isin(list(titles))]
     means = score_means(chosen).set_index(["criterion", "model"])["mean"]
-    tests = paired(chosen, reference=reference, bootstrap=bootstrap).set_index(
-        ["criterion", "model"]
-    )
+    tests = paired(chosen, reference=reference).set_index(["criterion", "model"])
     change = resistance_change(chosen, bootstrap=bootstrap).set_index(
         ["resistance", "criterion", "model"]
     )["change"]
