@@ -4,6 +4,17 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
-from emodiss.mirror.experiment import Experiment, create, load
+from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.profiles import Cases, profiles
+from emodiss.mirror.screenplays import Written, screenplays
 
-__all__ = ["Experiment", "create", "load"]
+__all__ = [
+    "Cases",
+    "Decoding",
+    "Experiment",
+    "Written",
+    "create",
+    "load",
+    "profiles",
+    "screenplays",
+]
