@@ -5,15 +5,19 @@ commands of the same names call the verbs.
 """
 
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.judge import Asking, Judged, judge
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screenplays import Written, screenplays
 
 __all__ = [
+    "Asking",
     "Cases",
     "Decoding",
     "Experiment",
+    "Judged",
     "Written",
     "create",
+    "judge",
     "load",
     "profiles",
     "screenplays",
