@@ -33,6 +33,7 @@ Task = Literal[
     "speech_affect",
     "face_affect",
     "chat",
+    "face_synthesizer",
 ]
 
 Place = Literal["shipped", "package", "wheel", "fetched"]
