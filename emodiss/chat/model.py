@@ -197,16 +197,25 @@ class Question:
         What is sent, as one message of the user.
     about
         What the question is about, for whoever reads the answer; it is not sent.
+    system
+        What is sent before it as a message of the system; None sends none.
     """
 
     id: str
     text: str
     about: Mapping[str, str] = field(default_factory=dict)
+    system: str | None = None
 
     @property
     def sha256(self) -> str:
         """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is sent."""
+        said: list[Message] = [{"role": "user", "content": self.text}]
+        return said if self.system is None else [{"role": "system", "content": self.system}, *said]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Filters of screenplays and their pictures: quality, safety, and what they leave."""
