@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,64 @@ class FaceSynthesizer(Protocol):
             If there is no picture; the code is the kind of reason.
         """
         ...
+
+
+PictureStatus = Literal["drawn", "rejected", "failed", "partial", "no_reference"]
+"""What became of a picture: `rejected` is there and passed no check; the last three are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """The picture of one line of a dialogue: where it lies, or why there is none.
+
+    Parameters
+    ----------
+    case_id, line
+        Which line.
+    status
+        One of `PictureStatus`.
+    reason
+        Why it is not `drawn`: codes; empty if it is.
+    path
+        Of the PNG, relative to the experiment; None if there is none.
+    sha256
+        Hash of the PNG.
+    attempts, seed
+        How often it was drawn, and from which seed at last.
+    model
+        Identity of the synthesizer.
+    prompt, negative
+        What it was drawn from, in the words that the model read.
+    request_sha256
+        Hash of all that was asked for.
+    details
+        As in `Drawn`.
+    """
+
+    case_id: str
+    line: int
+    status: PictureStatus
+    reason: str = ""
+    path: str | None = None
+    sha256: str | None = None
+    attempts: int = 0
+    seed: int | None = None
+    model: str = ""
+    prompt: str = ""
+    negative: str = ""
+    request_sha256: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; they say that the picture is synthetic."""
+        return {**asdict(self), "details": dict(self.details), "synthetic": True}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> FacePicture:
+        """Read back what `to_dict` wrote; TypeError, KeyError or ValueError if it is none."""
+        if record["status"] not in get_args(PictureStatus) or record["synthetic"] is not True:
+            raise ValueError
+        return cls(**{name: record[name] for name in cls.__slots__})
 
 
 def drawing_seed(case: str, line: int, attempt: int) -> int:

@@ -5,5 +5,7 @@ commands of the same names call the verbs.
 """
 
 from emodiss.mirror.experiment import Experiment, create, load
+from emodiss.mirror.expressions import expressions
+from emodiss.mirror.faces import faces
 
-__all__ = ["Experiment", "create", "load"]
+__all__ = ["Experiment", "create", "expressions", "faces", "load"]
