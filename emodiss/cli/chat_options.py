@@ -31,7 +31,7 @@ Answering = Annotated[
         ),
         replay=typer.Option(help="Take the answers from such a file; ask nobody."),
         seed=typer.Option(help="Sample k is asked with seed + k."),
-        omit=typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
+        omit=typer.Option(help="Leave out temperature, seed, max_tokens, top_p; repeatable."),
         token_field=typer.Option(
             help="max_tokens, or max_completion_tokens for newer OpenAI models."
         ),

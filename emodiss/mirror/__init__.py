@@ -4,8 +4,25 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+<<<<<<< HEAD
 from emodiss.mirror.experiment import Experiment, create, load
 from emodiss.mirror.expressions import expressions
 from emodiss.mirror.faces import faces
 
 __all__ = ["Experiment", "create", "expressions", "faces", "load"]
+=======
+from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.profiles import Cases, profiles
+from emodiss.mirror.screenplays import Written, screenplays
+
+__all__ = [
+    "Cases",
+    "Decoding",
+    "Experiment",
+    "Written",
+    "create",
+    "load",
+    "profiles",
+    "screenplays",
+]
+>>>>>>> encounters

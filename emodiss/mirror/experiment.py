@@ -31,6 +31,37 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a model decodes.
+
+    Parameters
+    ----------
+    temperature, top_p, max_tokens
+        As in `ChatParams`.
+    penalty
+        Of frequency and of presence; None leaves both out.
+    """
+
+    temperature: float = 0.0
+    top_p: float | None = None
+    penalty: float | None = None
+    max_tokens: int = 256
+
+    def params(self, models: Endpoint) -> ChatParams:
+        """Put the parameters together as an endpoint takes them."""
+        more = {
+            "top_p": self.top_p,
+            "frequency_penalty": self.penalty,
+            "presence_penalty": self.penalty,
+        }
+        return models.parameters(
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            **{name: value for name, value in more.items() if value is not None},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A folder with the cases, dialogues, pictures, sessions and scores of one experiment.
 
@@ -168,6 +199,18 @@ def asked(
         new, model, params=params, concurrency=models.concurrency, patience=models.patience
     ):
         yield hashes[found.question.id][1], found
+
+
+def shown(
+    models: Endpoint, questions: Iterable[Question], params: ChatParams
+) -> list[dict[str, Any]]:
+    """Show what would be asked; nothing for a replay."""
+    if models.replay is not None:
+        return []
+    model = next(iter(models.models))
+    name = model if isinstance(model, str) else model.name
+    where = {"url": models.base_url, "model": name, "params": params.to_dict()}
+    return [{**where, "messages": question.messages} for question in questions]
 
 
 def _advice(name: str) -> str:
