@@ -4,14 +4,9 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
-<<<<<<< HEAD
-from emodiss.mirror.experiment import Experiment, create, load
-from emodiss.mirror.expressions import expressions
-from emodiss.mirror.faces import faces
-
-__all__ = ["Experiment", "create", "expressions", "faces", "load"]
-=======
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.expressions import Expressions, expressions
+from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screenplays import Written, screenplays
 
@@ -19,10 +14,13 @@ __all__ = [
     "Cases",
     "Decoding",
     "Experiment",
+    "Expressions",
+    "Faces",
     "Written",
     "create",
+    "expressions",
+    "faces",
     "load",
     "profiles",
     "screenplays",
 ]
->>>>>>> encounters

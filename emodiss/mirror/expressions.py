@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,21 @@ from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import Question, Unanswered
 from emodiss.errors import EmodissError
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment, Progress, Say, asked, request_hash
+from emodiss.mirror.experiment import (
+    Decoding,
+    Experiment,
+    Progress,
+    Say,
+    asked,
+    request_hash,
+    shown,
+)
 from emodiss.runs.journal import Journal
 from emodiss.screenplays import Expression
 from emodiss.screenplays.expressions import expression_question, parse_expression
-from emodiss.study.opening import catalogued
+
+DECODING = Decoding(temperature=0.7, top_p=0.9, max_tokens=128)
+"""Of the released code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,7 @@ def expressions(
     models: Endpoint,
     *,
     without_directions: bool = False,
-    temperature: float = 0.7,
-    max_tokens: int = 128,
+    decoding: Decoding = DECODING,
     say: Say = None,
     progress: Progress = None,
 ) -> Expressions:
@@ -61,8 +70,8 @@ def expressions(
         One model.
     without_directions
         Hide stage directions from the model; the answers go to a file of their own (Figure 14).
-    temperature, max_tokens
-        Of the answers; the defaults are those of the authors' code.
+    decoding
+        How the model decodes; the default is that of the released code.
     say
         Is told what a user should know before anything is asked.
     progress
@@ -75,7 +84,7 @@ def expressions(
     SettingsError
         If not one model is named.
     """
-    params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
+    params = decoding.params(models.only())
     with experiment.alone(), experiment.opened(models, say) as ready:
         questions = _questions(experiment, directions=not without_directions)
         file = expression_file(experiment, without_directions=without_directions)
@@ -107,15 +116,12 @@ def requests(
     models: Endpoint,
     *,
     without_directions: bool = False,
-    temperature: float = 0.7,
-    max_tokens: int = 128,
-    say: Say = None,
-) -> Iterator[dict[str, Any]]:
+    decoding: Decoding = DECODING,
+) -> list[dict[str, Any]]:
     """Show what `expressions` would send, given the same; nobody is asked."""
-    params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
+    params = decoding.params(models.only())
     questions = _questions(experiment, directions=not without_directions)
-    texts = [question.text for question in questions]
-    return models.requests(texts, params, catalogued=catalogued(say))
+    return shown(models, questions, params)
 
 
 def expression_file(experiment: Experiment, *, without_directions: bool) -> Journal[Expression]:

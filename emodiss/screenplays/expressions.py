@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Final
 
 from emodiss.chat.answers import unwrapped
 from emodiss.chat.model import Question
-from emodiss.prompts.wording import Template, render
+from emodiss.screenplays.parsing import format_screenplay
 from emodiss.screenplays.records import Line
-
-_ROLES: Final = {"therapist": "Therapist", "client": "Client"}
+from emodiss.screenplays.wording import filled
 
 
 def expression_question(
@@ -31,15 +29,11 @@ def expression_question(
     directions
         Whether stage directions are shown, in the history and with the line (Figure 14).
     """
-
-    def said(one: Line) -> str:
-        return one.text if directions else one.words
-
-    values = {
-        "history": "\n".join(f"{_ROLES[one.role]}: {said(one)}" for one in history),
-        "utterance": said(line),
-    }
-    text = render(_template("expression"), values)
+    text = filled(
+        "mirror_expression",
+        history=format_screenplay(history, directions=directions),
+        utterance=line.text if directions else line.words,
+    )
     about = {"case": case_id, "line": str(line.index)}
     return Question(f"{case_id}/{line.index}", text, about)
 
@@ -102,11 +96,8 @@ def face_prompts(
     photomaker
         Whether PhotoMaker draws, which wants its trigger word `img` behind the person.
     """
-    prompt = {"gender": gender, "photomaker": photomaker, "positive": positive}
-    return (
-        render(_template("face_prompt"), prompt),
-        render(_template("face_negative"), {"negative": negative}),
-    )
+    prompt = filled("mirror_face_prompt", gender=gender, photomaker=photomaker, positive=positive)
+    return prompt, filled("mirror_face_negative", negative=negative)
 
 
 def _text(rows: Sequence[str]) -> str:
@@ -116,9 +107,3 @@ def _text(rows: Sequence[str]) -> str:
     while (bare := joined.strip(" \t\"'“”,{}").removeprefix("[").removesuffix("]")) != joined:
         joined = bare
     return "" if _PLACEHOLDER.search(joined) else joined
-
-
-def _template(name: str) -> Template:
-    file = f"mirror_{name}.jinja"
-    source = (resources.files("emodiss") / "templates" / file).read_text("utf-8")
-    return Template(condition=f"mirror_{name}", name=file, source=source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,8 @@ def expressions(
     without_directions: Annotated[
         bool, typer.Option("--without-directions", help="Hide stage directions (Figure 14).")
     ] = False,
-    temperature: Annotated[float, typer.Option(help="Of the answers.", min=0, max=2)] = 0.7,
+    temperature: Annotated[float, typer.Option(help="0 picks the likeliest words.")] = 0.7,
+    top_p: Annotated[float, typer.Option(help="Share of probability to sample from.")] = 0.9,
     max_tokens: Annotated[int, typer.Option(help="Longest answer, tokens.", min=1)] = 128,
     *,
     place: chats.Answering,
@@ -35,17 +36,15 @@ def expressions(
 
     models = chats.with_models(place, model_name, model).only()
     experiment = mirror.load(out)
-    options = {
+    asked: dict[str, Any] = {
         "without_directions": without_directions,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "say": output.say,
+        "decoding": mirror.Decoding(temperature, top_p, None, max_tokens),
     }
     if preview:
-        chats.preview(models, requests(experiment, models, **options))
+        chats.preview(models, requests(experiment, models, **asked))
         return
     with output.progress_bars(quiet=quiet) as progress:
-        done = mirror.expressions(experiment, models, **options, progress=progress)
+        done = mirror.expressions(experiment, models, **asked, say=output.say, progress=progress)
     output.show([each.to_dict() for each in done.expressions], as_json=as_json, as_csv=as_csv)
     for name, fault in done.unanswered.items():
         output.say(f"{name}: no answer [{fault.code}]: {fault}")
