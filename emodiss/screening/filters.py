@@ -92,8 +92,8 @@ def copy_paste(record: Record, limits: Limits) -> Verdict:
     sentences = {
         folded
         for text in texts
-        for sentence in re.split(r"(?<=[.!?])\s+|\n+", text)
-        if len((folded := _folded(sentence, numbered=own.numbered)).split()) >= own.min_words
+        for sentence in _sentences(text, numbered=own.numbered)
+        if len((folded := _folded(sentence)).split()) >= own.min_words
     }
     at = [
         n
@@ -241,12 +241,19 @@ def _said(record: Record) -> list[tuple[int, str]]:
     return [(line.index, line.words) for line in record.play.lines]
 
 
-def _folded(text: str, *, numbered: bool = True) -> str:
-    """Fold case and white space; take a number off the beginning, or all if it may not count."""
-    bare = re.sub(r"^\s*\d+[.)]\s*", "", text)
-    if bare != text and not numbered:
-        return ""
-    return " ".join(bare.casefold().split()).rstrip(".!? ")
+def _sentences(text: str, *, numbered: bool) -> list[str]:
+    """Part a text into sentences; those behind a number come without it, or not at all."""
+    found: list[str] = []
+    for row in text.splitlines():
+        bare = re.sub(r"^\s*\d+[.)]\s+", "", row)
+        parts = re.split(r"(?<=[.!?])\s+", bare)
+        found += parts if numbered or bare == row else parts[1:]
+    return found
+
+
+def _folded(text: str) -> str:
+    """Fold case and white space, and take off what ends a sentence."""
+    return " ".join(text.casefold().split()).rstrip(".!? ")
 
 
 def _longest_run(tags: Sequence[str]) -> int:
