@@ -21,6 +21,7 @@ from emodiss.faces.protocols import FaceDetector
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked
 from emodiss.mirror.faces import face_file, reference_pictures
+from emodiss.models import catalog
 from emodiss.runs.journal import Journal
 from emodiss.screening import PRINTED, Limits, PictureMeasures, Record, Verdict
 from emodiss.screening.filters import chosen, directions_text
@@ -35,6 +36,7 @@ from emodiss.screening.protocols import (
 )
 from emodiss.screening.safety import parse_levels, safety_question
 from emodiss.screenplays import Line, Screenplay
+from emodiss.settings import resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,6 +205,52 @@ def screen(
         experiment.lines(layout.SCREENING).write(lines)
         experiment.book("screen", {"limits": stated.model_dump(), "models": measuring.identities})
     return Screening(verdicts, stated, unanswered)
+
+
+def instruments(
+    *,
+    image_text: str | None = None,
+    embedder: str | None = None,
+    nsfw: str | None = None,
+    detector: str | None = "mtcnn",
+    safety: Endpoint | SafetyClassifier | None = None,
+    options: Iterable[str] = (),
+) -> Instruments:
+    """Open models of the catalog by name; None leaves a measure out.
+
+    Parameters
+    ----------
+    image_text, embedder, nsfw, detector
+        Names as in `emodiss models list`.
+    safety
+        As in `Instruments`.
+    options
+        `options.<model>.<option>=value` texts.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such model or option, or a model cannot be set up so.
+    MissingExtra, ModelMissing
+        If a package or the weights are not there.
+    """
+    settings = resolve({}, options)
+
+    def opened(name: str | None, task: str) -> Any:
+        if name is None:
+            return None
+        catalog.entry_of(name, task=task)
+        return catalog.load(name, settings)
+
+    finder = opened(detector, "faces")
+    return Instruments(
+        image_text=opened(image_text, "image_text"),
+        embedder=opened(embedder, "face_embedder"),
+        nsfw=opened(nsfw, "nsfw"),
+        detector=finder,
+        detector_identity=catalog.entry_of(detector).identity_with(settings) if detector else "",
+        safety=safety,
+    )
 
 
 class _Measuring:

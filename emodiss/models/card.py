@@ -34,6 +34,9 @@ Task = Literal[
     "face_affect",
     "chat",
     "face_synthesizer",
+    "image_text",
+    "face_embedder",
+    "nsfw",
 ]
 
 Place = Literal["shipped", "package", "wheel", "fetched"]
