@@ -267,8 +267,8 @@ def face_file(experiment: Experiment, *, without_directions: bool = False) -> Jo
     )
 
 
-_HOPELESS = ("no_face", "picture")
-"""Faults of the reference, which no other seed mends."""
+_HOPELESS = ("no_face", "picture", "no_program", "timeout")
+"""Faults of the reference or the program that no other seed mends."""
 
 
 def _request(

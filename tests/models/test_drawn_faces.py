@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emodiss.demo import clients
-from emodiss.errors import ModelError
+from emodiss.errors import ModelError, SettingsError
 from emodiss.faces.drawn import SIDE, FaceSynthesizer, drawing_seed
 from emodiss.models import catalog
 from emodiss.models.drawn_faces.wording import Pose, pose_of
@@ -127,3 +129,84 @@ def test_seeds_differ_by_case_line_and_attempt():
     assert all(0 <= seed < 2**63 for seed in seeds)
     # Of the first eight bytes of SHA-256 of "a\n0\n0", halved; by coreutils' sha256sum.
     assert drawing_seed("a", 0, 0) == int("9b4e2edb60cce2d1", 16) >> 1
+
+
+# ---------------------------------------------------------------------------- an external program
+
+PROGRAM = """
+import json, os, signal, sys, time
+import cv2, numpy as np
+print("loading weights")
+print("[1, 2]", flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    what = asked["positive"]
+    if what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "fails":
+        sys.exit(3)
+    if what == "slow":
+        time.sleep(60)
+    if what == "sorry":
+        print(json.dumps({"error": "out of memory"}), flush=True)
+        continue
+    side = 128 if what == "small" else asked["width"]
+    if what != "nothing":
+        value = asked["seed"] % 256
+        cv2.imwrite(asked["output"], np.full((side, side, 3), (0, 0, value), np.uint8))
+    if what == "text":
+        open(asked["output"], "w").write("no picture")
+    if what == "once":
+        sys.exit(0)
+    print(json.dumps({"pid": os.getpid()}), flush=True)
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    program = tmp_path / "draw it.py"
+    program.write_text(PROGRAM)
+    words = shlex.join([sys.executable, str(program)])
+    return catalog.load(
+        "command",
+        resolve({}, {"options.command.program": words, "options.command.timeout_s": 20}),
+    )
+
+
+def test_a_program_draws_line_after_line(command, references):
+    def ask(what: str, seed: int):
+        face = references / "hopper.png"
+        return command.draw(face, what, "not this", gender="female", seed=seed)
+
+    first = ask("a frown", 200)
+    assert first.pixels.shape == (SIDE, SIDE, 3)
+    assert (first.pixels == (200, 0, 0)).all()  # RGB, whatever order the program writes in
+    assert first.prompt.startswith("portrait photo of a female img, ")
+    assert "not this" in first.negative
+    faults = {
+        "killed": "program", "fails": "program", "sorry": "program_error",
+        "small": "size", "nothing": "no_output", "text": "no_output",
+    }  # fmt: skip
+    for what, code in faults.items():
+        with pytest.raises(ModelError) as error:
+            ask(what, 1)
+        assert error.value.code == code, what
+        assert (ask("next line", 7).pixels == (7, 0, 0)).all(), what
+    assert (ask("once", 9).pixels == (9, 0, 0)).all()
+    assert (ask("next line", 7).pixels == (7, 0, 0)).all()
+
+
+def test_a_program_that_says_nothing_is_ended(command, references):
+    command._timeout_s = 0.5
+    with pytest.raises(ModelError, match=r"no picture in 0\.5 s") as error:
+        command.draw(references / "hopper.png", "slow", "", gender="female", seed=0)
+    assert error.value.code == "timeout" and command._running is None
+
+
+def test_a_program_must_be_named_and_be_there(references):
+    with pytest.raises(SettingsError, match=r"options\.command\.program"):
+        catalog.load("command", resolve({}))
+    lost = catalog.load("command", resolve({}, ["options.command.program=no-such-program-42"]))
+    with pytest.raises(ModelError) as error:
+        lost.draw(references / "hopper.png", "a", "b", gender="female", seed=0)
+    assert error.value.code == "no_program"

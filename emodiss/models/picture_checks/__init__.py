@@ -72,7 +72,7 @@ CARDS = (
         source="an ONNX file of yours: --set options.arcface.file=...",
         revision="local",
         licence="that of the network you give; InsightFace's are for research alone",
-        noncommercial=False,
+        noncommercial=True,
         size_mb=0.0,
         what="faces as vectors by a network of the ArcFace kind, aligned to 112 x 112",
         own_options=Onnx,
