@@ -5,8 +5,11 @@ commands of the same names call the verbs.
 """
 
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.expressions import Expressions, expressions
+from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.judge import Asking, Judged, judge
 from emodiss.mirror.profiles import Cases, profiles
+from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 
 __all__ = [
@@ -14,11 +17,18 @@ __all__ = [
     "Cases",
     "Decoding",
     "Experiment",
+    "Expressions",
+    "Faces",
+    "Instruments",
     "Judged",
+    "Screening",
     "Written",
     "create",
+    "expressions",
+    "faces",
     "judge",
     "load",
     "profiles",
+    "screen",
     "screenplays",
 ]
