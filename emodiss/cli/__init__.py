@@ -32,6 +32,7 @@ from emodiss.cli import (
     people,
     plot,
     prompts,
+    rate,
     report,
     resume,
     review as review_commands,
@@ -53,7 +54,7 @@ SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
     "Correct": ("review", "label-roles"),
-    "Ask and rate": ("prompts", "intervene", "judge", "study", "evaluate"),
+    "Ask and rate": ("prompts", "intervene", "judge", "study", "rate", "evaluate"),
     "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
@@ -121,6 +122,7 @@ app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
+app.command("rate")(rate.rate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(settings.settings)
 app.command("label-roles")(label_roles.label_roles)

@@ -6,6 +6,7 @@ file names and formats are those of the commands of the same names.
 
 from __future__ import annotations
 
+from emodiss.study.answers import BrowserAnswers, browser_answers
 from emodiss.study.evaluate import Evaluation, evaluate
 from emodiss.study.intervene import Intervened, intervene
 from emodiss.study.judge import Judged, judge
@@ -23,6 +24,7 @@ from emodiss.study.reviewing import (
 from emodiss.study.study import Study
 
 __all__ = [
+    "BrowserAnswers",
     "Evaluation",
     "Imported",
     "Intervened",
@@ -31,6 +33,7 @@ __all__ = [
     "RoleLabels",
     "Study",
     "accuracy",
+    "browser_answers",
     "evaluate",
     "import_corrections",
     "intervene",
