@@ -80,7 +80,7 @@ def test_a_review_without_a_time_zone_is_refused() -> None:
 
 def test_the_last_word_counts_and_taking_back_leaves_no_trace() -> None:
     first = review("text", TALK[1], text="one")
-    second = review("text", TALK[1], text="two", by="Sam")
+    second = review("text", TALK[1], text="two")
     other = review("role", voices(TALK)["A"], role="therapist")
     assert in_force([first, other, second]) == [other, second]
     back = review("text", TALK[1])

@@ -15,10 +15,12 @@ from emodiss.study.raters import rating_study
 from emodiss.study.reviewing import (
     Imported,
     accuracy,
+    add_utterance,
     import_corrections,
     review,
     role_evidence,
     take_over,
+    undo,
 )
 from emodiss.study.study import Study
 
@@ -31,6 +33,7 @@ __all__ = [
     "RoleLabels",
     "Study",
     "accuracy",
+    "add_utterance",
     "evaluate",
     "import_corrections",
     "intervene",
@@ -41,4 +44,5 @@ __all__ = [
     "review",
     "role_evidence",
     "take_over",
+    "undo",
 ]
