@@ -6,6 +6,7 @@ file names and formats are those of the commands of the same names.
 
 from __future__ import annotations
 
+from emodiss.study.double_coding import agreement
 from emodiss.study.evaluate import Evaluation, evaluate
 from emodiss.study.intervene import Intervened, intervene
 from emodiss.study.judge import Judged, judge
@@ -34,6 +35,7 @@ __all__ = [
     "Study",
     "accuracy",
     "add_utterance",
+    "agreement",
     "evaluate",
     "import_corrections",
     "intervene",

@@ -146,18 +146,18 @@ class Session:
         anchor = self.unit(utterance_id).anchor
         if kind in ("verdict", "note"):
             told = [r.of for r in self.reviews if r.kind == kind and not r.of_voice]
-            told = [of for of in told if self._at(of[0]) == utterance_id]
+            told = [of for of in told if (u := self.at(of[0])) and u.id == utterance_id]
             return told[-1] if told else (anchor,)
         return (anchor,)
 
-    def _at(self, place: Place) -> str | None:
-        """Id of the utterance that came to be at a place."""
+    def at(self, place: Place) -> Unit | None:
+        """Return the utterance that came to be at a place."""
 
         def fit(unit: Unit) -> tuple[float, bool]:
             return shared(place, unit.anchor), unit.anchor.speaker == place.speaker
 
         best = max(self.talk.units, key=fit, default=None)
-        return best.id if best is not None and fit(best)[0] >= SAME_PLACE else None
+        return best if best is not None and fit(best)[0] >= SAME_PLACE else None
 
     def of_voice(self, speaker: str, kind: str) -> tuple[Place, ...]:
         """Say where a voice is heard; an earlier review of it is continued."""
@@ -360,7 +360,8 @@ class Session:
         if review.of_voice:
             label = find_voice(review.of, self.talk.utterances)
             return label or review.of[0].speaker, label is not None
-        found = changed.get(id(review)) or self._at(review.of[0])
+        unit = self.at(review.of[0])
+        found = changed.get(id(review)) or (unit.id if unit else None)
         return found or f"{review.of[0].start:.2f} s", found is not None
 
     def verdicts(self) -> list[Judged]:

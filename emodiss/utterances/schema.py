@@ -32,8 +32,12 @@ _SE = (
 
 SCHEMA: tuple[Column, ...] = (
     Column("video_id", _ID, "id of the video in the manifest"),
-    Column("utterance_id", _ID, "id of the utterance, unique within its video: its number as found; `u0007-2` is what a "
-        "person split off or added after `u0007`"),
+    Column(
+        "utterance_id",
+        _ID,
+        "id of the utterance, unique within its video: its number as found; `u0007-2` is what a "
+        "person split off or added after `u0007`",
+    ),
     Column("start", _NUMBER, "begin, seconds from media start", 0.0),
     Column("end", _NUMBER, "end, seconds from media start; not part of the utterance", 0.0),
     Column("speaker", _TEXT, "label of the voice"),
