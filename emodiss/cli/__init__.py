@@ -31,6 +31,7 @@ from emodiss.cli import (
     people,
     plot,
     prompts,
+    rate,
     report,
     resume,
     review as review_commands,
@@ -52,7 +53,7 @@ SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
     "Correct": ("review", "label-roles"),
-    "Ask and rate": ("prompts", "intervene", "judge", "study", "evaluate"),
+    "Ask and rate": ("prompts", "intervene", "judge", "study", "rate", "evaluate"),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
 }
@@ -117,6 +118,7 @@ app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
+app.command("rate")(rate.rate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(settings.settings)
 app.command("label-roles")(label_roles.label_roles)

@@ -6,6 +6,7 @@ file names and formats are those of the commands of the same names.
 
 from __future__ import annotations
 
+from emodiss.study.answers import BrowserAnswers, browser_answers
 from emodiss.study.double_coding import agreement
 from emodiss.study.evaluate import Evaluation, evaluate
 from emodiss.study.intervene import Intervened, intervene
@@ -26,6 +27,7 @@ from emodiss.study.reviewing import (
 from emodiss.study.study import Study
 
 __all__ = [
+    "BrowserAnswers",
     "Evaluation",
     "Imported",
     "Intervened",
@@ -36,6 +38,7 @@ __all__ = [
     "accuracy",
     "add_utterance",
     "agreement",
+    "browser_answers",
     "evaluate",
     "import_corrections",
     "intervene",
