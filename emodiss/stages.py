@@ -83,6 +83,8 @@ class Stage:
         return getattr(importlib.import_module(module), name)
 
 
+_GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "media",
@@ -140,8 +142,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")),
-    Stage("wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=2),
+    Stage(
+        "wording",
+        "emodiss.reviews:reword",
+        reads=("draft", "transcript"),
+        reviews=(*_GEOMETRY, "text"),
+        version=2,
+    ),
     Stage(
         "roles",
         "emodiss.people.roles:assign",
@@ -191,7 +199,8 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
-        version=4,
+        reviews=("face",),
+        version=5,
     ),
     Stage(
         "speech_affect",

@@ -29,8 +29,8 @@ FaceChoice = Side | tuple[int, ...]
 RoleSource = Literal["review", "manifest", "language_model", "classifier"]
 """Who said which part a voice plays; the first two are people."""
 
-BindingSource = Literal["measured", "manifest", "setting"]
-"""Who said whose face is whose; the last two are people."""
+BindingSource = Literal["measured", "review", "manifest", "setting"]
+"""Who said whose face is whose; all but the first are people."""
 
 TRANSCRIPT_READERS: Final = {
     "stm": "emodiss.transcript.tables:read_stm",
