@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,9 @@ class Manifest:
     sources
         Absolute paths that were handed in: the CSV, or media files and folders; none for rows from
         memory.
+    beside
+        Files beside media handed in without a manifest that may be their transcripts, by id; the
+        first of them stands in the row.
     """
 
     folder: Path
@@ -87,6 +90,7 @@ class Manifest:
     path: Path | None = None
     allow_local: bool = False
     sources: tuple[Path, ...] = ()
+    beside: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def resolve(self, path: str) -> Path:
         """Turn a path as written into one that can be opened.
@@ -108,14 +112,23 @@ class Manifest:
         """
         if row.transcript is not None:
             return self.resolve(row.transcript)
-        if row.path is None:
-            return None
-        media = self.resolve(row.path)
-        beside = (media.parent / f"{row.id}.{suffix}" for suffix in TRANSCRIPT_SUFFIXES)
-        # A manifest that is named after its only video is no transcript of it.
-        taken = (media, self.path)
-        found = next((path for path in beside if path.is_file() and path not in taken), None)
-        return None if found is None else self.resolve(str(found))
+        return next(iter(self.transcripts_beside(row)), None)
+
+    def transcripts_beside(self, row: VideoRow) -> list[Path]:
+        """List the files beside a row's media that may be its transcript, if it states none.
+
+        Raises
+        ------
+        ManifestError
+            As in `transcript_of`.
+        """
+        found: Iterable[Path] = self.beside.get(row.id, ())
+        if row.transcript is None and row.path is not None:
+            media = self.resolve(row.path)
+            named = (media.parent / f"{row.id}.{suffix}" for suffix in TRANSCRIPT_SUFFIXES)
+            # A manifest that is named after its only video is no transcript of it.
+            found = [path for path in named if path.is_file() and path not in (media, self.path)]
+        return [self.resolve(str(path)) for path in found]
 
     def file_faults(self, row: VideoRow) -> list[tuple[str, str]]:
         """List the columns of a row whose files may not or cannot be opened, each with the why."""

@@ -96,6 +96,8 @@ def _segment_rows(segment: Any, line: int) -> Iterator[Row]:
     listed = segment.get("words") or []
     if not isinstance(listed, list):
         raise ValueError("'words' is not a list")
+    if not listed and "text" not in segment:
+        raise ValueError("has neither text nor words")
     words = [_word(word) for word in listed]
     timed = [time for word in words for time in (word.start, word.end) if math.isfinite(time)]
     if math.isnan(start):
