@@ -1,4 +1,5 @@
 """One reader for every table that a person hands in, and one writer for sheets that people open.
+JSON from outside is read here, too (`json_value`).
 
 Manifests, transcripts, ratings, filled sheets, scores and decisions come from spreadsheets, R,
 editors and other tools. What these do to a CSV is dealt with here, once: encodings, `sep=`,
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from emodiss.errors import EmodissError
 
@@ -28,6 +30,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
 _MAX_LISTED = 50
+_MOST_DIGITS = 300  # of a whole number that is certain to fit a float
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -189,6 +192,54 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
             next_step=f"Check that the file is a {what} and not media.",
         )
     return text
+
+
+def _whole(digits: str) -> float:
+    """Read a whole number; one that no float can hold is infinite, as 1e400 is."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+JSON = json.JSONDecoder(parse_int=_whole)
+"""Reads JSON from outside; deep nesting is a RecursionError, see `json_value`."""
+
+
+def json_value(text: str | bytes, *, halves: bool = False) -> Any:
+    """Read JSON from outside, of which whatever is wrong is a ValueError.
+
+    Parameters
+    ----------
+    text
+        Bytes may be UTF-8, or UTF-16 or UTF-32 as JSON allows.
+    halves
+        Whether texts may hold halves of characters (lone surrogates), which no file can hold.
+
+    Returns
+    -------
+    Any
+        The value. Numbers that no float can hold are infinite.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON (`json.JSONDecodeError`), no text, nested too deeply, or holds halves of
+        characters.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole)
+        if not halves and not is_text(json.dumps(value, ensure_ascii=False)):
+            raise ValueError("holds half a character")
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    return value
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be written: it holds no half of a character (a lone surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse(

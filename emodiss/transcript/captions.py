@@ -19,7 +19,7 @@ _CLOCK_SRT = re.compile(r"\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}")
 VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t]+(?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
 
-_INNER_TIME = re.compile(r"<((?:\d+:)?[0-5]\d:[0-5]\d\.\d{3})>")
+_INNER_TIME = re.compile(r"<((?:\d{1,3}:)?[0-5]\d:[0-5]\d\.\d{3})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
 
