@@ -1,4 +1,5 @@
 """One reader for every table that a person hands in, and one writer for sheets that people open.
+
 JSON from outside is read here, too (`json_value`).
 
 Manifests, transcripts, ratings, filled sheets, scores and decisions come from spreadsheets, R,
