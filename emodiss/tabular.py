@@ -14,6 +14,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 
 _MAX_LISTED = 50
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -225,9 +227,13 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
         If it is no JSON (`json.JSONDecodeError`), no text, nested too deeply, or holds halves of
         characters.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
         value = json.loads(text, parse_int=_whole)
-        if not halves and not is_text(json.dumps(value, ensure_ascii=False)):
+        # Looked for only where there may be one: texts of a corpus are long.
+        suspect = not halves and (_ESCAPED_HALF.search(text) or not is_text(text))
+        if suspect and not is_text(json.dumps(value, ensure_ascii=False)):
             raise ValueError("holds half a character")
     except RecursionError:
         raise ValueError("is nested too deeply") from None
@@ -308,7 +314,7 @@ def parse(
             header, header_line = cells, line
         else:
             found.append((line, cells))
-    named = [place for place, column in enumerate(header) if column]
+    named = {place: None for place, column in enumerate(header) if column}
     rows: list[Row] = []
     for line, cells in found:
         if restore:
@@ -318,7 +324,7 @@ def parse(
             message = f"{len(cells)} cells; expected {len(header)}, as in the header"
             faults.append(Fault(line, message, by_name, n_cells=len(cells)))
             continue
-        stray = next((p for p, cell in enumerate(cells) if cell and p not in set(named)), None)
+        stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
         elif stray < len(header):
@@ -350,7 +356,7 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
             f"The {what} '{table.name}' is empty.",
             next_step="Give it a header line with the names of its columns.",
         )
-    twice = sorted({name for name in table.header if table.header.count(name) > 1})
+    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)
     if twice:
         raise error(
             f"The {what} '{table.name}', line {table.line}, names columns twice: "

@@ -340,11 +340,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+            if date.tzinfo is None:
+                date = date.replace(tzinfo=UTC)
+            seconds = (date - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - datetime.now(UTC)).total_seconds()
     # NaN fails both comparisons.
     return max(0.0, seconds) if seconds < float("inf") else None
 

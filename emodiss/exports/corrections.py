@@ -18,6 +18,7 @@ from emodiss.exports import elan, stamp
 from emodiss.exports.items import ExportError, Item, one_line, role_of_name
 from emodiss.manifest import Role
 from emodiss.reviews import SAME_PLACE, differences
+from emodiss.tabular import decoded
 from emodiss.transcript.captions import VOICE_TAG, plain_text, read_cues
 from emodiss.transcript.records import Problem
 
@@ -170,18 +171,12 @@ def _read(path: Path) -> tuple[list[_Handed], list[str], str]:
             f"{path.name}: a corrected file is WebVTT or EAF, not '{path.suffix}'.",
             next_step=nearest(suffix, readers),
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         raise ExportError(
             f"There is no file '{path}'.", next_step="Name the corrected file, with its folder."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(
-            f"{path.name} cannot be read: {type(error).__name__}.",
-            next_step="It must be a readable text file in UTF-8.",
-        ) from None
-    return readers[suffix](text, path.name)
+        )
+    text = decoded(path, error=ExportError, what="corrected file")
+    return readers[suffix](text.replace("\r\n", "\n").replace("\r", "\n"), path.name)
 
 
 def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
@@ -212,7 +207,7 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
 
 
 def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
-    annotations, exported = elan.read(text, name=name)
+    annotations, problems, exported = elan.read(text, name=name)
     handed = [
         _Handed(
             id=a.utterance_id or "",
@@ -224,7 +219,7 @@ def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
         )
         for a in annotations
     ]
-    return handed, [], exported
+    return handed, problems, exported
 
 
 def _matched(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -217,8 +218,9 @@ def _check_header(header: list[str], name: str) -> None:
             f"{', '.join(filter(None, header))}.",
             next_step="The first line must name the columns.",
         )
+    counts = Counter(header)
     for column in header:
-        if header.count(column) > 1:
+        if counts[column] > 1:
             raise ManifestError(f"The manifest '{name}' has the column '{column}' twice.")
         if column not in known and not column.startswith("x_"):
             raise ManifestError(
@@ -314,8 +316,8 @@ def from_rows(
         for column, why in empty.file_faults(row):
             raise ManifestError(f"Row {number}, column {column}: {why}")
         checked.append(row)
-    ids = [row.id.casefold() for row in checked]
+    ids = Counter(row.id.casefold() for row in checked)
     for row in checked:
-        if ids.count(row.id.casefold()) > 1:
+        if ids[row.id.casefold()] > 1:
             raise ManifestError(f"The id '{row.id}' is given more than once.")
     return replace(empty, rows=tuple(checked))
