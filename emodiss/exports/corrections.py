@@ -8,8 +8,10 @@ that was added is not taken over; both are reported.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -241,16 +243,41 @@ def _matched(
             pairs[one.id] = better
             left.append(other)
     strays: list[_Handed] = []
+    free = _Free([item for item in shown if item.utterance_id not in pairs])
     for one in left:
-        free = [item for item in shown if item.utterance_id not in pairs]
-        best = max(
-            free, key=lambda item: (_fit(one, item), item.speaker == one.speaker), default=None
-        )
-        if best is not None and _fit(one, best) >= SAME_PLACE:
+        best = free.take(one)
+        if best is not None:
             pairs[best.utterance_id] = one
         else:
             strays.append(one)
     return pairs, strays
+
+
+class _Free:
+    """Utterances that nobody has claimed yet, found by their place in time."""
+
+    def __init__(self, found: Sequence[Item]) -> None:
+        self._items = sorted(found, key=lambda item: item.start)  # of equals, the first stays so
+        self._starts = [item.start for item in self._items]
+        self._reach = list(accumulate((item.end for item in self._items), max))
+
+    def take(self, one: _Handed) -> Item | None:
+        """Take the one that lies where another lies, of several the one of its speaker."""
+        # What fits shares at least this much with it; starts rise, and so does what was reached.
+        shared = max(0.0, SAME_PLACE * (one.end - one.start) - TOLERANCE_S)
+        low = bisect_right(self._reach, one.start + shared)
+        high = bisect_left(self._starts, one.end - shared)
+        best = max(
+            range(low, high),
+            key=lambda n: (_fit(one, self._items[n]), self._items[n].speaker == one.speaker),
+            default=None,
+        )
+        if best is None or _fit(one, self._items[best]) < SAME_PLACE:
+            return None
+        item = self._items[best]
+        for kept in (self._items, self._starts, self._reach):
+            del kept[best]
+        return item
 
 
 def _fit(one: _Handed, item: Item) -> float:
