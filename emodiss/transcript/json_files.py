@@ -13,6 +13,9 @@ from emodiss.tabular import JSON, is_text, json_value
 from emodiss.transcript.join import join
 from emodiss.transcript.records import Problem, Row, Turn, Word
 
+_LATEST = 1e12
+"""No time of any media, in seconds or milliseconds, is greater."""
+
 _SPEAKER_CHANGE = re.compile(r"(?:^|\s)(?:>>|&gt;&gt;)\s*")
 
 
@@ -69,7 +72,7 @@ def _number(record: Mapping[str, Any], key: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"'{key}' is {type(value).__name__}; expected a number")
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value <= _LATEST:
         raise ValueError(f"'{key}' is {value}; expected a finite number of at least 0")
     return float(value)
 
