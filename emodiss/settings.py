@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from emodiss.errors import SettingsError, nearest
+from emodiss.tabular import is_text
 from emodiss.vocabulary import FaceChoice, model_error, parse_faces
 
 
@@ -641,6 +642,10 @@ def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
         if not equals:
             raise SettingsError(
                 f"'--set {text}' has no '='.", next_step="Write --set group.name=value."
+            )
+        if not is_text(text):
+            raise SettingsError(
+                f"'--set {text!a}' holds half a character.", next_step="Write it in Unicode."
             )
         found[name.strip()] = None if value.strip().lower() == "none" else value.strip()
     return found
