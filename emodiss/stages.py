@@ -261,3 +261,18 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def waves() -> list[list[Stage]]:
+    """Put stages that can be done at the same time together, each as late as it is needed.
+
+    So the sound of a long video is worked on beside its pictures, on another core.
+    """
+    before_end: dict[str, int] = {}
+    for stage in reversed(STAGES):
+        later = [before_end[one.name] for one in STAGES if stage.name in one.reads]
+        before_end[stage.name] = 1 + max(later, default=-1)
+    found: list[list[Stage]] = [[] for _ in range(1 + max(before_end.values()))]
+    for stage in STAGES:
+        found[-1 - before_end[stage.name]].append(stage)
+    return found

@@ -1,7 +1,8 @@
 """Annotate the videos of a manifest: plan, perform stage by stage, gather the tables.
 
-All videos go through one stage before the next begins, so that one heavy model is resident at a
-time. A stage that fails blocks what depends on it for that video and nothing else.
+All videos go through one wave of stages before the next begins, so that a worker holds one heavy
+model at a time and changes it rarely. A stage that fails blocks what depends on it for that video
+and nothing else.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
 from emodiss.settings import Settings
-from emodiss.stages import STAGES, Stage
+from emodiss.stages import Stage, waves
 
 _NAMED = 5
 """How many videos are named in a line about more of them."""
@@ -444,35 +445,32 @@ def _perform_all(
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
     notes = {source.row.id: source.notes for source in found}
-    for stage in STAGES:
+    for wave in waves():
         jobs: list[Job] = []
-        settled: list[Outcome] = []
-        for source in found:
-            video, recipe = source.row.id, plans[source.row.id][stage.name]
-            blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
-            if stage.source and source.media is None:
-                blocker = blocker or "fetch"
-            if recipe.skipped:
-                settled.append(Outcome(video, stage.name, "skipped", notes=(recipe.skipped,)))
-            elif blocker:
-                failed[video, stage.name] = blocker
-                error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
-                settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
-            elif (made := store.found(video, stage.name, recipe.key)) is not None:
-                kept = tuple(made.get("notes", ()))
-                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=kept))
-            else:
-                jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
-        store.append([_noted(outcome, notes) for outcome in settled])
-
-        def told(done: int, total: int, name: str = stage.name, had: int = len(settled)) -> None:
+        had: dict[str, int] = {}
+        for stage in wave:
+            settled: list[Outcome] = []
+            for source in found:
+                recipe = plans[source.row.id][stage.name]
+                outcome = _settled(source, recipe, store, failed)
+                if outcome is None:
+                    plan = plans[source.row.id]
+                    jobs.append(_job(source, recipe, plan, store, settings, device, threads))
+                else:
+                    settled.append(outcome)
+            store.append([_noted(outcome, notes) for outcome in settled])
+            had[stage.name] = len(settled)
             if progress is not None:
-                progress(name, had + done, had + total)
+                progress(stage.name, len(settled), len(found))
+
+        def told(stage: str, done: int, total: int, had: Mapping[str, int] = had) -> None:
+            if progress is not None:
+                progress(stage, had[stage] + done, had[stage] + total)
 
         for outcome in pieces.perform_all(jobs, pool, store, told):
             store.append([_noted(outcome, notes)])
             if outcome.status == "failed":
-                failed[outcome.video, stage.name] = stage.name
+                failed[outcome.video, outcome.stage] = outcome.stage
                 if outcome.error and outcome.error["code"] == "disk_full":
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
@@ -481,6 +479,27 @@ def _perform_all(
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()
     }
+
+
+def _settled(
+    source: Source, recipe: keys.Recipe, store: Store, failed: dict[tuple[str, str], str]
+) -> Outcome | None:
+    """What is known of a stage of a video without doing it; None where there is work to do."""
+    video, stage = source.row.id, recipe.stage
+    blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
+    if stage.source and source.media is None:
+        blocker = blocker or "fetch"
+    if recipe.skipped:
+        return Outcome(video, stage.name, "skipped", notes=(recipe.skipped,))
+    if blocker:
+        failed[video, stage.name] = blocker
+        error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
+        return Outcome(video, stage.name, "blocked", key=recipe.key, error=error)
+    made = store.found(video, stage.name, recipe.key)
+    if made is None:
+        return None
+    kept = tuple(made.get("notes", ()))
+    return Outcome(video, stage.name, "cached", key=recipe.key, notes=kept)
 
 
 def _noted(outcome: Outcome, notes: Mapping[str, tuple[str, ...]]) -> Outcome:

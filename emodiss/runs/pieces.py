@@ -6,6 +6,7 @@ is an artifact of its own until all of a video are joined.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from emodiss.stages import BY_NAME
 
 @dataclass(slots=True)
 class _Video:
-    """A video that is done in pieces."""
+    """A stage of a video that is done in pieces."""
 
     whole: Job
     parts: list[Job]
@@ -29,31 +30,33 @@ class _Video:
 
 
 def perform_all(
-    jobs: Sequence[Job], pool: Engine, store: Store, told: Callable[[int, int], None]
+    jobs: Sequence[Job], pool: Engine, store: Store, told: Callable[[str, int, int], None]
 ) -> Iterator[Outcome]:
-    """Do jobs, those of long videos in pieces; yield one outcome for each.
+    """Do jobs, of several stages if need be, those of long videos in pieces; one outcome for each.
 
-    `told` is called with how many pieces and undivided jobs are done, and how many there are.
+    `told` is called with a stage, how many of its pieces and undivided jobs are done, and how many
+    there are.
     """
-    videos: dict[str, _Video] = {}
+    cut: dict[tuple[str, str], _Video] = {}
     todo: list[Job] = []
-    done = 0
+    done, total = Counter[str](), Counter[str]()
     for job in jobs:
         parts = _parts(job, store)
+        total[job.stage] += max(1, len(parts))
         if len(parts) < 2:
             todo.append(job)
             continue
         # What an earlier run finished before it was ended is kept.
         left = [part for part in parts if not store.has(job.row.id, part.artifact, part.key)]
-        videos[job.row.id] = _Video(job, parts)
+        cut[job.row.id, job.stage] = _Video(job, parts)
         todo += left
-        done += len(parts) - len(left)
-    total = done + len(todo)
-    told(done, total)
+        done[job.stage] += len(parts) - len(left)
+    for stage in total:
+        told(stage, done[stage], total[stage])
     for outcome in pool.map(todo):
-        done += 1
-        told(done, total)
-        video = videos.get(outcome.video)
+        done[outcome.stage] += 1
+        told(outcome.stage, done[outcome.stage], total[outcome.stage])
+        video = cut.get((outcome.video, outcome.stage))
         if video is None:
             yield outcome
             continue
@@ -63,11 +66,11 @@ def perform_all(
             yield replace(outcome, key=video.whole.key)
     whole = [
         replace(video.whole, parts=tuple(part.key for part in video.parts))
-        for video in videos.values()
+        for video in cut.values()
         if not video.failed
     ]
     for outcome in pool.map(whole):
-        video = videos[outcome.video]
+        video = cut[outcome.video, outcome.stage]
         if outcome.status == "done":
             store.forget_pieces(outcome.video, outcome.stage)
         yield replace(outcome, seconds=round(video.seconds + outcome.seconds, 3))

@@ -15,6 +15,7 @@ from emodiss.runs import engines, perform
 from emodiss.runs.engines.local import LocalEngine
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
+from emodiss.stages import STAGES, waves
 from tests import make
 from tests.runs.test_annotate import results, statuses
 
@@ -121,3 +122,11 @@ def test_pieces_are_cut_at_fixed_ticks_wherever_the_stretch_begins():
     late = make.media(frame_times=np.arange(30 * 150) / 30, video_end=150.0, start=70.0, end=100.0)
     assert late.pieces() == [(1800, 3600)]
     assert make.media(frame_times=np.zeros(0), video_end=0.0).pieces() == [(0, 0)]
+
+
+def test_every_stage_comes_after_what_it_reads_and_once():
+    place = {stage.name: k for k, wave in enumerate(waves()) for stage in wave}
+    assert sorted(place) == sorted(stage.name for stage in STAGES)
+    assert all(place[name] < place[stage.name] for stage in STAGES for name in stage.reads)
+    # Voices are told apart while faces are looked for.
+    assert place["turns"] == place["faces"]

@@ -113,8 +113,9 @@ class RayEngine:
 
     def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yield one outcome per job, in the order they finish."""
+        from ray.exceptions import OutOfMemoryError, RayActorError
+
         queue, lost = deque(jobs), Counter[tuple[str, str]]()
-        gone = (self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError)
         while queue or any(job is not None for _, job in self._busy.values()):
             while queue and self._idle:
                 actor, job = self._idle.pop(), queue.popleft()
@@ -123,7 +124,7 @@ class RayEngine:
             actor, job = self._busy.pop(finished)
             try:
                 answer = self._ray.get(finished)
-            except gone:
+            except (RayActorError, OutOfMemoryError):
                 self._hire()
                 if job is None:
                     self._count_failed_start()
