@@ -460,7 +460,7 @@ def _perform_all(
                     settled.append(outcome)
             store.append([_noted(outcome, notes) for outcome in settled])
             had[stage.name] = len(settled)
-            if progress is not None:
+            if progress is not None and len(settled) == len(found):
                 progress(stage.name, len(settled), len(found))
 
         def told(stage: str, done: int, total: int, had: Mapping[str, int] = had) -> None:
