@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
+from emodiss.chat.pictures import Picture
 from emodiss.errors import ChatError, EmodissError, SettingsError
 from emodiss.tabular import is_text
 
@@ -22,12 +23,19 @@ __all__ = [
     "ChatModel",
     "ChatParams",
     "Completion",
+    "Content",
     "Message",
+    "Part",
+    "Picture",
     "Question",
+    "Text",
     "TokenLogprob",
     "Unanswered",
     "Usage",
     "Wrapped",
+    "content_sha256",
+    "parts",
+    "pictures_of",
     "request_key",
 ]
 
@@ -37,11 +45,52 @@ def stated_text(value: Any) -> str | None:
     return value if isinstance(value, str) and value and is_text(value) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words of a message that holds pictures too."""
+
+    text: str
+
+
+Part = Text | Picture
+Content = str | Sequence[Part]
+
+
 class Message(TypedDict):
-    """One message, in the form that endpoints and chat templates take."""
+    """One message; content without pictures is a string, as endpoints and chat templates take it.
+
+    Bytes of a picture are read by the adapter that sends or reads it, and by nothing else.
+    """
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Content
+
+
+def parts(content: Content) -> Sequence[Part]:
+    """Take a message's content apart."""
+    return (Text(content),) if isinstance(content, str) else content
+
+
+def pictures_of(messages: Sequence[Message]) -> list[Picture]:
+    """All pictures of messages, in order."""
+    every = (part for message in messages for part in parts(message["content"]))
+    return [part for part in every if isinstance(part, Picture)]
+
+
+def content_sha256(content: Content) -> str:
+    """Hash a message's content: of words alone their own hash; pictures count by their hashes."""
+    text = content if isinstance(content, str) else _json(_plain(content))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(content: Content) -> Any:
+    if isinstance(content, str):
+        return content
+    return [{"text": p.text} if isinstance(p, Text) else {"picture": p.sha256} for p in content]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +225,8 @@ class Completion:
         Whether nothing was asked because the cache had it.
     cost_usd
         What the answer cost when it was asked for, in US dollars; None when unknown.
+    picture_policy
+        What was done to the pictures before the model saw them; None without pictures.
     """
 
     text: str
@@ -189,6 +240,7 @@ class Completion:
     recorded_params: Mapping[str, Any] | None = None
     from_cache: bool = False
     cost_usd: float | None = None
+    picture_policy: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -203,6 +255,8 @@ class Completion:
         KeyError, TypeError
             If it is no such record.
         """
+        # Answers kept before there were pictures do not name a policy.
+        record = {"picture_policy": None, **record}
         values = {name: record[name] for name in (f.name for f in fields(cls))}
         values["usage"] = Usage(**values["usage"])
         values["logprobs"] = tuple(
@@ -226,22 +280,30 @@ class Question:
         What the question is about, for whoever reads the answer; it is not sent.
     system
         What is sent before it as a message of the system; None sends none.
+    pictures
+        What is sent before the text, in the same message.
     """
 
     id: str
     text: str
     about: Mapping[str, str] = field(default_factory=dict)
     system: str | None = None
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def content(self) -> Content:
+        """Pictures and text as a message's content; the text itself where there is no picture."""
+        return (*self.pictures, Text(self.text)) if self.pictures else self.text
 
     @property
     def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Hash of the content."""
+        return content_sha256(self.content)
 
     @property
     def messages(self) -> list[Message]:
         """What is sent."""
-        said: list[Message] = [{"role": "user", "content": self.text}]
+        said: list[Message] = [{"role": "user", "content": self.content}]
         return said if self.system is None else [{"role": "system", "content": self.system}, *said]
 
 
@@ -364,9 +426,8 @@ def request_key(
     """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,
-        "messages": [dict(message) for message in messages],
+        "messages": [{**message, "content": _plain(message["content"])} for message in messages],
         "params": params.to_dict(),
         "sample": sample,
     }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_json(content).encode()).hexdigest()

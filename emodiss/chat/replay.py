@@ -8,7 +8,15 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage, stated_text
+from emodiss.chat.model import (
+    ChatError,
+    ChatParams,
+    Completion,
+    Message,
+    Usage,
+    content_sha256,
+    stated_text,
+)
 from emodiss.errors import ModelError, nearest
 from emodiss.tabular import json_value
 
@@ -20,9 +28,9 @@ class Replay:
     ----------
     path
         JSON lines, as in `interventions.jsonl`. Needed in each: `prompt_sha256` (of the last
-        message), `raw` (the answer), `model`. Used where present: `sample` (0 if absent),
-        `finish_reason`, `prompt_tokens`, `completion_tokens`, `parameters`, `served_model`,
-        `answered_at`.
+        message, its pictures included: `content_sha256`), `raw` (the answer), `model`. Used where
+        present: `sample` (0 if absent), `finish_reason`, `prompt_tokens`, `completion_tokens`,
+        `parameters`, `served_model`, `answered_at`, `picture_policy`.
     model
         Which model's answers; may be left out when the file holds one model.
 
@@ -76,7 +84,7 @@ class Replay:
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
         """Give the recorded answer to the last message; `params` are recorded ones, not these."""
-        digest = hashlib.sha256(messages[-1]["content"].encode()).hexdigest()
+        digest = content_sha256(messages[-1]["content"])
         record = self._answers.get((digest, sample))
         if record is None:
             raise ChatError(
@@ -92,6 +100,7 @@ class Replay:
             usage=Usage.stated(record),
             answered_at=stated_text(record.get("answered_at")),
             recorded_params=record["parameters"],
+            picture_policy=stated_text(record.get("picture_policy")),
         )
 
 

@@ -44,6 +44,9 @@ Answering = Annotated[
         prices=typer.Option(help="Price file; by default the one that comes along."),
         api_key_env=typer.Option(help="Environment variable with the key."),
         allow_remote=typer.Option("--allow-remote", help="Dialogue may go to another machine."),
+        allow_remote_pictures=typer.Option(
+            "--allow-remote-pictures", help="Pictures may go there too."
+        ),
         cache=typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default."),
         no_cache=typer.Option("--no-cache", help="Keep no cache."),
         revision=typer.Option(help="Commit of a repository, for --local."),
