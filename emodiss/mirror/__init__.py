@@ -5,16 +5,26 @@ commands of the same names call the verbs.
 """
 
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
+from emodiss.mirror.expressions import Expressions, expressions
+from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.profiles import Cases, profiles
+from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 
 __all__ = [
     "Cases",
     "Decoding",
     "Experiment",
+    "Expressions",
+    "Faces",
+    "Instruments",
+    "Screening",
     "Written",
     "create",
+    "expressions",
+    "faces",
     "load",
     "profiles",
+    "screen",
     "screenplays",
 ]
