@@ -4,8 +4,10 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.judge import Asking, Judged, judge
+from emodiss.mirror.pairs import collect_pairs, pairs
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screenplays import Written, screenplays
 
@@ -13,12 +15,16 @@ __all__ = [
     "Asking",
     "Cases",
     "Decoding",
+    "Evaluation",
     "Experiment",
     "Judged",
     "Written",
+    "collect_pairs",
     "create",
+    "evaluate",
     "judge",
     "load",
+    "pairs",
     "profiles",
     "screenplays",
 ]
