@@ -322,6 +322,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class MaybeEndpoint(Endpoint):
+    """An endpoint, or none where nobody is to be asked."""
+
+    def __post_init__(self) -> None:
+        if self.base_url is not None or self.local or self.replay is not None or self.models:
+            Endpoint.__post_init__(self)  # a class with slots is made anew and has no super()
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Models that can be asked.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.endpoint import Endpoint, MaybeEndpoint
 from emodiss.cli import output
 from emodiss.cli.option_groups import Options
 
@@ -51,6 +51,7 @@ Answering = Annotated[
         offline=typer.Option("--offline", help="Fetch no weights, for --local."),
     ),
 ]
+MaybeAnswering = Annotated[MaybeEndpoint, *get_args(Answering)[1:]]
 
 
 def with_models(endpoint: Endpoint, *named: str | None) -> Endpoint:

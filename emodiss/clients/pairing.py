@@ -129,7 +129,7 @@ def pair(profiles: Sequence[Profile], faces: Sequence[Face], *, seed: int = 0) -
     left = sorted(one.values(), key=lambda each: order(each.identity))
     made: list[Paired] = []
     for profile in sorted(profiles, key=lambda each: order(each.id)):
-        same = [face for face in left if _gender(face.gender) == _gender(profile.gender)]
+        same = [face for face in left if plain_gender(face.gender) == plain_gender(profile.gender)]
         group = _ten(profile.age)
         chosen = min(same, key=lambda face: abs(_ten(face.age) - group), default=None)
         gap = None
@@ -140,7 +140,8 @@ def pair(profiles: Sequence[Profile], faces: Sequence[Face], *, seed: int = 0) -
     return sorted(made, key=lambda each: each.profile)
 
 
-def _gender(word: str) -> str:
+def plain_gender(word: str) -> str:
+    """Fold the words for a gender: `F` and `woman` are `female`; others stay as they are."""
     plain = word.strip().casefold()
     return next((name for name, words in _GENDERS.items() if plain in words), plain)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -64,6 +63,7 @@ def annotate(
     settings: Mapping[str, Any] | Iterable[str] = (),
     workers: int | None = None,
     engine: str = "local",
+    address: str | None = None,
     device: str = "cpu",
     threads: int = 1,
     offline: bool = False,
@@ -87,10 +87,13 @@ def annotate(
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores. 0 works in this
-        process.
+        Worker processes; default is one per video up to the number of cores, and on Ray as many
+        as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
+    address
+        Of a Ray cluster, such as `auto` or `ray://head:10001`; by default `RAY_ADDRESS`, or else
+        Ray is started on this machine.
     device
         `cpu` or `cuda`.
     threads
@@ -140,10 +143,18 @@ def annotate(
         hashes = sources.Hashes(store)
         found = _known_sources(read, store, chosen, hashes)
         _discard_damaged(found, store, chosen, entries, say)
-        _require_models(found, store, chosen, entries, device)
+        # On a cluster, the nodes have the GPUs; the engine sees whether they do.
+        _require_models(found, store, chosen, entries, device, here=engine != "ray")
         _record(store, read, chosen, choice.preset)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
-        pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+        pool = engines.create(
+            engine,
+            workers=workers,
+            n_videos=len(read.rows),
+            threads=max(1, threads),
+            device=device,
+            address=address,
+        )
         try:
             current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
         except KeyboardInterrupt:
@@ -219,7 +230,7 @@ def resume(
     allow_local
         As in `annotate`; a run does not remember it.
     announce, options
-        As in `annotate`: workers, engine, device, threads, offline, progress.
+        As in `annotate`: workers, engine, address, device, threads, offline, progress.
 
     Returns
     -------
@@ -244,12 +255,6 @@ def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> s
     if "transcript" in stage.row and source.transcript == sources.MISSING:
         return f"no transcript file: {Path(str(source.row.transcript)).name}"
     return next((missing[name] for name in stage.reads if name in missing), "")
-
-
-def _workers(asked: int | None, n_videos: int) -> int:
-    if asked is not None:
-        return asked
-    return max(1, min(n_videos, os.cpu_count() or 1))
 
 
 def _check_folder(root: Path) -> None:
@@ -337,6 +342,8 @@ def _require_models(
     settings: Settings,
     entries: Mapping[str, catalog.Card],
     device: str,
+    *,
+    here: bool,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
@@ -348,7 +355,7 @@ def _require_models(
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
-    _require_device(device, needed=bool(needed))
+    _require_device(device, needed=here and bool(needed))
     catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
 

@@ -59,6 +59,22 @@ class Job:
     threads: int
 
 
+def died(job: Job) -> Outcome:
+    """Make the outcome of a job that none of its workers survived."""
+    return Outcome(
+        video=job.row.id,
+        stage=job.stage,
+        status="failed",
+        device=job.device,
+        key=job.key,
+        error={
+            "code": "worker_died",
+            "what": f"The worker process died each time in stage {job.stage}.",
+            "next_step": "Most often memory ran out: use fewer --workers, or a shorter stretch.",
+        },
+    )
+
+
 # One slot, not a collection: the next stage's model replaces this one, so that a worker never
 # holds two heavy models at a time.
 _resident: tuple[str, Any] | None = None

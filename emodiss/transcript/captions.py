@@ -191,6 +191,11 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
 def plain_text(text: str) -> str:
     """Take tags, entities and runs of white space out of the text of a cue."""
     text = html.unescape(_TAG.sub("", _OVERRIDE.sub("", text)))
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """Take marks of direction and width, which nobody sees, and runs of white space out."""
     return " ".join(_DIRECTION.sub("", text).split())
 
 
