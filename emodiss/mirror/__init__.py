@@ -4,26 +4,36 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.expressions import Expressions, expressions
 from emodiss.mirror.faces import Faces, faces
+from emodiss.mirror.judge import Asking, Judged, judge
+from emodiss.mirror.pairs import collect_pairs, pairs
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 
 __all__ = [
+    "Asking",
     "Cases",
     "Decoding",
+    "Evaluation",
     "Experiment",
     "Expressions",
     "Faces",
     "Instruments",
+    "Judged",
     "Screening",
     "Written",
+    "collect_pairs",
     "create",
+    "evaluate",
     "expressions",
     "faces",
+    "judge",
     "load",
+    "pairs",
     "profiles",
     "screen",
     "screenplays",
