@@ -13,11 +13,13 @@ from emodiss.mirror.pairs import collect_pairs, pairs
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
+from emodiss.mirror.simulate import Drawing, Simulated, Simulation, simulate
 
 __all__ = [
     "Asking",
     "Cases",
     "Decoding",
+    "Drawing",
     "Evaluation",
     "Experiment",
     "Expressions",
@@ -25,6 +27,8 @@ __all__ = [
     "Instruments",
     "Judged",
     "Screening",
+    "Simulated",
+    "Simulation",
     "Written",
     "collect_pairs",
     "create",
@@ -37,4 +41,5 @@ __all__ = [
     "profiles",
     "screen",
     "screenplays",
+    "simulate",
 ]
