@@ -6,6 +6,7 @@ after its label, so that nothing said in it can pass for a part of the question.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -34,6 +35,8 @@ SESSION_COLUMNS = {
     "error": "code of the error, where status is unanswered",
     "model": "model that was asked, as a replay names it",
     "identity": "adapter, place and model of the judge",
+    "directions": "whether stage directions were shown",
+    "dialogue_sha256": "hash of the dialogue as it was shown",
     "prompt_sha256": "hash of what was asked",
     "raw": "the answer, untouched",
     "finish_reason": "why the judge stopped",
@@ -68,6 +71,11 @@ def check_sessions(sessions: Mapping[str, Lines]) -> None:
                 f"Session '{name}' has no words of the {min(silent)}.",
                 next_step="Leave it out: there is nothing to judge.",
             )
+
+
+def dialogue_sha256(lines: Lines) -> str:
+    """Hash a dialogue: scores of one that has changed since are scores of another."""
+    return hashlib.sha256(dialogue(lines).encode()).hexdigest()
 
 
 def dialogue(lines: Lines, *, quoted: bool = True) -> str:
