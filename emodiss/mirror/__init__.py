@@ -8,6 +8,7 @@ from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.expressions import Expressions, expressions
 from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.judge import Asking, Judged, judge
+from emodiss.mirror.pages import pages
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
@@ -28,6 +29,7 @@ __all__ = [
     "faces",
     "judge",
     "load",
+    "pages",
     "profiles",
     "screen",
     "screenplays",
