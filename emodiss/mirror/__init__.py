@@ -9,6 +9,7 @@ from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.expressions import Expressions, expressions
 from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.judge import Asking, Judged, judge
+from emodiss.mirror.pages import pages
 from emodiss.mirror.pairs import collect_pairs, pairs
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
@@ -37,6 +38,7 @@ __all__ = [
     "faces",
     "judge",
     "load",
+    "pages",
     "pairs",
     "profiles",
     "screen",
