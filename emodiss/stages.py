@@ -50,6 +50,11 @@ class Stage:
         Setting and the value of it that makes the stage needless.
     apart
         Settings of its group that cannot change its result; they stay out of its key.
+    piece, join
+        `module:function` each, of a stage that works on a long video piece by piece
+        (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
+        it made as `parts`, in order, and neither source nor model. The stage's own function does
+        the same at once, to the same bytes.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -68,13 +73,17 @@ class Stage:
     only_if: tuple[str, str] | None = None
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
+    piece: str = ""
+    join: str = ""
     version: int = 1
 
-    def load(self) -> Callable[..., Any]:
-        """Import the function."""
-        module, _, name = self.function.partition(":")
+    def load(self, function: str | None = None) -> Callable[..., Any]:
+        """Import the function, or one of the other two."""
+        module, _, name = (function or self.function).partition(":")
         return getattr(importlib.import_module(module), name)
 
+
+_GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -133,8 +142,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")),
-    Stage("wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=2),
+    Stage(
+        "wording",
+        "emodiss.reviews:reword",
+        reads=("draft", "transcript"),
+        reviews=(*_GEOMETRY, "text"),
+        version=2,
+    ),
     Stage(
         "roles",
         "emodiss.people.roles:assign",
@@ -151,6 +166,8 @@ STAGES: tuple[Stage, ...] = (
         model="faces",
         settings="faces",
         source=True,
+        piece="emodiss.faces.stages:detect_piece",
+        join="emodiss.faces.stages:join_pieces",
         version=2,
     ),
     Stage(
@@ -182,7 +199,8 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
-        version=4,
+        reviews=("face",),
+        version=5,
     ),
     Stage(
         "speech_affect",
@@ -208,6 +226,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         apart=("face_affect.who",),
         source=True,
+        piece="emodiss.utterances:measure_faces_piece",
+        join="emodiss.utterances:join_faces",
         version=3,
     ),
     Stage(
@@ -218,6 +238,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         off=("face_affect.who", "speaker"),
         source=True,
+        piece="emodiss.utterances:measure_listeners_piece",
+        join="emodiss.utterances:join_listeners",
         version=2,
     ),
     Stage(

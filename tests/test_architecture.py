@@ -59,6 +59,7 @@ OTHER_MEANING = {
     "simulate.missing",
     "fetch_rows.captions",
     "dissonance_by.compare",
+    *("requests.mode", "judge.mode", "score.mode"),  # of a judge
     *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
 }
 """Parameters that share their name with a setting and mean something else."""

@@ -449,6 +449,7 @@ def test_write_study_keeps_the_key_apart_and_texts_from_running(tmp_path):
     assert {p.relative_to(tmp_path / "study").as_posix() for p in paths} == {
         "items.csv", "hidden/key.csv", "hidden/design.json",
         "sheets/r1.csv", "sheets/r2.csv", "sheets/r3.csv",
+        "instrument.toml", "instructions.md", "consent.md",
     }  # fmt: skip
     sheet = pd.read_csv(tmp_path / "study" / "sheets" / "r1.csv")
     assert sheet["response"].str.startswith("'=").all()

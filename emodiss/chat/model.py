@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 from emodiss.errors import ChatError, EmodissError, SettingsError
+from emodiss.tabular import is_text
 
 __all__ = [
     "Answered",
@@ -29,6 +30,11 @@ __all__ = [
     "Wrapped",
     "request_key",
 ]
+
+
+def stated_text(value: Any) -> str | None:
+    """Return what is text and not empty, and None for anything else."""
+    return value if isinstance(value, str) and value and is_text(value) else None
 
 
 class Message(TypedDict):
@@ -114,6 +120,13 @@ class Usage:
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    @classmethod
+    def stated(cls, record: Any) -> Usage:
+        """Take the counts that an endpoint or a recording states; what is no count is unknown."""
+        said = record if isinstance(record, dict) else {}
+        counts = (said.get(name) for name in ("prompt_tokens", "completion_tokens"))
+        return cls(*(n if type(n) is int and n >= 0 else None for n in counts))
 
 
 @dataclass(frozen=True, slots=True)

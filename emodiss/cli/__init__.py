@@ -32,6 +32,7 @@ from emodiss.cli import (
     people,
     plot,
     prompts,
+    rate,
     report,
     resume,
     review as review_commands,
@@ -53,7 +54,7 @@ SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
     "Correct": ("review", "label-roles"),
-    "Ask and rate": ("prompts", "intervene", "judge", "study", "evaluate"),
+    "Ask and rate": ("prompts", "intervene", "judge", "study", "rate", "evaluate"),
     "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
@@ -121,6 +122,7 @@ app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
+app.command("rate")(rate.rate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(settings.settings)
 app.command("label-roles")(label_roles.label_roles)
@@ -129,10 +131,13 @@ models.command("list")(model_commands.list_models)
 models.command("licenses")(licenses.licenses)
 models.command("pull")(model_commands.pull_models)
 review.command("set")(review_commands.set_review)
+review.command("add")(review_commands.add)
+review.command("undo")(review_commands.undo)
 review.command("list")(review_commands.list_reviews)
 review.command("roles")(review_commands.roles)
 review.command("sample")(review_commands.sample)
 review.command("score")(review_commands.score)
+review.command("agreement")(review_commands.agreement)
 review.command("import")(review_commands.import_file)
 manifest.command("from-annomi")(manifest_commands.from_annomi)
 manifest.command("from-hope")(manifest_commands.from_hope)

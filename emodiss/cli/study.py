@@ -70,7 +70,7 @@ def study(
         raters_per_window=raters_per_window,
         order=order,
     )
-    paths = write_study(made, out or loaded.root / layout.STUDY)
+    paths = write_study(made, out or loaded.root / layout.STUDY, run=loaded.root)
     for note in made.notes:
         output.say(note)
     for path in paths:

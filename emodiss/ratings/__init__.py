@@ -2,9 +2,12 @@
 
 `schema` declares the long table, `table` reads and checks it, `views` read it out; `windows` are
 drawn for a `study`, which crosses them with models and conditions and deals them out blind as
-`sheets`; `pairs` puts two dialogues side by side; `simulation` makes tables whose truth is known.
+`sheets`, and `handout` reads them back with the `instrument`; `pairs` puts two dialogues side by
+side; `simulation` makes tables whose truth is known.
 """
 
+from emodiss.ratings.handout import Handout, open_study
+from emodiss.ratings.instrument import Instrument, read_instrument
 from emodiss.ratings.pairs import (
     COMPARISONS,
     PairForm,
@@ -35,6 +38,8 @@ __all__ = [
     "CRITERIA",
     "LIKERT",
     "QUESTIONS",
+    "Handout",
+    "Instrument",
     "PairForm",
     "PairQuestion",
     "PairStudy",
@@ -51,8 +56,10 @@ __all__ = [
     "merge",
     "merge_pairs",
     "notes",
+    "open_study",
     "pair_form",
     "read",
+    "read_instrument",
     "read_pairs",
     "simulate",
     "usable",

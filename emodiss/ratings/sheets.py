@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from emodiss import __version__
+from emodiss.ratings.instrument import OWN, shipped
 from emodiss.ratings.pairs import PairStudy
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.study import Study
@@ -102,18 +104,21 @@ def merge(
     )
 
 
-def write_study(study: Study, folder: str | Path) -> list[Path]:
+def write_study(study: Study, folder: str | Path, *, run: str | Path | None = None) -> list[Path]:
     """Write sheets, items and the key as CSV; the key apart, so that it is not handed out.
 
-    Beside the key lies how the study was drawn, which names models and conditions too.
+    Beside the key lies how the study was drawn, which names models and conditions too. What raters
+    are told and asked (`ratings.read_instrument`) is written for the researcher to change.
 
     Parameters
     ----------
     study
         From `build_study`.
     folder
-        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`
-        and `hidden/design.json`.
+        Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`,
+        `hidden/design.json`, `instrument.toml`, `instructions.md` and `consent.md`.
+    run
+        The run whose clips `emodiss rate` shows; kept as seen from the folder.
 
     Returns
     -------
@@ -133,6 +138,8 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
         "design": study.design,
         "notes": study.notes,
     }
+    if run is not None:
+        said["run"] = _seen_from(Path(folder), Path(run))
     return _write(folder, "items", study.items, study.sheets, study.key, said)
 
 
@@ -145,7 +152,8 @@ def write_pairs(study: PairStudy, folder: str | Path) -> list[Path]:
         From `build_pairs`.
     folder
         Must not hold a study yet. Gets `pairs.csv`, `sheets/<rater>.csv`, `form.json`,
-        `hidden/key.csv` and `hidden/design.json`, whose `kind` is `pairs`.
+        `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `instrument.toml`,
+        `instructions.md` and `consent.md`.
 
     Returns
     -------
@@ -200,4 +208,15 @@ def _write(
         for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
     key.to_csv(key_path, index=False, lineterminator="\n")
     paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    for name in OWN:
+        paths.append(folder / name)
+        if not paths[-1].exists():  # a researcher may have put an own one there first
+            paths[-1].write_text(shipped(name, of_pairs=what == "pairs"), "utf-8")
     return paths
+
+
+def _seen_from(folder: Path, run: Path) -> str:
+    try:
+        return Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive on Windows
+        return run.resolve().as_posix()

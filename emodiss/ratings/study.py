@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -114,8 +115,8 @@ def build_study(
     max_per_video
         Largest number of windows from one video; 1 keeps windows independent.
     raters_per_window
-        How many raters see each window; None means all. Windows rotate over raters, so loads
-        differ by at most one window, and a rater always sees all responses of a window.
+        How many raters see each window; None means all. Loads differ by at most one window, every
+        two raters share about equally many, and a rater always sees all responses of a window.
     order
         `random` shuffles all items; `window` shuffles windows and the responses inside each,
         so that a clip is watched once.
@@ -292,9 +293,25 @@ def _assign(
     per_window = len(raters) if per_window is None else per_window
     seats = [raters[i] for i in rng.permutation(len(raters))]
     seen: dict[str, set[str]] = {rater: set() for rater in raters}
-    for place, window in enumerate(windows):
-        for seat in range(per_window):
-            seen[seats[(place * per_window + seat) % len(seats)]].add(window)
+    # Who has fewest windows goes first; among these, who has met the others of this window least:
+    # loads differ by at most one, and every two raters share about as many windows as any other.
+    met = dict.fromkeys(combinations(sorted(raters), 2), 0)
+    for window in windows:
+        chosen: list[str] = []
+        for _ in range(per_window):
+            open_ = [rater for rater in seats if rater not in chosen]
+            least = min(
+                open_,
+                key=lambda rater: (
+                    len(seen[rater]),
+                    sum(met[min(rater, other), max(rater, other)] for other in chosen),
+                ),
+            )
+            chosen.append(least)
+        for rater in chosen:
+            seen[rater].add(window)
+        for pair in combinations(sorted(chosen), 2):
+            met[pair] += 1
     return seen
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
@@ -30,8 +30,11 @@ from emodiss.runs.versions import installed
 from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
+_NAMED = 5
+"""How many videos are named in a line about more of them."""
+
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all."""
+"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def annotate(
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores, and on Ray as many
+        Worker processes; default is one per core where there is work for it, and on Ray as many
         as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
@@ -142,6 +145,8 @@ def annotate(
         # One for both: no media file is read twice to know its content.
         hashes = sources.Hashes(store)
         found = _known_sources(read, store, chosen, hashes)
+        for line in _beside(read, found):
+            say(line)
         _discard_damaged(found, store, chosen, entries, say)
         # On a cluster, the nodes have the GPUs; the engine sees whether they do.
         _require_models(found, store, chosen, entries, device, here=engine != "ray")
@@ -150,7 +155,6 @@ def annotate(
         pool = engines.create(
             engine,
             workers=workers,
-            n_videos=len(read.rows),
             threads=max(1, threads),
             device=device,
             address=address,
@@ -291,6 +295,20 @@ def _known_sources(
     return found
 
 
+def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
+    """Say which files beside the media were taken for transcripts without a manifest, or not."""
+    given = [(s.row.id, s.row.transcript) for s in found if read.path is None and read.sources]
+    taken = [f"{video} ({Path(path).name})" for video, path in given if path is not None]
+    aside = [source.row.id for source in found if source.left_aside]
+    for what, names in (
+        ("words from the transcript beside the media", taken),
+        ("a file of the same name beside the media is no transcript and left aside", aside),
+    ):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        if names:
+            yield f"{what}: {', '.join(names[:_NAMED])}{more}"
+
+
 def _recipes(
     source: Source, settings: Settings, entries: Mapping[str, catalog.Card]
 ) -> dict[str, keys.Recipe]:
@@ -425,6 +443,7 @@ def _perform_all(
     plans = {source.row.id: _recipes(source, settings, entries) for source in found}
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
+    notes = {source.row.id: source.notes for source in found}
     for stage in STAGES:
         jobs: list[Job] = []
         settled: list[Outcome] = []
@@ -440,27 +459,35 @@ def _perform_all(
                 error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
                 settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
             elif (made := store.found(video, stage.name, recipe.key)) is not None:
-                notes = tuple(made.get("notes", ()))
-                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=notes))
+                kept = tuple(made.get("notes", ()))
+                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=kept))
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
-        store.append(settled)
-        if progress is not None:
-            progress(stage.name, len(settled), len(found))
-        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
-            store.append([outcome])
+        store.append([_noted(outcome, notes) for outcome in settled])
+
+        def told(done: int, total: int, name: str = stage.name, had: int = len(settled)) -> None:
+            if progress is not None:
+                progress(name, had + done, had + total)
+
+        for outcome in pieces.perform_all(jobs, pool, store, told):
+            store.append([_noted(outcome, notes)])
             if outcome.status == "failed":
                 failed[outcome.video, stage.name] = stage.name
                 if outcome.error and outcome.error["code"] == "disk_full":
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
                     )
-            if progress is not None:
-                progress(stage.name, done, len(found))
     return {
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()
     }
+
+
+def _noted(outcome: Outcome, notes: Mapping[str, tuple[str, ...]]) -> Outcome:
+    """Add what is to be known of the choice of a transcript where the transcript is made."""
+    if outcome.stage != "draft":
+        return outcome
+    return replace(outcome, notes=(*outcome.notes, *notes[outcome.video]))
 
 
 def _job(

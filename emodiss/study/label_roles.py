@@ -32,7 +32,7 @@ from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
-from emodiss.study.reviewing import Session
+from emodiss.study.review_session import Session
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import SettingsError, nearest
+from emodiss.runs.files import write_atomically
 from emodiss.runs.run import Run
 from emodiss.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emodiss.ratings import Study as RatingStudy
+    from emodiss.ratings import Handout, Study as RatingStudy
 
 
 def rating_study(
@@ -63,6 +65,31 @@ def rating_study(
         n_windows=n_windows,
         **options,
     )
+
+
+def write_for(handout: Handout, tool: str, folder: str | Path) -> list[Path]:
+    """Write a blind study for another annotation tool.
+
+    Parameters
+    ----------
+    handout
+        From `emodiss.ratings.open_study`.
+    tool
+        `potato` or `label-studio`.
+    folder
+        Gets the files.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    from emodiss.ratings.other_tools import for_tool
+
+    files = for_tool(handout, tool)
+    for name, text in files.items():
+        write_atomically(Path(folder) / name, text.encode())
+    return [Path(folder) / name for name in files]
 
 
 def _ratable(

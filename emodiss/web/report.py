@@ -13,7 +13,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,6 +27,7 @@ from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
+from emodiss.web.pages import environment, resource
 
 if TYPE_CHECKING:
     import jinja2
@@ -212,30 +212,18 @@ def _render(template: str, **values: Any) -> bytes:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    script = _resource("page.js")
+    made = environment()
+    script = resource("page.js")
     # Only this very script may run: what a transcript or a file name holds stays text.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_resource),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["reason"] = reason_words
+    made.filters["reason"] = reason_words
     shared: dict[str, Any] = {
         "script": script,
         "script_digest": digest,
-        "style": _resource("page.css"),
+        "style": resource("page.css"),
     }
-    environment.globals.update(shared)
-    return environment
-
-
-def _resource(name: str) -> str:
-    return resources.files("emodiss.web").joinpath("pages", name).read_text(encoding="utf-8")
+    made.globals.update(shared)
+    return made
 
 
 def _address(media: Path | None, folder: Path) -> str:

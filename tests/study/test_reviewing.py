@@ -11,7 +11,7 @@ import emodiss
 from emodiss.errors import RunError
 from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs.reviews import ReviewFile, n_pending
-from emodiss.study.reviewing import Session
+from emodiss.study.review_session import Session
 from tests import fakes
 
 

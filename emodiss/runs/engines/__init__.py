@@ -34,7 +34,6 @@ def create(
     name: str,
     *,
     workers: int | None,
-    n_videos: int = 1,
     threads: int = 1,
     device: str = "cpu",
     address: str | None = None,
@@ -47,8 +46,8 @@ def create(
             raise SettingsError(
                 "An address is that of a Ray cluster.", next_step="Add: --engine ray"
             )
-        here = max(1, min(n_videos, os.cpu_count() or 1))
-        return LocalEngine(workers=here if workers is None else workers)
+        # A pool starts a worker when a job finds none idle, so that a short video gets one.
+        return LocalEngine(workers=(os.cpu_count() or 1) if workers is None else workers)
     if name == "ray":
         from emodiss.runs.engines.ray_actors import RayEngine
 

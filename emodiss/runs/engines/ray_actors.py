@@ -128,8 +128,8 @@ class RayEngine:
                 if job is None:
                     self._count_failed_start()
                     continue
-                lost[job.row.id, job.stage] += 1
-                if lost[job.row.id, job.stage] < TRIES:
+                lost[job.row.id, job.key] += 1
+                if lost[job.row.id, job.key] < TRIES:
                     queue.append(job)
                 else:
                     yield died(job)

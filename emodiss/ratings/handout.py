@@ -1,0 +1,222 @@
+"""A study folder as it is handed out: who sees which item in which order, and what is asked."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from emodiss import tabular
+from emodiss.ratings.instrument import FILE, Instrument, fit, read_instrument
+from emodiss.ratings.pairs import merge_pairs, pair_form
+from emodiss.ratings.schema import RatingScale, RatingsError
+from emodiss.ratings.sheets import merge
+
+KEY = Path("hidden", "key.csv")
+DESIGN = Path("hidden", "design.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing asked about each item: options as (value, label)."""
+
+    name: str
+    title: str
+    text: str
+    options: tuple[tuple[str, str], ...]
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page of a rater's walk."""
+
+    # The item's code, or `practice-1`, `attention-1`.
+    name: str
+    kind: Literal["practice", "item", "attention"]
+    # Codes of items that show the same words and get the same answer.
+    copies: tuple[str, ...] = ()
+    # Place of the item in the rater's order, from 1; 0 for the others.
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handout:
+    """A study folder.
+
+    Parameters
+    ----------
+    folder
+        As `write_study` or `write_pairs` made it.
+    name
+        Of the study.
+    kind
+        `ratings` of single responses, or `pairs` of dialogues.
+    raters
+        Rater to group.
+    walks
+        Rater to the steps in that rater's order.
+    shown
+        Item to what may be shown: video, start, end, transcript, technique, response; or
+        dialogue_a, dialogue_b.
+    asks
+        What is asked about each item.
+    instrument
+        What is shown and asked beside.
+    key
+        What must stay hidden.
+    scale
+        Of ratings.
+    run
+        The run whose clips are shown, where the study names it.
+    """
+
+    folder: Path
+    name: str
+    kind: Literal["ratings", "pairs"]
+    raters: Mapping[str, str]
+    walks: Mapping[str, tuple[Step, ...]]
+    shown: Mapping[str, Mapping[str, str]]
+    asks: tuple[Ask, ...]
+    source: str
+    instrument: Instrument
+    key: pd.DataFrame
+    scale: RatingScale
+    run: Path | None
+
+    def table(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Join answers with the key into the long table.
+
+        Parameters
+        ----------
+        rows
+            One row per rater, item and criterion; the answer is in `value`, empty where there is
+            none.
+        """
+        names = [ask.name for ask in self.asks]
+        if self.kind == "ratings":
+            return merge({"answers": rows}, self.key, criteria=names, scale=self.scale)
+        named = rows.rename(columns={"value": "choice"})
+        return merge_pairs({"answers": named}, self.key, criteria=names)
+
+
+def open_study(folder: str | Path) -> Handout:
+    """Read a study folder as it is handed out.
+
+    Parameters
+    ----------
+    folder
+        As `emodiss study` writes it; the shipped instrument is used where it holds none.
+
+    Returns
+    -------
+    Handout
+
+    Raises
+    ------
+    RatingsError
+        If it is no study, a file is damaged, or its instrument does not fit it.
+    """
+    folder = Path(folder)
+    try:
+        said: dict[str, Any] = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
+        kind = said.get("kind", "ratings")
+        name, criteria = str(said["study"]), tuple(said["criteria"])
+        groups = {str(rater): str(group) for rater, group in said["design"]["raters"].items()}
+        seed = int(said["design"]["seed"])
+        scale = RatingScale(**said["scale"]) if kind == "ratings" else RatingScale()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RatingsError(
+            f"'{folder.name}' holds no study ({DESIGN.as_posix()}: {type(error).__name__}).",
+            next_step="Name a folder that emodiss study wrote.",
+        ) from error
+    found = read_instrument(folder / FILE if (folder / FILE).exists() else None)
+    asks, source = _asks(folder, kind, found, criteria, scale)
+    items = _read(folder / ("pairs.csv" if kind == "pairs" else "items.csv"))
+    shown = {str(row.pop("item")): row for row in items.to_dict("records")}
+    key = _read(folder / KEY)
+    key = key.where(key != "")
+    if "repeat" in key.columns:
+        key["repeat"] = pd.to_numeric(key["repeat"])
+    walks: dict[str, tuple[Step, ...]] = {}
+    for rater in groups:
+        sheet = _read(folder / "sheets" / f"{rater}.csv")
+        if strange := set(sheet["item"]) - set(shown):
+            raise RatingsError(
+                f"The sheet of '{rater}' names the item '{min(strange)}', which is not there.",
+                next_step="Write the study anew; its files belong together.",
+            )
+        rng = random.Random(f"{seed} {rater}")
+        walks[rater] = _walk(list(sheet["item"]), shown, key, found, kind, rng)
+    run = said.get("run")
+    return Handout(
+        folder=folder,
+        name=name,
+        kind=kind,
+        raters=groups,
+        walks=walks,
+        shown=shown,
+        asks=asks,
+        source=source,
+        instrument=found,
+        key=key,
+        scale=scale,
+        run=(folder / run).resolve() if run else None,
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = tabular.read(path, error=RatingsError, what="study", known=("item",), restore=True)
+    tabular.require_columns(table, ["item"], error=RatingsError, what="study")
+    return table.frame().reset_index(drop=True)
+
+
+def _asks(
+    folder: Path, kind: str, found: Instrument, criteria: tuple[str, ...], scale: RatingScale
+) -> tuple[tuple[Ask, ...], str]:
+    if kind == "pairs":
+        form = pair_form(folder / "form.json" if (folder / "form.json").exists() else None)
+        options = tuple((option, option) for option in form.options)
+        asks = tuple(
+            Ask(q.name, q.title, q.question, options, (q.objective, q.criteria))
+            for q in form.questions
+        )
+        return asks, form.source
+    points = [f"{point:g}" for point in scale.points()]
+    statements = fit(found, criteria, scale)
+    options = tuple(zip(points, found.anchors, strict=True))
+    return tuple(Ask(s.name, s.title, s.text, options) for s in statements), found.source
+
+
+def _walk(
+    order: list[str],
+    shown: Mapping[str, Mapping[str, str]],
+    key: pd.DataFrame,
+    found: Instrument,
+    kind: str,
+    rng: random.Random,
+) -> tuple[Step, ...]:
+    """Lay out one rater's steps: practice first, words that read alike once, attention between."""
+    facts = key.set_index("item")
+    first: dict[tuple[object, ...], str] = {}
+    copies: dict[str, list[str]] = {}
+    for item in order:
+        what: tuple[object, ...] = (item,)
+        if kind == "ratings" and shown[item].get("response"):
+            words = [" ".join(shown[item].get(name, "").split()) for name in _WORDS]
+            what = (facts.loc[item, "window"], facts.loc[item, "repeat"], *words)
+        copies.setdefault(first.setdefault(what, item), []).append(item)
+    place = {item: n for n, item in enumerate(order, start=1)}
+    steps = [Step(item, "item", tuple(same[1:]), place[item]) for item, same in copies.items()]
+    for n, _ in enumerate(found.attention if kind == "ratings" else (), start=1):
+        steps.insert(rng.randint(len(steps) // 4, len(steps)), Step(f"attention-{n}", "attention"))
+    n_practice = len(found.practice) if kind == "ratings" else 0
+    return (*(Step(f"practice-{n}", "practice") for n in range(1, n_practice + 1)), *steps)
+
+
+_WORDS = ("technique", "response")
