@@ -11,6 +11,7 @@ import pandas as pd
 
 from emodiss import encounters as sessions, judging, ratings, statistics
 from emodiss.errors import SettingsError, nearest
+from emodiss.judging.alliance import AS_PRINTED
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
 from emodiss.mirror.judge import read_scores
@@ -303,7 +304,7 @@ def _about(chosen: Chosen, grid: pd.DataFrame, *, zero: bool) -> list[str]:
         + (", stage directions shown." if way[2] else ".")
         for instrument, way in chosen.ways.items()
     ]
-    if chosen.ways.get("alliance", ("", ""))[1] == judging.alliance.AS_PRINTED:
+    if chosen.ways.get("alliance", ("", ""))[1] == AS_PRINTED:
         notes.append(
             "The alliance was asked as printed: short sessions count against the counselor, and "
             "items 1 and 3 of Goal run the other way, so that Goal stays near the middle."

@@ -52,6 +52,8 @@ def plot_pairs(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ax.text(100, place - 0.12, style.short(two, 30), ha="right", va="bottom", size=7.5)
         ax.axvline(50, color=style.INK, lw=0.6, ls=":")
         ax.set(xlim=(0, 100), ylim=(len(meetings) - 0.4, -0.5), yticks=[])
+        ax.set_xticks([0, 25, 50, 75, 100])
+        ax.tick_params(axis="x", labelsize=7)
         ax.set_xlabel("share of comparisons, %")
         ax.grid(visible=False)
         ax.spines["left"].set_visible(False)
