@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import stat
+from importlib.util import find_spec
 
 import pytest
 
@@ -264,6 +265,64 @@ def test_a_plan_stands_in_every_prompt_of_its_therapist(tmp_path):
     assert all("1. Look at the proof." in p for p in asked if p not in plans)
     assert {e.labelled for e in done.encounters} == {"text+p"}
     assert {e.plan.technique for e in done.encounters if e.plan} == {"Reality Testing"}
+
+
+needs_pictures = pytest.mark.skipif(
+    find_spec("emodiss.chat.pictures") is None, reason="messages carry no pictures yet"
+)
+
+
+@needs_pictures
+def test_who_sees_gets_the_picture_of_the_last_line_and_a_caption(tmp_path):
+    pytest.importorskip("skimage", reason="a face is made from a portrait inside it")
+    from emodiss.demo.clients import write_faces
+    from emodiss.mirror.faces import synthesizer
+
+    place = mirror.create(tmp_path / "x")
+    source = tmp_path / "p.jsonl"
+    source.write_text(json.dumps(PROFILES[0].to_dict()))
+    mirror.profiles(place, source, faces=write_faces(tmp_path / "faces"), types=("none",))
+    therapist = actors.therapist()
+    done = run(
+        place,
+        therapist,
+        variant="ec",
+        captioner="given",
+        drawing=mirror.Drawing(synthesizer("warp")),
+    )
+    (each,) = done.encounters
+    assert each.arm == "vision"
+    client = [line.index for line in each.lines if line.role == "client"]
+    assert [n for n, path in enumerate(each.pictures) if path] == client
+    assert {each.captions[n] for n in client} == {"Looks away, shrugs"}
+    for messages, n in zip(therapist.seen, client, strict=False):
+        picture, text = messages[-1]["content"]
+        path = each.pictures[n]
+        assert path is not None
+        assert picture.path == place.root / path
+        assert text.text.startswith("The image above shows the client.")
+        assert "- Client Emotional State: Looks away, shrugs" in text.text
+    assert not any("no_picture" in reply.flags for reply in each.replies)
+
+
+def test_a_face_model_measures_captions(tmp_path):
+    pytest.importorskip("skimage", reason="a face is made from a portrait inside it")
+    import cv2
+
+    from emodiss.demo.clients import write_faces
+    from emodiss.encounters.session import Picture
+    from emodiss.mirror.captions import Measured
+
+    write_faces(tmp_path)
+    measured = Measured()
+    case = Case(PROFILES[0], "none")
+    said = measured.caption(case, (), Picture("x", tmp_path / "collins.png")).text
+    assert said is not None
+    assert said.startswith("happy, valence +0.")
+    empty = tmp_path / "empty.png"
+    cv2.imwrite(str(empty), cv2.resize(cv2.imread(str(tmp_path / "collins.png"))[:8, :8], (64, 64)))
+    assert measured.caption(case, (), Picture("x", empty)).text is None
+    assert measured.caption(case, (), None).text is None
 
 
 def test_what_does_not_exist_is_refused(tmp_path):
