@@ -68,9 +68,9 @@ def test_end_rules(tmp_path, rule, ends_at, n_client, ended_by):
 
 @pytest.mark.parametrize("text", ["It is the END.", "[END]", "/END", "[/end]", "endless [/ENDED]"])
 def test_only_the_tag_itself_ends_a_session(text):
-    assert not read_reply(f"Client: {text}", "client", "Nora Feld").ends
-    assert read_reply(f"Client: [Sighs] {text} Bye.[/END]", "client", "Nora Feld").ends
-    assert not read_reply("Therapist: [/END]", "therapist", "Nora Feld").ends
+    assert not read_reply(f"Client: {text}", "client", "Nora Holt").ends
+    assert read_reply(f"Client: [Sighs] {text} Bye.[/END]", "client", "Nora Holt").ends
+    assert not read_reply("Therapist: [/END]", "therapist", "Nora Holt").ends
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_only_the_tag_itself_ends_a_session(text):
     ],
 )  # fmt: skip
 def test_replies_are_read_as_one_line(text, role, words, directions, flags):
-    found = read_reply(text, role, "Nora Feld")
+    found = read_reply(text, role, "Nora Holt")
     assert (found.words, found.directions, found.flags) == (words, directions, flags)
 
 
@@ -130,7 +130,7 @@ def test_every_arm_begins_alike_and_has_the_same_limit(tmp_path):
              for each in sessions}  # fmt: skip
     assert all(len(words) == 1 for words in first.values())
     assert {each.settings["therapist"]["max_tokens"] for each in sessions} == {256}
-    nora = next(e for e in sessions if e.case.profile.name == "Nora Feld")
+    nora = next(e for e in sessions if e.case.profile.name == "Nora Holt")
     assert nora.lines[0].words.startswith("Hi Nora,")
     # In the therapist's very first prompt the opening stands too.
     assert nora.lines[0].words in therapist_prompt(PROFILES[0], nora.lines[:2], pictured=False)
