@@ -87,9 +87,10 @@ def _built_in() -> tuple[AllianceItem, ...]:
 def _items(path: Any) -> tuple[AllianceItem, ...]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))["items"]
-        items = tuple(
-            AllianceItem(**{**one, "guidelines": tuple(one["guidelines"])}) for one in said
-        )
+        read: list[dict[str, Any]] = [
+            {**one, "guidelines": tuple(one["guidelines"])} for one in said
+        ]
+        items = tuple(AllianceItem(**one) for one in read)
         good = all(
             len(one.guidelines) == len(LIKERT.points())
             and {one.polarity, one.printed} <= {"straight", "reversed"}

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from emodiss.errors import EmodissError
 from emodiss.faces.drawn import SIDE, FacePicture, FaceSynthesizer, drawing_seed
+from emodiss.manifest.rules import check_id
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment, Progress
 from emodiss.mirror.expressions import expression_file
 from emodiss.models import catalog
 from emodiss.runs.files import write_atomically, write_json
 from emodiss.runs.journal import Journal
-from emodiss.runs.store import video_folder
 from emodiss.screening.records import Verdict
 from emodiss.screenplays import Expression
 from emodiss.settings import resolve
@@ -218,7 +218,7 @@ def draw_line(
             continue
         passed = verdict.keep is not False
         content = _png(drawn.pixels)
-        path = Path(folder) / video_folder(case) / f"{line:03d}.png"
+        path = Path(folder) / _folder_of(case) / f"{line:03d}.png"
         last = FacePicture(
             case_id=case,
             line=line,
@@ -287,6 +287,14 @@ def _request(
     asked = [draw.identity, expression.positive, expression.negative, shown, gender, attempts]
     asked.append("" if check is None else check.identity)
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+
+
+def _folder_of(case: str) -> str:
+    """Name the folder of a case: its id, or the id's hash where no folder can have that name."""
+    try:
+        return check_id(case)
+    except ValueError:
+        return hashlib.sha256(case.encode()).hexdigest()[:16]
 
 
 def _is_there(root: Path, known: FacePicture) -> bool:

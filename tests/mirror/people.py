@@ -7,7 +7,7 @@ from typing import Any
 from emodiss.clients import Profile
 
 _PEOPLE = [
-    ("Nora Feld", 34, "female", "baker", "I ruin everything that I touch", "I cannot sleep"),
+    ("Nora Holt", 34, "female", "baker", "I ruin everything that I touch", "I cannot sleep"),
     ("Iris Moor", 18, "female", "pupil", "Nobody will ever want me near", "I feel alone at school"),
     ("Timo Rand", 52, "male", "engineer", "One mistake and I lose my post", "My work keeps me up"),
     ("Paul Esch", 27, "male", "", "My friends only pity me", "I stay at home most days"),

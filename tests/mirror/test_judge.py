@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from emodiss import mirror
 from emodiss.chat.endpoint import Endpoint
+from emodiss.cli import app
 from emodiss.clients import Case
 from emodiss.errors import ChatError, RunError, SettingsError
 from emodiss.mirror.judge import judged_sessions, read_scores, requests
 from emodiss.screenplays import Screenplay
+from tests.chat import chat_server
 from tests.mirror.people import PROFILES
 from tests.mirror.sessions import Judge, encounter, experiment, usual
 
@@ -200,3 +203,48 @@ def test_a_preview_asks_nobody(tmp_path):
     assert not judge.asked
     mirror.judge(made, endpoint(judge), FOCUS)
     assert [one["messages"][0]["content"] for one in shown] == judge.asked
+
+
+def test_what_a_judge_said_can_be_replayed_by_the_command(tmp_path):
+    made = experiment(tmp_path / "e", profiles=PROFILES[:1], kinds=["none"])
+    mirror.judge(made, endpoint(Judge(usual)))
+    recorded = made.root / "scores.jsonl"
+    other = experiment(tmp_path / "f", profiles=PROFILES[:1], kinds=["none"])
+    command = ["mirror", "judge", str(other.root), "--replay", str(recorded), "--quiet"]
+    said = CliRunner().invoke(app, [*command, "--json"])
+    assert said.exit_code == 0, said.output
+    rows = json.loads(said.stdout)
+    assert len(rows) == 3 * 18
+    one, two = (
+        read_scores(each).set_index(["item", "criterion"])["score"] for each in (made, other)
+    )
+    assert two.to_dict() == one.to_dict()
+    table = CliRunner().invoke(app, command)
+    assert "0 judgements new; of 54: 0 unparsable, 0 unanswered" in table.output
+    # A line that the recording lacks has no answer, and the command says so.
+    lines = recorded.read_text().splitlines()
+    short = tmp_path / "short.jsonl"
+    short.write_text("\n".join(lines[:-1]) + "\n")
+    third = experiment(tmp_path / "g", profiles=PROFILES[:1], kinds=["none"])
+    said = CliRunner().invoke(
+        app, ["mirror", "judge", str(third.root), "--replay", str(short), "--csv", "-q"]
+    )
+    assert said.exit_code == 1
+    assert "1 questions without an answer [replay_missing]" in said.output
+
+
+def test_the_command_asks_an_endpoint_and_only_on_this_machine(tmp_path):
+    made = experiment(tmp_path / "e", profiles=PROFILES[:1], kinds=["none"])
+    command = ["mirror", "judge", str(made.root), "m", "--criterion", "focus", "-q"]
+    command += ["--instrument", "counseling"]
+    with chat_server.serving() as server:
+        server.otherwise = chat_server.answer("4, by the rule")
+        shown = CliRunner().invoke(app, [*command, "--base-url", server.url, "--preview"])
+        assert len(shown.stdout.splitlines()) == 3
+        assert not server.bodies
+        said = CliRunner().invoke(app, [*command, "--base-url", server.url])
+    assert said.exit_code == 0, said.output
+    assert len(server.bodies) == 3
+    assert set(read_scores(made)["score"]) == {4.0}
+    away = CliRunner().invoke(app, [*command, "--base-url", "https://example.org/v1"])
+    assert away.exit_code != 0

@@ -155,11 +155,11 @@ def test_a_line_without_a_role_goes_on_with_the_one_before():
     "label",
     [
         "Client:", "**Client**:", "**Client:**", "- Client :", "2. Client:", "### Client:",
-        "PATIENT:", "Nora Feld:", "nora:", "> *Nora*:", "_Client_ :",
+        "PATIENT:", "Nora Holt:", "nora:", "> *Nora*:", "_Client_ :",
     ],
 )  # fmt: skip
 def test_roles_are_known_in_their_usual_dress(label):
-    found = parse_screenplay(f"Counselor: Hm.\n{label} [Sighs] Well.", "Nora Feld")
+    found = parse_screenplay(f"Counselor: Hm.\n{label} [Sighs] Well.", "Nora Holt")
     assert [line.role for line in found.lines] == ["therapist", "client"]
     assert found.lines[1].text == "[Sighs] Well."
     assert found.problems == ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,10 @@ from emodiss.errors import ModelMissing, SettingsError
 from emodiss.models import catalog
 from emodiss.screening.protocols import FaceEmbedder, ImageTextModel, NsfwClassifier, cosine
 from emodiss.settings import resolve
+from tests.models import tiny_clip
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
-
-WORDS = ["a", "facial", "photo", "with", "sad", "eyes", "smile"]
 
 
 def picture(seed: int) -> np.ndarray:
@@ -28,32 +26,14 @@ def picture(seed: int) -> np.ndarray:
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random CLIP with one layer a side and seven words."""
     folder = tmp_path_factory.mktemp("clip")
-    vocabulary = ["<|startoftext|>", "<|endoftext|>", *(f"{word}</w>" for word in WORDS)]
-    letters = sorted({letter for word in WORDS for letter in word})
-    vocabulary += [*letters, *(f"{letter}</w>" for letter in letters)]
-    merges = ["#version: 0.2"]
-    for word in WORDS:  # each word grows letter by letter
-        parts = [*word[:-1], word[-1] + "</w>"]
-        while len(parts) > 1:
-            pair = f"{parts[0]} {parts[1]}"
-            if pair not in merges:
-                merges.append(pair)
-            parts = [parts[0] + parts[1], *parts[2:]]
-            if parts[0] not in vocabulary:
-                vocabulary.append(parts[0])
-    table = {token: n for n, token in enumerate(dict.fromkeys(vocabulary))}
-    (folder / "vocab.json").write_text(json.dumps(table))
-    (folder / "merges.txt").write_text("\n".join(merges))
-    tokenizer = transformers.CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
-    )
+    tokenizer = tiny_clip.tokenizer(folder)
     small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     small |= {"num_attention_heads": 2, "projection_dim": 8}
     torch.manual_seed(0)
     config = transformers.CLIPConfig(
         text_config={
             **small,
-            "vocab_size": len(table),
+            "vocab_size": len(tokenizer),
             "max_position_embeddings": 16,
             "bos_token_id": 0,
             "eos_token_id": 1,

@@ -122,8 +122,11 @@ def _move(still: Pixels, landmarks: Array, pose: Pose, rng: np.random.Generator)
     sway = rng.uniform(-1, 1, 3)
 
     opening = float(np.clip(pose.opening * strength[0], 0, 1))
-    smile = 0.8 * float(np.clip(pose.smile * strength[1], -1, 1))
-    picture = _mouth(still, corner_a, corner_b).draw(opening, smile)
+    mouth = _mouth(still, corner_a, corner_b)
+    # A mouth that shows teeth smiles already; what nobody asked to smile has to come down.
+    rest = 0.0 if mouth.teeth else -0.35
+    smile = 0.8 * float(np.clip(pose.smile * strength[1] + rest, -1, 1))
+    picture = mouth.draw(opening, smile)
 
     y, x = np.mgrid[0:_WORK, 0:_WORK].astype(np.float64)
     from_x, from_y = x.copy(), y.copy()

@@ -57,7 +57,7 @@ LEXICON: Final[tuple[tuple[str, Mapping[str, float]], ...]] = (
     (r"frown\w*|scowl\w*|grimac\w*", {"smile": -0.8, "inner_brow": -0.6}),
     (r"pout\w*|downturned|turned down|sulk\w*", {"smile": -0.8}),
     (r"press\w*|purs\w*|tight\w*|clench\w*|thin lips", {"smile": -0.3}),
-    (r"sigh\w*", {"opening": 0.35, "lids": -0.3, "down": 0.2}),
+    (r"sigh\w*", {"opening": 0.2, "lids": -0.3, "down": 0.2}),
     (r"gasp\w*|mouth (?:slightly )?(?:open|agape)|jaw dropp\w*|parted|yawn\w*", {"opening": 0.7}),
     # Brows.
     (r"furrow\w*|knit\w*|wrinkl\w*|creas\w*", {"inner_brow": -0.8}),
