@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from emodiss.cli import (
     annotate,
+    caption,
     collect,
     curate,
     demo,
@@ -54,7 +55,7 @@ SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
     "Correct": ("review", "label-roles"),
-    "Ask and rate": ("prompts", "intervene", "judge", "study", "rate", "evaluate"),
+    "Ask and rate": ("caption", "prompts", "intervene", "judge", "study", "rate", "evaluate"),
     "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
@@ -112,6 +113,7 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("people")(people.people)
 app.command("dissonance")(dissonance.dissonance)
+app.command("caption")(caption.caption)
 app.command("prompts")(prompts.prompts)
 app.command("plot")(plot.plot)
 app.command("table")(table.table)

@@ -53,7 +53,9 @@ class Choice:
 
     kind: Annotated[
         str,
-        typer.Option(help="base, discrete, continuous, dissonance, all, or a template file."),
+        typer.Option(
+            help="base, discrete, continuous, dissonance, caption, all (the first four), or a file."
+        ),
     ] = "all"
     video: Video = None
     end: Annotated[

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 from emodiss.clients import Case
 from emodiss.screenplays.records import Line, lines_from
 
-Variant = Literal["text", "base", "p", "ec", "p+ec"]
-"""What a therapist is given beside words: nothing (`text`), the client's picture (`base`), a plan
-(`p`), a caption of the emotion (`ec`)."""
+Variant = Literal["text", "text+p", "base", "p", "ec", "p+ec"]
+"""What a therapist is given beside words: nothing (`text`) or the client's picture (all others), a
+plan (`p`), a caption of the emotion (`ec`)."""
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
@@ -27,7 +27,7 @@ class Plan:
     Parameters
     ----------
     technique
-        As in the vocabulary of techniques where it is known, else as written; None if none.
+        One of the twelve of the prompt, a name of the vocabulary, or as written; None if none.
     steps
         The plan, step by step; empty if none could be read.
     mode
@@ -142,13 +142,14 @@ class Encounter:
     @property
     def arm(self) -> Literal["text", "vision"]:
         """Whether the therapist saw pictures."""
-        return "text" if self.variant == "text" else "vision"
+        return "text" if self.variant.startswith("text") else "vision"
 
     @property
     def labelled(self) -> str:
         """The variant that it came to: without a readable plan, one without planning."""
         if self.plan is not None and self.plan.mode == "no_plan":
-            return {"p": "base", "p+ec": "ec"}.get(self.variant, self.variant)
+            bare = {"p": "base", "p+ec": "ec", "text+p": "text"}
+            return bare.get(self.variant, self.variant)
         return self.variant
 
     def to_dict(self) -> dict[str, Any]:

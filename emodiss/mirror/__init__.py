@@ -4,20 +4,25 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.expressions import Expressions, expressions
 from emodiss.mirror.faces import Faces, faces
 from emodiss.mirror.judge import Asking, Judged, judge
+from emodiss.mirror.pages import pages
 from emodiss.mirror.pairs import collect_pairs, pairs
 from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
+from emodiss.mirror.simulate import Drawing, Simulated, Simulation, simulate
 
 __all__ = [
     "Asking",
     "Cases",
     "Decoding",
+    "Demo",
+    "Drawing",
     "Evaluation",
     "Experiment",
     "Expressions",
@@ -25,16 +30,21 @@ __all__ = [
     "Instruments",
     "Judged",
     "Screening",
+    "Simulated",
+    "Simulation",
     "Written",
     "collect_pairs",
     "create",
+    "demo",
     "evaluate",
     "expressions",
     "faces",
     "judge",
     "load",
+    "pages",
     "pairs",
     "profiles",
     "screen",
     "screenplays",
+    "simulate",
 ]

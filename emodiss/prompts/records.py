@@ -71,6 +71,8 @@ class Turn:
         The cue in brackets, ready to print; empty for anybody but the patient.
     tag, prefix
         The mark of dissonance, ready to print before the colon or before the words; else empty.
+    caption
+        What the face showed, in brackets and ready to print; empty for anybody but the patient.
     """
 
     speaker: str
@@ -86,6 +88,7 @@ class Turn:
     numbers: str
     tag: str
     prefix: str
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ REVIEWS: Final = "reviews.jsonl"
 ROLE_LABELS: Final = "role_labels.jsonl"
 REVIEWS_LOCK: Final = ".reviews.lock"
 
+FACE_CAPTIONS: Final = "face_captions.jsonl"
 INTERVENTIONS: Final = "interventions.jsonl"
 ASKED_PROMPTS: Final = "asked_prompts.jsonl"
 CHAT_CACHE: Final = "chat_cache.sqlite"

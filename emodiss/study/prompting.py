@@ -19,6 +19,7 @@ from emodiss.prompts import (
     load_template,
 )
 from emodiss.runs.run import Run
+from emodiss.study.captions import with_captions
 
 if TYPE_CHECKING:
     from emodiss.settings import PromptsSettings
@@ -63,7 +64,8 @@ def prompts(
     run
         The run.
     kind
-        A condition, a template file, or `all`: the paper's four and those of the settings.
+        A condition, a template file, or `all`: the paper's four and those of the settings;
+        `caption` is apart, since it needs `emodiss caption` first.
     video
         Only this one.
     end, span
@@ -89,6 +91,8 @@ def prompts(
     found = Rendered([], {}, {})
     failed = {failure.video: failure.stage for failure in run.failures}
     table = run.session(video) if video else run.utterances
+    if "caption" in kinds:
+        table = with_captions(run, table)
     sessions = dict(iter(table.groupby("video_id", sort=False)))
     for name in [video] if video else run.videos:
         session = sessions.get(name, table.iloc[:0])

@@ -158,7 +158,7 @@ def _session_page(
     frames = run.session_frames(summary.video, part="speaker")
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
-    return _render(
+    return render(
         "session.html.jinja",
         summary=summary,
         lines=lines,
@@ -192,7 +192,7 @@ def _index_page(
         n_flagged=sum(s.n_flagged for s in summaries),
         n_unknown=sum(s.n_unknown for s in summaries),
     )
-    return _render(
+    return render(
         "index.html.jinja",
         name=run.root.resolve().name,
         sessions=summaries,
@@ -204,7 +204,7 @@ def _index_page(
     )
 
 
-def _render(template: str, **values: Any) -> bytes:
+def render(template: str, **values: Any) -> bytes:
     """Fill a template in; everything that comes from a table is escaped."""
     page = _environment().get_template(template).render(**values)
     return page.encode("utf-8", "replace")

@@ -9,7 +9,7 @@ import typer
 
 ORDER = (
     *("profiles", "screenplays", "expressions", "faces", "screen", "simulate", "judge", "pairs"),
-    *("evaluate", "annomi", "training_data", "demo"),
+    *("evaluate", "pages", "annomi", "training_data", "demo"),
 )
 """Files in the order of an experiment."""
 

@@ -35,7 +35,8 @@ for (const table of document.querySelectorAll("table.sessions")) {
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => {
         const [x, y] = [value(a), value(b)];
-        const order = column ? Number(x) - Number(y) : x.localeCompare(y, "en", { numeric: true });
+        const by = column ? Number(x) - Number(y) : NaN;
+        const order = Number.isNaN(by) ? x.localeCompare(y, "en", { numeric: true }) : by;
         return down ? -order : order;
       });
       table.tBodies[0].append(...rows);
