@@ -290,7 +290,8 @@ def _limits(every: Sequence[sessions.Encounter]) -> list[str]:
     """Warn where therapists were allowed replies of different length."""
     limits: dict[str, set[str]] = {}
     for each in every:
-        limit = str(each.settings.get("reply_tokens", "unknown"))
+        stated = each.settings.get("therapist", {})
+        limit = str(stated.get("max_tokens") or "unknown")
         limits.setdefault(limit, set()).add(each.therapist)
     if len(limits) < 2:
         return []

@@ -186,7 +186,9 @@ def test_the_reference_must_be_clear(tmp_path):
 def test_replies_of_different_limits_are_not_compared_in_silence(tmp_path):
     made = experiment(tmp_path / "e")
     every = [
-        replace(each, settings={"reply_tokens": 1024}) if each.therapist == "plain" else each
+        replace(each, settings={"therapist": {"max_tokens": 1024}})
+        if each.therapist == "plain"
+        else each
         for each in made.encounters.read()
     ]
     assert not any("different limits" in n for n in mirror.evaluate(made).notes)
