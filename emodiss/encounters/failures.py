@@ -93,7 +93,8 @@ def failure_counts(encounters: Iterable[Encounter]) -> pd.DataFrame:
 def _found(each: Encounter) -> Iterator[tuple[Line, str, str]]:
     thought = _WORD.findall(each.case.profile.distorted_thought.casefold())
     labels = _labels(each)
-    raw = {reply.line: reply for reply in each.replies}
+    # A caption of a client's line is kept under the same number and is no line.
+    spoken = {reply.line: reply for reply in each.replies if "caption" not in reply.flags}
     ended = False
     for line in each.lines:
         if match := labels[line.role].search(line.words):
@@ -104,9 +105,11 @@ def _found(each: Encounter) -> Iterator[tuple[Line, str, str]]:
                 yield line, "role_thought", ""
             if ended:
                 yield line, "after_end", ""
-        reply = raw.get(line.index)
+        reply = spoken.get(line.index)
         said = [line.words, *line.directions, reply.raw if reply else ""]
         ended |= line.role == "client" and any(map(_END.search, said))
+        if reply and "other_role" in reply.flags:
+            yield line, "role_label", "at the beginning"
         for flag in reply.flags if reply else ():
             if flag in ("several_turns", "truncated"):
                 yield line, flag, ""

@@ -19,6 +19,7 @@ from emodiss.mirror.scores import Chosen, chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
 from emodiss.runs.files import write_atomically
 from emodiss.statistics import Bootstrap
+from emodiss.statistics.paired import laid_out
 from emodiss.statistics.win_rates import Ties
 
 if TYPE_CHECKING:
@@ -230,13 +231,12 @@ def _scored(
         if part.empty:
             continue
         shown = {key: titles[key] for key in titles if key in set(part["criterion"])}
-        tables[name] = statistics.score_table(
-            part, reference=reference, titles=shown, bootstrap=bootstrap
+        tests = statistics.paired(part, reference=reference, confidence=bootstrap.confidence)
+        change = statistics.resistance_change(part, bootstrap=bootstrap)
+        tables[name] = laid_out(
+            statistics.score_means(part), tests, change, reference=reference, titles=shown
         )
-        tables[f"{name}_tests"] = statistics.paired(
-            part, reference=reference, confidence=bootstrap.confidence
-        )
-        tables[f"{name}_change"] = statistics.resistance_change(part, bootstrap=bootstrap)
+        tables |= {f"{name}_tests": tests, f"{name}_change": change}
     if "table2" in tables:
         size = lengths.set_index("model")
         for column, title in (("mean", "Avg."), ("max", "Max")):
@@ -290,7 +290,8 @@ def _limits(every: Sequence[sessions.Encounter]) -> list[str]:
     """Warn where therapists were allowed replies of different length."""
     limits: dict[str, set[str]] = {}
     for each in every:
-        limit = str(each.settings.get("reply_tokens", "unknown"))
+        stated = each.settings.get("therapist", {})
+        limit = str(stated.get("max_tokens") or "unknown")
         limits.setdefault(limit, set()).add(each.therapist)
     if len(limits) < 2:
         return []

@@ -259,12 +259,25 @@ def score_table(
         change against clients who do not resist. Empty where there is no score.
     """
     chosen = table[table["criterion"].isin(list(titles))]
-    means = score_means(chosen).set_index(["criterion", "model"])["mean"]
-    tests = paired(chosen, reference=reference).set_index(["criterion", "model"])
-    change = resistance_change(chosen, bootstrap=bootstrap).set_index(
-        ["resistance", "criterion", "model"]
-    )["change"]
-    models = sorted(map(str, table["model"].unique()), key=lambda name: (name == reference, name))
+    tests = paired(chosen, reference=reference)
+    change = resistance_change(chosen, bootstrap=bootstrap)
+    return laid_out(score_means(chosen), tests, change, reference=reference, titles=titles)
+
+
+def laid_out(
+    score_means: pd.DataFrame,
+    tests: pd.DataFrame,
+    change: pd.DataFrame,
+    *,
+    reference: str,
+    titles: Mapping[str, str],
+) -> pd.DataFrame:
+    """Lay out as `score_table` what `score_means`, `paired` and `resistance_change` gave."""
+    means = score_means.set_index(["criterion", "model"])["mean"]
+    tests = tests.set_index(["criterion", "model"])
+    moves = change.set_index(["resistance", "criterion", "model"])["change"]
+    names = set(map(str, score_means["model"]))
+    models = sorted(names, key=lambda name: (name == reference, name))
     out: list[dict[str, str]] = []
     for model in models:
         row = {"Model": model}
@@ -277,7 +290,7 @@ def score_table(
             if model != reference:
                 p, adjusted = tests.loc[(criterion, model), ["p_value", "p_holm"]]
                 mark = "*†" if adjusted < 0.05 else "*" if p < 0.05 else ""
-            moved = float(change.get(("all", criterion, model), np.nan))
+            moved = float(moves.get(("all", criterion, model), np.nan))
             row[title] = f"{mean:.3f}{mark}" + ("" if np.isnan(moved) else f" {moved:+.3f}")
         out.append(row)
     return pd.DataFrame(out, columns=pd.Index(["Model", *titles.values()]))

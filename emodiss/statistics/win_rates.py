@@ -131,7 +131,9 @@ def win_rates(
         for one in order:
             for two in (name for name in order if name != one):
                 won, tied, lost, missing = _outcomes(own, one, two)
-                sums = cluster_sums(codes, len(cases), np.column_stack([won, tied, lost]) * 1.0)
+                sums = cluster_sums(
+                    codes, len(cases), np.column_stack([won, tied, lost]).astype(np.float64)
+                )
                 n_won, n_tied, n_lost = (int(x) for x in sums.sum(axis=0))
                 row: dict[str, Any] = {"criterion": criterion, "model": one, "opponent": two}
                 row |= {"wins": n_won, "ties": n_tied, "losses": n_lost}

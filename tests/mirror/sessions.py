@@ -40,7 +40,7 @@ def encounter(
         pictures=(None,) * len(lines),
         plan=Plan("Reality Testing", ("One",)) if "p" in variant.split("+") else None,
         ended_by="max_turns",
-        settings={"reply_tokens": 256},
+        settings={"therapist": {"max_tokens": 256}},
     )
 
 

@@ -14,15 +14,17 @@ from emodiss import mirror
 from emodiss.chat.endpoint import Endpoint
 from emodiss.cli import app
 from emodiss.errors import RunError, SettingsError
+from emodiss.mirror import layout
 from emodiss.mirror.judge import read_scores
 from emodiss.mirror.scores import chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
 from emodiss.ratings import RatingsError
+from emodiss.screenplays import Screenplay
 from emodiss.statistics import Bootstrap
 from tests.mirror.people import PROFILES
 from tests.mirror.sessions import THERAPISTS, Judge, experiment, usual
 
-FEW = Bootstrap(resamples=100)
+FEW = Bootstrap(resamples=50)
 BROKEN = [("p01-cognitive", "plain"), ("p02-none", "ours")]
 
 
@@ -36,9 +38,9 @@ def judged(root, say=usual, asking=None, name="judge", **more):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Five profiles by four types by three therapists, two sessions broken; pairs compared."""
-    made = judged(tmp_path_factory.mktemp("m") / "e", profiles=PROFILES[:5], broken=BROKEN)
-    study, _ = mirror.pairs(made, n_cases=12, seed=1)
+    """Three profiles by four types by three therapists, two sessions broken; pairs compared."""
+    made = judged(tmp_path_factory.mktemp("m") / "e", profiles=PROFILES[:3], broken=BROKEN)
+    study, _ = mirror.pairs(made, n_cases=6, seed=1)
     key = study.key.set_index("item")
     rank = {"ours": 2, "plain": 1, "words": 0}
     paths = []
@@ -77,17 +79,17 @@ def test_every_table_is_there(found):
 
 def test_missing_sessions_drop_the_pair_and_are_counted(found):
     tests = found.tables["table2_tests"].set_index(["criterion", "model"])
-    assert tests.loc[("focus", "plain"), ["n", "n_dropped"]].to_list() == [14, 1]
+    assert tests.loc[("focus", "plain"), ["n", "n_dropped"]].to_list() == [8, 1]
     assert tests.loc[("focus", "plain"), "dropped"] == "1 plain: session_failed"
     assert tests.loc[("focus", "words"), "n_dropped"] == 0
     change = found.tables["table2_change"].set_index(["criterion", "model", "resistance"])
-    assert change.loc[("focus", "ours", "all"), ["n", "n_dropped"]].to_list() == [4, 1]
-    assert change.loc[("focus", "plain", "emotional"), "n"] == 5
+    assert change.loc[("focus", "ours", "all"), ["n", "n_dropped"]].to_list() == [2, 1]
+    assert change.loc[("focus", "plain", "emotional"), "n"] == 3
     grid = found.tables["scores"]
-    assert len(grid) == 20 * 3 * (6 + 3)
+    assert len(grid) == 12 * 3 * (6 + 3)
     assert grid["score"].isna().sum() == 2 * 9
     assert set(grid.loc[grid["score"].isna(), "reason"]) == {"session_failed"}
-    assert any("18 of 540 scores are missing (18 session_failed)" in note for note in found.notes)
+    assert any("18 of 324 scores are missing (18 session_failed)" in note for note in found.notes)
     counts = found.tables["failure_counts"].set_index(["model", "failure"])
     assert counts.loc[("plain", "failed"), "n"] == 1
 
@@ -109,20 +111,20 @@ def test_unreadable_answers_are_missing_or_zero_if_asked(tmp_path):
     def say(text):
         return "Well." if "emotional for me" in text and "p+ec" in text else usual(text)
 
-    made = judged(tmp_path / "e", say)
+    made = judged(tmp_path / "e", say, profiles=PROFILES[:2])
     plain = mirror.evaluate(made, bootstrap=FEW)
     zero = mirror.evaluate(made, bootstrap=FEW, parse_failure="zero")
     shown = plain.tables["table2"].set_index("Model")
     assert shown.loc["ours", "Focus"].startswith("5.000")
     tests = plain.tables["table2_tests"].set_index(["criterion", "model"])
-    assert tests.loc[("focus", "plain"), "dropped"] == "3 ours: unparsable"
+    assert tests.loc[("focus", "plain"), "dropped"] == "2 ours: unparsable"
     lowered = zero.tables["table2"].set_index("Model")
     assert lowered.loc["ours", "Focus"].startswith(f"{10 / 3:.3f}")
     assert any("count as 0, as in CACTUS" in note for note in zero.notes)
     # The alliance has no 0: there it stays missing.
     assert zero.tables["table3"].equals(plain.tables["table3"])
     unread = plain.tables["unread"].set_index("criterion")
-    assert unread.loc["focus", ["n", "n_unparsable"]].to_list() == [36, 3]
+    assert unread.loc["focus", ["n", "n_unparsable"]].to_list() == [24, 2]
     with pytest.raises(SettingsError, match="Unknown: 'nought'"):
         mirror.evaluate(made, parse_failure="nought")
 
@@ -184,7 +186,9 @@ def test_the_reference_must_be_clear(tmp_path):
 def test_replies_of_different_limits_are_not_compared_in_silence(tmp_path):
     made = experiment(tmp_path / "e")
     every = [
-        replace(each, settings={"reply_tokens": 1024}) if each.therapist == "plain" else each
+        replace(each, settings={"therapist": {"max_tokens": 1024}})
+        if each.therapist == "plain"
+        else each
         for each in made.encounters.read()
     ]
     assert not any("different limits" in n for n in mirror.evaluate(made).notes)
@@ -206,8 +210,6 @@ def test_the_printed_sets_and_the_own_one(tmp_path):
     }
     assert table.loc["MIRROR", ["turns", "images", "aligned"]].to_list() == [10.3, 9.51, "yes"]
     assert table["images"].isna().sum() == 4
-    from emodiss.screenplays import Screenplay
-
     each = made.encounters.read()[0]
     plays = [Screenplay(each.case, each.lines, "m", "0")]
     plays.append(Screenplay(made.cases.read()[1], (), "m", "1", status="empty"))
@@ -217,6 +219,33 @@ def test_the_printed_sets_and_the_own_one(tmp_path):
         made.lines("faces.jsonl").append([line])
     own = counselling_sets(made).set_index("dataset").loc["This experiment"]
     assert own[["dialogues", "turns", "images", "aligned"]].to_list() == [1, 2.0, 2.0, "yes"]
+
+
+def test_figure_14_shows_lines_that_have_both_pictures(tmp_path):
+    made = experiment(tmp_path / "e", profiles=PROFILES[:2], kinds=["none"])
+    plays = [
+        Screenplay(each.case, each.lines, "m", each.id) for each in made.encounters.read()[::3]
+    ]
+    made.screenplays.write(plays)
+    for folder, file in (
+        ("faces", layout.FACE_RECORDS),
+        ("faces_without_directions", layout.FACE_RECORDS_WITHOUT),
+    ):
+        for play in plays:
+            for n in (1, 3):
+                # The first client's first line has no picture with directions.
+                failed = folder == "faces" and play is plays[0] and n == 1
+                path = f"{folder}/{play.case.id}/{n:03d}.png"
+                line = {"case_id": play.case.id, "line": n, "path": path}
+                line["status"] = "failed" if failed else "drawn"
+                made.lines(file).append([line])
+    found = mirror.evaluate(made, bootstrap=FEW).examples
+    assert [one[2] for one in found] == ["[looks away]", "[sighs]"]
+    places = [tuple(p.relative_to(made.root).as_posix() for p in one[:2]) for one in found]
+    assert places[0] == (
+        "faces_without_directions/p00-none/003.png",
+        "faces/p00-none/003.png",
+    )
 
 
 def test_sheets_with_faults_are_refused_whole(whole, tmp_path):
@@ -274,7 +303,7 @@ def test_the_commands(whole, tmp_path):
     joined = run(
         app, ["mirror", "pairs", str(whole.root), "--filled", filled[0], "--filled", filled[1]]
     )
-    assert "216 comparisons, 2 not answered" in joined.output
+    assert "108 comparisons, 2 not answered" in joined.output
 
 
 def test_a_grid_of_chosen_judgements_is_whole(whole):

@@ -61,6 +61,8 @@ def test_a_reply_after_the_end_is_found_however_the_tag_is_kept():
     assert kinds(replace(tagged, lines=tuple(lines))) == [(6, "after_end")]
     raw = Reply(5, "0", "Client: Yes. [/END]")
     assert kinds(replace(tagged, replies=(raw,))) == [(6, "after_end")]
+    caption = Reply(5, "1", "She looks relieved.", None, ("caption",))
+    assert kinds(replace(tagged, replies=(raw, caption))) == [(6, "after_end")]
     assert kinds(session("Is that THE END?", "The END is near", "So?", "No.")) == []
     assert kinds(session("Is that all?", "Yes. [/END]")) == []
 
@@ -68,6 +70,8 @@ def test_a_reply_after_the_end_is_found_however_the_tag_is_kept():
 def test_flags_of_replies_and_broken_sessions_are_counted():
     flagged = session(replies=(Reply(2, "0", "x", "length", ("truncated", "several_turns")),))
     assert kinds(flagged) == [(2, "truncated"), (2, "several_turns")]
+    other = session(replies=(Reply(2, "0", "Client: x", "stop", ("other_role",)),))
+    assert kinds(other) == [(2, "role_label")]
     broken = failed(PROFILE, "none", "ours", "base")
     table = failures([broken])
     assert table[["failure", "detail"]].to_numpy().tolist() == [["failed", "http_500"]]
