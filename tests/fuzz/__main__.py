@@ -137,9 +137,7 @@ def main() -> int:
     known = fuzzers()
     names = [name for name in asked.only or known if name not in asked.skip]
     if asked.show is not None:
-        sys.stdout.buffer.write(
-            content_of(names[0], known[names[0]], asked.seed, asked.show) + b"\n"
-        )
+        sys.stdout.buffer.write(content_of(names[0], known[names[0]], asked.seed, asked.show) + b"\n")
         with tempfile.TemporaryDirectory() as folder:
             path = placed(known[names[0]], Path(folder))
             path.write_bytes(content_of(names[0], known[names[0]], asked.seed, asked.show))
