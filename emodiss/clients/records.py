@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from emodiss.errors import EmodissError, nearest
 
@@ -113,7 +113,8 @@ class Profile:
         traps = record.get("thinking_traps", ())
         if isinstance(traps, str):
             raise TypeError
-        made = cls(**{**record, "thinking_traps": tuple(traps)})
+        values: dict[str, Any] = {**record, "thinking_traps": tuple(traps)}
+        made = cls(**values)
         texts = (made.id, made.name, made.gender, made.distorted_thought, made.reason)
         more = (made.occupation, made.education, made.marital_status, made.family)
         if not all(isinstance(text, str) for text in (*texts, *more, *made.thinking_traps)):
@@ -184,7 +185,7 @@ def resistance(name: str) -> Resistance:
         raise ClientError(
             f"There is no type of resistance '{name}'.", next_step=nearest(name, RESISTANCES)
         )
-    return cast("Resistance", name)
+    return name
 
 
 def _a(noun: str) -> str:

@@ -82,7 +82,8 @@ class Reply:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Reply:
         """Read back what `to_dict` wrote; TypeError or KeyError if it is no reply."""
-        return cls(**{**record, "flags": tuple(record["flags"])})
+        values: dict[str, Any] = {**record, "flags": tuple(record["flags"])}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
 from emodiss.mirror.expressions import Expressions, expressions
@@ -20,6 +21,7 @@ __all__ = [
     "Asking",
     "Cases",
     "Decoding",
+    "Demo",
     "Drawing",
     "Evaluation",
     "Experiment",
@@ -33,6 +35,7 @@ __all__ = [
     "Written",
     "collect_pairs",
     "create",
+    "demo",
     "evaluate",
     "expressions",
     "faces",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -189,12 +189,10 @@ def asked(
     model: ChatModel,
     params: ChatParams,
     models: Endpoint,
-    *,
-    known: Collection[str] = frozenset(),
 ) -> Iterator[tuple[str, Answered | Unanswered]]:
-    """Ask what is not known yet; yields the hash of each request with what came of it."""
+    """Ask questions; yields the hash of each request with what came of it."""
     hashes = {each.id: (each, request_hash(each, model, params)) for each in questions}
-    new = [question for question, digest in hashes.values() if digest not in known]
+    new = [question for question, _ in hashes.values()]
     for found in chat.ask(
         new, model, params=params, concurrency=models.concurrency, patience=models.patience
     ):

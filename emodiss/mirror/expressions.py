@@ -88,24 +88,29 @@ def expressions(
     with experiment.alone(), experiment.opened(models, say) as ready:
         questions = _questions(experiment, directions=not without_directions)
         file = expression_file(experiment, without_directions=without_directions)
-        known = {each.request_sha256: each for each in file.read()}
+        # Two dialogues may begin alike: what was asked does not tell whose line it was.
+        known = {(each.case_id, each.line, each.request_sha256): each for each in file.read()}
         model = next(iter(ready.models.values()))
         unanswered: dict[str, EmodissError] = {}
-        wanted = [request_hash(question, model, params) for question in questions]
-        n = sum(digest in known for digest in wanted)
-        for digest, found in asked(questions, model, params, models, known=known.keys()):
+        wanted = {
+            (each.about["case"], int(each.about["line"]), request_hash(each, model, params)): each
+            for each in questions
+        }
+        n = sum(place in known for place in wanted)
+        new = [question for place, question in wanted.items() if place not in known]
+        for digest, found in asked(new, model, params, models):
             if isinstance(found, Unanswered):
                 unanswered[found.question.id] = found.error
             else:
                 about = found.question.about
                 positive, negative = parse_expression(found.completion.text)
                 made = (about["case"], int(about["line"]), positive, negative)
-                known[digest] = Expression(*made, found.identity, digest)
-                file.append([known[digest]])
+                known[*made[:2], digest] = Expression(*made, found.identity, digest)
+                file.append([known[*made[:2], digest]])
             n += 1
             if progress is not None:
                 progress("lines", n, len(questions))
-        kept = tuple(known[digest] for digest in wanted if digest in known)
+        kept = tuple(known[place] for place in wanted if place in known)
         file.write(kept)  # in the order of the dialogues, without what was asked of others
         experiment.book("expressions", ready.ledger.to_dict())
     return Expressions(kept, unanswered)

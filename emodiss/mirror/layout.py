@@ -29,6 +29,7 @@ SCORES: Final = "scores.jsonl"
 PAIRS: Final = "pairs"
 PAIR_RATINGS: Final = "pair_ratings.csv"
 EVALUATION: Final = "evaluation"
+PAPER: Final = "paper.md"
 FIGURES: Final = layout.FIGURES
 REPORT: Final = layout.REPORT
 ANNOMI: Final = "annomi"

@@ -10,7 +10,15 @@ from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import Question, Unanswered
 from emodiss.clients import Case
 from emodiss.errors import RunError
-from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked, shown
+from emodiss.mirror.experiment import (
+    Decoding,
+    Experiment,
+    Progress,
+    Say,
+    asked,
+    request_hash,
+    shown,
+)
 from emodiss.screenplays import Screenplay, parse_screenplay, question
 
 Side = Literal["training", "evaluation", "all"]
@@ -81,8 +89,9 @@ def screenplays(
     n_new = 0
     with experiment.alone(), experiment.opened(models, say) as ready:
         ((name, model),) = ready.models.items()
-        known = {each.request_sha256 for each in experiment.screenplays.read()}
-        for digest, found in asked(questions, model, params, models, known=known):
+        known = {(each.case.id, each.request_sha256) for each in experiment.screenplays.read()}
+        new = [q for q in questions if (q.id, request_hash(q, model, params)) not in known]
+        for digest, found in asked(new, model, params, models):
             if isinstance(found, Unanswered):
                 unanswered.append(found)
             else:
@@ -100,7 +109,7 @@ def screenplays(
                 experiment.screenplays.append([made])
                 n_new += 1
             if progress is not None:
-                progress("screenplays", n_new + len(unanswered), len(questions))
+                progress("screenplays", n_new + len(unanswered), len(new))
         place = {case.id: n for n, case in enumerate(experiment.cases.read())}
         experiment.screenplays.upsert(
             [], key=lambda each: each.case.id, order=lambda each: place[each.case.id]

@@ -32,7 +32,7 @@ def profiles(
     """Read clients' profiles, split them by person and give each the types of resistance."""
     from emodiss import clients, mirror
 
-    kinds = clients.RESISTANCES
+    kinds: tuple[clients.Resistance, ...] = clients.RESISTANCES
     if types != "all":
         kinds = tuple(clients.resistance(name.strip()) for name in types.split(","))
     made = mirror.profiles(

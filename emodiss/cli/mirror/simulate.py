@@ -79,7 +79,7 @@ def simulate(
     if side not in sides:
         raise SettingsError(f"There is no side '{side}'.", next_step=nearest(side, sides))
     therapist = chats.with_models(place, model_name, model)
-    client = chats.with_models(place, client_model or (therapist.models or [None])[0])
+    client = chats.with_models(place, client_model) if client_model else therapist
     if client_base_url is not None or client_replay is not None:
         client = dataclasses.replace(
             client,
