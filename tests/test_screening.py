@@ -30,7 +30,7 @@ from emodiss.screenplays import Line, Screenplay
 
 PERSON = Profile(
     id="p",
-    name="Nora Feld",
+    name="Nora Bell",
     age=34,
     gender="female",
     occupation="baker",

@@ -327,9 +327,10 @@ class _Measuring:
             said = of("nsfw", nsfw.identity, lambda: [_plain(v) for v in nsfw.scores(pixels)])
             found["nsfw"], found["normal"] = said
         # A file of JSON has no NaN.
-        missing = ("image_text", "identity", "age", "nsfw", "normal")
-        nan = {name: math.nan for name in missing if found.get(name, 0) is None}
-        return PictureMeasures(**(found | nan))
+        for name in ("image_text", "identity", "age", "nsfw", "normal"):
+            if found.get(name, 0) is None:
+                found[name] = math.nan
+        return PictureMeasures(**found)
 
     def _reference(self, path: Path) -> NDArray[np.float32] | None:
         if path not in self._faces:
@@ -338,8 +339,8 @@ class _Measuring:
             except OSError:
                 pixels = None
             embedder = self.tools.embedder
-            lost = pixels is None or embedder is None
-            self._faces[path] = None if lost else embedder.embed(pixels)
+            known = None if pixels is None or embedder is None else embedder.embed(pixels)
+            self._faces[path] = known
         return self._faces[path]
 
 
@@ -420,4 +421,6 @@ def _decoded(content: bytes) -> Pixels | None:
     import cv2
 
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    return None if picture is None else np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
+    if picture is None:
+        return None
+    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
