@@ -245,7 +245,7 @@ def line_of(row: Any) -> Line:
     if state == "dissonant":
         axis = _text(row.dissonance_axis)
         note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"
-    return _Line(
+    return Line(
         id=str(row.utterance_id),
         start=float(row.start),
         end=float(row.end),

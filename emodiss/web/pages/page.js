@@ -122,7 +122,7 @@ for (const table of document.querySelectorAll("table.sessions")) {
     get("absent").hidden = false;
     video.hidden = true;
   });
-  get("file").addEventListener("change", (event) => {
+  get("file")?.addEventListener("change", (event) => {
     const [file] = event.target.files;
     if (file) video.src = URL.createObjectURL(file);
   });
