@@ -139,13 +139,8 @@ def _row(about: str, said: pd.DataFrame, confidence: float) -> dict[str, Any]:
             found = cohen_kappa(a.astype(str), b.astype(str), bootstrap=sure)
     except StatisticsError as error:
         return {**row, "reason": error.what}
-    return {
-        **row,
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "reason": found.reason,
-    }
+    told = {name: getattr(found, name) for name in ("low", "high", "reason")}
+    return {**row, "value": found.statistic, **told}
 
 
 _SAME_S = 0.05

@@ -46,6 +46,10 @@ FACES_PER_SECOND = 3
 """Boxes of a face that a page is told; more would only make it heavy."""
 
 
+_TYPED = ("do", "text", "speaker", "start", "end", "cut")
+"""Fields that are shown again when they could not be saved."""
+
+
 class ReviewSite:
     """Pages of one run for its reviewers.
 
@@ -362,7 +366,6 @@ class ReviewSite:
         who: str,
         query: Fields,
         problem: str = "",
-        status: int = 200,
     ) -> Response:
         from starlette.exceptions import HTTPException
 
@@ -397,15 +400,14 @@ class ReviewSite:
         return self._page(
             "review_session.html.jinja",
             who,
-            _status=status,
+            _status=422 if problem else 200,
             n=n,
             video=video,
             lines=lines,
             chosen=lines[at] if at is not None else None,
             unit=units[at] if at is not None else None,
             following=self._following(units, at),
-            position=query.get("t", ""),
-            typed=query if problem else {},
+            typed={name: query.get(name, "") if problem else "" for name in _TYPED},
             problem=problem,
             start=start,
             end=end,
@@ -497,7 +499,7 @@ class ReviewSite:
                 made = self._changes(session, who, fields)
                 study.take_over(session.run, made)
         except EmodissError as error:
-            return self._shown(session, n, who, fields, f"Not saved. {error.what}", 422)
+            return self._shown(session, n, who, fields, f"Not saved. {error.what}")
         query = {name: fields[name] for name in ("u", "t") if fields.get(name)}
         anchor = f"#{fields['u']}" if fields.get("u") in {u.id for u in session.talk.units} else ""
         return self._to(who, f"/s/{n}?{urlencode(query)}{anchor}")
@@ -511,7 +513,7 @@ class ReviewSite:
         if said == "settle":
             return [session.settle(fields.get("ref", ""), by=who)]
         if said == "add":
-            edges = (parse_time(fields.get("start", "")), parse_time(fields.get("end", "")))
+            edges = (_time(fields.get("start", "")), _time(fields.get("end", "")))
             speaker, text = fields.get("speaker", "").strip(), fields.get("text", "")
             return [session.addition(*edges, speaker, text, by=who, note=note)]
         if said == "role":
@@ -551,7 +553,7 @@ class ReviewSite:
                 found["speaker"] = {"speaker": speaker}
             return found
         if said == "times":
-            edges = {n: parse_time(fields.get(n, "")) for n in ("start", "end")}
+            edges = {n: _time(fields.get(n, "")) for n in ("start", "end")}
             # Fields show milliseconds; an edge that was left alone keeps all its digits.
             was = {"start": u.start, "end": u.end}
             kept = {n: was[n] if abs(was[n] - edges[n]) < 0.0006 else edges[n] for n in was}
@@ -559,7 +561,7 @@ class ReviewSite:
         if said == "split":
             words = fields.get("n_words", "")
             n = int(words) if words.isdecimal() and len(words) < 6 else None
-            return {"split": {"cut": parse_time(fields.get("cut", "")), "n_words": n}}
+            return {"split": {"cut": _time(fields.get("cut", "")), "n_words": n}}
         if said == "merge":
             return {"merge": {"other": fields.get("other", "")}}
         if said in REASONS:
@@ -569,6 +571,16 @@ class ReviewSite:
         if said in ("right", "wrong"):
             return {"verdict": {"right": said == "right", "judged": "utterance"}}
         raise RunError("This form says nothing that can be saved.", code="review")
+
+
+def _time(text: str) -> float:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise RunError(
+            "A time is a number of seconds, such as 83.25, or a clock time, such as 1:23.25.",
+            code="review",
+        ) from None
 
 
 def review_app(site: ReviewSite, *, host: str = LOOPBACK) -> Any:
