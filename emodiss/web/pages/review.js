@@ -51,6 +51,11 @@
     if (rect) {
       rect.classList.add("chosen");
       const lane = rect.closest("svg");
+      // Beside the slider of the whole session and not in it: one control holds no other.
+      const edges = document.createElement("div");
+      edges.className = "edges";
+      get("scroll").append(edges);
+      new ResizeObserver(() => { edges.style.width = `${time.offsetWidth}px`; }).observe(time);
       for (const name of ["start", "end"]) {
         const handle = document.createElement("div");
         handle.className = "handle";
@@ -82,7 +87,7 @@
           set(name, value(name) + by);
         });
         handles[name] = handle;
-        time.append(handle);
+        edges.append(handle);
         fields[name].addEventListener("input", draw);
       }
       draw();
@@ -92,9 +97,8 @@
       const before = words.value.slice(0, words.selectionStart), all = words.value.length || 1;
       get("n_words").value = before.trim() ? before.trim().split(/\s+/).length : 0;
       const start = Number(edit.dataset.start), end = Number(edit.dataset.end);
-      const here = playhead();
-      const inside = start < here && here < end && video.readyState;
-      get("cut").value = (inside ? here : start + ((end - start) * before.length) / all).toFixed(3);
+      // By its share of the text; s takes the playhead instead.
+      get("cut").value = (start + ((end - start) * before.length) / all).toFixed(3);
     });
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
