@@ -50,6 +50,10 @@ class Stage:
         Setting and the value of it that makes the stage needless.
     apart
         Settings of its group that cannot change its result; they stay out of its key.
+    mends
+        Artifacts that may have changed since an earlier result of this stage and leave most of it
+        true; that result, or None, is passed as `earlier`, and only what differs is done again.
+        What comes out is the same as without it.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -68,6 +72,7 @@ class Stage:
     only_if: tuple[str, str] | None = None
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
     version: int = 1
 
     def load(self) -> Callable[..., Any]:
@@ -200,6 +205,8 @@ STAGES: tuple[Stage, ...] = (
         model="speech_affect",
         settings="speech_affect",
         apart=("speech_affect.window_s", "speech_affect.hop_s"),
+        mends=("transcript",),
+        version=2,
     ),
     Stage(
         "voice_windows",
@@ -216,6 +223,7 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         apart=("face_affect.who",),
+        mends=("transcript", "people"),
         source=True,
         version=3,
     ),
@@ -226,6 +234,7 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         off=("face_affect.who", "speaker"),
+        mends=("transcript", "people"),
         source=True,
         version=2,
     ),

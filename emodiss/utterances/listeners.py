@@ -77,6 +77,7 @@ def measure_listeners(
     people: People,
     model: FaceAffectModel,
     settings: FaceAffectSettings,
+    earlier: ListenerMeasures | None = None,
 ) -> ListenerMeasures:
     """Measure every followed face at the ticks at which its owner does not speak.
 
@@ -90,6 +91,8 @@ def measure_listeners(
         A `FaceAffectModel`.
     settings
         Group `face_affect`.
+    earlier
+        As in `measure_faces`.
 
     Returns
     -------
@@ -153,7 +156,7 @@ def measure_listeners(
                 counts = [len(listens), large[listens].sum(), wanted[listens].sum()]
                 who = (label, -1 if label else track.id)
                 seen[i].setdefault(who, []).append(np.array([track.id, *counts]))
-    columns, part = look(source, media, Looks.joined(looks), model)
+    columns, part = look(source, media, Looks.joined(looks), model, earlier)
     status: list[str] = []
     listener: list[str] = []
     numbers: list[int] = []

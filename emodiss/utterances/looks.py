@@ -115,10 +115,20 @@ def in_view(track: FaceTrack, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def look(
-    source: Path, media: Media, looks: Looks, model: FaceAffectModel
+    source: Path,
+    media: Media,
+    looks: Looks,
+    model: FaceAffectModel,
+    earlier: FaceFrames | None = None,
 ) -> tuple[dict[str, Any], NDArray[np.int8]]:
-    """Decode once, crop, measure in batches, and spread each result over its ticks."""
+    """Decode once, crop, measure in batches, and spread each result over its ticks.
+
+    Crops that an earlier result holds are taken from it.
+    """
     first = looks.first_of_crop()
+    firsts = np.flatnonzero(first)
+    before = _seen_before(looks, firsts, earlier)
+    new = np.flatnonzero(before < 0)
     # Which result belongs to each crop; a frame the decoder did not deliver has none.
     result_of = np.full(int(first.sum()), -1, np.int64)
     found = {
@@ -127,18 +137,23 @@ def look(
         "probabilities": Growing(np.float32, (len(EXPRESSIONS),)),
     }
     n_results = 0
-    for batch in _batches(_crops(source, media, looks, np.flatnonzero(first), model)):
-        result_of[[crop for crop, _ in batch]] = np.arange(n_results, n_results + len(batch))
+    for batch in _batches(_crops(source, media, looks, firsts[new], model)):
+        result_of[new[[crop for crop, _ in batch]]] = np.arange(n_results, n_results + len(batch))
         n_results += len(batch)
         measured = model.predict([picture for _, picture in batch])
         for name, column in found.items():
             column.extend(getattr(measured, name))
+    if earlier is not None:
+        old = np.flatnonzero(before >= 0)
+        result_of[old] = np.arange(n_results, n_results + len(old))
+        for name, column in found.items():
+            column.extend(getattr(earlier, name)[before[old]])
     result = result_of[np.cumsum(first) - 1]
     order = np.lexsort((looks.tick, looks.utterance))
     order = order[result[order] >= 0]
     take = result[order]
     # All ticks of a crop show one frame, whose box at the first of them was measured.
-    boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
+    boxes = looks.box[firsts[np.cumsum(first) - 1]]
     raw = {name: found[f"{name}_raw"].array() for name in ("valence", "arousal")}
     house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
     columns = {
@@ -157,6 +172,28 @@ def look(
         "scale": model.scale,
     }
     return columns, looks.part[order]
+
+
+def _seen_before(
+    looks: Looks, firsts: NDArray[np.int64], earlier: FaceFrames | None
+) -> NDArray[np.int64]:
+    """Find the row of an earlier result that shows each crop; -1 where none does."""
+    before = np.full(len(firsts), -1, np.int64)
+    if earlier is None:
+        return before
+    rows = zip(
+        earlier.frame.tolist(),
+        earlier.track_id.tolist(),
+        map(tuple, earlier.box.tolist()),
+        strict=True,
+    )
+    known = {crop: row for row, crop in enumerate(rows)}
+    frames, tracks = looks.frame[firsts].tolist(), looks.track_id[firsts].tolist()
+    for k, crop in enumerate(
+        zip(frames, tracks, map(tuple, looks.box[firsts].tolist()), strict=True)
+    ):
+        before[k] = known.get(crop, -1)
+    return before
 
 
 def _crops(

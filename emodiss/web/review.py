@@ -157,15 +157,16 @@ class ReviewSite:
             if self.blind:
                 session = session.of_people([who])
             own = [r for r in session.standing.held if r.by == who]
-            row = {"n": n, "video": video, "n_reviews": len(own), "pending": 0, "conflicts": 0}
+            conflicts, pending = len(session.standing.conflicts), 0
+            row: dict[str, Any] = {"n": n, "video": video, "n_reviews": len(own)}
             try:
-                row |= {"n_utterances": len(session.talk.units), "pending": session.n_pending}
+                row |= {"n_utterances": len(session.talk.units)}
+                pending = session.n_pending
             except RunError as error:
                 row |= {"n_utterances": None, "trouble": error.what}
-            row["conflicts"] = len(session.standing.conflicts)
-            n_conflicts += row["conflicts"]
-            n_pending += row["pending"]
-            rows.append(row)
+            n_conflicts += conflicts
+            n_pending += pending
+            rows.append({**row, "pending": pending, "conflicts": conflicts})
         return self._page(
             "review_index.html.jinja",
             who,
@@ -337,7 +338,7 @@ class ReviewSite:
         session, _n = self._session(request, who)
         return media(session.run.media(session.video))
 
-    def _faces(self, request: Request, who: str, _: Fields) -> Response:
+    def _faces(self, request: Request, who: str, _query: Fields) -> Response:
         """Tell where faces are in the picture, as shares of it."""
         from starlette.responses import JSONResponse
 
@@ -347,12 +348,13 @@ class ReviewSite:
             facts = session.run.artifact(session.video, "media")
         except RunError:
             return JSONResponse([])
-        size, found = np.array([facts.width, facts.height] * 2, float), []
+        size = np.array([facts.width, facts.height] * 2, float)
+        found: list[dict[str, Any]] = []
         for track in tracks:
             times = facts.clock().time_of(track.ticks)
             _, firsts = np.unique((times * FACES_PER_SECOND).astype(int), return_index=True)
-            rows = np.column_stack([times[firsts], track.boxes[firsts] / size])
-            found.append({"id": track.id, "seen": np.round(rows, 4).tolist()})
+            seen = np.column_stack([times[firsts], track.boxes[firsts] / size])
+            found.append({"id": track.id, "seen": np.round(seen, 4).tolist()})
         return JSONResponse(found)
 
     def _session_page(self, request: Request, who: str, query: Fields) -> Response:
@@ -440,7 +442,8 @@ class ReviewSite:
         unit: Any, row: Any, roles: Mapping[str, Any], notes: Sequence[str], disputed: set[str]
     ) -> dict[str, Any]:
         u = unit.utterance
-        same = row is not None and (row.start, row.end, row.speaker) == (u.start, u.end, u.speaker)
+        if row is not None and (row.start, row.end, row.speaker) != (u.start, u.end, u.speaker):
+            row = None
         return {
             "id": unit.id,
             "start": u.start,
@@ -450,10 +453,10 @@ class ReviewSite:
             "role": roles.get(u.speaker) or "unknown",
             "text": " ".join(u.text.split()) or "(not transcribed)",
             "words": u.text,
-            "state": row.state if same else "undetermined",
-            "note": row.note if same else "changed, not measured yet",
-            "reason": row.reason if same else "",
-            "numbers": row.numbers if same else (),
+            "state": row.state if row else "undetermined",
+            "note": row.note if row else "changed, not measured yet",
+            "reason": row.reason if row else "",
+            "numbers": row.numbers if row else (),
             "notes": list(notes),
             "disputed": unit.id in disputed,
             "reviewed": any(flag.startswith("reviewed_") for flag in u.flags),
