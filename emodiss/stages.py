@@ -54,6 +54,11 @@ class Stage:
         Artifacts that may have changed since an earlier result of this stage and leave most of it
         true; that result, or None, is passed as `earlier`, and only what differs is done again.
         What comes out is the same as without it.
+    piece, join
+        `module:function` each, of a stage that works on a long video piece by piece
+        (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
+        it made as `parts`, in order, and neither source nor model. The stage's own function does
+        the same at once, to the same bytes.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -73,11 +78,13 @@ class Stage:
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
     mends: tuple[str, ...] = ()
+    piece: str = ""
+    join: str = ""
     version: int = 1
 
-    def load(self) -> Callable[..., Any]:
-        """Import the function."""
-        module, _, name = self.function.partition(":")
+    def load(self, function: str | None = None) -> Callable[..., Any]:
+        """Import the function, or one of the other two."""
+        module, _, name = (function or self.function).partition(":")
         return getattr(importlib.import_module(module), name)
 
 
@@ -164,6 +171,8 @@ STAGES: tuple[Stage, ...] = (
         model="faces",
         settings="faces",
         source=True,
+        piece="emodiss.faces.stages:detect_piece",
+        join="emodiss.faces.stages:join_pieces",
         version=2,
     ),
     Stage(
@@ -225,6 +234,8 @@ STAGES: tuple[Stage, ...] = (
         apart=("face_affect.who",),
         mends=("transcript", "people"),
         source=True,
+        piece="emodiss.utterances:measure_faces_piece",
+        join="emodiss.utterances:join_faces",
         version=3,
     ),
     Stage(
@@ -236,6 +247,8 @@ STAGES: tuple[Stage, ...] = (
         off=("face_affect.who", "speaker"),
         mends=("transcript", "people"),
         source=True,
+        piece="emodiss.utterances:measure_listeners_piece",
+        join="emodiss.utterances:join_listeners",
         version=2,
     ),
     Stage(

@@ -6,9 +6,10 @@ One place takes it away, for interventions, judges and role labels alike.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from typing import Any
+
+from emodiss.tabular import JSON
 
 _THOUGHT = r"(?:think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad)"
 _THINKING = re.compile(
@@ -78,7 +79,7 @@ def looks_like_json(text: str) -> bool:
 
 def _strict(body: str, _close: str) -> Any | None:
     try:
-        value, _ = json.JSONDecoder().raw_decode(body)
+        value, _ = JSON.raw_decode(body)
     except (ValueError, RecursionError):
         return None
     return value

@@ -6,7 +6,6 @@ An unknown price gives an unknown cost, never 0.
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from emodiss.chat.model import (
     Wrapped,
 )
 from emodiss.errors import SettingsError
+from emodiss.tabular import json_value
 
 _TOKENS_PER_PRICE = 1_000_000
 _MESSAGE_OVERHEAD_TOKENS = 32
@@ -67,7 +67,7 @@ def read_prices(path: str | Path | None = None) -> dict[str, Price]:
             text = (resources.files("emodiss") / "data" / name).read_text("utf-8")
         else:
             text = Path(path).read_text("utf-8")
-        record = json.loads(text)
+        record = json_value(text)
         prices = {
             model: Price(
                 float(entry["input"]),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import email.utils
 import ipaddress
-import json
 import logging
 import os
 import re
@@ -31,8 +30,10 @@ from emodiss.chat.model import (
     Message,
     TokenLogprob,
     Usage,
+    stated_text,
 )
 from emodiss.errors import MissingExtra, ModelError, SettingsError
+from emodiss.tabular import is_text, json_value
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
 """What an endpoint calls the longest answer; OpenAI's newer models take only the second."""
@@ -104,6 +105,10 @@ def request_body(
         body[token_field] = params.max_tokens
     if params.top_p is not None:
         body["top_p"] = params.top_p
+    if params.frequency_penalty is not None:
+        body["frequency_penalty"] = params.frequency_penalty
+    if params.presence_penalty is not None:
+        body["presence_penalty"] = params.presence_penalty
     if params.stop:
         body["stop"] = list(params.stop)
     if params.top_logprobs is not None:
@@ -247,21 +252,20 @@ class OpenAICompatible:
             text = message.get("content")
             if text is None:
                 text = message.get("refusal") or ""
-            usage = record.get("usage") or {}
+            if not isinstance(text, str):
+                raise _malformed("holds a message that is no text")
             found = Completion(
-                text=text,
-                model=record.get("model") or self._model,
-                finish_reason=choice.get("finish_reason"),
-                usage=Usage(usage.get("prompt_tokens"), usage.get("completion_tokens")),
+                text=_mended(text),
+                model=stated_text(record.get("model")) or self._model,
+                finish_reason=stated_text(choice.get("finish_reason")),
+                usage=Usage.stated(record.get("usage")),
                 latency_s=latency_s,
                 answered_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                raw_id=record.get("id"),
+                raw_id=stated_text(record.get("id")),
                 logprobs=_logprobs(choice.get("logprobs")),
             )
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             raise _malformed("holds no choice with a message") from None
-        if not isinstance(found.text, str):
-            raise _malformed("holds a message that is no text")
         return found
 
     def _too_slow(self) -> ChatError:
@@ -340,11 +344,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+            if date.tzinfo is None:
+                date = date.replace(tzinfo=UTC)
+            seconds = (date - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - datetime.now(UTC)).total_seconds()
     # NaN fails both comparisons.
     return max(0.0, seconds) if seconds < float("inf") else None
 
@@ -361,7 +365,7 @@ def _malformed(what: str) -> ChatError:
 
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(content)
+        record = json_value(content, halves=True)
     except ValueError:
         raise _malformed("is no JSON") from None
     if not isinstance(record, dict):
@@ -369,6 +373,13 @@ def _parsed(content: bytes) -> dict[str, Any]:
     if "error" in record and not record.get("choices"):
         raise _malformed("is an error under a status of success")
     return record
+
+
+def _mended(text: str) -> str:
+    """Join characters that pieces of a stream cut in half; a half alone becomes U+FFFD."""
+    if is_text(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _joined(content: bytes) -> dict[str, Any]:
@@ -411,10 +422,12 @@ def _joined(content: bytes) -> dict[str, Any]:
 def _logprobs(record: Any) -> tuple[TokenLogprob, ...]:
     entries = (record or {}).get("content") or ()
     return tuple(
-        TokenLogprob(
-            entry["token"],
-            float(entry["logprob"]),
-            tuple((top["token"], float(top["logprob"])) for top in entry.get("top_logprobs") or ()),
-        )
+        TokenLogprob(*_token(entry), tuple(_token(top) for top in entry.get("top_logprobs") or ()))
         for entry in entries
     )
+
+
+def _token(record: Any) -> tuple[str, float]:
+    if not isinstance(record["token"], str):
+        raise TypeError
+    return _mended(record["token"]), float(record["logprob"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage
+from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage, stated_text
 from emodiss.errors import ModelError, nearest
+from emodiss.tabular import json_value
 
 
 class Replay:
@@ -86,11 +87,11 @@ class Replay:
             )
         return Completion(
             text=record["raw"],
-            model=record.get("served_model") or self._model,
-            finish_reason=record.get("finish_reason"),
-            usage=Usage(record.get("prompt_tokens"), record.get("completion_tokens")),
-            answered_at=record.get("answered_at"),
-            recorded_params=record.get("parameters") or {},
+            model=stated_text(record.get("served_model")) or self._model,
+            finish_reason=stated_text(record.get("finish_reason")),
+            usage=Usage.stated(record),
+            answered_at=stated_text(record.get("answered_at")),
+            recorded_params=record["parameters"],
         )
 
 
@@ -109,13 +110,15 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], str]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json_value(line)
             whole = (
                 isinstance(record["prompt_sha256"], str)
                 and isinstance(record["raw"], str)
                 and isinstance(record["model"], str)
                 and isinstance(record.get("sample", 0), int)
+                and isinstance(record.setdefault("parameters", {}), dict | NoneType)
             )
+            record["parameters"] = record["parameters"] or {}
         except (ValueError, KeyError, TypeError, AttributeError):
             whole, record = False, {}
         if not whole:

@@ -33,6 +33,10 @@ def evaluate(
     key: Annotated[
         Path | None, typer.Option(help="Hidden key of the study, to which sheets are joined.")
     ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a study that was rated in the browser: emodiss rate."),
+    ] = None,
     judge: Annotated[
         list[Path] | None,
         typer.Option(
@@ -41,7 +45,8 @@ def evaluate(
         ),
     ] = None,
     background: Annotated[
-        Path | None, typer.Option(help="CSV of the raters' background, one row each (Figure 11).")
+        Path | None,
+        typer.Option(help="CSV of the raters' background, one row each (Figures 8, 11)."),
     ] = None,
     replies: Annotated[
         Path | None,
@@ -72,7 +77,7 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Analyse ratings: tables as CSV, and the paper's Figures 5, 6, 7, 11 and Table 3."""
+    """Analyse ratings: tables as CSV, and the paper's Figures 5 to 8, 11 and Table 3."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -82,10 +87,14 @@ def evaluate(
     from emodiss.runs.run import Run
     from emodiss.study import evaluate as evaluate_ratings
 
+    scale = RatingScale(low, high, step)
+    if study is not None and scale == RatingScale():
+        scale = None  # that of the study
     found = evaluate_ratings(
         None if run is None else Run(run),
         ratings,
         key=key,
+        answered=study,
         judges=judge or (),
         background=background,
         replies=replies,
@@ -93,7 +102,7 @@ def evaluate(
         video=video,
         window=window,
         base=base,
-        scale=RatingScale(low, high, step),
+        scale=scale,
         confidence=confidence,
         resamples=resamples,
         seed=seed,

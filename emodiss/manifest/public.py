@@ -10,10 +10,13 @@ import csv
 import io
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from emodiss import tabular
 from emodiss.errors import ManifestError
@@ -109,28 +112,41 @@ def read_annomi(path: Path) -> Collection:
             )
         said.append((start, row["interlocutor"], row["utterance_text"]))
     begins = {n: min(start for start, _, _ in said) for n, said in sessions.items()}
+    by_address: dict[str, list[float]] = {}
+    for number in sessions:
+        by_address.setdefault(facts[number]["video_url"], []).append(begins[number])
+    for starts in by_address.values():
+        starts.sort()
     manifest: list[dict[str, str]] = []
     transcripts: dict[str, str] = {}
     for number, said in sessions.items():
         row = facts[number]
-        others = [begins[n] for n in sessions if facts[n]["video_url"] == row["video_url"]]
-        later = [begin for begin in others if begin > begins[number]]
-        name = f"annomi_{int(number):03d}"
-        manifest.append(
-            {
-                "id": name,
-                "url": row["video_url"].strip(),
-                "roles": "therapist=therapist;client=patient",
-                "start": f"{begins[number]:g}",
-                "end": f"{min(later):g}" if later else "",
-                "topic": " ".join(row["topic"].split()),
-                "quality": row["mi_quality"],
-                "source": f"{ANNOMI_SOURCE}, transcript {number}",
-            }
-        )
+        starts = by_address[row["video_url"]]
+        later = starts[bisect_right(starts, begins[number]) :][:1]
+        name = f"annomi_{number.zfill(3)}"
+        made = {
+            "id": name,
+            "url": row["video_url"].strip(),
+            "roles": "therapist=therapist;client=patient",
+            "start": f"{begins[number]:g}",
+            "end": f"{later[0]:g}" if later else "",
+            "topic": " ".join(row["topic"].split()),
+            "quality": row["mi_quality"],
+            "source": f"{ANNOMI_SOURCE}, transcript {number}",
+        }
+        try:
+            VideoRow.model_validate({k: made[k] or None for k in ("id", "url", "start", "end")})
+        except ValidationError as error:
+            columns = ", ".join(str(fault["loc"][0]) for fault in error.errors() if fault["loc"])
+            problems.append(f"transcript {number} is left out: its {columns} cannot be used")
+            continue
+        manifest.append(made)
         transcripts[name] = _csv_of(said)
-    for row in manifest:
-        VideoRow.model_validate({k: row[k] or None for k in ("id", "url", "start", "end")})
+    if not manifest:
+        raise ManifestError(
+            f"'{path.name}' holds no session that can be used.",
+            next_step="Check that it is AnnoMI-simple.csv or AnnoMI-full.csv.",
+        )
     return Collection(
         tuple(manifest), transcripts, sum(map(len, sessions.values())), tuple(problems)
     )

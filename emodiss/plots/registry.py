@@ -87,6 +87,7 @@ RATING_FIGURES = (
     ),
     RatingFigure("table3", ("judge",), lambda t, _: ratings.figure_correlations(t)),
     RatingFigure("figure11", ("background",), lambda t, _: ratings.figure11(t)),
+    RatingFigure("figure8", ("countries",), lambda t, _: ratings.figure8(t)),
     RatingFigure(
         "figure7",
         ("replies",),
@@ -140,13 +141,12 @@ def find(name: str) -> RunFigure:
     if name in {row.name for row in RATING_FIGURES}:
         raise SettingsError(
             f"There is no figure '{name}' of a run alone.",
-            next_step="Figures 5, 6, 7 and 11 show ratings; they come with: emodiss evaluate.",
+            next_step="Figures 5 to 8 and 11 show ratings; they come with: emodiss evaluate.",
         )
-    if name == "figure8":
+    if name == "figure9":
         raise SettingsError(
-            "There is no figure 'figure8': it is a map of the countries that the raters come from, "
-            "and no file of a run or a study states them.",
-            next_step="Who the raters are otherwise is Figure 11: emodiss evaluate --background.",
+            "Figure 9 is the page on which raters rate, not a figure of a run.",
+            next_step="Photograph it: emodiss rate STUDY --figure9 FILE.",
         )
     raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, FIGURES))
 

@@ -19,12 +19,10 @@ import numpy as np
 import pandas as pd
 
 from emodiss import tabular
+from emodiss.clients import RESISTANT
 from emodiss.ratings.schema import RatingsError
 from emodiss.ratings.study import codes_for
 from emodiss.tabular import Column, Misfit
-
-RESISTANT = ("cognitive", "emotional", "behavioral")
-"""Types of resistance that the paper's study is balanced over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
@@ -31,8 +30,11 @@ from emodiss.runs.versions import installed
 from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
+_NAMED = 5
+"""How many videos are named in a line about more of them."""
+
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all."""
+"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def annotate(
     settings: Mapping[str, Any] | Iterable[str] = (),
     workers: int | None = None,
     engine: str = "local",
+    address: str | None = None,
     device: str = "cpu",
     threads: int = 1,
     offline: bool = False,
@@ -87,10 +90,13 @@ def annotate(
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores. 0 works in this
-        process.
+        Worker processes; default is one per core where there is work for it, and on Ray as many
+        as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
+    address
+        Of a Ray cluster, such as `auto` or `ray://head:10001`; by default `RAY_ADDRESS`, or else
+        Ray is started on this machine.
     device
         `cpu` or `cuda`.
     threads
@@ -139,11 +145,20 @@ def annotate(
         # One for both: no media file is read twice to know its content.
         hashes = sources.Hashes(store)
         found = _known_sources(read, store, chosen, hashes)
+        for line in _beside(read, found):
+            say(line)
         _discard_damaged(found, store, chosen, entries, say)
-        _require_models(found, store, chosen, entries, device)
+        # On a cluster, the nodes have the GPUs; the engine sees whether they do.
+        _require_models(found, store, chosen, entries, device, here=engine != "ray")
         _record(store, read, chosen, choice.preset)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
-        pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+        pool = engines.create(
+            engine,
+            workers=workers,
+            threads=max(1, threads),
+            device=device,
+            address=address,
+        )
         try:
             current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
         except KeyboardInterrupt:
@@ -219,7 +234,7 @@ def resume(
     allow_local
         As in `annotate`; a run does not remember it.
     announce, options
-        As in `annotate`: workers, engine, device, threads, offline, progress.
+        As in `annotate`: workers, engine, address, device, threads, offline, progress.
 
     Returns
     -------
@@ -244,12 +259,6 @@ def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> s
     if "transcript" in stage.row and source.transcript == sources.MISSING:
         return f"no transcript file: {Path(str(source.row.transcript)).name}"
     return next((missing[name] for name in stage.reads if name in missing), "")
-
-
-def _workers(asked: int | None, n_videos: int) -> int:
-    if asked is not None:
-        return asked
-    return max(1, min(n_videos, os.cpu_count() or 1))
 
 
 def _check_folder(root: Path) -> None:
@@ -284,6 +293,20 @@ def _known_sources(
         captions = settings.transcript.captions
         found.append(sources.local_source(row, read, media, hashes, overlays, captions=captions))
     return found
+
+
+def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
+    """Say which files beside the media were taken for transcripts without a manifest, or not."""
+    given = [(s.row.id, s.row.transcript) for s in found if read.path is None and read.sources]
+    taken = [f"{video} ({Path(path).name})" for video, path in given if path is not None]
+    aside = [source.row.id for source in found if source.left_aside]
+    for what, names in (
+        ("words from the transcript beside the media", taken),
+        ("a file of the same name beside the media is no transcript and left aside", aside),
+    ):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        if names:
+            yield f"{what}: {', '.join(names[:_NAMED])}{more}"
 
 
 def _recipes(
@@ -337,6 +360,8 @@ def _require_models(
     settings: Settings,
     entries: Mapping[str, catalog.Card],
     device: str,
+    *,
+    here: bool,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
@@ -348,7 +373,7 @@ def _require_models(
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
-    _require_device(device, needed=bool(needed))
+    _require_device(device, needed=here and bool(needed))
     catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
 
@@ -418,6 +443,7 @@ def _perform_all(
     plans = {source.row.id: _recipes(source, settings, entries) for source in found}
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
+    notes = {source.row.id: source.notes for source in found}
     for stage in STAGES:
         jobs: list[Job] = []
         settled: list[Outcome] = []
@@ -433,27 +459,35 @@ def _perform_all(
                 error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
                 settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
             elif (made := store.found(video, stage.name, recipe.key)) is not None:
-                notes = tuple(made.get("notes", ()))
-                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=notes))
+                kept = tuple(made.get("notes", ()))
+                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=kept))
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
-        store.append(settled)
-        if progress is not None:
-            progress(stage.name, len(settled), len(found))
-        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
-            store.append([outcome])
+        store.append([_noted(outcome, notes) for outcome in settled])
+
+        def told(done: int, total: int, name: str = stage.name, had: int = len(settled)) -> None:
+            if progress is not None:
+                progress(name, had + done, had + total)
+
+        for outcome in pieces.perform_all(jobs, pool, store, told):
+            store.append([_noted(outcome, notes)])
             if outcome.status == "failed":
                 failed[outcome.video, stage.name] = stage.name
                 if outcome.error and outcome.error["code"] == "disk_full":
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
                     )
-            if progress is not None:
-                progress(stage.name, done, len(found))
     return {
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()
     }
+
+
+def _noted(outcome: Outcome, notes: Mapping[str, tuple[str, ...]]) -> Outcome:
+    """Add what is to be known of the choice of a transcript where the transcript is made."""
+    if outcome.stage != "draft":
+        return outcome
+    return replace(outcome, notes=(*outcome.notes, *notes[outcome.video]))
 
 
 def _job(

@@ -62,7 +62,6 @@ def choose(
         said.append(presets.DEFAULT_SAID)
     if before is not None:
         said += _left_out(read, before)
-    said += _transcripts(read)
     return Choice(root, preset, chosen, tuple(said))
 
 
@@ -130,16 +129,6 @@ def _left_out(read: Manifest, before: Run) -> Iterator[str]:
 
 def _videos(run: Run) -> list[str]:
     return run.videos if (run.root / layout.MANIFEST).is_file() else []
-
-
-def _transcripts(read: Manifest) -> Iterator[str]:
-    """Say which transcripts were found beside media that were handed in without a manifest."""
-    if read.path is not None or not read.sources:
-        return
-    found = [f"{r.id} ({Path(r.transcript).name})" for r in read.rows if r.transcript is not None]
-    if found:
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        yield f"words from the transcript beside the media: {', '.join(found[:_NAMED])}{more}"
 
 
 def inputs_of(read: Manifest, root: Path) -> dict[str, Any]:

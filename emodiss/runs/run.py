@@ -102,9 +102,10 @@ class Run:
     @property
     def settings(self) -> Settings:
         """Settings of the run; one that exists no longer is left out."""
-        stored = self.facts["settings"]
-        stored.get("dissonance", {}).pop("neutral_radius", None)
+        facts = self.facts
         with sound(self.root / layout.RUN, f"{_AGAIN} Name its manifest and preset."):
+            stored = facts["settings"]
+            stored.get("dissonance", {}).pop("neutral_radius", None)
             return Settings.model_validate(stored)
 
     @property

@@ -16,6 +16,7 @@ from emodiss.ratings import RatingScale
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.run import Run
+from emodiss.study.answers import browser_answers
 from emodiss.study.study import Study
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Evaluation:
     conditions: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Figure]:
-        """Draw Figures 5, 6, 7 and 11, Table 3 and the answers, as far as there are data."""
+        """Draw Figures 5 to 8 and 11, Table 3 and the answers, as far as there are data."""
         from emodiss.plots.registry import Rated, draw_ratings
 
         replies = {} if self.replies is None else {"replies": self.replies}
@@ -114,6 +115,7 @@ def evaluate(
     rated: Table | Sequence[str | Path] | None = None,
     *,
     key: Table | None = None,
+    answered: str | Path | None = None,
     judges: Sequence[Table] = (),
     background: Table | None = None,
     replies: Table | None = None,
@@ -140,10 +142,14 @@ def evaluate(
         filled sheets of raters.
     key
         Hidden key of a blind study, to which sheets are joined.
+    answered
+        Folder of a rating study that was answered in the browser (`emodiss rate`): its ratings,
+        scale and questionnaire are used, and the run that it is from where none is given.
     judges
         Scores of judges: item, criterion, score, judge.
     background
-        The raters' background, one row each; for Figure 11.
+        The raters' background, one row each; for Figure 11, and Figure 8 where it has a column
+        `country`.
     replies
         Replies to one window for Figure 7: model, condition, technique, response.
     own
@@ -175,6 +181,24 @@ def evaluate(
     """
     from emodiss.plots.ratings import table3
 
+    asked: ratings.Instrument | None = None
+    if answered is not None:
+        handout = ratings.open_study(answered)
+        if handout.kind == "pairs":
+            raise SettingsError(
+                f"The study '{handout.name}' compares pairs; ratings of single responses were "
+                "expected.",
+                next_step="Export the comparisons: emodiss rate STUDY --export FOLDER.",
+            )
+        said = browser_answers(handout)
+        if said.ratings.empty:
+            raise SettingsError(
+                f"No rater has answered an item of the study '{handout.name}' yet.",
+                next_step="See how far they are: emodiss rate STUDY, the researcher's page.",
+            )
+        rated, scale, asked = said.ratings, scale or handout.scale, handout.instrument
+        background = said.questionnaire if background is None else background
+        run = Run(handout.run) if run is None and handout.run is not None else run
     study = None if run is None else Study(run)
     scale = scale or RatingScale()
     table = _ratings(study, rated, key, scale)
@@ -195,7 +219,7 @@ def evaluate(
         if source in tables:
             tables[name] = table3(tables[source])
     if background is not None:
-        tables["background"] = ratings.background(_words(background))
+        tables |= _people(_words(background), asked)
     said_by = context = None
     try:
         said_by, context = _replies(study, replies, video, window)
@@ -266,6 +290,24 @@ def _words(table: Table) -> pd.DataFrame:
     read = tabular.read(Path(table), error=ratings.RatingsError, what="table", restore=True)
     found = read.frame()
     return found.where(found != "")
+
+
+def _people(answers: pd.DataFrame, asked: ratings.Instrument | None) -> dict[str, pd.DataFrame]:
+    """Count what raters said of themselves: countries apart, for Figure 8."""
+    if asked is None:
+        titles, orders = dict(ratings.QUESTIONS), {}
+    else:
+        titles = {q.name: q.title for q in asked.questions if q.kind != "text"}
+        orders = asked.orders()
+    found = {name: title for name, title in titles.items() if name in answers.columns}
+    tables: dict[str, pd.DataFrame] = {}
+    if "country" in answers.columns:
+        country = {"country": found.pop("country", "Country")}
+        tables["countries"] = ratings.background(answers, questions=country)
+    if found or not tables:
+        questions = found or None
+        tables["background"] = ratings.background(answers, questions=questions, orders=orders)
+    return tables
 
 
 def _answers(study: Study | None) -> tuple[pd.DataFrame | None, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -412,8 +411,8 @@ def read_sheet(path: Path) -> list[Judged]:
             lines=[row.line for row in table.rows],
         )
     try:
-        rows = json.loads(tabular.decoded(path, error=AuditError, what="sheet"))
-    except (ValueError, RecursionError) as error:
+        rows = tabular.json_value(tabular.decoded(path, error=AuditError, what="sheet"))
+    except ValueError as error:
         raise AuditError(
             f"The sheet {path.name} cannot be read: {type(error).__name__}.",
             next_step="Save it as JSON, or as CSV in UTF-8.",

@@ -118,6 +118,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         from starlette.exceptions import HTTPException
+        from starlette.requests import ClientDisconnect
 
         if scope["type"] != "http":
             return
@@ -173,6 +174,8 @@ class Guard:
             await self._app(scope, bounded, counting)
             if scope.get("emodiss.missed"):
                 await refuse(429)
+        except ClientDisconnect:
+            return  # whoever asked is gone
         except Exception as error:
             # Where it happened and of which kind; its message may hold words of a session.
             place = traceback.extract_tb(error.__traceback__)[-1]

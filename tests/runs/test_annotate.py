@@ -121,6 +121,7 @@ def test_a_failed_stage_blocks_its_own_video_and_nothing_else(study, tmp_path, s
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     (folder / "a.stm").write_text("this is no transcript\n")
+    (folder / "manifest.csv").write_text("id,path,transcript\na,a.mp4,a.stm\nb,b.mp4,b.stm\n")
     run = annotate(folder, tmp_path / "run", stand_ins)
     assert [(f.video, f.stage, f.error["code"]) for f in run.failures] == [
         ("a", "draft", "transcript")

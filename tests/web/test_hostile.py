@@ -103,7 +103,6 @@ class Attacker:
         headers = [b"Host: 127.0.0.1", b"Connection: close"]
         if body:
             headers.append(b"Content-Type: application/x-www-form-urlencoded")
-        headers.append(b"Content-Length: " + str(len(sent)).encode())
         for _ in range(rng.randint(1, 3)):
             kind = rng.randrange(6)
             nasty = rng.choice(NASTY).encode("utf-8", "surrogatepass")
@@ -127,15 +126,15 @@ class Attacker:
                 whole = bytearray(target)
                 whole[rng.randrange(len(whole))] = rng.randrange(256)
                 target = bytes(whole)
+        headers.append(b"Content-Length: " + str(len(sent)).encode())
         return verb + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(headers) + b"\r\n\r\n" + sent
 
 
 def exchange(port: int, request: bytes) -> bytes:
     """Send bytes and return what comes back until the server is done or waits for more."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as channel:
+    with socket.create_connection(("127.0.0.1", port), timeout=0.5) as channel:
         try:
             channel.sendall(request)
-            channel.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # refused before the end
         parts: list[bytes] = []
@@ -182,9 +181,13 @@ def test_mutated_requests_get_4xx_and_change_nothing(tmp_path, caplog):
             answer = exchange(port, request)
             status = answer[9:12].decode("latin-1")
             counts[status] = counts.get(status, 0) + 1
+            if not status:
+                unfinished = (b"Content-Length: 99", b"chunked", b"Expect")
+                unended = b"\r\n\r\n" not in request
+                assert unended or any(sign in request for sign in unfinished), request[:300]
             where = f"{request[:200]!r} -> {answer[:200]!r}"
-            # A mutation may leave a request in order; an empty answer is a connection closed on
-            # what is no HTTP at all.
+            # A mutation may leave a request in order. No answer: the server waits for the rest of
+            # a body that was announced longer than it is.
             assert status in ("", "200", "204", "206", "303", "100") or status.startswith("4"), (
                 where
             )

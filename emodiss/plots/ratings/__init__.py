@@ -4,6 +4,7 @@ Cells without ratings have no bar and no colour and say so; every cell shows its
 """
 
 from emodiss.plots.ratings.answers import figure_answers, plot_shares
+from emodiss.plots.ratings.countries import figure8, plot_tiles
 from emodiss.plots.ratings.judges import figure_correlations, plot_correlations, table3
 from emodiss.plots.ratings.kappa import figure6, plot_kappa
 from emodiss.plots.ratings.means import CONDITION_COLOURS, figure5, plot_means
@@ -15,6 +16,7 @@ __all__ = [
     "figure5",
     "figure6",
     "figure7",
+    "figure8",
     "figure11",
     "figure_answers",
     "figure_correlations",
@@ -23,6 +25,7 @@ __all__ = [
     "plot_kappa",
     "plot_means",
     "plot_shares",
+    "plot_tiles",
     "replies_html",
     "side_by_side",
     "table3",
