@@ -50,6 +50,10 @@ class Stage:
         Setting and the value of it that makes the stage needless.
     apart
         Settings of its group that cannot change its result; they stay out of its key.
+    mends
+        Artifacts that may have changed since an earlier result of this stage and leave most of it
+        true; that result, or None, is passed as `earlier`, and only what differs is done again.
+        What comes out is the same as without it.
     piece, join
         `module:function` each, of a stage that works on a long video piece by piece
         (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
@@ -73,6 +77,7 @@ class Stage:
     only_if: tuple[str, str] | None = None
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
     piece: str = ""
     join: str = ""
     version: int = 1
@@ -209,6 +214,8 @@ STAGES: tuple[Stage, ...] = (
         model="speech_affect",
         settings="speech_affect",
         apart=("speech_affect.window_s", "speech_affect.hop_s"),
+        mends=("transcript",),
+        version=2,
     ),
     Stage(
         "voice_windows",
@@ -225,6 +232,7 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         apart=("face_affect.who",),
+        mends=("transcript", "people"),
         source=True,
         piece="emodiss.utterances:measure_faces_piece",
         join="emodiss.utterances:join_faces",
@@ -237,6 +245,7 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         off=("face_affect.who", "speaker"),
+        mends=("transcript", "people"),
         source=True,
         piece="emodiss.utterances:measure_listeners_piece",
         join="emodiss.utterances:join_listeners",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from emodiss.reviews import (

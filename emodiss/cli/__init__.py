@@ -37,6 +37,7 @@ from emodiss.cli import (
     report,
     resume,
     review as review_commands,
+    serve,
     settings,
     status,
     study,
@@ -54,7 +55,7 @@ os.environ["MPLBACKEND"] = "Agg"
 SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
-    "Correct": ("review", "label-roles"),
+    "Correct": ("serve", "review", "label-roles"),
     "Ask and rate": ("caption", "prompts", "intervene", "judge", "study", "rate", "evaluate"),
     "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
@@ -124,6 +125,7 @@ app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
+app.command("serve")(serve.serve)
 app.command("rate")(rate.rate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(settings.settings)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
-from emodiss.reviews import Review, find_voice
+from emodiss.reviews import Review, find_utterance, find_voice
 from emodiss.runs.run import Run
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
@@ -90,7 +90,12 @@ def _said(session: Session, name: str) -> dict[tuple[Any, ...], Mapping[str, Any
     found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for review in own.standing.held:
         if review.kind == "verdict":
-            key = (review.judged, *((p.start, p.end, p.speaker) for p in review.of))
+            # As found, so that it is the same for both whatever each of them moved.
+            draft = session.draft.utterances
+            place = find_voice(review.of, draft) if review.of_voice else None
+            if not review.of_voice:
+                place = find_utterance(review.of[0], draft)
+            key = (review.judged, review.of if place is None else place)
             found[key] = _of_voice(own, review) if review.of_voice else _of_utterance(own, review)
     return found
 
@@ -134,7 +139,8 @@ def _row(about: str, said: pd.DataFrame, confidence: float) -> dict[str, Any]:
             found = cohen_kappa(a.astype(str), b.astype(str), bootstrap=sure)
     except StatisticsError as error:
         return {**row, "reason": error.what}
-    return {**row, "value": found.value, "low": found.low, "high": found.high, "reason": found.reason}
+    told = {name: getattr(found, name) for name in ("low", "high", "reason")}
+    return {**row, "value": found.statistic, **told}
 
 
 _SAME_S = 0.05

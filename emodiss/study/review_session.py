@@ -232,6 +232,22 @@ class Session:
             )
         return made
 
+    def settle(self, ref: str, *, by: str) -> Review:
+        """Follow one of those that differ, and overrule the others."""
+        disputed = [review for pair in self.standing.conflicts for review in pair]
+        followed = next((review for review in disputed if review.ref == ref), None)
+        if followed is None:
+            raise RunError(
+                "This conflict is settled already, or was never one.",
+                next_step="See: emodiss review list.",
+                code="review",
+            )
+        new = {"by": by, "at": now(), "id": secrets.token_hex(6), "settles": True}
+        said_before = {r.by: _in_words(r) for r in disputed if r.target == followed.target}
+        made = followed.model_copy(update={**new, "before": said_before})
+        self._require_effect(made)
+        return made
+
     def _voice(self, speaker: str) -> tuple[Place, ...]:
         return voices(self.draft.utterances).get(speaker, ())
 

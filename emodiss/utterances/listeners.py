@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def measure_listeners(
     people: People,
     model: FaceAffectModel,
     settings: FaceAffectSettings,
+    earlier: ListenerMeasures | None = None,
 ) -> ListenerMeasures:
     """Measure every followed face at the ticks at which its owner does not speak.
 
@@ -90,6 +92,9 @@ def measure_listeners(
         A `FaceAffectModel`.
     settings
         Group `face_affect`.
+    earlier
+        Measured on the same tracks by the same model; faces that are in it are not looked at
+        again.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def measure_listeners(
         with a voice before one without, and of several the one longest in view.
     """
     return in_pieces(
-        measure_listeners_piece,
+        partial(measure_listeners_piece, earlier=earlier),
         join_listeners,
         source=source,
         media=media,
@@ -123,10 +128,11 @@ def measure_listeners_piece(
     model: FaceAffectModel,
     settings: FaceAffectSettings,
     piece: Piece,
+    earlier: ListenerMeasures | None = None,
 ) -> CropAffect:
     """Measure the faces of those who do not speak in a piece of a video."""
     looks = _wanted(media, transcript, tracks, people, settings).looks
-    return measure(source, media, looks, model, piece)
+    return measure(source, media, looks, model, piece, earlier)
 
 
 def join_listeners(

@@ -132,12 +132,19 @@ class CropAffect:
 
 
 def measure(
-    source: Path, media: Media, looks: Looks, model: FaceAffectModel, piece: Piece
+    source: Path,
+    media: Media,
+    looks: Looks,
+    model: FaceAffectModel,
+    piece: Piece,
+    earlier: FaceFrames | None = None,
 ) -> CropAffect:
-    """Decode a piece once, crop, and measure in batches."""
+    """Decode a piece once, crop, and measure in batches; take over crops that are in `earlier`."""
     first = np.flatnonzero(looks.first_of_crop())
     wanted = (looks.tick[first] >= piece[0]) & (looks.tick[first] < piece[1])
     numbers = np.flatnonzero(wanted)
+    before = _seen_before(looks, first[numbers], earlier)
+    known, numbers = numbers[before >= 0], numbers[before < 0]
     crops: list[int] = []
     found = {
         "valence_raw": Growing(np.float32),
@@ -149,6 +156,10 @@ def measure(
         measured = model.predict([picture for _, picture in batch])
         for name, column in found.items():
             column.extend(getattr(measured, name))
+    if earlier is not None:
+        crops += known.tolist()
+        for name, column in found.items():
+            column.extend(getattr(earlier, name)[before[before >= 0]])
     return CropAffect(
         np.array(crops, np.int64), **{n: c.array() for n, c in found.items()}, scale=model.scale
     )
@@ -190,6 +201,24 @@ def spread(
         "scale": scale,
     }
     return columns, looks.part[order]
+
+
+def _seen_before(
+    looks: Looks, firsts: NDArray[np.int64], earlier: FaceFrames | None
+) -> NDArray[np.int64]:
+    """Find the row of an earlier result that shows each crop; -1 where none does."""
+    before = np.full(len(firsts), -1, np.int64)
+    if earlier is None:
+        return before
+
+    def named(frames: Any, tracks: Any, boxes: Any) -> Iterator[tuple[Any, ...]]:
+        return zip(frames.tolist(), tracks.tolist(), map(tuple, boxes.tolist()), strict=True)
+
+    rows = named(earlier.frame, earlier.track_id, earlier.box)
+    known = {crop: row for row, crop in enumerate(rows)}
+    for k, crop in enumerate(named(looks.frame[firsts], looks.track_id[firsts], looks.box[firsts])):
+        before[k] = known.get(crop, -1)
+    return before
 
 
 def _crops(

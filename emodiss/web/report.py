@@ -39,7 +39,7 @@ _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousa
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """One utterance as the page shows it; numbers are text, "" where missing."""
 
     id: str
@@ -138,7 +138,7 @@ def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _S
         video=video,
         href=f"{video}.session.html" if len(table) and np.isfinite(length) else "",
         seconds=length,
-        clock=_clock(length),
+        clock=clock(length),
         n=len(table),
         n_flagged=int(table["dissonant"].fillna(False).sum()),
         n_unknown=int(table["dissonant"].isna().sum()),
@@ -154,7 +154,7 @@ def _session_page(
     folder: Path,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [_line_of(row) for row in table.itertuples()]
+    lines = [line_of(row) for row in table.itertuples()]
     frames = run.session_frames(summary.video, part="speaker")
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
@@ -187,7 +187,7 @@ def _index_page(
 ) -> bytes:
     seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
     whole = _Summary(
-        *("", "", seconds, _clock(seconds)),
+        *("", "", seconds, clock(seconds)),
         n=sum(s.n for s in summaries),
         n_flagged=sum(s.n_flagged for s in summaries),
         n_unknown=sum(s.n_unknown for s in summaries),
@@ -237,18 +237,19 @@ def _address(media: Path | None, folder: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _line_of(row: Any) -> _Line:
+def line_of(row: Any) -> Line:
+    """Say of a row of the utterance table what a page shows."""
     state = curves.state_of(row.dissonant)
     reason = _text(row.dissonance_reason) if state == "undetermined" else ""
     note = ": ".join(filter(None, ("undetermined", reason_words(reason))))
     if state == "dissonant":
         axis = _text(row.dissonance_axis)
         note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"
-    return _Line(
+    return Line(
         id=str(row.utterance_id),
         start=float(row.start),
         end=float(row.end),
-        clock=_clock(float(row.start)),
+        clock=clock(float(row.start)),
         speaker=_text(row.speaker),
         role=_text(row.role) or "unknown",
         text=" ".join(_text(row.text).split()) or "(not transcribed)",
@@ -280,7 +281,7 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return M:SS or H:MM:SS; "" when not known."""
     if not np.isfinite(seconds):
         return ""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-STATIC = {"page.css": "text/css", "site.css": "text/css", "rate.js": "text/javascript"}
+STATIC = {
+    **dict.fromkeys(("page.css", "site.css", "review.css"), "text/css"),
+    **dict.fromkeys(("page.js", "rate.js", "review.js"), "text/javascript"),
+}
 """Files beside the pages, by name; no other can be asked for."""
 
 _SAYS = {
