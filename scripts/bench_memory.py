@@ -7,9 +7,10 @@ it again, and annotated in a fresh process with the preset `lite`. What is held 
 networks) shows with the real models, `--models lite`, at wide strides, so that an hour ends in
 minutes. What is kept for each tick shows with `--models stand-ins`, the default: every tick is
 looked at and measured, by models that answer at once. `--models as-it-is` changes no setting of
-`lite`; `--height 720` makes larger pictures, of which following holds some. With `--sound` the film has a sound track,
-whose 16 kHz samples are held once as 16-bit integers (115 MB per hour), also while they are decoded
-and stored, and once more as floats where a model takes the whole signal (230 MB per hour).
+`lite`; `--height 720` makes larger pictures, of which following holds some. With `--sound` the film
+has a sound track, whose 16 kHz samples are held once as 16-bit integers (115 MB per hour), also
+while they are decoded and stored, and once more as floats where a model takes the whole signal
+(230 MB per hour).
 """
 
 from __future__ import annotations
