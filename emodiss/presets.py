@@ -23,7 +23,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         # Landmarks of every tick jitter more than those between two looks do, and mouths with them:
         # at 1, fewer voices are given their face (`scripts/measure_binding.py`).
         "faces.stride": 3,
-        "faces.scan_every": 30,
         "faces.min_face": 40,
         "face_affect.stride": 2,
     },
