@@ -20,8 +20,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
         "faces.mode": "follow",
+        # Landmarks of every tick jitter more than those between two looks do, and mouths with them:
+        # at 1, fewer voices are given their face (`scripts/measure_binding.py`).
+        "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 2,
+    },
+    # The models of the paper with everything that makes them fast; see the guide for what it does
+    # to their values.
+    "fast": {
+        "faces.mode": "follow",
+        "faces.scan_every": 30,
+        "faces.stride": 3,
+        "faces.min_face": 40,
+        "face_affect.stride": 6,
+        "emonet.precision": "bfloat16",
     },
 }
 

@@ -146,7 +146,8 @@ class FacesSettings(Group):
     mode: Literal["scan", "follow"] = Field(
         default="scan",
         description="scan: search every picture looked at; follow: search some, and in between "
-        "look again where the faces were, which is an approximation",
+        "look again where the faces were, which is an approximation; a detector that can only "
+        "search searches all",
     )
     scan_every: int = Field(
         default=15,

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings as budget, strategies as st
 from numpy.typing import NDArray
 
-from emodiss.errors import SettingsError
 from emodiss.faces import FaceBoxes, stages
 from emodiss.faces.following import Following, joined
 from emodiss.media import Frame, Media
-from emodiss.models import catalog
-from emodiss.settings import FacesSettings, resolve
+from emodiss.settings import FacesSettings
 from tests import make
 
 SIDE = 20
@@ -136,20 +134,19 @@ def test_faces_that_last_are_found_at_every_look(
 
 
 class SearchOnly:
+    def __init__(self) -> None:
+        self.searched = 0
+
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
-        return [FaceBoxes.empty() for _ in frames]
+        self.searched += len(frames)
+        return [faces_at([20.0]) for _ in frames]
 
 
-def test_a_detector_that_cannot_follow_says_so(tmp_path: Path) -> None:
-    path = make.write_media(tmp_path / "v.mp4", frames=[make.grey(90)] * 3)
-    media = _probed(path)
-    with pytest.raises(SettingsError, match="cannot follow"):
-        stages.detect(
-            source=path, media=media, model=SearchOnly(), settings=FacesSettings(mode="follow")
-        )
-    changes = {"models.faces": "mtcnn-reference", "faces.mode": "follow"}
-    with pytest.raises(SettingsError, match="cannot follow"):
-        catalog.load("mtcnn-reference", resolve(changes))
+def test_a_detector_that_can_only_search_searches_every_look(tmp_path: Path) -> None:
+    path = make.write_media(tmp_path / "v.mp4", frames=[make.grey(90 + k) for k in range(9)])
+    follow, model = FacesSettings(mode="follow"), SearchOnly()
+    found = stages.detect(source=path, media=_probed(path), model=model, settings=follow)
+    assert model.searched == 9 and (found.faces.counts == 1).all()
 
 
 def _probed(path: Path) -> Media:

@@ -45,7 +45,8 @@ def pull_models(
         list[str] | None, typer.Argument(help="Names, as in: emodiss models list.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Fetch what this preset lacks: paper, paper-raw or lite.")
+        str | None,
+        typer.Option(help="Fetch what this preset lacks: paper, paper-raw, fast or lite."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")] = False,
 ) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emodiss.errors import SettingsError
 from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, rows_of
 from emodiss.faces.following import Following
 from emodiss.faces.linking import link
@@ -105,16 +104,11 @@ def _faces(
     frames: Iterator[Frame], model: FaceDetector, settings: FacesSettings
 ) -> Iterator[tuple[Frame, FaceBoxes]]:
     """Yield each frame with its faces."""
-    if settings.mode == "scan":
+    if settings.mode == "scan" or not isinstance(model, FaceFollower):
         while batch := list(islice(frames, _BATCH)):
             found = model.detect([frame.image for frame in batch])
             yield from zip(batch, found, strict=True)
         return
-    if not isinstance(model, FaceFollower):
-        raise SettingsError(
-            "This face detector only searches whole pictures and cannot follow a face.",
-            next_step="Use models.faces=mtcnn, or faces.mode=scan.",
-        )
     walk = Following(model, max(1, settings.scan_every // settings.stride))
     for frame in frames:
         yield from walk.see(frame)

@@ -85,8 +85,8 @@ def annotate(
         Run folder; made when it does not exist, continued when it does. By default it lies beside
         what is handed in (`emodiss.manifest.run_folder`).
     preset
-        `lite`, `paper` or `paper-raw`. By default a run that exists goes on with its own preset
-        and settings, and a new one takes `lite`.
+        `lite`, `paper`, `paper-raw` or `fast`. By default a run that exists goes on with its own
+        preset and settings, and a new one takes `lite`.
     settings
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
