@@ -12,14 +12,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same without rescaling the speech values, as the paper probably compared them
     # (research decision A1).
     "paper-raw": {"dissonance.scale": "raw"},
-    # Embedded models, nothing to download; strided so that a laptop keeps up.
+    # Embedded models, nothing to download; faces are followed so that a laptop keeps up.
     "lite": {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
         "models.diarizer": "campplus",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
-        "faces.stride": 3,
+        "faces.mode": "follow",
         "faces.min_face": 40,
         "face_affect.stride": 2,
     },

@@ -143,6 +143,17 @@ class TranscriptSettings(Group):
 class FacesSettings(Group):
     """Face detection; thresholds and minimum face are facenet-pytorch's own defaults."""
 
+    mode: Literal["scan", "follow"] = Field(
+        default="scan",
+        description="scan: search every picture looked at; follow: search some, and in between "
+        "look again where the faces were, which is an approximation",
+    )
+    scan_every: int = Field(
+        default=15,
+        ge=1,
+        description="in mode follow, ticks from one search to the next; where a face comes or "
+        "goes there are more",
+    )
     stride: int = Field(default=1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(
         default=20,

@@ -50,6 +50,11 @@ class Stage:
         Setting and the value of it that makes the stage needless.
     apart
         Settings of its group that cannot change its result; they stay out of its key.
+    piece, join
+        `module:function` each, of a stage that works on a long video piece by piece
+        (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
+        it made as `parts`, in order, and neither source nor model. The stage's own function does
+        the same at once, to the same bytes.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -68,11 +73,13 @@ class Stage:
     only_if: tuple[str, str] | None = None
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
+    piece: str = ""
+    join: str = ""
     version: int = 1
 
-    def load(self) -> Callable[..., Any]:
-        """Import the function."""
-        module, _, name = self.function.partition(":")
+    def load(self, function: str | None = None) -> Callable[..., Any]:
+        """Import the function, or one of the other two."""
+        module, _, name = (function or self.function).partition(":")
         return getattr(importlib.import_module(module), name)
 
 
@@ -151,6 +158,8 @@ STAGES: tuple[Stage, ...] = (
         model="faces",
         settings="faces",
         source=True,
+        piece="emodiss.faces.stages:detect_piece",
+        join="emodiss.faces.stages:join_pieces",
         version=2,
     ),
     Stage(
@@ -208,6 +217,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         apart=("face_affect.who",),
         source=True,
+        piece="emodiss.utterances:measure_faces_piece",
+        join="emodiss.utterances:join_faces",
         version=3,
     ),
     Stage(
@@ -218,6 +229,8 @@ STAGES: tuple[Stage, ...] = (
         settings="face_affect",
         off=("face_affect.who", "speaker"),
         source=True,
+        piece="emodiss.utterances:measure_listeners_piece",
+        join="emodiss.utterances:join_listeners",
         version=2,
     ),
     Stage(

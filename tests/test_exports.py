@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from emodiss.exports import FORMATS, Change, ExportError, items, read_back, write
 from emodiss.exports.items import layers, tiers
@@ -445,6 +445,7 @@ named = st.sampled_from(["therapist", "Patient", "other x", "A'"]) | said.map(la
     st.lists(st.tuples(st.integers(0, 99_999), st.integers(1, 9_999), named, said), max_size=6),
     st.sampled_from(["webvtt", "eaf"]),
 )
+@example([(0, 1, "therapist", "\u202a"), (0, 1, "Patient", "\u2066yes\u2069")], "webvtt")
 def test_any_session_goes_out_and_comes_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, str, str]], kind: str
 ) -> None:

@@ -17,7 +17,8 @@ from emodiss.errors import SettingsError, nearest
 if TYPE_CHECKING:
     from emodiss.chat.openai import TokenField
 
-_OMITTABLE = ("temperature", "seed", "max_tokens")
+_PENALTIES = ("frequency_penalty", "presence_penalty")
+_OMITTABLE = ("temperature", "seed", "max_tokens", "top_p", *_PENALTIES)
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
@@ -53,7 +54,7 @@ class Endpoint:
     seed
         Sample k is asked with seed + k.
     omit
-        Parameters that the endpoint refuses: temperature, seed or max_tokens.
+        Parameters that the endpoint refuses: temperature, seed, max_tokens, top_p or a penalty.
     token_field
         `max_tokens`, or `max_completion_tokens` for newer OpenAI models.
     stream
@@ -147,8 +148,15 @@ class Endpoint:
             raise SettingsError("No model is named.", next_step="Give --model.")
         return self
 
-    def parameters(self, *, temperature: float, max_tokens: int) -> ChatParams:
+    def parameters(self, *, temperature: float, max_tokens: int, **more: float) -> ChatParams:
         """Put decoding parameters together, without those that the endpoint refuses.
+
+        Parameters
+        ----------
+        temperature, max_tokens
+            As in `ChatParams`; the seed is the endpoint's.
+        more
+            Further ones: top_p, frequency_penalty, presence_penalty.
 
         Raises
         ------
@@ -160,11 +168,13 @@ class Endpoint:
             raise SettingsError(
                 f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
             )
-        return ChatParams(
-            temperature=None if "temperature" in left_out else temperature,
-            seed=None if "seed" in left_out else self.seed,
-            max_tokens=None if "max_tokens" in left_out else max_tokens,
-        )
+        stated: dict[str, Any] = {
+            "temperature": temperature,
+            "seed": self.seed,
+            "max_tokens": max_tokens,
+            **more,
+        }
+        return ChatParams(**stated | dict.fromkeys(left_out))
 
     @contextlib.contextmanager
     def ready(
@@ -309,6 +319,15 @@ class Endpoint:
         )
         url = f"{check_url(base_url)}/chat/completions"
         return {"url": url, "authorization": f"Bearer ${self.api_key_env}", "body": body}
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeEndpoint(Endpoint):
+    """An endpoint, or none where nobody is to be asked."""
+
+    def __post_init__(self) -> None:
+        if self.base_url is not None or self.local or self.replay is not None or self.models:
+            Endpoint.__post_init__(self)  # a class with slots is made anew and has no super()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ class ChatParams:
         Texts that end the answer.
     top_logprobs
         How many alternatives are returned with each token, 0 to 20.
+    frequency_penalty, presence_penalty
+        What a token's logit loses for each time it was said, and for having been said at all;
+        -2 to 2.
 
     Raises
     ------
@@ -80,6 +83,8 @@ class ChatParams:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
@@ -88,6 +93,8 @@ class ChatParams:
             ("max_tokens", 1, None),
             ("top_p", 0, 1),
             ("top_logprobs", 0, 20),
+            ("frequency_penalty", -2, 2),
+            ("presence_penalty", -2, 2),
         ):
             value = getattr(self, name)
             # Written so that NaN fails too.
@@ -96,8 +103,15 @@ class ChatParams:
                 raise SettingsError(f"The parameter '{name}' must be {limits}, got {value}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "stop": list(self.stop)}
+        """Plain values for JSON; penalties stand in it only if there are any.
+
+        Requests without them so keep the keys that they had before penalties were known.
+        """
+        record = {**asdict(self), "stop": list(self.stop)}
+        for name in ("frequency_penalty", "presence_penalty"):
+            if record[name] is None:
+                del record[name]
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +224,25 @@ class Question:
         What is sent, as one message of the user.
     about
         What the question is about, for whoever reads the answer; it is not sent.
+    system
+        What is sent before it as a message of the system; None sends none.
     """
 
     id: str
     text: str
     about: Mapping[str, str] = field(default_factory=dict)
+    system: str | None = None
 
     @property
     def sha256(self) -> str:
         """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is sent."""
+        said: list[Message] = [{"role": "user", "content": self.text}]
+        return said if self.system is None else [{"role": "system", "content": self.system}, *said]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,10 @@ def request_body(
         body[token_field] = params.max_tokens
     if params.top_p is not None:
         body["top_p"] = params.top_p
+    if params.frequency_penalty is not None:
+        body["frequency_penalty"] = params.frequency_penalty
+    if params.presence_penalty is not None:
+        body["presence_penalty"] = params.presence_penalty
     if params.stop:
         body["stop"] = list(params.stop)
     if params.top_logprobs is not None:

@@ -176,6 +176,7 @@ class TransformersChat:
                 attention_mask=encoded["attention_mask"],
                 generation_config=settings,
                 stopping_criteria=[self._stops(params, int(length))] if params.stop else None,
+                logits_processor=[_penalties(params, int(length))],
             )
             latency_s = time.monotonic() - start
         new = out.sequences[0, length:]
@@ -257,6 +258,18 @@ class TransformersChat:
             )
             found.append(TokenLogprob(self._tokenizer.decode([token]), float(logs[token]), top))
         return tuple(found)
+
+
+def _penalties(params: ChatParams, length: int) -> Any:
+    """Take from each token's logit what OpenAI's penalties take, counting the answer alone."""
+    each, once = params.frequency_penalty or 0.0, params.presence_penalty or 0.0
+
+    def lowered(ids: Any, scores: Any) -> Any:
+        said = scores.new_zeros(scores.shape)
+        said.scatter_add_(1, ids[:, length:], scores.new_ones(ids[:, length:].shape))
+        return scores - each * said - once * (said > 0)
+
+    return lowered
 
 
 def _as_list(value: int | Sequence[int] | None) -> list[int]:

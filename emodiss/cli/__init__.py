@@ -27,6 +27,7 @@ from emodiss.cli import (
     label_roles,
     licenses,
     manifest as manifest_commands,
+    mirror as mirror_commands,
     models as model_commands,
     people,
     plot,
@@ -53,6 +54,7 @@ SECTIONS = {
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
     "Correct": ("review", "label-roles"),
     "Ask and rate": ("prompts", "intervene", "judge", "study", "evaluate"),
+    "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
 }
@@ -99,6 +101,8 @@ review = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(review, name="review")
+
+app.add_typer(mirror_commands.group(), name="mirror")
 
 app.command("annotate")(annotate.annotate)
 app.command("resume")(resume.resume)

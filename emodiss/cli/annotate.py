@@ -9,6 +9,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import (
+    Address,
     AllowLocal,
     AsJson,
     Assign,
@@ -38,6 +39,7 @@ def annotate(
     assign: Assign = None,
     workers: Workers = None,
     engine: Engine = "local",
+    address: Address = None,
     device: Device = "cpu",
     threads: Threads = 1,
     figures: Figures = True,
@@ -82,6 +84,7 @@ def annotate(
             settings=changes,
             workers=workers,
             engine=engine,
+            address=address,
             device=device,
             threads=threads,
             offline=offline,

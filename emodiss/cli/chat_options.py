@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.endpoint import Endpoint, MaybeEndpoint
 from emodiss.cli import output
 from emodiss.cli.option_groups import Options
 
@@ -31,7 +31,7 @@ Answering = Annotated[
         ),
         replay=typer.Option(help="Take the answers from such a file; ask nobody."),
         seed=typer.Option(help="Sample k is asked with seed + k."),
-        omit=typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
+        omit=typer.Option(help="Leave out temperature, seed, max_tokens, top_p; repeatable."),
         token_field=typer.Option(
             help="max_tokens, or max_completion_tokens for newer OpenAI models."
         ),
@@ -51,6 +51,7 @@ Answering = Annotated[
         offline=typer.Option("--offline", help="Fetch no weights, for --local."),
     ),
 ]
+MaybeAnswering = Annotated[MaybeEndpoint, *get_args(Answering)[1:]]
 
 
 def with_models(endpoint: Endpoint, *named: str | None) -> Endpoint:

@@ -41,6 +41,10 @@ Workers = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")]
 Engine = Annotated[str, typer.Option(help="local or ray.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a Ray cluster: auto, or ray://head:10001.", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads per model.", min=1)]
 Figures = Annotated[bool, typer.Option(help="Draw the figures at the end.")]

@@ -128,7 +128,7 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
     """
     name = str(kind)
     if name in KINDS:
-        return _built_in(name)
+        return built_in(name)
     found = templates or {}
     for candidate in (name, *(name + suffix for suffix in TEMPLATE_SUFFIXES)):
         if candidate in found:
@@ -154,8 +154,9 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
     )
 
 
-@lru_cache(maxsize=len(KINDS))
-def _built_in(name: str) -> Template:
+@lru_cache(maxsize=64)
+def built_in(name: str) -> Template:
+    """Read a template that comes with the package."""
     source = (resources.files("emodiss") / "templates" / f"{name}.jinja").read_text("utf-8")
     return Template(condition=name, name=f"{name}.jinja", source=source)
 

@@ -2,9 +2,20 @@
 
 `schema` declares the long table, `table` reads and checks it, `views` read it out; `windows` are
 drawn for a `study`, which crosses them with models and conditions and deals them out blind as
-`sheets`; `simulation` makes tables whose truth is known.
+`sheets`; `pairs` puts two dialogues side by side; `simulation` makes tables whose truth is known.
 """
 
+from emodiss.ratings.pairs import (
+    COMPARISONS,
+    PairForm,
+    PairQuestion,
+    PairStudy,
+    build_pairs,
+    check_pairs,
+    merge_pairs,
+    pair_form,
+    read_pairs,
+)
 from emodiss.ratings.schema import (
     COLUMNS,
     CRITERIA,
@@ -12,7 +23,7 @@ from emodiss.ratings.schema import (
     RatingScale,
     RatingsError,
 )
-from emodiss.ratings.sheets import merge, write_study
+from emodiss.ratings.sheets import merge, write_pairs, write_study
 from emodiss.ratings.simulation import Simulated, simulate
 from emodiss.ratings.study import Study, build_study
 from emodiss.ratings.table import check, read, write
@@ -20,23 +31,33 @@ from emodiss.ratings.views import QUESTIONS, background, item_means, notes, usab
 
 __all__ = [
     "COLUMNS",
+    "COMPARISONS",
     "CRITERIA",
     "LIKERT",
     "QUESTIONS",
+    "PairForm",
+    "PairQuestion",
+    "PairStudy",
     "RatingScale",
     "RatingsError",
     "Simulated",
     "Study",
     "background",
+    "build_pairs",
     "build_study",
     "check",
+    "check_pairs",
     "item_means",
     "merge",
+    "merge_pairs",
     "notes",
+    "pair_form",
     "read",
+    "read_pairs",
     "simulate",
     "usable",
     "wide",
     "write",
+    "write_pairs",
     "write_study",
 ]

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from emodiss import __version__
+from emodiss.ratings.pairs import PairStudy
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.study import Study
 from emodiss.ratings.table import check
@@ -123,26 +125,6 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
     RatingsError
         If the folder holds a key already, or a rater's code cannot be a file name.
     """
-    folder = Path(folder)
-    key_path = folder / "hidden" / "key.csv"
-    if key_path.exists():
-        raise RatingsError(
-            f"'{folder.name}' holds a study already.", next_step="Choose another folder."
-        )
-    for rater in study.sheets:
-        if not rater.replace("-", "").replace("_", "").replace(".", "").isalnum() or ".." in rater:
-            raise RatingsError(
-                f"The rater code '{rater}' cannot be a file name; "
-                "letters, digits, '-', '_' and '.' were expected."
-            )
-    paths = [folder / "items.csv", key_path, key_path.with_name("design.json")]
-    (folder / "sheets").mkdir(parents=True, exist_ok=True)
-    key_path.parent.mkdir(exist_ok=True)
-    for_spreadsheets(study.items).to_csv(paths[0], index=False, lineterminator="\n")
-    for rater, sheet in study.sheets.items():
-        paths.append(folder / "sheets" / f"{rater}.csv")
-        for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
-    study.key.to_csv(key_path, index=False, lineterminator="\n")
     said = {
         "study": study.name,
         "emodiss": __version__,
@@ -151,5 +133,71 @@ def write_study(study: Study, folder: str | Path) -> list[Path]:
         "design": study.design,
         "notes": study.notes,
     }
+    return _write(folder, "items", study.items, study.sheets, study.key, said)
+
+
+def write_pairs(study: PairStudy, folder: str | Path) -> list[Path]:
+    """Write a pairwise study as `write_study` does, with the questions in `form.json`.
+
+    Parameters
+    ----------
+    study
+        From `build_pairs`.
+    folder
+        Must not hold a study yet. Gets `pairs.csv`, `sheets/<rater>.csv`, `form.json`,
+        `hidden/key.csv` and `hidden/design.json`, whose `kind` is `pairs`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    RatingsError
+        As from `write_study`.
+    """
+    said = {
+        "study": study.name,
+        "kind": "pairs",
+        "emodiss": __version__,
+        "criteria": study.form.criteria,
+        "design": study.design,
+        "notes": study.notes,
+    }
+    paths = _write(folder, "pairs", study.pairs, study.sheets, study.key, said)
+    form = Path(folder) / "form.json"
+    form.write_text(json.dumps(asdict(study.form), indent=2) + "\n", encoding="utf-8")
+    return [*paths, form]
+
+
+def _write(
+    folder: str | Path,
+    what: str,
+    items: pd.DataFrame,
+    sheets: Mapping[str, pd.DataFrame],
+    key: pd.DataFrame,
+    said: Mapping[str, Any],
+) -> list[Path]:
+    folder = Path(folder)
+    key_path = folder / "hidden" / "key.csv"
+    if key_path.exists():
+        raise RatingsError(
+            f"'{folder.name}' holds a study already.", next_step="Choose another folder."
+        )
+    for rater in sheets:
+        if not rater.replace("-", "").replace("_", "").replace(".", "").isalnum() or ".." in rater:
+            raise RatingsError(
+                f"The rater code '{rater}' cannot be a file name; "
+                "letters, digits, '-', '_' and '.' were expected."
+            )
+    paths = [folder / f"{what}.csv", key_path, key_path.with_name("design.json")]
+    (folder / "sheets").mkdir(parents=True, exist_ok=True)
+    key_path.parent.mkdir(exist_ok=True)
+    for_spreadsheets(items).to_csv(paths[0], index=False, lineterminator="\n")
+    for rater, sheet in sheets.items():
+        paths.append(folder / "sheets" / f"{rater}.csv")
+        for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
+    key.to_csv(key_path, index=False, lineterminator="\n")
     paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     return paths

@@ -147,7 +147,7 @@ def build_study(
     _check_blind(crossed, said)
     n_items = len(crossed)
     # Every item gets a second code in reserve; only repeats that are dealt use theirs.
-    codes = _codes(2 * n_items, rng)
+    codes = codes_for(2 * n_items, rng)
     crossed = crossed.assign(item=codes[:n_items])
     window_ids = list(dict.fromkeys(crossed["window"]))
     seen_by = _assign(window_ids, list(groups), raters_per_window, rng)
@@ -276,7 +276,8 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
             )
 
 
-def _codes(n: int, rng: np.random.Generator) -> np.ndarray:
+def codes_for(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw n distinct codes that tell nothing about what they stand for."""
     codes: dict[str, None] = {}
     while len(codes) < n:
         letters = _ALPHABET[rng.integers(len(_ALPHABET), size=(n, _CODE_LENGTH))]

@@ -11,6 +11,7 @@ from emodiss.manifest import Role
 from emodiss.reviews.records import Place, Review
 from emodiss.timebase import Seconds
 from emodiss.transcript import Transcript, Utterance, Word, with_overlap
+from emodiss.transcript.captions import visible
 from emodiss.transcript.timing import share_out
 
 N_PLACES = 8
@@ -290,7 +291,8 @@ def differences(
     if corrected.get("speaker", found["speaker"]) != found["speaker"]:
         changed["speaker"] = {"speaker": corrected["speaker"]}
     text = corrected.get("text", found["text"])
-    if " ".join(text.split()) != " ".join(found["text"].split()):
+    # A file of captions loses marks that nobody sees.
+    if visible(text) != visible(found["text"]):
         changed["text"] = {"text": " ".join(text.split())}
     times = [(found[n], corrected.get(n, found[n])) for n in ("start", "end")]
     if any(abs(a - b) > tolerance_s for a, b in times):

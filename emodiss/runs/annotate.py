@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,7 @@ from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
@@ -35,7 +34,7 @@ _NAMED = 5
 """How many videos are named in a line about more of them."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all."""
+"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ def annotate(
     settings: Mapping[str, Any] | Iterable[str] = (),
     workers: int | None = None,
     engine: str = "local",
+    address: str | None = None,
     device: str = "cpu",
     threads: int = 1,
     offline: bool = False,
@@ -90,10 +90,13 @@ def annotate(
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores. 0 works in this
-        process.
+        Worker processes; default is one per core where there is work for it, and on Ray as many
+        as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
+    address
+        Of a Ray cluster, such as `auto` or `ray://head:10001`; by default `RAY_ADDRESS`, or else
+        Ray is started on this machine.
     device
         `cpu` or `cuda`.
     threads
@@ -145,10 +148,17 @@ def annotate(
         for line in _beside(read, found):
             say(line)
         _discard_damaged(found, store, chosen, entries, say)
-        _require_models(found, store, chosen, entries, device)
+        # On a cluster, the nodes have the GPUs; the engine sees whether they do.
+        _require_models(found, store, chosen, entries, device, here=engine != "ray")
         _record(store, read, chosen, choice.preset)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
-        pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+        pool = engines.create(
+            engine,
+            workers=workers,
+            threads=max(1, threads),
+            device=device,
+            address=address,
+        )
         try:
             current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
         except KeyboardInterrupt:
@@ -224,7 +234,7 @@ def resume(
     allow_local
         As in `annotate`; a run does not remember it.
     announce, options
-        As in `annotate`: workers, engine, device, threads, offline, progress.
+        As in `annotate`: workers, engine, address, device, threads, offline, progress.
 
     Returns
     -------
@@ -249,12 +259,6 @@ def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> s
     if "transcript" in stage.row and source.transcript == sources.MISSING:
         return f"no transcript file: {Path(str(source.row.transcript)).name}"
     return next((missing[name] for name in stage.reads if name in missing), "")
-
-
-def _workers(asked: int | None, n_videos: int) -> int:
-    if asked is not None:
-        return asked
-    return max(1, min(n_videos, os.cpu_count() or 1))
 
 
 def _check_folder(root: Path) -> None:
@@ -356,6 +360,8 @@ def _require_models(
     settings: Settings,
     entries: Mapping[str, catalog.Card],
     device: str,
+    *,
+    here: bool,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
@@ -367,7 +373,7 @@ def _require_models(
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
-    _require_device(device, needed=bool(needed))
+    _require_device(device, needed=here and bool(needed))
     catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
 
@@ -458,9 +464,12 @@ def _perform_all(
             else:
                 jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
         store.append([_noted(outcome, notes) for outcome in settled])
-        if progress is not None:
-            progress(stage.name, len(settled), len(found))
-        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
+
+        def told(done: int, total: int, name: str = stage.name, had: int = len(settled)) -> None:
+            if progress is not None:
+                progress(name, had + done, had + total)
+
+        for outcome in pieces.perform_all(jobs, pool, store, told):
             store.append([_noted(outcome, notes)])
             if outcome.status == "failed":
                 failed[outcome.video, stage.name] = stage.name
@@ -468,8 +477,6 @@ def _perform_all(
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
                     )
-            if progress is not None:
-                progress(stage.name, done, len(found))
     return {
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 RUN: Final = "run.json"
+EXPERIMENT: Final = "mirror.json"
 MANIFEST: Final = "manifest.jsonl"
 OUTCOMES: Final = "outcomes.jsonl"
 VIDEOS: Final = "videos"

@@ -151,6 +151,11 @@ class Store:
         """Let an artifact stop existing."""
         (self.artifact(video, name) / layout.META).unlink(missing_ok=True)
 
+    def forget_pieces(self, video: str, stage: str) -> None:
+        """Remove what the pieces of a long video made, once it is joined."""
+        for folder in self.artifact(video, stage).parent.glob(f"{stage}.[0-9]*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
         """Store an artifact, replacing what was there."""
         folder = self.artifact(video, name)

@@ -196,7 +196,11 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
 def plain_text(text: str) -> str:
     """Take tags, entities and runs of white space out of the text of a cue."""
     text = _LONG_REFERENCE.sub("\ufffd", _TAG.sub("", _OVERRIDE.sub("", text)))
-    text = html.unescape(text)
+    return visible(html.unescape(text))
+
+
+def visible(text: str) -> str:
+    """Take marks of direction and width, which nobody sees, and runs of white space out."""
     return " ".join(_DIRECTION.sub("", text).split())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,20 @@ from numpy.typing import NDArray
 from emodiss import affect
 from emodiss.affect import FaceAffectModel, Scale, SpeechAffectModel
 from emodiss.faces import Tracks
-from emodiss.media import Audio, Media
+from emodiss.media import Audio, Media, Piece, in_pieces
 from emodiss.people import People, Person
 from emodiss.settings import FaceAffectSettings, SpeechAffectSettings
 from emodiss.transcript import Transcript, Utterance
-from emodiss.utterances.looks import BATCH, PARTS, FaceFrames, Looks, in_view, look
+from emodiss.utterances.looks import (
+    BATCH,
+    PARTS,
+    CropAffect,
+    FaceFrames,
+    Looks,
+    in_view,
+    measure,
+    spread,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,15 +180,67 @@ def measure_faces(
     FaceMeasures
         A source frame on display at several ticks is computed once and counted at each.
     """
+    return in_pieces(
+        measure_faces_piece,
+        join_faces,
+        source=source,
+        media=media,
+        model=model,
+        transcript=transcript,
+        tracks=tracks,
+        people=people,
+        settings=settings,
+    )
+
+
+def measure_faces_piece(
+    *,
+    source: Path,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    model: FaceAffectModel,
+    settings: FaceAffectSettings,
+    piece: Piece,
+) -> CropAffect:
+    """Measure the speakers' faces in a piece of a video."""
+    looks, _, _ = _wanted(media, transcript, tracks, people, settings)
+    return measure(source, media, looks, model, piece)
+
+
+def join_faces(
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+    parts: Sequence[CropAffect],
+) -> FaceMeasures:
+    """Put the pieces of a video together."""
+    looks, status, coverage = _wanted(media, transcript, tracks, people, settings)
+    columns, _ = spread(media, looks, parts)
+    return FaceMeasures(**columns, status=status, coverage=coverage)
+
+
+def _wanted(
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+) -> tuple[Looks, tuple[str, ...], NDArray[np.float64]]:
+    """Which faces to measure; status and coverage of each utterance."""
     status: list[str] = []
     coverage = np.full(len(transcript.utterances), np.nan)
     looks: list[Looks] = []
     clock = media.clock()
     all_ticks = media.ticks()
+    times = clock.time_of(all_ticks)
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
-        times = clock.time_of(all_ticks)
-        within = all_ticks[(times >= utterance.start) & (times < utterance.end)]
+        within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
         person = people.of(utterance.speaker)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
@@ -196,8 +258,7 @@ def measure_faces(
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
         seen = (n_seen, n_large, found)
         status.append(_face_reason(media, person, tracks, within, seen, settings))
-    columns, _ = look(source, media, Looks.joined(looks), model)
-    return FaceMeasures(**columns, status=tuple(status), coverage=coverage)
+    return Looks.joined(looks), tuple(status), coverage
 
 
 def _face_reason(

@@ -27,6 +27,11 @@ def _reference_options(settings: Settings, folder: Path) -> dict[str, Any]:
             "The model 'mtcnn-reference' runs facenet-pytorch as it is and cannot halve frames.",
             next_step="Use models.faces=mtcnn, or faces.half_size=false.",
         )
+    if settings.faces.mode == "follow":
+        raise SettingsError(
+            "The model 'mtcnn-reference' runs facenet-pytorch as it is and cannot follow faces.",
+            next_step="Use models.faces=mtcnn, or faces.mode=scan.",
+        )
     return options
 
 
