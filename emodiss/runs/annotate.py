@@ -71,6 +71,7 @@ def annotate(
     threads: int = 1,
     offline: bool = False,
     allow_local: bool = False,
+    others: memory.Others = "stop",
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -108,6 +109,10 @@ def annotate(
         Open files outside the manifest's folder too. Without it, a row that names one fails and
         the others do not, since a manifest from somebody else must not make this machine read or
         copy files elsewhere on it. A run that goes on needs it again. It changes no result.
+    others
+        What becomes of videos of the run that are not handed in: `stop` does nothing and says so,
+        `keep` leaves their rows in the tables as they were measured, `drop` takes them out; their
+        artifacts stay in any case.
     progress
         Called after each job.
     announce
@@ -124,11 +129,12 @@ def annotate(
     ManifestError, SettingsError, ModelMissing
         Before any work, when it cannot start.
     RunError
-        If another process works on the folder, or the disk is full.
+        If another process works on the folder, the disk is full, or videos of the run are not
+        handed in and `others` does not say what is meant.
     """
     say = announce or (lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, others=others)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     for problem in read.problems:
@@ -150,7 +156,7 @@ def annotate(
         _discard_damaged(found, store, chosen, entries, say)
         # On a cluster, the nodes have the GPUs; the engine sees whether they do.
         _require_models(found, store, chosen, entries, device, here=engine != "ray")
-        _record(store, read, chosen, choice.preset)
+        _record(store, read, chosen, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
         pool = engines.create(
             engine,
@@ -166,6 +172,17 @@ def annotate(
             raise
         finally:
             pool.close()
+        away = [s.row.id for s in found if s.media is None or s.content == sources.MISSING]
+        stay = {video: store.standing(video) for video in (*choice.kept, *away)}
+        stay = {video: keys for video, keys in stay.items() if "utterances" in keys}
+        if unseen := [video for video in away if video in stay]:
+            more = ", ..." if len(unseen) > _NAMED else ""
+            say(
+                f"the media of {', '.join(unseen[:_NAMED])}{more} is not there now; its rows stay "
+                "as they were measured"
+            )
+        added = {video: keys for video, keys in stay.items() if video not in current}
+        current = {**added, **current, **{v: k for v, k in stay.items() if v in current}}
         tables.gather(store, current, stride=chosen.face_affect.stride)
     return Run(store.root)
 
@@ -177,12 +194,13 @@ def plan(
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
+    others: memory.Others = "stop",
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
     Parameters
     ----------
-    manifest, out, preset, settings, allow_local
+    manifest, out, preset, settings, allow_local, others
         As in `annotate`.
 
     Returns
@@ -196,7 +214,7 @@ def plan(
         If the manifest cannot be read, or a setting is wrong.
     """
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, others=others)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
@@ -248,7 +266,13 @@ def resume(
     """
     read = memory.reopened(Path(run), allow_local=allow_local)
     return annotate(
-        read, out=run, settings=settings, allow_local=allow_local, announce=announce, **options
+        read,
+        out=run,
+        settings=settings,
+        allow_local=allow_local,
+        others="keep",
+        announce=announce,
+        **options,
     )
 
 
@@ -515,10 +539,12 @@ def _job(
     )
 
 
-def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> None:
+def _record(
+    store: Store, read: Manifest, settings: Settings, choice: memory.Choice
+) -> None:
     """Write what this run was asked to do and with which versions."""
     described = {
-        "preset": preset,
+        "preset": choice.preset,
         "inputs": memory.inputs_of(read, store.root),
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
@@ -531,10 +557,16 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
     write_atomically(store.root / layout.RUN, text.encode())
-    lines = "".join(_manifest_line(row, read) for row in read.rows)
-    write_atomically(store.root / layout.MANIFEST, lines.encode())
+    before = Run(store.root).manifest if choice.kept else []
+    kept = [_line(values) for values in before if values["id"] in choice.kept]
+    lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
+    write_atomically(store.root / layout.MANIFEST, "".join(lines).encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:
     values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
+    return _line(values)
+
+
+def _line(values: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"
