@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emodiss.cli import output
 from emodiss.cli.options import (
     RunFolder,
 )
@@ -37,4 +38,4 @@ def plot(
     name = f"{row.name}_{video or loaded.videos[0]}" if row.named_after_video else row.name
     path = out or loaded.figures / f"{name}.png"
     registry.save(drawn, path)
-    typer.echo(str(path))
+    output.tell(str(path))

@@ -32,4 +32,4 @@ def report(
     with output.progress_bars(quiet=quiet) as progress:
         step = None if progress is None else (lambda done, n: progress("report", done, n))
         index = reports.write(loaded, out, videos=video, progress=step)
-    typer.echo(str(index))
+    output.tell(str(index))

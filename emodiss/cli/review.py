@@ -114,10 +114,10 @@ def sample(
     else:
         text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
     if out is None:
-        typer.echo(text, nl=False)
+        output.tell(text, end="")
         return
     write_atomically(out, text.encode())
-    typer.echo(str(out))
+    output.tell(str(out))
 
 
 def score(
@@ -186,7 +186,7 @@ def _say_added(run: Path, made: list[Review], *, quiet: bool = False) -> None:
 
     if not quiet:
         n = len(made)
-        typer.echo(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
+        output.tell(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
     if made:
         output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
 

@@ -539,9 +539,7 @@ def _job(
     )
 
 
-def _record(
-    store: Store, read: Manifest, settings: Settings, choice: memory.Choice
-) -> None:
+def _record(store: Store, read: Manifest, settings: Settings, choice: memory.Choice) -> None:
     """Write what this run was asked to do and with which versions."""
     described = {
         "preset": choice.preset,
