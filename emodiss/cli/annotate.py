@@ -71,7 +71,7 @@ def annotate(
 
     if add and replace:
         raise typer.BadParameter("--add keeps videos and --replace takes them out; give one.")
-    others = "keep" if add else "drop" if replace else "stop"
+    absent = "keep" if add else "drop" if replace else "stop"
     changes = list(assign or [])
     read = manifests.opened(inputs, allow_local=allow_local)
     name = Path(inputs[0]).name if len(inputs) == 1 else "emodiss"
@@ -81,7 +81,7 @@ def annotate(
     if dry_run:
         for problem in read.problems:
             output.say(f"{name}: {problem}")
-        planned = plan(read, out=out, preset=preset, settings=changes, others=others)
+        planned = plan(read, out=out, preset=preset, settings=changes, absent=absent)
         output.show([output.fields(job) for job in planned], as_json=as_json)
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
@@ -99,7 +99,7 @@ def annotate(
             device=device,
             threads=threads,
             offline=offline,
-            others=others,
+            absent=absent,
             progress=progress,
             announce=lambda line: output.say(f"{name}: {line}"),
         )

@@ -100,12 +100,15 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="CSV or JSON file; CSV to stdout if none.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a sheet that was changed, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
     from emodiss.reviews.audits import sample as draw
     from emodiss.runs.run import load
-    from emodiss.runs.store import write_atomically
+    from emodiss.runs.written import Written
     from emodiss.tabular import for_spreadsheets
 
     sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
@@ -116,7 +119,8 @@ def sample(
     if out is None:
         output.tell(text, end="")
         return
-    write_atomically(out, text.encode())
+    with Written(run) as written:
+        written.write(out, text.encode(), force=force)
     output.tell(str(out))
 
 

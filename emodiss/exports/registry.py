@@ -14,7 +14,7 @@ from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
 from emodiss.exports.references import references
-from emodiss.runs.store import write_atomically
+from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
     import pandas as pd

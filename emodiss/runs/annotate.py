@@ -71,7 +71,7 @@ def annotate(
     threads: int = 1,
     offline: bool = False,
     allow_local: bool = False,
-    others: memory.Others = "stop",
+    absent: memory.Absent = "stop",
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -109,7 +109,7 @@ def annotate(
         Open files outside the manifest's folder too. Without it, a row that names one fails and
         the others do not, since a manifest from somebody else must not make this machine read or
         copy files elsewhere on it. A run that goes on needs it again. It changes no result.
-    others
+    absent
         What becomes of videos of the run that are not handed in: `stop` does nothing and says so,
         `keep` leaves their rows in the tables as they were measured, `drop` takes them out; their
         artifacts stay in any case.
@@ -130,11 +130,11 @@ def annotate(
         Before any work, when it cannot start.
     RunError
         If another process works on the folder, the disk is full, or videos of the run are not
-        handed in and `others` does not say what is meant.
+        handed in and `absent` does not say what is meant.
     """
     say = announce or (lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings, others=others)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     for problem in read.problems:
@@ -194,13 +194,13 @@ def plan(
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
-    others: memory.Others = "stop",
+    absent: memory.Absent = "stop",
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
     Parameters
     ----------
-    manifest, out, preset, settings, allow_local, others
+    manifest, out, preset, settings, allow_local, absent
         As in `annotate`.
 
     Returns
@@ -214,7 +214,7 @@ def plan(
         If the manifest cannot be read, or a setting is wrong.
     """
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings, others=others)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
@@ -270,7 +270,7 @@ def resume(
         out=run,
         settings=settings,
         allow_local=allow_local,
-        others="keep",
+        absent="keep",
         announce=announce,
         **options,
     )

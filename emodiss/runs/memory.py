@@ -16,7 +16,7 @@ from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
 
-Others = Literal["stop", "keep", "drop"]
+Absent = Literal["stop", "keep", "drop"]
 """What becomes of a run's videos that are not handed in: nothing is done, they stay, they go."""
 
 # Videos or settings that a line names before it leaves the rest out.
@@ -44,7 +44,7 @@ def choose(
     preset: str | None,
     settings: Mapping[str, Any] | Iterable[str],
     *,
-    others: Others = "stop",
+    absent: Absent = "stop",
 ) -> Choice:
     """Settle on folder, preset, settings, and what becomes of videos that are not handed in."""
     said: list[str] = []
@@ -67,11 +67,11 @@ def choose(
         preset = presets.DEFAULT
         chosen = resolve(presets.changes_of(preset), settings)
         said.append(presets.DEFAULT_SAID)
-    gone = _left_out(read, before, others) if before is not None else []
+    gone = _left_out(read, before, absent) if before is not None else []
     if gone:
-        stay = "stay as they were measured" if others == "keep" else "leave its tables"
+        stay = "stay as they were measured" if absent == "keep" else "leave its tables"
         said.append(f"{_counted(gone)} not handed in now and {stay}")
-    return Choice(root, preset, chosen, tuple(said), tuple(gone) if others == "keep" else ())
+    return Choice(root, preset, chosen, tuple(said), tuple(gone) if absent == "keep" else ())
 
 
 def _shown(path: Path) -> str:
@@ -124,12 +124,12 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _left_out(read: Manifest, before: Run, others: Others) -> list[str]:
+def _left_out(read: Manifest, before: Run, absent: Absent) -> list[str]:
     """List the videos of a run that are not handed in; stop where nobody said what is meant."""
     # A row that cannot be used is a problem of its own, and its video is meant to stay.
     here = {row.id for row in read.rows} | {problem.id for problem in read.problems}
     gone = [video for video in _videos(before) if video not in here]
-    if gone and others == "stop":
+    if gone and absent == "stop":
         raise RunError(
             f"{_counted(gone)} not handed in now, so that their rows would leave its tables.",
             next_step="Keep them: --add. Let them go: --replace; what was measured of them stays "

@@ -427,17 +427,17 @@ def test_videos_that_are_not_handed_in_stop_the_run_until_somebody_says_what_is_
     before = results(annotate(folder, out, stand_ins).root)
     header, *rows = (folder / "manifest.csv").read_text().splitlines(keepends=True)
     (folder / "day2.csv").write_text(header + "".join(r for r in rows if r.startswith("b")))
-    for others in ({}, {"others": "stop"}):
+    for absent in ({}, {"absent": "stop"}):
         with pytest.raises(RunError) as error:
-            annotate(folder, out, stand_ins, "day2.csv", **others)
+            annotate(folder, out, stand_ins, "day2.csv", **absent)
         assert error.value.code == "videos_left_out" and "(a)" in error.value.what
         assert "--add" in error.value.next_step and "--replace" in error.value.next_step
     assert results(out) == before
-    added = annotate(folder, out, stand_ins, "day2.csv", others="keep")
+    added = annotate(folder, out, stand_ins, "day2.csv", absent="keep")
     assert results(out) == before and added.videos == ["a", "b"]
     resumed = emodiss.resume(out, workers=0)
     assert resumed.videos == ["a", "b"] and results(out) == before
-    dropped = annotate(folder, out, stand_ins, "day2.csv", others="drop")
+    dropped = annotate(folder, out, stand_ins, "day2.csv", absent="drop")
     assert dropped.videos == ["b"] and set(dropped.utterances["video_id"]) == {"b"}
     assert dropped.store.meta("a", "utterances")  # what was measured stays
 
