@@ -218,9 +218,10 @@ def plan(
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
-    for source in _known_sources(read, store, chosen, sources.Hashes(store)):
+    found = _known_sources(read, store, chosen, sources.Hashes(store))
+    for source, recipes in _recipes(found, chosen, entries):
         missing: dict[str, str] = {}
-        for name, recipe in _recipes(source, chosen, entries).items():
+        for name, recipe in recipes.items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
             elif store.has(source.row.id, name, recipe.key):
@@ -334,17 +335,24 @@ def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
 
 
 def _recipes(
-    source: Source, settings: Settings, entries: Mapping[str, catalog.Card]
-) -> dict[str, keys.Recipe]:
-    return keys.recipes(
-        source.row,
-        content=source.content,
-        transcript=source.transcript,
-        settings=settings,
-        overlay=source.overlay,
-        voices=source.voices,
-        identities={e.name: e.identity_with(settings) for e in entries.values()},
-    )
+    found: Iterable[Source], settings: Settings, entries: Mapping[str, catalog.Card]
+) -> Iterator[tuple[Source, dict[str, keys.Recipe]]]:
+    """Give the recipes of every source; what they share is made once."""
+    identities = {e.name: e.identity_with(settings) for e in entries.values()}
+    dumped = settings.model_dump(mode="json")
+    for source in found:
+        yield (
+            source,
+            keys.recipes(
+                source.row,
+                content=source.content,
+                transcript=source.transcript,
+                settings=dumped,
+                overlay=source.overlay,
+                voices=source.voices,
+                identities=identities,
+            ),
+        )
 
 
 def _discard_damaged(
@@ -358,8 +366,8 @@ def _discard_damaged(
 
     What nobody will read is not read here either: sound of a large corpus is hundreds of GB.
     """
-    for source in found:
-        video, recipes = source.row.id, _recipes(source, settings, entries)
+    for source, recipes in _recipes(found, settings, entries):
+        video = source.row.id
         read = set(tables.GATHERED)
         # Backwards, since what is made again reads what comes before it.
         for name, recipe in reversed(recipes.items()):
@@ -389,8 +397,8 @@ def _require_models(
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
-    for source in found:
-        for name, recipe in _recipes(source, settings, entries).items():
+    for source, recipes in _recipes(found, settings, entries):
+        for name, recipe in recipes.items():
             if (
                 recipe.model
                 and not recipe.skipped
@@ -464,7 +472,7 @@ def _perform_all(
 ) -> dict[str, dict[str, str]]:
     """Bring every artifact up to date; return the keys of those that now stand, by video."""
     entries = catalog.chosen(settings)
-    plans = {source.row.id: _recipes(source, settings, entries) for source in found}
+    plans = {s.row.id: recipes for s, recipes in _recipes(found, settings, entries)}
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
     notes = {source.row.id: source.notes for source in found}
