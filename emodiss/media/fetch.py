@@ -209,12 +209,13 @@ def fetch(
         patience_s=chosen.patience_s,
         longest_s=chosen.longest_s,
     )
-    try:
-        with watching as watch, yt_dlp.YoutubeDL(settings) as client:  # pyright: ignore[reportArgumentType]
-            found = client.extract_info(url, download=True)
-            path = Path(found["requested_downloads"][0]["filepath"])  # pyright: ignore
-    except Exception as error:  # yt-dlp lets errors of its extractors through as they are
-        raise typed(_Refused(watch.refused) if watch.refused else error) from error
+    with watching as watch:
+        try:
+            with yt_dlp.YoutubeDL(settings) as client:  # pyright: ignore[reportArgumentType]
+                found = client.extract_info(url, download=True)
+                path = Path(found["requested_downloads"][0]["filepath"])  # pyright: ignore
+        except Exception as error:  # yt-dlp lets errors of its extractors through as they are
+            raise typed(_Refused(watch.refused) if watch.refused else error) from error
     facts = {name: found.get(name) for name in _ABOUT if found.get(name) is not None}
     text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True, default=str)
     (folder / "about.json").write_text(text + "\n", encoding="utf-8")
