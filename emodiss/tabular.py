@@ -32,6 +32,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
 _MAX_LISTED = 50
+_MOST_COLUMNS = 2000  # of a table that a person fills in
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
@@ -355,6 +356,12 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
         raise error(
             f"The {what} '{table.name}' is empty.",
             next_step="Give it a header line with the names of its columns.",
+        )
+    if len(table.header) > _MOST_COLUMNS:
+        raise error(
+            f"The {what} '{table.name}' has {len(table.header)} columns; expected at most "
+            f"{_MOST_COLUMNS}.",
+            next_step=f"Check that the file is a {what}.",
         )
     twice = sorted(name for name, n in Counter(table.header).items() if n > 1)
     if twice:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from typing import Any
 
 from emodiss.tabular import JSON
@@ -92,7 +93,9 @@ def _lenient(body: str, close: str) -> Any | None:
     if value is not None or len(body) > _LONGEST_LITERAL:
         return value
     try:
-        value = ast.literal_eval(body)
+        with warnings.catch_warnings():  # they would repeat what the answer holds
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(body)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     return value if isinstance(value, dict | list) else None

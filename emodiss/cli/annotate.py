@@ -54,6 +54,14 @@ def annotate(
             "fails its video.",
         ),
     ] = False,
+    add: Annotated[
+        bool,
+        typer.Option("--add", help="Keep the run's videos that are not handed in, as measured."),
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take the run's videos that are not handed in out of it."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,6 +69,9 @@ def annotate(
     from emodiss import manifest as manifests
     from emodiss.runs.annotate import annotate as run_annotate, plan
 
+    if add and replace:
+        raise typer.BadParameter("--add keeps videos and --replace takes them out; give one.")
+    absent = "keep" if add else "drop" if replace else "stop"
     changes = list(assign or [])
     read = manifests.opened(inputs, allow_local=allow_local)
     name = Path(inputs[0]).name if len(inputs) == 1 else "emodiss"
@@ -70,7 +81,7 @@ def annotate(
     if dry_run:
         for problem in read.problems:
             output.say(f"{name}: {problem}")
-        planned = plan(read, out=out, preset=preset, settings=changes)
+        planned = plan(read, out=out, preset=preset, settings=changes, absent=absent)
         output.show([output.fields(job) for job in planned], as_json=as_json)
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
@@ -88,6 +99,7 @@ def annotate(
             device=device,
             threads=threads,
             offline=offline,
+            absent=absent,
             progress=progress,
             announce=lambda line: output.say(f"{name}: {line}"),
         )

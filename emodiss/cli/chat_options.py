@@ -67,7 +67,7 @@ def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
     """Print requests, one JSON line each, and say on stderr where they would go."""
     lines = [json.dumps(request, ensure_ascii=False) for request in requests]
     for line in lines:
-        typer.echo(line)
+        output.tell(line)
     if endpoint.replay is not None:
         output.say("A replay sends nothing.")
         return

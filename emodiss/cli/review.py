@@ -174,12 +174,15 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="CSV or JSON file; CSV to stdout if none.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a sheet that was changed, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
     from emodiss.reviews.audits import sample as draw
     from emodiss.runs.run import load
-    from emodiss.runs.store import write_atomically
+    from emodiss.runs.written import Written
     from emodiss.tabular import for_spreadsheets
 
     sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
@@ -188,10 +191,11 @@ def sample(
     else:
         text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
     if out is None:
-        typer.echo(text, nl=False)
+        output.tell(text, end="")
         return
-    write_atomically(out, text.encode())
-    typer.echo(str(out))
+    with Written(run) as written:
+        written.write(out, text.encode(), force=force)
+    output.tell(str(out))
 
 
 def score(
@@ -260,7 +264,7 @@ def _say_added(run: Path, made: list[Review], *, quiet: bool = False) -> None:
 
     if not quiet:
         n = len(made)
-        typer.echo(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
+        output.tell(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
     if made:
         output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
 

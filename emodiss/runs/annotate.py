@@ -72,6 +72,7 @@ def annotate(
     threads: int = 1,
     offline: bool = False,
     allow_local: bool = False,
+    absent: memory.Absent = "stop",
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -109,6 +110,10 @@ def annotate(
         Open files outside the manifest's folder too. Without it, a row that names one fails and
         the others do not, since a manifest from somebody else must not make this machine read or
         copy files elsewhere on it. A run that goes on needs it again. It changes no result.
+    absent
+        What becomes of videos of the run that are not handed in: `stop` does nothing and says so,
+        `keep` leaves their rows in the tables as they were measured, `drop` takes them out; their
+        artifacts stay in any case.
     progress
         Called after each job.
     announce
@@ -125,11 +130,12 @@ def annotate(
     ManifestError, SettingsError, ModelMissing
         Before any work, when it cannot start.
     RunError
-        If another process works on the folder, or the disk is full.
+        If another process works on the folder, the disk is full, or videos of the run are not
+        handed in and `absent` does not say what is meant.
     """
     say = announce or (lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     for problem in read.problems:
@@ -151,7 +157,7 @@ def annotate(
         _discard_damaged(found, store, chosen, entries, say)
         # On a cluster, the nodes have the GPUs; the engine sees whether they do.
         _require_models(found, store, chosen, entries, device, here=engine != "ray")
-        _record(store, read, chosen, choice.preset)
+        _record(store, read, chosen, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
         pool = engines.create(
             engine,
@@ -167,6 +173,17 @@ def annotate(
             raise
         finally:
             pool.close()
+        away = [s.row.id for s in found if s.media is None or s.content == sources.MISSING]
+        stay = {video: store.standing(video) for video in (*choice.kept, *away)}
+        stay = {video: keys for video, keys in stay.items() if "utterances" in keys}
+        if unseen := [video for video in away if video in stay]:
+            more = ", ..." if len(unseen) > _NAMED else ""
+            say(
+                f"the media of {', '.join(unseen[:_NAMED])}{more} is not there now; its rows stay "
+                "as they were measured"
+            )
+        added = {video: keys for video, keys in stay.items() if video not in current}
+        current = {**added, **current, **{v: k for v, k in stay.items() if v in current}}
         tables.gather(store, current, stride=chosen.face_affect.stride)
     return Run(store.root)
 
@@ -178,12 +195,13 @@ def plan(
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
+    absent: memory.Absent = "stop",
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
     Parameters
     ----------
-    manifest, out, preset, settings, allow_local
+    manifest, out, preset, settings, allow_local, absent
         As in `annotate`.
 
     Returns
@@ -197,13 +215,14 @@ def plan(
         If the manifest cannot be read, or a setting is wrong.
     """
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
-    for source in _known_sources(read, store, chosen, sources.Hashes(store)):
+    found = _known_sources(read, store, chosen, sources.Hashes(store))
+    for source, recipes in _recipes(found, chosen, entries):
         missing: dict[str, str] = {}
-        for name, recipe in _recipes(source, chosen, entries).items():
+        for name, recipe in recipes.items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
             elif store.has(source.row.id, name, recipe.key):
@@ -249,7 +268,13 @@ def resume(
     """
     read = memory.reopened(Path(run), allow_local=allow_local)
     return annotate(
-        read, out=run, settings=settings, allow_local=allow_local, announce=announce, **options
+        read,
+        out=run,
+        settings=settings,
+        allow_local=allow_local,
+        absent="keep",
+        announce=announce,
+        **options,
     )
 
 
@@ -311,17 +336,24 @@ def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
 
 
 def _recipes(
-    source: Source, settings: Settings, entries: Mapping[str, catalog.Card]
-) -> dict[str, keys.Recipe]:
-    return keys.recipes(
-        source.row,
-        content=source.content,
-        transcript=source.transcript,
-        settings=settings,
-        overlay=source.overlay,
-        voices=source.voices,
-        identities={e.name: e.identity_with(settings) for e in entries.values()},
-    )
+    found: Iterable[Source], settings: Settings, entries: Mapping[str, catalog.Card]
+) -> Iterator[tuple[Source, dict[str, keys.Recipe]]]:
+    """Give the recipes of every source; what they share is made once."""
+    identities = {e.name: e.identity_with(settings) for e in entries.values()}
+    dumped = settings.model_dump(mode="json")
+    for source in found:
+        yield (
+            source,
+            keys.recipes(
+                source.row,
+                content=source.content,
+                transcript=source.transcript,
+                settings=dumped,
+                overlay=source.overlay,
+                voices=source.voices,
+                identities=identities,
+            ),
+        )
 
 
 def _discard_damaged(
@@ -335,8 +367,8 @@ def _discard_damaged(
 
     What nobody will read is not read here either: sound of a large corpus is hundreds of GB.
     """
-    for source in found:
-        video, recipes = source.row.id, _recipes(source, settings, entries)
+    for source, recipes in _recipes(found, settings, entries):
+        video = source.row.id
         read = set(tables.GATHERED)
         # Backwards, since what is made again reads what comes before it.
         for name, recipe in reversed(recipes.items()):
@@ -366,8 +398,8 @@ def _require_models(
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
-    for source in found:
-        for name, recipe in _recipes(source, settings, entries).items():
+    for source, recipes in _recipes(found, settings, entries):
+        for name, recipe in recipes.items():
             if (
                 recipe.model
                 and not recipe.skipped
@@ -441,7 +473,7 @@ def _perform_all(
 ) -> dict[str, dict[str, str]]:
     """Bring every artifact up to date; return the keys of those that now stand, by video."""
     entries = catalog.chosen(settings)
-    plans = {source.row.id: _recipes(source, settings, entries) for source in found}
+    plans = {s.row.id: recipes for s, recipes in _recipes(found, settings, entries)}
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
     notes = {source.row.id: source.notes for source in found}
@@ -534,10 +566,10 @@ def _job(
     )
 
 
-def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> None:
+def _record(store: Store, read: Manifest, settings: Settings, choice: memory.Choice) -> None:
     """Write what this run was asked to do and with which versions."""
     described = {
-        "preset": preset,
+        "preset": choice.preset,
         "inputs": memory.inputs_of(read, store.root),
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
@@ -550,10 +582,16 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
     write_atomically(store.root / layout.RUN, text.encode())
-    lines = "".join(_manifest_line(row, read) for row in read.rows)
-    write_atomically(store.root / layout.MANIFEST, lines.encode())
+    before = Run(store.root).manifest if choice.kept else []
+    kept = [_line(values) for values in before if values["id"] in choice.kept]
+    lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
+    write_atomically(store.root / layout.MANIFEST, "".join(lines).encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:
     values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
+    return _line(values)
+
+
+def _line(values: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"

@@ -60,6 +60,7 @@ class Hashes:
     def __init__(self, store: Store) -> None:
         self._path = store.root / layout.HASHES
         self._known = _remembered(self._path)
+        self._by_digest: dict[str, list[tuple[str, list[Any]]]] | None = None
 
     def of(self, path: Path) -> str:
         """Return the SHA-256 of a file's content."""
@@ -70,20 +71,20 @@ class Hashes:
             return str(known[3])
         digest = hash_file(path)
         self._known[str(path)] = [*stamp, digest]
+        self._by_digest = None
         return digest
 
     def path_of(self, digest: str) -> Path | None:
         """Return a file with this content that has not changed since it was hashed, or None."""
-        for name, (size, changed, inode, known) in self._known.items():
-            if known == digest:
-                with contextlib.suppress(OSError):
-                    status = Path(name).stat()
-                    if [status.st_size, status.st_mtime_ns, status.st_ino] == [
-                        size,
-                        changed,
-                        inode,
-                    ]:
-                        return Path(name)
+        if self._by_digest is None:
+            self._by_digest = {}
+            for name, (*stamp, known) in self._known.items():
+                self._by_digest.setdefault(str(known), []).append((name, stamp))
+        for name, stamp in self._by_digest.get(digest, ()):
+            with contextlib.suppress(OSError):
+                status = Path(name).stat()
+                if [status.st_size, status.st_mtime_ns, status.st_ino] == stamp:
+                    return Path(name)
         return None
 
     def save(self) -> None:

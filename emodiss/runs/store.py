@@ -27,6 +27,7 @@ from emodiss.runs.files import (
     write_json as write_json,
 )
 from emodiss.runs.journal import Journal, Line
+from emodiss.stages import STAGES
 
 Status = Literal["done", "cached", "failed", "blocked", "skipped"]
 """What became of one stage of one video."""
@@ -133,6 +134,20 @@ class Store:
         """Return what is known of the artifact with this very key, or None when it is not there."""
         meta = self.meta(video, name)
         return meta if meta is not None and meta.get("key") == key else None
+
+    def standing(self, video: str) -> dict[str, str]:
+        """Keys of a video's artifacts that are there whole and rest on each other, by stage."""
+        keys: dict[str, str] = {}
+        for stage in STAGES:  # what a stage reads comes before it
+            meta = self.meta(video, stage.name)
+            rests = meta is not None and all(
+                # A stage that was skipped has no key.
+                not key or keys.get(name) == key
+                for name, key in meta.get("inputs", {}).items()
+            )
+            if meta is not None and rests:
+                keys[stage.name] = meta["key"]
+        return keys
 
     def damaged(self, video: str, name: str, meta: Mapping[str, Any]) -> str | None:
         """Return the first file of an artifact that is not as it was written, or None.

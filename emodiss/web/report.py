@@ -24,7 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
-from emodiss.runs.files import write_atomically
+from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
 from emodiss.web.pages import environment, resource
@@ -85,8 +85,20 @@ def write(
     *,
     videos: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    force: bool = False,
 ) -> Path:
-    """Write the pages."""
+    """Write the pages; one that a person changed stops it, unless forced."""
+    with Written(run.root) as written:
+        return _write(run, out, videos, progress, functools.partial(written.write, force=force))
+
+
+def _write(
+    run: Run,
+    out: str | Path | None,
+    videos: Sequence[str] | None,
+    progress: Callable[[int, int], None] | None,
+    keep: Callable[[Path, bytes], None],
+) -> Path:
     folder = Path(out) if out is not None else run.root / layout.REPORT
     known = run.videos
     for video in videos or ():
@@ -101,6 +113,7 @@ def write(
     utterances = run.utterances
     where = utterances.groupby("video_id").indices
     rests = trace(run)
+    media = run.media_files(chosen)
     said_by = ["video_id", "speaker", "role_source", "binding_source"]
     voices = utterances[said_by].drop_duplicates(["video_id", "speaker"])
 
@@ -118,18 +131,23 @@ def write(
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
         summary = _summary(video, table, length, trouble)
         if summary.href:
-            write_atomically(
+            keep(
                 folder / summary.href,
-                _session_page(run, rows[video], summary, table, folder, told(rests.of(video))),
+                _session_page(
+                    run,
+                    rows[video],
+                    summary,
+                    table,
+                    _address(media.get(video), folder),
+                    told(rests.of(video)),
+                ),
             )
         summaries.append(summary)
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
     shown = utterances[utterances["video_id"].isin(chosen)]
-    write_atomically(
-        index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen)))
-    )
+    keep(index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen))))
     return index
 
 
@@ -151,7 +169,7 @@ def _session_page(
     row: dict[str, Any],
     summary: _Summary,
     table: pd.DataFrame,
-    folder: Path,
+    media: str,
     origin: dict[str, Any],
 ) -> bytes:
     lines = [line_of(row) for row in table.itertuples()]
@@ -163,7 +181,7 @@ def _session_page(
         summary=summary,
         lines=lines,
         threshold=_threshold_of(table),
-        media=_address(run.media(summary.video), folder),
+        media=media,
         url=row.get("url") or "",
         start=start,
         end=end,

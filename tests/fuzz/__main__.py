@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import logging
 import random
 import sys
@@ -118,8 +119,7 @@ def _all(names: list[str], n: int, seed: int, processes: int) -> Iterator[Tally]
         for name in names:
             edges = [n * k // processes for k in range(processes + 1)]
             parts = [
-                pool.submit(_job, name, range(a, b), seed)
-                for a, b in zip(edges, edges[1:], strict=False)
+                pool.submit(_job, name, range(a, b), seed) for a, b in itertools.pairwise(edges)
             ]
             yield _merged(part.result() for part in parts)
 
@@ -137,14 +137,16 @@ def main() -> int:
     known = fuzzers()
     names = [name for name in asked.only or known if name not in asked.skip]
     if asked.show is not None:
-        sys.stdout.buffer.write(content_of(names[0], known[names[0]], asked.seed, asked.show) + b"\n")
+        content = content_of(names[0], known[names[0]], asked.seed, asked.show)
+        sys.stdout.buffer.write(content + b"\n")
         with tempfile.TemporaryDirectory() as folder:
             path = placed(known[names[0]], Path(folder))
-            path.write_bytes(content_of(names[0], known[names[0]], asked.seed, asked.show))
+            path.write_bytes(content)
             print("returned", known[names[0]].read(path))
         return 0
     print(
-        f"{'reader':15} {'inputs':>8} {'read':>8} {'untyped':>7} {'CPU s':>7} {'slowest':>8}  errors"
+        f"{'reader':15} {'inputs':>8} {'read':>8} {'untyped':>7} {'CPU s':>7} {'slowest':>8}"
+        "  errors"
     )
     bad = 0
     total = collections.Counter[str]()

@@ -14,7 +14,17 @@ TOKENS = (
     *(",", ";", "|", '"', "'", "=", "-->", "<v ", "</v>", "<", ">", "[", "]", "(", ")", "{", "}"),
     *("0", "-1", "1e400", "-0", "NaN", "nan", "inf", "Infinity", "1" * 400, "9" * 5000, "0.1", "²"),
     *("00:00:01.000", "00:61.000", "99:59:59,999", "1:2:3", "null", "true", "[]", "{}", '""'),
-    *("\\ud800", "\\u0000", "\ud800", "é", "e\u0301", "李医生", "سارة", "A" * 300, "&#" + "9" * 5000),
+    *(
+        "\\ud800",
+        "\\u0000",
+        "\ud800",
+        "é",
+        "e\u0301",
+        "李医生",
+        "سارة",
+        "A" * 300,
+        "&#" + "9" * 5000,
+    ),
     *("&amp;", "<!DOCTYPE x>", "<script>", "=cmd|' /C calc'!A0", "$\\frac{$", "../../x", "C:\\x"),
     *("sep=;", "WEBVTT", "NOTE", "None", "NA", "therapist", "1.5", "4/5", "```json", "</think>"),
 )
@@ -94,7 +104,7 @@ def _of_bytes(content: bytes, rng: random.Random) -> bytes:
 def _of_json(text: str, rng: random.Random) -> str | None:
     """Change a value of JSON, or of one line of JSON lines; None if it is neither."""
     lines = text.split("\n")
-    for place in ([None] if len(lines) == 1 else [None, rng.randrange(len(lines))]):
+    for place in [None] if len(lines) == 1 else [None, rng.randrange(len(lines))]:
         try:
             tree = json.loads(text if place is None else lines[place])
         except (ValueError, RecursionError):

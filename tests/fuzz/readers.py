@@ -1,5 +1,6 @@
 """Every reader of what comes from outside, with sound inputs to begin from."""
 
+# ruff: noqa: E501 -- lists of odd text are read better in few lines
 from __future__ import annotations
 
 import functools
@@ -242,9 +243,7 @@ FACTS = json.dumps(
         "command": ["annotate"],
     }
 )
-ROWS = (
-    '{"id": "v", "path": "v.mp4", "url": null, "transcript": null, "metadata": {"title": "x"}}\n'
-)
+ROWS = '{"id": "v", "path": "v.mp4", "url": null, "transcript": null, "metadata": {"title": "x"}}\n'
 OUTCOMES = (
     '{"video": "v", "stage": "draft", "status": "done", "seconds": 1.5, "device": "cpu", "key": '
     '"k", "error": null, "notes": ["no_audio"]}\n{"video": "v", "stage": "faces", "status": '
@@ -351,8 +350,14 @@ def fuzzers() -> dict[str, Fuzzer]:
         "ratings": Fuzzer("r.csv", RATINGS, ratings.read),
         "sheet": Fuzzer("sheet.csv", SHEET, _merged, beside={"key": KEY}),
         "audit": Fuzzer("audit.csv", AUDIT, reviewing.read_sheet),
-        "audit_json": Fuzzer("a.json", ('[{"unit": "voice", "video_id": "v", "speaker": "A", '
-                             '"verdict": "wrong", "correct_role": "patient"}]',), reviewing.read_sheet),
+        "audit_json": Fuzzer(
+            "a.json",
+            (
+                '[{"unit": "voice", "video_id": "v", "speaker": "A", '
+                '"verdict": "wrong", "correct_role": "patient"}]',
+            ),
+            reviewing.read_sheet,
+        ),
         "scores": Fuzzer("s.csv", SCORES, judging.read_scores),
         "decisions": Fuzzer("d.csv", DECISIONS, curation.read_overrules),
         "names": Fuzzer("n.txt", NAMES, lambda path: redaction.read_names(_text(path)), never=True),
@@ -372,7 +377,9 @@ def fuzzers() -> dict[str, Fuzzer]:
         "roles": Fuzzer("answer.txt", ROLES, _roles, never=True),
         "steps": Fuzzer("steps.json", STEPS, judging.read_steps),
         "cookies": Fuzzer("cookies.txt", COOKIES, fetch.read_cookies),
-        "reviews": Fuzzer("reviews.jsonl", REVIEWS, lambda path: ReviewFile(path.parent).overlays()),
+        "reviews": Fuzzer(
+            "reviews.jsonl", REVIEWS, lambda path: ReviewFile(path.parent).overlays()
+        ),
         "labels": Fuzzer("role_labels.jsonl", LABELS, lambda p: ReviewFile(p.parent).overlays()),
         "run": Fuzzer(
             "run.json",
@@ -384,7 +391,11 @@ def fuzzers() -> dict[str, Fuzzer]:
             "manifest.jsonl", (ROWS,), _run(lambda run: (run.videos, run.failures)), beside=_FOLDER
         ),
         "outcomes": Fuzzer(
-            "outcomes.jsonl", OUTCOMES, _run(lambda run: (run.outcomes, run.failures)), True, _FOLDER
+            "outcomes.jsonl",
+            OUTCOMES,
+            _run(lambda run: (run.outcomes, run.failures)),
+            True,
+            _FOLDER,
         ),
         "meta": Fuzzer(
             "videos/v/draft/meta.json",
@@ -397,7 +408,9 @@ def fuzzers() -> dict[str, Fuzzer]:
             "interventions.jsonl", ANSWERS, lambda p: totals(InterventionFile(p.parent).read())
         ),
         "prompts": Fuzzer("prompts.jsonl", PROMPTS, _run(lambda run: run.prompts), beside=_FOLDER),
-        "judgements": Fuzzer("judgements.csv", (_judgements(),), lambda p: JudgementFile(p.parent).read()),
+        "judgements": Fuzzer(
+            "judgements.csv", (_judgements(),), lambda p: JudgementFile(p.parent).read()
+        ),
         "hashes": Fuzzer(
             ".hashes.json",
             ('{"/a/v.mp4": [1, 2, 3, "' + "0" * 64 + '"]}',),
@@ -409,7 +422,8 @@ def fuzzers() -> dict[str, Fuzzer]:
             layout.WRITTEN, ('{"/a/b.eaf": "x"}',), lambda path: Written(path.parent), never=True
         ),
         "decay": Fuzzer(
-            "decay.csv", ("id,url,code,since\na,https://example.org,gone,2026-01-01T00:00:00+00:00\n",),
+            "decay.csv",
+            ("id,url,code,since\na,https://example.org,gone,2026-01-01T00:00:00+00:00\n",),
             lambda path: fetching.decay(path.parent).read(),
         ),
     }

@@ -26,13 +26,67 @@ UNITS = (
     *(" ", "\n", "\t", "\n\n", " \n", "a", "A ", "A. ", "é", "(", "[", "{", "<", '"', "'", "`"),
     *(")", "]", "}", ">", "[a", "(a ", "<v a", "<v ", "<b>", "</b>", "<00:00:01.000>", "{\\", "*"),
     *("_", "* ", "# ", "-", "--", "- ", "-->", ">> ", "> ", ":", "a:", "A: b\n", "A:\n", "1", "1 "),
-    *("1\n", "1.", "1,", "1.1", "0:", "00:", "1/5 ", "&", "&#1", "&amp;", ";", ",", ",\n", "|", "=", "\\"),
-    *("\\u", "\\ud800", '","', '":{"a', "[{", "a\n\n", "a\n \n", "a -->", "\u266a", "\u2028", "李", "李："),
+    *(
+        "1\n",
+        "1.",
+        "1,",
+        "1.1",
+        "0:",
+        "00:",
+        "1/5 ",
+        "&",
+        "&#1",
+        "&amp;",
+        ";",
+        ",",
+        ",\n",
+        "|",
+        "=",
+        "\\",
+    ),
+    *(
+        "\\u",
+        "\\ud800",
+        '","',
+        '":{"a',
+        "[{",
+        "a\n\n",
+        "a\n \n",
+        "a -->",
+        "\u266a",
+        "\u2028",
+        "李",
+        "李：",
+    ),
     *("technique ", "Technique: a ", "Technique:\n", "response: ", "<technique>x</technique>\n"),
     *("<technique>x</technique><response>", "Therapist: ", "Therapist (", "Score ", "Score: 4\n"),
-    *("empathy (", "<think>", "</think>", "<|im_start|>", "```\n", "```a\n{", "~~~\n", "Here is: \n"),
-    *("I can't ", "the patient ", "name1 ", "Dr. ", "a@b.", "From a To b: ", "A, B, ", "1:00 ", "No. "),
-    *("00:00:01.000 --> 00:00:02.000\nx\n", "00:00:01,000 --> 00:00:02,000\n", "NOTE\n", "WEBVTT\n"),
+    *(
+        "empathy (",
+        "<think>",
+        "</think>",
+        "<|im_start|>",
+        "```\n",
+        "```a\n{",
+        "~~~\n",
+        "Here is: \n",
+    ),
+    *(
+        "I can't ",
+        "the patient ",
+        "name1 ",
+        "Dr. ",
+        "a@b.",
+        "From a To b: ",
+        "A, B, ",
+        "1:00 ",
+        "No. ",
+    ),
+    *(
+        "00:00:01.000 --> 00:00:02.000\nx\n",
+        "00:00:01,000 --> 00:00:02,000\n",
+        "NOTE\n",
+        "WEBVTT\n",
+    ),
 )
 """What is repeated."""
 
@@ -63,7 +117,9 @@ def _rows(n: int, seed: str, size: int) -> Iterator[tuple[str, str]]:
         yield f"seed {n} again and again", seed * k
         for only in range(1, min(len(lines), 6)):
             k = size // (len(lines[only]) + 4) + 1
-            told_apart = (re.sub(r"([A-Za-z])\b", rf"\g<1>{i}", lines[only], count=2) for i in range(k))
+            told_apart = (
+                re.sub(r"([A-Za-z])\b", rf"\g<1>{i}", lines[only], count=2) for i in range(k)
+            )
             yield f"line {only} of seed {n}, told apart", "\n".join([*lines[:only], *told_apart])
         wide = size // 8
         yield f"wide header, seed {n}", lines[0] + "".join(f",x_{i}" for i in range(wide)) + "\n"
@@ -127,6 +183,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = placed(fuzzer, Path(folder))
             for what, text in texts(fuzzer, asked.size):
+                if len(text) < asked.size / 4:
+                    continue
                 n += 1
                 took = seconds(fuzzer, path, text)
                 per_million = took / len(text) * 1e6
