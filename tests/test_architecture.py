@@ -112,6 +112,7 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     expected |= {"source"} if stage.source else set()
     expected |= {"reviews"} if stage.reviews else set()
     expected |= {"role_labels"} if stage.role_labels else set()
+    expected |= {"earlier"} if stage.mends else set()
     assert set(parameters) == expected
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert result_type(stage.name) is not None

@@ -516,7 +516,7 @@ def _perform_all(
 def _settled(
     source: Source, recipe: keys.Recipe, store: Store, failed: dict[tuple[str, str], str]
 ) -> Outcome | None:
-    """What is known of a stage of a video without doing it; None where there is work to do."""
+    """Say what is known of a stage of a video without doing it; None where there is work."""
     video, stage = source.row.id, recipe.stage
     blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
     if stage.source and source.media is None:

@@ -5,6 +5,7 @@ EMODISS_HOSTILE sets how many are sent (10,000 for a long run).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -133,10 +134,8 @@ class Attacker:
 def exchange(port: int, request: bytes) -> bytes:
     """Send bytes and return what comes back until the server is done or waits for more."""
     with socket.create_connection(("127.0.0.1", port), timeout=0.5) as channel:
-        try:
+        with contextlib.suppress(OSError):  # refused before the end
             channel.sendall(request)
-        except OSError:
-            pass  # refused before the end
         parts: list[bytes] = []
         try:
             while part := channel.recv(1 << 16):
