@@ -12,16 +12,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same without rescaling the speech values, as the paper probably compared them
     # (research decision A1).
     "paper-raw": {"dissonance.scale": "raw"},
-    # Embedded models, nothing to download; faces are followed so that a laptop keeps up.
+    # Embedded models, nothing to download; strided so that a laptop keeps up. Following faces would
+    # cost a third less and find as many, but leaves more voices without theirs: landmarks jitter
+    # more, and mouths with them (`scripts/measure_binding.py`).
     "lite": {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
         "models.diarizer": "campplus",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
-        "faces.mode": "follow",
-        # Landmarks of every tick jitter more than those between two looks do, and mouths with them:
-        # at 1, fewer voices are given their face (`scripts/measure_binding.py`).
         "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 2,

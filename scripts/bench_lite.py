@@ -30,7 +30,7 @@ from bench_clip import FPS, cpu_seconds, loop_clip, write_clip
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "lite": (),
-    "every third tick searched": ("faces.mode=scan", "faces.stride=3"),
+    "faces followed": ("faces.mode=follow",),
 }
 """Settings on top of preset `lite`."""
 

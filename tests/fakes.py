@@ -199,8 +199,6 @@ SETTINGS = {
     "models.asr": None,
     "models.aligner": None,
     "models.faces": "fake-faces",
-    "faces.mode": "scan",
-    "faces.stride": 3,
     "models.face_affect": "fake-face",
     "models.speech_affect": "fake-speech",
     "models.diarizer": "fake-voices",
