@@ -129,7 +129,7 @@ class Scripted:
     ) -> Completion:
         """Answer the last message."""
         content = messages[-1]["content"]
-        text = content if isinstance(content, str) else str(content[-1])
+        text = content if isinstance(content, str) else str(getattr(content[-1], "text", ""))
         said = self._rule(text)
         usage = Usage(len(text.split()), len(said.split()))
         return Completion(said, self.name, "stop", usage, answered_at="scripted")

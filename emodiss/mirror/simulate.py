@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -267,12 +267,14 @@ def simulate(
                 asker.interrupt()
 
         try:
+            # Closed before the cache is: sessions that are under way end first.
             made_now = _side_by_side(one, todo, therapist.concurrency, stop)
-            for n, made in enumerate(made_now, 1):
-                if made is not None:
-                    experiment.encounters.append([made])
-                if progress is not None:
-                    progress("sessions", len(before) + n, len(cases))
+            with contextlib.closing(made_now):
+                for n, made in enumerate(made_now, 1):
+                    if made is not None:
+                        experiment.encounters.append([made])
+                    if progress is not None:
+                        progress("sessions", len(before) + n, len(cases))
         finally:
             place = {case.id: n for n, case in enumerate(every)}
             experiment.encounters.upsert(
@@ -310,7 +312,7 @@ def _side_by_side(
     cases: Sequence[Case],
     n: int,
     stop: Callable[[], None],
-) -> Iterator[Encounter | None]:
+) -> Generator[Encounter | None]:
     """Simulate several sessions at once; yields each as it ends, and stops all if that fails."""
     with ThreadPoolExecutor(max_workers=n, thread_name_prefix="session") as pool:
         running = [pool.submit(work, case) for case in cases]
