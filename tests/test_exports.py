@@ -419,7 +419,7 @@ def test_bad_cues_are_named_by_line(tmp_path: Path) -> None:
         ("x.eaf", "<a", "is not XML"),
         ("x.eaf", "<a/>", "no EAF file: its root is 'a'"),
         ("x.eaf", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type"),
-        ("x.eaf", "\xff", "not valid in utf-8"),
+        ("x.eaf", "\xff", "line 1: byte 0xff is not valid"),
         ("x.srt", "", "WebVTT or EAF"),
         ("x.vtt", "WEBVTT\n\n1\n00:50.000 --> 00:51.000\n<v A>hi\n", "belongs to this session"),
     ],
@@ -432,8 +432,13 @@ def test_files_that_cannot_be_taken(tmp_path: Path, name: str, content: str, mat
 
 
 def test_an_annotation_without_times_is_named(tmp_path: Path) -> None:
-    _, problems = changed(save(tmp_path, "eaf"), ('TIME_VALUE="1100"', 'X="1100"'))
-    assert "annotation 'u0002' of tier 'patient' has no times" in problems[0]
+    for odd in ('X="1100"', 'TIME_VALUE="²"', f'TIME_VALUE="{"9" * 5000}"'):
+        path = save(tmp_path, "eaf")
+        text = path.read_text(encoding="utf-8").replace('TIME_VALUE="1100"', odd)
+        path.write_text(text, encoding="utf-16")  # and read all the same
+        found, problems = read_back(path, items(session()))
+        assert found == []
+        assert "annotation 'u0002' of tier 'patient' has no times" in problems[0]
 
 
 said = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
