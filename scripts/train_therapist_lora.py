@@ -157,7 +157,7 @@ def train(
         optimizers=(torch.optim.AdamW(groups, weight_decay=recipe.weight_decay), None),
     )
     trainer.train()
-    adapted.save_pretrained(out, safe_serialization=True)
+    adapted.save_pretrained(str(out), safe_serialization=True)
     processor.save_pretrained(out)
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 

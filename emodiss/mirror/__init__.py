@@ -4,6 +4,7 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.annomi import Demonstration, Moment, annomi
 from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
@@ -23,6 +24,7 @@ __all__ = [
     "Cases",
     "Decoding",
     "Demo",
+    "Demonstration",
     "Drawing",
     "Evaluation",
     "Experiment",
@@ -30,11 +32,13 @@ __all__ = [
     "Faces",
     "Instruments",
     "Judged",
+    "Moment",
     "Screening",
     "Simulated",
     "Simulation",
     "TrainingData",
     "Written",
+    "annomi",
     "collect_pairs",
     "create",
     "demo",

@@ -97,7 +97,7 @@ def write_encounters(
         )
     index = folder / "index.html"
     write_atomically(
-        index, _render("encounters.html.jinja", sessions=rows, name=name, simulated=SIMULATED)
+        index, render("encounters.html.jinja", sessions=rows, name=name, simulated=SIMULATED)
     )
     return index
 
@@ -107,7 +107,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
     pictured = any(each.pictures)
     lines: list[dict[str, Any]] = []
     for line in each.lines:
-        picture = _picture(root, _at(each.pictures, line.index))
+        picture = picture_address(root, _at(each.pictures, line.index))
         lines.append(
             {
                 "index": line.index,
@@ -126,7 +126,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
         "thought": f"{profile.distorted_thought} (no therapist reads this)",
         "traps": ", ".join(profile.thinking_traps),
     }
-    return _render(
+    return render(
         "encounter.html.jinja",
         title=each.id,
         lines=lines,
@@ -149,7 +149,7 @@ def _at(values: Sequence[str | None], index: int) -> str | None:
     return values[index] if index < len(values) else None
 
 
-def _picture(root: Path, path: str | None) -> str:
+def picture_address(root: Path, path: str | None) -> str:
     """Give a picture as an address that holds it; empty if there is none."""
     if path is None:
         return ""
@@ -169,7 +169,7 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
     return named | {"score": said}
 
 
-def _render(template: str, **values: Any) -> bytes:
+def render(template: str, **values: Any) -> bytes:
     """Fill a template in; everything that was said is escaped."""
     return _environment().get_template(template).render(**values).encode("utf-8", "replace")
 
