@@ -305,6 +305,7 @@ def test_who_sees_gets_the_picture_of_the_last_line_and_a_caption(tmp_path):
     assert not any("no_picture" in reply.flags for reply in each.replies)
 
 
+@pytest.mark.slow
 def test_a_face_model_measures_captions(tmp_path):
     pytest.importorskip("skimage", reason="a face is made from a portrait inside it")
     import cv2
