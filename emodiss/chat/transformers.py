@@ -226,7 +226,8 @@ class TransformersChat:
             return {name: found[name] for name in ("input_ids", "attention_mask")}
         seen = [self._seen(picture) for picture in pictures]
         try:
-            found = self._processor(text=text, images=seen, **options)
+            processor: Any = self._processor
+            found = processor(text=text, images=seen, **options)
         except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as fault:
             raise ChatError(
                 f"The processor of '{self._name}' cannot take the pictures "
