@@ -76,6 +76,11 @@ def therapist_prompt(
     )
 
 
+def caption_prompt() -> str:
+    """Write what a model is asked about the client's picture: in a session and in training data."""
+    return filled("mirror_caption")
+
+
 def history(
     lines: Sequence[Line], therapist: str, *, directions: bool, window: int | None = None
 ) -> str:

@@ -16,6 +16,7 @@ from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 from emodiss.mirror.simulate import Drawing, Simulated, Simulation, simulate
+from emodiss.mirror.training_data import TrainingData, training_data
 
 __all__ = [
     "Asking",
@@ -32,6 +33,7 @@ __all__ = [
     "Screening",
     "Simulated",
     "Simulation",
+    "TrainingData",
     "Written",
     "collect_pairs",
     "create",
@@ -47,4 +49,5 @@ __all__ = [
     "screen",
     "screenplays",
     "simulate",
+    "training_data",
 ]
