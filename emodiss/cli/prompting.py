@@ -54,7 +54,7 @@ class Choice:
     kind: Annotated[
         str,
         typer.Option(
-            help="base, discrete, continuous, dissonance, caption, all (the first four), or a file."
+            help="base, discrete, continuous, dissonance, caption, video, all (the first four), or a file."
         ),
     ] = "all"
     video: Video = None
@@ -81,6 +81,13 @@ class Choice:
     literal: Annotated[
         bool, typer.Option("--literal", help="The paper's wording to the letter.")
     ] = False
+    n_frames: Annotated[
+        int, typer.Option("--frames", help="For video: frames of a prompt, evenly spaced.", min=1)
+    ] = 8
+    frame_seconds: Annotated[
+        float,
+        typer.Option(help="For video: frames are taken from so much of the window's end, s."),
+    ] = 60.0
     templates: Annotated[
         Path | None, typer.Option(help="Folder of further conditions, one template file each.")
     ] = None
@@ -132,6 +139,8 @@ def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
         span=choice.span,
         settings=settings_of(run, choice),
         people=redacted.people(),
+        n_frames=choice.n_frames,
+        frame_seconds=choice.frame_seconds,
     )
     for video, fault in rendered.refused.items():
         output.say(f"{video}: no prompts [{fault.code}]: {fault}")

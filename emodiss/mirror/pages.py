@@ -138,7 +138,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
         resistance=each.case.resistance,
         client=[(name, value) for name, value in client.items() if value],
         plan=each.plan,
-        scores=[_score(row) for row in scores],
+        scores=sorted(map(_score, scores), key=_place),
         client_model=each.client_model or "not stated",
         therapist_model=each.therapist_model or "not stated",
         simulated=SIMULATED,
@@ -167,6 +167,12 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
     said = f"{value:g}" if known else str(row.get("status") or "none")
     named = {name: str(row.get(name) or "") for name in ("criterion", "instrument", "judge")}
     return named | {"score": said}
+
+
+def _place(row: Mapping[str, str]) -> tuple[str, int, str]:
+    """Sort by instrument, and its items as numbers: q2 before q10."""
+    number = re.search(r"\d+", row["criterion"])
+    return row["instrument"], int(number[0]) if number else 0, row["criterion"]
 
 
 def render(template: str, **values: Any) -> bytes:

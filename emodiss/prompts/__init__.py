@@ -3,7 +3,8 @@
 Four conditions, worded as in appendix A of Haydarov et al. (2025): `base` shows the dialogue
 alone, `discrete` adds emotion labels to each patient utterance, `continuous` adds valence and
 arousal, `dissonance` marks the utterances whose voice and face disagree. A fifth one of our own,
-`caption`, describes the face in words. A further condition is a template file; no code is needed.
+`caption`, describes the face in words; `video` is for models that see frames of the video, which
+`emodiss.study.prompts` adds to the text. A further condition is a template file; no code is needed.
 
 One line of the prompt is one utterance. Line breaks inside an utterance become spaces, so that
 nothing a person said can pass for another speaker's turn, and whatever a person said about

@@ -22,12 +22,15 @@ class Condition:
     captioned
         Whether a description of the face stands beside each patient utterance; the utterance table
         has none by itself, `emodiss caption` makes them.
+    pictured
+        Whether frames of the video go with the dialogue; `emodiss.study.prompts` takes them.
     """
 
     name: str
     cues: Literal["labels", "numbers"] | None = None
     marks: bool = False
     captioned: bool = False
+    pictured: bool = False
 
     def columns(self, channels: tuple[str, ...]) -> list[str]:
         """Name the columns of the utterance table that it cannot do without."""
@@ -44,9 +47,10 @@ CONDITIONS = {
         Condition("continuous", cues="numbers"),
         Condition("dissonance", marks=True),
         Condition("caption", captioned=True),
+        Condition("video", pictured=True),
     )
 }
-"""The built-in conditions by name: the paper's four, and captions."""
+"""The built-in conditions by name: the paper's four, captions, and frames of the video."""
 
-KINDS = tuple(name for name, row in CONDITIONS.items() if not row.captioned)
+KINDS = tuple(name for name, row in CONDITIONS.items() if not (row.captioned or row.pictured))
 """The four conditions of the paper: those that every run has prompts of."""

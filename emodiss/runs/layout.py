@@ -24,6 +24,7 @@ ROLE_LABELS: Final = "role_labels.jsonl"
 REVIEWS_LOCK: Final = ".reviews.lock"
 
 FACE_CAPTIONS: Final = "face_captions.jsonl"
+PROMPT_FRAMES: Final = "prompt_frames"
 INTERVENTIONS: Final = "interventions.jsonl"
 ASKED_PROMPTS: Final = "asked_prompts.jsonl"
 CHAT_CACHE: Final = "chat_cache.sqlite"

@@ -162,7 +162,8 @@ def test_the_client_is_seen_at_the_middle_of_each_such_utterance(run, folder):
     assert [each["reply"] for each in kept] == [each.reply for each in done.moments]
     assert kept[2]["binding_confidence"] is None
     page = done.page.read_text(encoding="utf-8")
-    assert page.count("<img") == 2
+    assert page.count("<img") == page.count("bound by a person (manifest)") == 2
+    assert page.count("Face: none") == 2
     assert "motivational interviewing is not that" in page
 
     # The same from a recording, by the command, and the first of each session alone.

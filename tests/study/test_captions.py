@@ -38,7 +38,7 @@ def test_the_face_stands_in_words_beside_the_patient():
 def test_captions_change_no_other_condition():
     plain, more = session(), session(face_caption=["x"] * 8)
     assert KINDS == ("base", "discrete", "continuous", "dissonance")
-    assert tuple(CONDITIONS) == (*KINDS, "caption")
+    assert tuple(CONDITIONS) == (*KINDS, "caption", "video")
     for kind in KINDS:
         assert build(plain, kind).to_dict() == build(more, kind).to_dict()
     with pytest.raises(PromptError, match="emodiss caption"):
