@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss import study as verbs
-from emodiss.chat import ChatParams, Endpoint, Patience
+from emodiss.chat import ChatParams, Endpoint
 from emodiss.cli import app
 from emodiss.errors import SettingsError
 from emodiss.interventions import request_hash
@@ -231,7 +231,7 @@ def test_frames_leave_the_machine_by_both_options_alone(run, monkeypatch):
             base_url=url,
             allow_remote=True,
             allow_remote_pictures=pictures,
-            patience=Patience(tries=1),
+            tries=1,
         )
         ((_, fault),) = verbs.intervene(run, prompts, place).unanswered
         codes.append(fault.error.code)
