@@ -54,7 +54,8 @@ class Choice:
     kind: Annotated[
         str,
         typer.Option(
-            help="base, discrete, continuous, dissonance, caption, video, all (the first four), or a file."
+            help="base, discrete, continuous, dissonance, caption, video, all (the first four), "
+            "or a file."
         ),
     ] = "all"
     video: Video = None

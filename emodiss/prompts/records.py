@@ -216,7 +216,7 @@ class Prompt:
         PromptError
             If a field is missing or unknown, or the text no longer matches its hash.
         """
-        values = {"pictures": (), **record}
+        values: dict[str, Any] = {"pictures": (), **record}
         stated = values.pop("sha256", None)
         names = {field.name for field in fields(cls)}
         if set(values) != names:

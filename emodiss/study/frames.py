@@ -34,7 +34,8 @@ def with_frames(
     """Give a video's prompts their frames; those that get none are left out, and it is said why."""
     if count < 1 or not (math.isfinite(seconds) and seconds > 0):
         raise SettingsError(
-            f"Frames: at least 1 and more than 0 seconds were expected, got {count} and {seconds:g}."
+            "Frames: at least 1 and more than 0 seconds were expected, got "
+            f"{count} and {seconds:g}."
         )
     if not prompts:
         return [], None
