@@ -12,7 +12,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same without rescaling the speech values, as the paper probably compared them
     # (research decision A1).
     "paper-raw": {"dissonance.scale": "raw"},
-    # Embedded models, nothing to download; strided so that a laptop keeps up.
+    # Embedded models, nothing to download; strided so that a laptop keeps up. Following faces would
+    # cost a third less and find as many, but leaves more voices without theirs: landmarks jitter
+    # more, and mouths with them (`scripts/measure_binding.py`).
     "lite": {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
@@ -22,6 +24,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 2,
+    },
+    # The models of the paper with everything that makes them fast; see the guide for what it does
+    # to their values.
+    "fast": {
+        "faces.mode": "follow",
+        "faces.scan_every": 30,
+        "faces.stride": 3,
+        "faces.min_face": 40,
+        "face_affect.stride": 6,
+        "emonet.precision": "bfloat16",
     },
 }
 

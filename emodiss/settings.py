@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from emodiss.errors import SettingsError, nearest
+from emodiss.tabular import is_text
 from emodiss.vocabulary import FaceChoice, model_error, parse_faces
 
 
@@ -142,6 +143,18 @@ class TranscriptSettings(Group):
 class FacesSettings(Group):
     """Face detection; thresholds and minimum face are facenet-pytorch's own defaults."""
 
+    mode: Literal["scan", "follow"] = Field(
+        default="scan",
+        description="scan: search every picture looked at; follow: search some, and in between "
+        "look again where the faces were, which is an approximation; a detector that can only "
+        "search searches all",
+    )
+    scan_every: int = Field(
+        default=15,
+        ge=1,
+        description="in mode follow, ticks from one search to the next; where a face comes or "
+        "goes there are more",
+    )
     stride: int = Field(default=1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(
         default=20,
@@ -630,6 +643,10 @@ def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
         if not equals:
             raise SettingsError(
                 f"'--set {text}' has no '='.", next_step="Write --set group.name=value."
+            )
+        if not is_text(text):
+            raise SettingsError(
+                f"'--set {text!a}' holds half a character.", next_step="Write it in Unicode."
             )
         found[name.strip()] = None if value.strip().lower() == "none" else value.strip()
     return found

@@ -50,6 +50,15 @@ class Stage:
         Setting and the value of it that makes the stage needless.
     apart
         Settings of its group that cannot change its result; they stay out of its key.
+    mends
+        Artifacts that may have changed since an earlier result of this stage and leave most of it
+        true; that result, or None, is passed as `earlier`, and only what differs is done again.
+        What comes out is the same as without it.
+    piece, join
+        `module:function` each, of a stage that works on a long video piece by piece
+        (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
+        it made as `parts`, in order, and neither source nor model. The stage's own function does
+        the same at once, to the same bytes.
     version
         Raised whenever the function's results change; makes older artifacts stale.
     """
@@ -68,13 +77,18 @@ class Stage:
     only_if: tuple[str, str] | None = None
     off: tuple[str, Any] | None = None
     apart: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
+    piece: str = ""
+    join: str = ""
     version: int = 1
 
-    def load(self) -> Callable[..., Any]:
-        """Import the function."""
-        module, _, name = self.function.partition(":")
+    def load(self, function: str | None = None) -> Callable[..., Any]:
+        """Import the function, or one of the other two."""
+        module, _, name = (function or self.function).partition(":")
         return getattr(importlib.import_module(module), name)
 
+
+_GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -133,8 +147,14 @@ STAGES: tuple[Stage, ...] = (
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=("speaker", "times")),
-    Stage("wording", "emodiss.reviews:reword", reads=("draft", "transcript"), reviews=("text",)),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=2),
+    Stage(
+        "wording",
+        "emodiss.reviews:reword",
+        reads=("draft", "transcript"),
+        reviews=(*_GEOMETRY, "text"),
+        version=2,
+    ),
     Stage(
         "roles",
         "emodiss.people.roles:assign",
@@ -151,6 +171,8 @@ STAGES: tuple[Stage, ...] = (
         model="faces",
         settings="faces",
         source=True,
+        piece="emodiss.faces.stages:detect_piece",
+        join="emodiss.faces.stages:join_pieces",
         version=2,
     ),
     Stage(
@@ -182,7 +204,8 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
-        version=4,
+        reviews=("face",),
+        version=5,
     ),
     Stage(
         "speech_affect",
@@ -191,6 +214,8 @@ STAGES: tuple[Stage, ...] = (
         model="speech_affect",
         settings="speech_affect",
         apart=("speech_affect.window_s", "speech_affect.hop_s"),
+        mends=("transcript",),
+        version=2,
     ),
     Stage(
         "voice_windows",
@@ -207,7 +232,10 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         apart=("face_affect.who",),
+        mends=("transcript", "people"),
         source=True,
+        piece="emodiss.utterances:measure_faces_piece",
+        join="emodiss.utterances:join_faces",
         version=3,
     ),
     Stage(
@@ -217,7 +245,10 @@ STAGES: tuple[Stage, ...] = (
         model="face_affect",
         settings="face_affect",
         off=("face_affect.who", "speaker"),
+        mends=("transcript", "people"),
         source=True,
+        piece="emodiss.utterances:measure_listeners_piece",
+        join="emodiss.utterances:join_listeners",
         version=2,
     ),
     Stage(
@@ -239,3 +270,18 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def waves() -> list[list[Stage]]:
+    """Put stages that can be done at the same time together, each as late as it is needed.
+
+    So the sound of a long video is worked on beside its pictures, on another core.
+    """
+    before_end: dict[str, int] = {}
+    for stage in reversed(STAGES):
+        later = [before_end[one.name] for one in STAGES if stage.name in one.reads]
+        before_end[stage.name] = 1 + max(later, default=-1)
+    found: list[list[Stage]] = [[] for _ in range(1 + max(before_end.values()))]
+    for stage in STAGES:
+        found[-1 - before_end[stage.name]].append(stage)
+    return found

@@ -1,5 +1,7 @@
 """One reader for every table that a person hands in, and one writer for sheets that people open.
 
+JSON from outside is read here, too (`json_value`).
+
 Manifests, transcripts, ratings, filled sheets, scores and decisions come from spreadsheets, R,
 editors and other tools. What these do to a CSV is dealt with here, once: encodings, `sep=`,
 delimiters, decimal commas, blank rows and columns, cells left out or added at the end of a row.
@@ -9,13 +11,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from emodiss.errors import EmodissError
 
@@ -28,8 +32,11 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
 _MAX_LISTED = 50
+_MOST_COLUMNS = 2000  # of a table that a person fills in
+_MOST_DIGITS = 300  # of a whole number that is certain to fit a float
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _RESTORED = re.compile(r"\A'(?='*[=+\-@\t\r])")
 
@@ -191,6 +198,58 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
     return text
 
 
+def _whole(digits: str) -> float:
+    """Read a whole number; one that no float can hold is infinite, as 1e400 is."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+JSON = json.JSONDecoder(parse_int=_whole)
+"""Reads JSON from outside; deep nesting is a RecursionError, see `json_value`."""
+
+
+def json_value(text: str | bytes, *, halves: bool = False) -> Any:
+    """Read JSON from outside, of which whatever is wrong is a ValueError.
+
+    Parameters
+    ----------
+    text
+        Bytes may be UTF-8, or UTF-16 or UTF-32 as JSON allows.
+    halves
+        Whether texts may hold halves of characters (lone surrogates), which no file can hold.
+
+    Returns
+    -------
+    Any
+        The value. Numbers that no float can hold are infinite.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON (`json.JSONDecodeError`), no text, nested too deeply, or holds halves of
+        characters.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    try:
+        value = json.loads(text, parse_int=_whole)
+        # Looked for only where there may be one: texts of a corpus are long.
+        suspect = not halves and (_ESCAPED_HALF.search(text) or not is_text(text))
+        if suspect and not is_text(json.dumps(value, ensure_ascii=False)):
+            raise ValueError("holds half a character")
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    return value
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be written: it holds no half of a character (a lone surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse(
     text: str,
     name: str,
@@ -256,7 +315,7 @@ def parse(
             header, header_line = cells, line
         else:
             found.append((line, cells))
-    named = [place for place, column in enumerate(header) if column]
+    named = {place: None for place, column in enumerate(header) if column}
     rows: list[Row] = []
     for line, cells in found:
         if restore:
@@ -266,7 +325,7 @@ def parse(
             message = f"{len(cells)} cells; expected {len(header)}, as in the header"
             faults.append(Fault(line, message, by_name, n_cells=len(cells)))
             continue
-        stray = next((p for p, cell in enumerate(cells) if cell and p not in set(named)), None)
+        stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
         elif stray < len(header):
@@ -298,7 +357,13 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
             f"The {what} '{table.name}' is empty.",
             next_step="Give it a header line with the names of its columns.",
         )
-    twice = sorted({name for name in table.header if table.header.count(name) > 1})
+    if len(table.header) > _MOST_COLUMNS:
+        raise error(
+            f"The {what} '{table.name}' has {len(table.header)} columns; expected at most "
+            f"{_MOST_COLUMNS}.",
+            next_step=f"Check that the file is a {what}.",
+        )
+    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)
     if twice:
         raise error(
             f"The {what} '{table.name}', line {table.line}, names columns twice: "

@@ -29,8 +29,8 @@ FaceChoice = Side | tuple[int, ...]
 RoleSource = Literal["review", "manifest", "language_model", "classifier"]
 """Who said which part a voice plays; the first two are people."""
 
-BindingSource = Literal["measured", "manifest", "setting"]
-"""Who said whose face is whose; the last two are people."""
+BindingSource = Literal["measured", "review", "manifest", "setting"]
+"""Who said whose face is whose; all but the first are people."""
 
 TRANSCRIPT_READERS: Final = {
     "stm": "emodiss.transcript.tables:read_stm",
@@ -85,6 +85,9 @@ MEANINGS: Final[dict[str, str]] = {
     "speaker_unread": "Lines of the given transcript begin with what may be the name of a voice "
     "and cannot be told for one, so their voice is unknown; write [Name]: before them, or correct "
     "the voice with: emodiss review.",
+    "no_transcript_beside": "A file named like the media lies beside it and does not read as a "
+    "transcript, so it is left aside and speech is recognised; state it in the manifest's column "
+    "transcript if it is one, to see what is wrong with it.",
     "malformed_rows": "Rows of the given transcript could not be read and are left out; correct "
     "them and run again, or fail such videos with annotate --strict.",
     "text_mismatch": "Some utterances of the given transcript do not seem to be what is said at "

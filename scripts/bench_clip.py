@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.demo.portraits import COLLINS, Mouth, find_sample, read_portrait
+from emodiss.demo.portraits import COLLINS, find_sample, mouth_of, read_portrait
 
 Frame = NDArray[np.uint8]
 FPS = 30
@@ -25,7 +25,7 @@ def moving_heads(n_frames: int, *, height: int = 720, width: int = 1280) -> Iter
     from skimage import data
 
     path = find_sample(COLLINS.package, COLLINS.path)
-    mouth = Mouth(read_portrait(path, COLLINS), COLLINS)
+    mouth = mouth_of(read_portrait(path, COLLINS), COLLINS)
     wall = cv2.GaussianBlur(cv2.resize(data.brick(), (width, height)), (0, 0), 3)
     wall = np.repeat(wall[:, :, None], 3, 2)
     side = height * 640 // 720  # the face is a sixth of the portrait: about 105 pixels at 720p

@@ -6,9 +6,11 @@ One generated clip (320 x 180 pixels, two talking heads) is looped to each lengt
 it again, and annotated in a fresh process with the preset `lite`. What is held at a time (frames,
 networks) shows with the real models, `--models lite`, at wide strides, so that an hour ends in
 minutes. What is kept for each tick shows with `--models stand-ins`, the default: every tick is
-looked at and measured, by models that answer at once. With `--sound` the film has a sound track,
-whose 16 kHz samples are held once as 16-bit integers (115 MB per hour), also while they are decoded
-and stored, and once more as floats where a model takes the whole signal (230 MB per hour).
+looked at and measured, by models that answer at once. `--models as-it-is` changes no setting of
+`lite`; `--height 720` makes larger pictures, of which following holds some. With `--sound` the film
+has a sound track, whose 16 kHz samples are held once as 16-bit integers (115 MB per hour), also
+while they are decoded and stored, and once more as floats where a model takes the whole signal
+(230 MB per hour).
 """
 
 from __future__ import annotations
@@ -32,8 +34,10 @@ from emodiss.affect import EXPRESSIONS, FaceAffect
 from emodiss.faces import FaceBoxes
 
 SETTINGS = {
-    "lite": ("faces.stride=30", "face_affect.stride=30", "faces.min_face=20"),
+    "as-it-is": (),
+    "lite": ("faces.mode=scan", "faces.stride=30", "face_affect.stride=30", "faces.min_face=20"),
     "stand-ins": (
+        "faces.mode=scan",
         "faces.stride=1",
         "face_affect.stride=1",
         "models.faces=stand-in-faces",
@@ -162,6 +166,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[10, 60, 600, 3600])
     parser.add_argument("--models", choices=list(SETTINGS), default="stand-ins")
     parser.add_argument("--sound", action="store_true")
+    parser.add_argument("--height", type=int, default=180)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -170,7 +175,12 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        clip = write_clip(Path(folder) / "clip.mp4", 10 * FPS, height=180, width=320)
+        clip = write_clip(
+            Path(folder) / "clip.mp4",
+            10 * FPS,
+            height=options.height,
+            width=options.height * 16 // 9,
+        )
         for seconds in options.seconds:
             rows.append(measure(seconds, clip, models=options.models, sound=options.sound))
             row = rows[-1]

@@ -34,6 +34,8 @@ from typing import Any
 import numpy as np
 from bench_clip import FPS, cpu_seconds, write_clip
 
+from emodiss.presets import changes_of
+
 FRAME_SD = 0.12
 """Deviation of valence and arousal between the frames of one face, assumed where weights are
 random; it sets the scale of the effects printed."""
@@ -48,6 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "face_affect.stride": 3,
         "emonet.precision": "bfloat16",
     },
+    "preset fast": changes_of("fast"),
     "wide strides, bfloat16": {
         "faces.stride": 10,
         "faces.min_face": 40,

@@ -38,6 +38,8 @@ from emodiss.transcript import Transcript, Utterance, with_overlap
 
 EVERYWHERE = (0.0, 0.0, 1e9, 1e9)
 THRESHOLDS = (0.90, 0.93, 0.95, 0.97, 0.99)
+CHANGES: list[str] = []
+"""Settings on top of `lite`, from the command line."""
 N_SWAPS = 200
 N_ERRORS = 5
 
@@ -95,7 +97,7 @@ class Seen:
 
 def look(case: Case, active_speaker: Any = None) -> Seen:
     """Run the stages before the binding."""
-    settings = resolve({**presets.changes_of("lite"), **case.settings})
+    settings = resolve({**presets.changes_of("lite"), **case.settings}, CHANGES)
     row = VideoRow(id="case", path=case.path.name, start=case.start, end=case.end)
     media = probe(source=case.path, row=row, settings=settings.media)
     audio = decode_audio(source=case.path, media=media)
@@ -720,8 +722,10 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, help="instead of people.min_confidence")
     parser.add_argument("--lr-asd", type=Path, help="weights: score faces with LR-ASD as well")
     parser.add_argument("--seed", type=int, default=0, help="of the swap test")
+    parser.add_argument("--set", action="append", default=[], help="name=value, as of emodiss")
     parser.add_argument("--n-sessions", type=int, default=20, help="composed sessions of a kind")
     arguments = parser.parse_args()
+    CHANGES.extend(arguments.set)
     threshold = arguments.threshold or resolve(presets.changes_of("lite")).people.min_confidence
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

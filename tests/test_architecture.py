@@ -32,13 +32,14 @@ LAYERS = (
     ("settings", "presets", "tabular", "stages"),
     ("chat",),
     (
-        *("affect", "dissonance", "faces", "interventions", "judging", "manifest", "media"),
-        *("people", "prompts", "ratings", "reviews", "statistics", "tracks"),
+        *("affect", "clients", "dissonance", "encounters", "faces", "interventions", "judging"),
+        *("manifest", "media", "people", "prompts", "ratings", "reviews", "screenplays"),
+        *("screening", "statistics", "tracks"),
         *("transcript", "utterances"),
     ),
     ("models",),
     ("runs",),
-    ("study", "corpus", "exports", "plots", "web", "demo"),
+    ("study", "mirror", "corpus", "exports", "plots", "web", "demo"),
     ("cli",),
 )
 """Rooms from the floor up; none imports one of a later line, not even for a type."""
@@ -58,6 +59,7 @@ OTHER_MEANING = {
     "simulate.missing",
     "fetch_rows.captions",
     "dissonance_by.compare",
+    *("requests.mode", "judge.mode", "score.mode"),  # of a judge
     *("read.strict", "read_annomi.strict"),  # one file read by a person, no run of a hundred
 }
 """Parameters that share their name with a setting and mean something else."""
@@ -110,6 +112,7 @@ def test_a_stages_function_takes_what_its_row_names_and_nothing_else(stage):
     expected |= {"source"} if stage.source else set()
     expected |= {"reviews"} if stage.reviews else set()
     expected |= {"role_labels"} if stage.role_labels else set()
+    expected |= {"earlier"} if stage.mends else set()
     assert set(parameters) == expected
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert result_type(stage.name) is not None

@@ -7,11 +7,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+
+from emodiss.affect import SpeechAffect
+from emodiss.faces import FaceBoxes
+from emodiss.transcript import Word
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -22,9 +25,12 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("bench_gpu_parts")
 
 
-def faces(*boxes: tuple[float, ...]) -> SimpleNamespace:
-    return SimpleNamespace(
-        boxes=np.array(boxes, float).reshape(-1, 4), scores=np.full(len(boxes), 0.9)
+def faces(*boxes: tuple[float, ...]) -> FaceBoxes:
+    n = len(boxes)
+    return FaceBoxes(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(n, 0.9, np.float32),
+        np.zeros((n, 5, 2), np.float32),
     )
 
 
@@ -40,8 +46,8 @@ def test_faces_are_paired_whatever_their_order(parts: Any) -> None:
 
 
 def test_words_that_differ_and_shift(parts: Any) -> None:
-    def words(*said: tuple[str, float]) -> tuple[SimpleNamespace, ...]:
-        return tuple(SimpleNamespace(text=text, start=start) for text, start in said)
+    def words(*said: tuple[str, float]) -> tuple[Word, ...]:
+        return tuple(Word(text, start, start + 0.2) for text, start in said)
 
     found = parts.words_differ(
         words(("I", 0.0), ("was", 0.5), ("there", 1.0)), words(("I", 0.0), ("there", 1.25))
@@ -50,8 +56,8 @@ def test_words_that_differ_and_shift(parts: Any) -> None:
 
 
 def test_affect_is_compared_on_the_house_scale(parts: Any) -> None:
-    def rows(*values: float) -> list[SimpleNamespace]:
-        return [SimpleNamespace(valence_raw=v, arousal_raw=0.5) for v in values]
+    def rows(*values: float) -> list[SpeechAffect]:
+        return [SpeechAffect(v, 0.5, 0.5, "unit") for v in values]
 
     # The speech model's scale is [0, 1]: a tenth there is two tenths here.
     found = parts.affect_differs(rows(0.5, 0.6), rows(0.5, 0.5))

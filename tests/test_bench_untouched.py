@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from emodiss.transcript import Turn
+from tests import make
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "bench_untouched.py"
 
@@ -36,14 +36,12 @@ def test_seconds_with_the_right_a_wrong_and_no_face(bench):
         voices={"Ada": "Ada", "Bo": "Bo", "Cy": None},
         faces=(("Ada", 0, 5, (0, 0, 100, 100)), ("Bo", 0, 5, (100, 0, 200, 100))),
     )
-    left = SimpleNamespace(
-        id=7, times=np.arange(0, 5, 0.1), boxes=np.tile([10.0, 10, 40, 40], (50, 1))
-    )
+    left = make.track(7, np.arange(0, 150, 3), (10.0, 10, 40, 40))
     # Ada's first second has her face, her second one no utterance; Bo has Ada's; Cy has none.
     table = pd.DataFrame(
         {"start": [0.0, 2.0, 4.0], "end": [1.0, 4.0, 5.0], "track_id": [7, 7, None]}
     )
-    found = bench._faces(case, table, SimpleNamespace(tracks=[left]))
+    found = bench._faces(case, table, make.tracks(left))
     assert found == {"face_right_s": 2.0, "face_wrong_s": 2.0, "face_open_s": 1.0}
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("scenedetect")
 
-from emodiss.media.cuts import CUT_THRESHOLD, MIN_SHOT_S, CutFinder
+from emodiss.media.cuts import CUT_THRESHOLD, MIN_SHOT_S, ChangeFinder, cuts_of
 
 
 def shot(colour: tuple[int, int, int], k: int = 0, width: int = 640) -> np.ndarray:
@@ -17,6 +18,20 @@ def shot(colour: tuple[int, int, int], k: int = 0, width: int = 640) -> np.ndarr
     frame = np.full((width * 9 // 16, width, 3), colour, np.uint8)
     frame[50:150, 40 + 2 * k : 140 + 2 * k] = 200
     return frame
+
+
+class CutFinder:
+    """Changes and cuts of frames given one by one."""
+
+    def __init__(self) -> None:
+        self._finder = ChangeFinder()
+        self._seen: list[tuple[float, bool]] = []
+
+    def add(self, frame: NDArray[np.uint8], time: float) -> None:
+        self._seen.append((time, self._finder.changed(frame, time)))
+
+    def cuts(self) -> list[float]:
+        return cuts_of(*zip(*self._seen, strict=True)) if self._seen else []
 
 
 SHOTS = ((90, 60, 30), (20, 120, 140), (200, 40, 90))

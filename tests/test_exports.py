@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from emodiss.exports import FORMATS, Change, ExportError, items, read_back, write
 from emodiss.exports.items import layers, tiers
@@ -419,7 +419,7 @@ def test_bad_cues_are_named_by_line(tmp_path: Path) -> None:
         ("x.eaf", "<a", "is not XML"),
         ("x.eaf", "<a/>", "no EAF file: its root is 'a'"),
         ("x.eaf", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type"),
-        ("x.eaf", "\xff", "cannot be read"),
+        ("x.eaf", "\xff", "line 1: byte 0xff is not valid"),
         ("x.srt", "", "WebVTT or EAF"),
         ("x.vtt", "WEBVTT\n\n1\n00:50.000 --> 00:51.000\n<v A>hi\n", "belongs to this session"),
     ],
@@ -432,8 +432,13 @@ def test_files_that_cannot_be_taken(tmp_path: Path, name: str, content: str, mat
 
 
 def test_an_annotation_without_times_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"annotation 'u0002' of tier 'patient' has no times"):
-        changed(save(tmp_path, "eaf"), ('TIME_VALUE="1100"', 'X="1100"'))
+    for odd in ('X="1100"', 'TIME_VALUE="²"', f'TIME_VALUE="{"9" * 5000}"'):
+        path = save(tmp_path, "eaf")
+        text = path.read_text(encoding="utf-8").replace('TIME_VALUE="1100"', odd)
+        path.write_text(text, encoding="utf-16")  # and read all the same
+        found, problems = read_back(path, items(session()))
+        assert found == []
+        assert "annotation 'u0002' of tier 'patient' has no times" in problems[0]
 
 
 said = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -445,6 +450,7 @@ named = st.sampled_from(["therapist", "Patient", "other x", "A'"]) | said.map(la
     st.lists(st.tuples(st.integers(0, 99_999), st.integers(1, 9_999), named, said), max_size=6),
     st.sampled_from(["webvtt", "eaf"]),
 )
+@example([(0, 1, "therapist", "\u202a"), (0, 1, "Patient", "\u2066yes\u2069")], "webvtt")
 def test_any_session_goes_out_and_comes_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, str, str]], kind: str
 ) -> None:

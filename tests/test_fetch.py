@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import pytest
 from emodiss import manifest
 from emodiss.corpus import sharing
 from emodiss.errors import MediaError, SettingsError
-from emodiss.media import fetch
+from emodiss.media import fetch, network
 from emodiss.runs import fetching, sources
 from tests import make
 
@@ -139,6 +140,12 @@ def server(film):
     httpd.server_close()
 
 
+@pytest.fixture(autouse=True)
+def the_server_counts_as_far(monkeypatch, request):
+    if "near" not in request.node.name:
+        monkeypatch.setattr(network, "is_local", lambda host: False)
+
+
 def address(server, path: str) -> str:
     return f"http://127.0.0.1:{server.server_address[1]}{path}"
 
@@ -163,6 +170,71 @@ def test_trouble_has_a_name_and_a_way_out(server, tmp_path, path, code):
         fetch.fetch(address(server, path), tmp_path, max_height=720)
     assert error.value.code == code
     assert error.value.next_step
+
+
+@pytest.mark.parametrize("path", ["/film.mp4", "/page"])
+def test_what_is_near_is_not_asked_unless_allowed(server, film, tmp_path, path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with pytest.raises(MediaError) as error:
+        fetch.fetch(address(server, path), tmp_path, max_height=720)
+    assert error.value.code == "local_address" and "--local-network" in error.value.next_step
+    assert server.asked == []
+
+
+def test_what_is_near_is_asked_where_it_is_allowed(server, film, tmp_path):
+    options = fetch.Options(local_network=True)
+    path = fetch.fetch(address(server, "/film.mp4"), tmp_path, max_height=720, options=options)
+    assert path.read_bytes() == film
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        *(("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True)),
+        *(("169.254.169.254", True), ("fe80::1%eth0", True), ("0.0.0.0", True), ("::", True)),
+        *(("93.184.216.34", False), ("10.0.0.1", False), ("2606:2800::1", False)),
+    ],
+)
+def test_which_addresses_are_near(host, near):
+    assert network.is_local(host) is near
+
+
+def _drip(header: bool):
+    """Serve one header line or byte each tenth of a second, for at most 20 s."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                if not header:
+                    head = b"Content-Type: video/mp4\r\nContent-Length: 1000000\r\n\r\n"
+                    connection.sendall(head)
+                for _ in range(200):
+                    connection.sendall(b"X-More: 1\r\n" if header else b"x")
+                    time.sleep(0.1)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listening
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("limit", [{"patience_s": 1.0}, {"longest_s": 1.0}])
+def test_a_server_that_drips_is_left(tmp_path, header, limit):
+    with _drip(header) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/film.mp4"
+        begun = time.monotonic()
+        with pytest.raises(MediaError) as error:
+            options = fetch.Options(retries=0, **limit)
+            fetch.fetch(url, tmp_path, max_height=720, options=options)
+    assert error.value.code == "too_slow"
+    assert time.monotonic() - begun < 15
 
 
 def test_a_redirect_to_a_local_file_is_not_followed(server, tmp_path):

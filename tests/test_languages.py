@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from emodiss.corpus import curation, languages
 from emodiss.corpus.limits import Curation, limits_of
 from emodiss.errors import RunError
 from emodiss.media import fetch
+from emodiss.settings import Settings, TranscriptSettings
+from emodiss.transcript.records import Recognition
 from tests import make
 
 TEXTS = {
@@ -94,19 +97,31 @@ def test_only_captions_of_the_original_sound_count(tmp_path):
     assert languages.original_captions(media) == "de"
 
 
+@dataclass
+class OfARun:
+    """As much of a run as names a language: what was told, heard and fetched."""
+
+    root: Path
+    told: str | None
+    heard: str | None = None
+    settings: Settings = field(init=False)
+    downloads: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(transcript=TranscriptSettings(language=self.told))
+        self.downloads = self.root / "downloads"
+
+    def artifact(self, video: str, name: str) -> Recognition:
+        if self.heard is None:
+            raise RunError("It is not there.")
+        return Recognition((), language=self.heard)
+
+
 @pytest.mark.parametrize(
     ("told", "heard", "expected"), [(None, "de", "de"), ("en", "en", None), (None, None, None)]
 )
 def test_a_recogniser_is_believed_unless_it_was_told(tmp_path, told, heard, expected):
-    def artifact(video: str, name: str):
-        if heard is None:
-            raise RunError("It is not there.")
-        return SimpleNamespace(language=heard)
-
-    settings = SimpleNamespace(transcript=SimpleNamespace(language=told))
-    run = SimpleNamespace(
-        settings=settings, artifact=artifact, root=tmp_path, downloads=tmp_path / "downloads"
-    )
+    run = OfARun(tmp_path, told, heard)
     found = curation._stated_languages(run, "a", {"url": None}, None)  # type: ignore[arg-type]
     assert found["recogniser"] == expected
 
@@ -116,8 +131,7 @@ def test_a_fetched_page_says_what_is_spoken(tmp_path):
     folder = fetch.folder_of(url, tmp_path / "downloads")
     folder.mkdir(parents=True)
     (folder / "about.json").write_text('{"language": "nl"}')
-    settings = SimpleNamespace(transcript=SimpleNamespace(language="en"))
-    run = SimpleNamespace(settings=settings, root=tmp_path, downloads=tmp_path / "downloads")
+    run = OfARun(tmp_path, "en")
     found = curation._stated_languages(run, "a", {"url": url}, None)  # type: ignore[arg-type]
     assert found["page"] == "nl"
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from emodiss import ratings, tabular
+from emodiss.clients import RESISTANT
 from emodiss.ratings import RatingsError, build_pairs, merge_pairs, pair_form
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "papers" / "mirror.txt"
@@ -19,7 +20,7 @@ MODELS = ("planner", "camel", "base")
 CRITERIA = ("goal", "approach", "bond")
 
 
-def sessions(n=12, models=MODELS, types=ratings.pairs.RESISTANT, failed=()):
+def sessions(n=12, models=MODELS, types=RESISTANT, failed=()):
     """n profiles by types by models, with a dialogue each but for those that failed."""
     rows = [
         {
@@ -267,5 +268,5 @@ def test_sides_are_balanced_in_any_study(n_cases, n_models, n_raters, seed):
         for _, part in own.assign(first=first).groupby([low, high]):
             assert abs(int(part["first"].sum()) * 2 - len(part)) <= 1
     kinds = study.key.drop_duplicates("case")["resistance"].value_counts()
-    counts = np.array([kinds.get(kind, 0) for kind in ratings.pairs.RESISTANT])
+    counts = np.array([kinds.get(kind, 0) for kind in RESISTANT])
     assert counts.max() - counts.min() <= 1

@@ -21,6 +21,8 @@ def test_settings_are_the_papers_and_a_run_takes_the_embedded_models():
     assert resolve({}) == Settings() == resolve(changes_of("paper"))
     assert DEFAULT == "lite"
     assert Settings().dissonance.threshold == 0.5
+    assert resolve(changes_of("paper")).faces.mode == "scan"
+    assert resolve(changes_of("fast")).emonet.precision == "bfloat16"
     assert resolve(changes_of("paper-raw")).dissonance.scale == "raw"
 
 

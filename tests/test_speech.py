@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import emodiss
-from emodiss.transcript import Turn, Utterance, Word, tell_apart
+from emodiss import manifest
+from emodiss.transcript import Turn, Utterance, Word, tables, tell_apart
 from tests import fakes, make
 from tests.models.contracts import check_aligner
 
@@ -20,9 +21,10 @@ def annotate(tmp_path, stand_ins):
     for start, end in ((2.0, 3.0), (5.0, 6.5)):
         sound[round(start * 16_000) : round(end * 16_000)] = make.tone(end - start)
     make.write_media(tmp_path / "v.mp4", frames=[make.grey(90)] * 200, sound=sound)
-    (tmp_path / "manifest.csv").write_text("id,path\nv,v.mp4\n")
 
-    def run(name: str, text: str, **changes):
+    def run(name: str, text: str, *, stated: bool = False, **changes):
+        row = f"v,v.mp4,{name if stated else ''}"
+        (tmp_path / "manifest.csv").write_text(f"id,path,transcript\n{row}\n")
         for old in tmp_path.glob("v.*"):
             if old.suffix != ".mp4":
                 old.unlink()
@@ -106,8 +108,68 @@ def test_strict_stops_at_a_malformed_row(annotate):
 
 
 def test_a_file_of_which_nothing_can_be_read_fails_in_any_case(annotate):
-    (failure,) = annotate("v.stm", "this is no transcript\n").failures
+    (failure,) = annotate("v.stm", "this is no transcript\n", stated=True).failures
     assert "v.stm, line 1: 4 fields" in failure.error["what"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("v.stm", "this is no transcript\n"),
+        ("v.json", '{"_type": "video", "title": "of a downloader", "chapters": []}'),
+        ("v.json", '[{"start": 0, "end": 2, "label": "smiles"}]'),
+        ("v.json3", '{"events": []}'),
+        ("v.csv", "frame,valence\n0,0.5\n"),
+        ("v.vtt", "WEBVTT\n\n"),
+        ("v.srt", ""),
+    ],
+)
+def test_another_file_beside_the_media_is_left_aside_and_said_so(annotate, name, text, tmp_path):
+    run = annotate(name, text)
+    assert run.failures == [] and run.videos_table["transcript_source"].tolist() == [
+        "voice activity"
+    ]
+    assert run.outcomes["v", "draft"].notes[-1] == "no_transcript_beside"
+    # Nothing is measured anew, and it is said again, when the same is run again.
+    assert annotate(name, text).outcomes["v", "draft"].status == "cached"
+    assert "no_transcript_beside" in run.outcomes["v", "draft"].notes
+    # Stated, the same file fails its video and says why.
+    (failure,) = annotate(name, text, stated=True).failures
+    assert (failure.stage, failure.error["code"]) == ("draft", "transcript")
+    assert name in failure.error["what"]
+
+
+def test_of_several_files_beside_the_media_the_first_that_is_a_transcript_counts(annotate):
+    run = annotate("v.json", "{}")
+    folder = run.root.parent
+    (folder / "v.csv").write_text(STARTS)
+    again = emodiss.annotate(folder / "v.mp4", out=run.root, settings=fakes.SETTINGS, workers=0)
+    assert again.videos_table["transcript_source"].tolist() == ["given:csv"]
+    assert "no_transcript_beside" not in again.outcomes["v", "draft"].notes
+
+
+@pytest.mark.parametrize("fault", [ValueError("strange"), KeyError("odd"), RecursionError()])
+def test_a_reader_that_breaks_costs_its_video_and_no_other(tmp_path, stand_ins, monkeypatch, fault):
+    for name in "abc":
+        make.write_media(tmp_path / f"{name}.mp4", frames=[make.grey(90)] * 25, sound=make.tone(1))
+        said = f"how are you, {name}"
+        (tmp_path / f"{name}.csv").write_text(f'speaker,start,end,text\nT,0.1,0.9,"{said}"\n')
+    rows = [{"id": n, "path": f"{n}.mp4", "transcript": f"{n}.csv"} for n in "abc"]
+    read = manifest.from_rows(rows, folder=tmp_path)
+    real = tables.read_csv
+
+    def breaks(text: str):
+        if "you, b" in text:
+            raise fault
+        return real(text)
+
+    monkeypatch.setattr(tables, "read_csv", breaks)
+    out = tmp_path / "run"
+    planned = emodiss.plan(read, out=out, preset="lite", settings=stand_ins)
+    assert {job.video for job in planned if job.status == "to do"} == set("abc")
+    run = emodiss.annotate(read, out=out, preset="lite", settings=stand_ins, workers=0)
+    assert [(f.video, f.stage) for f in run.failures if f.status == "failed"] == [("b", "draft")]
+    assert set(run.utterances["video_id"]) == {"a", "c"}
 
 
 def test_captions_without_voices_get_those_of_the_diarizer(annotate):
@@ -129,7 +191,6 @@ def test_captions_without_voices_get_those_of_the_diarizer(annotate):
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_fetched_captions_are_the_transcript_when_wanted(tmp_path, wanted):
-    from emodiss import manifest
     from emodiss.media import fetch
     from emodiss.runs.sources import find_transcript
 

@@ -13,6 +13,7 @@ from emodiss.chat.model import (
     ChatModel,
     ChatParams,
     Completion,
+    Picture,
     Question,
     Unanswered,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Completion",
     "Endpoint",
     "Patience",
+    "Picture",
     "Question",
     "Ready",
     "Unanswered",

@@ -6,9 +6,11 @@ One place takes it away, for interventions, judges and role labels alike.
 from __future__ import annotations
 
 import ast
-import json
 import re
+import warnings
 from typing import Any
+
+from emodiss.tabular import JSON
 
 _THOUGHT = r"(?:think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad)"
 _THINKING = re.compile(
@@ -78,7 +80,7 @@ def looks_like_json(text: str) -> bool:
 
 def _strict(body: str, _close: str) -> Any | None:
     try:
-        value, _ = json.JSONDecoder().raw_decode(body)
+        value, _ = JSON.raw_decode(body)
     except (ValueError, RecursionError):
         return None
     return value
@@ -91,7 +93,9 @@ def _lenient(body: str, close: str) -> Any | None:
     if value is not None or len(body) > _LONGEST_LITERAL:
         return value
     try:
-        value = ast.literal_eval(body)
+        with warnings.catch_warnings():  # they would repeat what the answer holds
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(body)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     return value if isinstance(value, dict | list) else None

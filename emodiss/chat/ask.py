@@ -103,13 +103,13 @@ def ask(
         raise SettingsError(
             f"samples and concurrency must be at least 1, got {samples} and {concurrency}."
         )
-    asker = _Asker(model, params, patience or Patience(), sleep)
+    asker = Asker(model, params, patience or Patience(), sleep)
     return _ask(questions, asker, samples, concurrency, done)
 
 
 def _ask(
     questions: Iterable[Question],
-    asker: _Asker,
+    asker: Asker,
     samples: int,
     concurrency: int,
     done: Collection[tuple[str, int]],
@@ -144,7 +144,7 @@ def _ask(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Asker:
+class Asker:
     """Asks for one answer at a time per thread; waiting budget and stop are shared."""
 
     def __init__(
@@ -152,7 +152,7 @@ class _Asker:
         model: ChatModel,
         params: ChatParams,
         patience: Patience,
-        sleep: Callable[[float], object] | None,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.model = model
         self.params = params
@@ -169,7 +169,7 @@ class _Asker:
         self.stopped = True
         self._interrupted.set()
 
-    def answer(self, question: Question, sample: int) -> Answered | Unanswered:
+    def answer(self, question: Question, sample: int = 0) -> Answered | Unanswered:
         """Ask until there is an answer or no hope of one."""
         model, params = self.model, self.params
         if params.seed is not None and sample:
@@ -181,9 +181,7 @@ class _Asker:
                 self._sleep(pause)
             requests += 1
             try:
-                said = model.generate(
-                    [{"role": "user", "content": question.text}], params, sample=sample
-                )
+                said = model.generate(question.messages, params, sample=sample)
             except ChatError as error:
                 fault = self._wait(error, requests)
                 if fault is None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from emodiss.chat.ask import Patience
 from emodiss.chat.ledger import FREE, Ledger, Metered, Price, read_prices
-from emodiss.chat.model import ChatModel, ChatParams, Message
+from emodiss.chat.model import ChatModel, ChatParams, Message, Question, pictures_of
 from emodiss.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from emodiss.chat.openai import TokenField
 
-_OMITTABLE = ("temperature", "seed", "max_tokens")
+_PENALTIES = ("frequency_penalty", "presence_penalty")
+_OMITTABLE = ("temperature", "seed", "max_tokens", "top_p", *_PENALTIES)
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
@@ -53,7 +54,7 @@ class Endpoint:
     seed
         Sample k is asked with seed + k.
     omit
-        Parameters that the endpoint refuses: temperature, seed or max_tokens.
+        Parameters that the endpoint refuses: temperature, seed, max_tokens, top_p or a penalty.
     token_field
         `max_tokens`, or `max_completion_tokens` for newer OpenAI models.
     stream
@@ -72,6 +73,8 @@ class Endpoint:
         Environment variable with the key.
     allow_remote
         Whether what is asked may go to another machine.
+    allow_remote_pictures
+        Whether pictures may go there too.
     cache, no_cache
         Answer cache; whoever asks names a default. Or none at all.
     revision, device, offline
@@ -99,6 +102,7 @@ class Endpoint:
     prices: Path | None = None
     api_key_env: str = "OPENAI_API_KEY"
     allow_remote: bool = False
+    allow_remote_pictures: bool = False
     cache: Path | None = None
     no_cache: bool = False
     revision: str | None = None
@@ -147,8 +151,15 @@ class Endpoint:
             raise SettingsError("No model is named.", next_step="Give --model.")
         return self
 
-    def parameters(self, *, temperature: float, max_tokens: int) -> ChatParams:
+    def parameters(self, *, temperature: float, max_tokens: int, **more: float) -> ChatParams:
         """Put decoding parameters together, without those that the endpoint refuses.
+
+        Parameters
+        ----------
+        temperature, max_tokens
+            As in `ChatParams`; the seed is the endpoint's.
+        more
+            Further ones: top_p, frequency_penalty, presence_penalty.
 
         Raises
         ------
@@ -160,11 +171,14 @@ class Endpoint:
             raise SettingsError(
                 f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
             )
-        return ChatParams(
-            temperature=None if "temperature" in left_out else temperature,
-            seed=None if "seed" in left_out else self.seed,
-            max_tokens=None if "max_tokens" in left_out else max_tokens,
-        )
+        omitted: dict[str, Any] = dict.fromkeys(left_out)
+        stated: dict[str, Any] = {
+            "temperature": temperature,
+            "seed": self.seed,
+            "max_tokens": max_tokens,
+            **more,
+        }
+        return ChatParams(**{n: v for n, v in stated.items() if n not in left_out}, **omitted)
 
     @contextlib.contextmanager
     def ready(
@@ -230,12 +244,14 @@ class Endpoint:
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             allow_remote=self.allow_remote,
+            allow_remote_pictures=self.allow_remote_pictures,
             timeout_s=self.timeout,
             stream=self.stream,
             token_field=cast("TokenField", self.token_field),
         )
         if self.is_remote:
-            say(f"Sending dialogue to another machine: {self.base_url}")
+            what = "dialogue and pictures" if self.allow_remote_pictures else "dialogue"
+            say(f"Sending {what} to another machine: {self.base_url}")
         return asked, prices
 
     def _open_local(self, model: str, catalogued: Catalogued) -> Rendering:
@@ -258,25 +274,25 @@ class Endpoint:
 
     def requests(
         self,
-        texts: Iterable[str],
+        questions: Iterable[Question],
         params: ChatParams,
         *,
         model: str | ChatModel | None = None,
         samples: int = 1,
         catalogued: Catalogued | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Show the requests as they would be sent; none for a replay.
+        """Show the requests as they would be sent, pictures by size and hash; none for a replay.
 
         Parameters
         ----------
-        texts
+        questions
             What would be asked.
         params
             Decoding parameters.
         model
             Whom; the first of `models` if None.
         samples
-            Answers to each text.
+            Answers to each question.
         catalogued
             As in `ready`.
         """
@@ -284,31 +300,47 @@ class Endpoint:
             return
         name = _name(self.models[0] if model is None else model)
         local = self._open_local(name, catalogued or {}) if self.local else None
-        for text in texts:
+        for question in questions:
+            messages = question.messages
+            pictures = [str(each) for each in pictures_of(messages)]
+            seen: dict[str, Any] = {"pictures": pictures} if pictures else {}
             for sample in range(samples):
                 one = params
                 if params.seed is not None:
                     one = dataclasses.replace(params, seed=params.seed + sample)
                 if local is not None:
-                    rendered = local.rendered([{"role": "user", "content": text}])
-                    yield {"text": rendered, "params": one.to_dict()}
+                    yield {"text": local.rendered(messages), "params": one.to_dict()} | seen
                 elif self.base_url is None:
-                    yield {"model": name, "text": text, "params": one.to_dict()}
+                    system = {} if question.system is None else {"system": question.system}
+                    asked = {"model": name, **system, "text": question.text}
+                    yield {**asked, "params": one.to_dict()} | seen
                 else:
-                    yield self._request(self.base_url, text, name, one)
+                    yield self._request(self.base_url, messages, name, one)
 
-    def _request(self, base_url: str, text: str, model: str, params: ChatParams) -> dict[str, Any]:
+    def _request(
+        self, base_url: str, messages: Sequence[Message], model: str, params: ChatParams
+    ) -> dict[str, Any]:
         from emodiss.chat.openai import check_url, request_body
 
         body = request_body(
             model,
-            [{"role": "user", "content": text}],
+            messages,
             params,
             stream=self.stream,
             token_field=cast("TokenField", self.token_field),
+            shown=True,
         )
         url = f"{check_url(base_url)}/chat/completions"
         return {"url": url, "authorization": f"Bearer ${self.api_key_env}", "body": body}
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeEndpoint(Endpoint):
+    """An endpoint, or none where nobody is to be asked."""
+
+    def __post_init__(self) -> None:
+        if self.base_url is not None or self.local or self.replay is not None or self.models:
+            Endpoint.__post_init__(self)  # a class with slots is made anew and has no super()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
+from emodiss.chat.pictures import Picture
 from emodiss.errors import ChatError, EmodissError, SettingsError
+from emodiss.tabular import is_text
 
 __all__ = [
     "Answered",
@@ -21,21 +23,74 @@ __all__ = [
     "ChatModel",
     "ChatParams",
     "Completion",
+    "Content",
     "Message",
+    "Part",
+    "Picture",
     "Question",
+    "Text",
     "TokenLogprob",
     "Unanswered",
     "Usage",
     "Wrapped",
+    "content_sha256",
+    "parts",
+    "pictures_of",
     "request_key",
 ]
 
 
+def stated_text(value: Any) -> str | None:
+    """Return what is text and not empty, and None for anything else."""
+    return value if isinstance(value, str) and value and is_text(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words of a message that holds pictures too."""
+
+    text: str
+
+
+Part = Text | Picture
+Content = str | Sequence[Part]
+
+
 class Message(TypedDict):
-    """One message, in the form that endpoints and chat templates take."""
+    """One message; content without pictures is a string, as endpoints and chat templates take it.
+
+    Bytes of a picture are read by the adapter that sends or reads it, and by nothing else.
+    """
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Content
+
+
+def parts(content: Content) -> Sequence[Part]:
+    """Take a message's content apart."""
+    return (Text(content),) if isinstance(content, str) else content
+
+
+def pictures_of(messages: Sequence[Message]) -> list[Picture]:
+    """All pictures of messages, in order."""
+    every = (part for message in messages for part in parts(message["content"]))
+    return [part for part in every if isinstance(part, Picture)]
+
+
+def content_sha256(content: Content) -> str:
+    """Hash a message's content: of words alone their own hash; pictures count by their hashes."""
+    text = content if isinstance(content, str) else _json(_plain(content))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(content: Content) -> Any:
+    if isinstance(content, str):
+        return content
+    return [{"text": p.text} if isinstance(p, Text) else {"picture": p.sha256} for p in content]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +111,9 @@ class ChatParams:
         Texts that end the answer.
     top_logprobs
         How many alternatives are returned with each token, 0 to 20.
+    frequency_penalty, presence_penalty
+        What a token's logit loses for each time it was said, and for having been said at all;
+        -2 to 2.
 
     Raises
     ------
@@ -74,6 +132,8 @@ class ChatParams:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     top_logprobs: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))
@@ -82,6 +142,8 @@ class ChatParams:
             ("max_tokens", 1, None),
             ("top_p", 0, 1),
             ("top_logprobs", 0, 20),
+            ("frequency_penalty", -2, 2),
+            ("presence_penalty", -2, 2),
         ):
             value = getattr(self, name)
             # Written so that NaN fails too.
@@ -90,8 +152,15 @@ class ChatParams:
                 raise SettingsError(f"The parameter '{name}' must be {limits}, got {value}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "stop": list(self.stop)}
+        """Plain values for JSON; penalties stand in it only if there are any.
+
+        Requests without them so keep the keys that they had before penalties were known.
+        """
+        record = {**asdict(self), "stop": list(self.stop)}
+        for name in ("frequency_penalty", "presence_penalty"):
+            if record[name] is None:
+                del record[name]
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +169,13 @@ class Usage:
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    @classmethod
+    def stated(cls, record: Any) -> Usage:
+        """Take the counts that an endpoint or a recording states; what is no count is unknown."""
+        said = record if isinstance(record, dict) else {}
+        counts = (said.get(name) for name in ("prompt_tokens", "completion_tokens"))
+        return cls(*(n if type(n) is int and n >= 0 else None for n in counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +225,8 @@ class Completion:
         Whether nothing was asked because the cache had it.
     cost_usd
         What the answer cost when it was asked for, in US dollars; None when unknown.
+    picture_policy
+        What was done to the pictures before the model saw them; None without pictures.
     """
 
     text: str
@@ -162,6 +240,7 @@ class Completion:
     recorded_params: Mapping[str, Any] | None = None
     from_cache: bool = False
     cost_usd: float | None = None
+    picture_policy: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -176,6 +255,8 @@ class Completion:
         KeyError, TypeError
             If it is no such record.
         """
+        # Answers kept before there were pictures do not name a policy.
+        record = {"picture_policy": None, **record}
         values = {name: record[name] for name in (f.name for f in fields(cls))}
         values["usage"] = Usage(**values["usage"])
         values["logprobs"] = tuple(
@@ -197,16 +278,33 @@ class Question:
         What is sent, as one message of the user.
     about
         What the question is about, for whoever reads the answer; it is not sent.
+    system
+        What is sent before it as a message of the system; None sends none.
+    pictures
+        What is sent before the text, in the same message.
     """
 
     id: str
     text: str
     about: Mapping[str, str] = field(default_factory=dict)
+    system: str | None = None
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def content(self) -> Content:
+        """Pictures and text as a message's content; the text itself where there is no picture."""
+        return (*self.pictures, Text(self.text)) if self.pictures else self.text
 
     @property
     def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Hash of the content."""
+        return content_sha256(self.content)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is sent."""
+        said: list[Message] = [{"role": "user", "content": self.content}]
+        return said if self.system is None else [{"role": "system", "content": self.system}, *said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +426,8 @@ def request_key(
     """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,
-        "messages": [dict(message) for message in messages],
+        "messages": [{**message, "content": _plain(message["content"])} for message in messages],
         "params": params.to_dict(),
         "sample": sample,
     }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_json(content).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Any endpoint that speaks OpenAI's chat protocol: vendors, vLLM, llama.cpp, Ollama.
 
-Nothing goes to another machine unless `allow_remote` says so. A machine counts as this one by its
+Nothing goes to another machine unless `allow_remote` says so, and no picture unless
+`allow_remote_pictures` does too. A machine counts as this one by its
 address alone: 127.0.0.0/8, ::1, or `localhost`. Any other name counts as remote, wherever it points
 today, because a name can point elsewhere a moment later. What a local server or a tunnel does with
 a request cannot be seen from here.
@@ -11,9 +12,9 @@ client's own are off. Redirects are never followed.
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import ipaddress
-import json
 import logging
 import os
 import re
@@ -28,14 +29,22 @@ from emodiss.chat.model import (
     ChatError,
     ChatParams,
     Completion,
+    Content,
     Message,
+    Text,
     TokenLogprob,
     Usage,
+    pictures_of,
+    stated_text,
 )
 from emodiss.errors import MissingExtra, ModelError, SettingsError
+from emodiss.tabular import is_text, json_value
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
 """What an endpoint calls the longest answer; OpenAI's newer models take only the second."""
+
+PICTURE_POLICY = "as on disk or as upright RGB over white; then the endpoint's own"
+"""What is done to pictures."""
 
 _MAX_BYTES = 32 << 20
 _PLAIN_CODE = re.compile(r"\A[A-Za-z0-9_.\-\[\]]{1,64}\Z")
@@ -93,9 +102,11 @@ def request_body(
     *,
     stream: bool = False,
     token_field: TokenField = "max_tokens",
+    shown: bool = False,
 ) -> dict[str, Any]:
-    """Write the body of a request: exactly what is sent, and what a preview shows."""
-    body: dict[str, Any] = {"model": model, "messages": [dict(message) for message in messages]}
+    """Write the body of a request: exactly what is sent, or with `shown` its pictures described."""
+    written = [{**each, "content": _content(each["content"], shown)} for each in messages]
+    body: dict[str, Any] = {"model": model, "messages": written}
     if params.temperature is not None:
         body["temperature"] = params.temperature
     if params.seed is not None:
@@ -104,6 +115,10 @@ def request_body(
         body[token_field] = params.max_tokens
     if params.top_p is not None:
         body["top_p"] = params.top_p
+    if params.frequency_penalty is not None:
+        body["frequency_penalty"] = params.frequency_penalty
+    if params.presence_penalty is not None:
+        body["presence_penalty"] = params.presence_penalty
     if params.stop:
         body["stop"] = list(params.stop)
     if params.top_logprobs is not None:
@@ -113,6 +128,17 @@ def request_body(
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _content(content: Content, shown: bool) -> str | list[dict[str, Any]]:
+    if isinstance(content, str):
+        return content
+    return [
+        {"type": "text", "text": part.text}
+        if isinstance(part, Text)
+        else {"type": "image_url", "image_url": {"url": str(part) if shown else part.data_url()}}
+        for part in content
+    ]
 
 
 class OpenAICompatible:
@@ -128,6 +154,8 @@ class OpenAICompatible:
         Environment variable that holds the key. It may be unset for this machine only.
     allow_remote
         Whether the endpoint may be another machine.
+    allow_remote_pictures
+        Whether another machine may get pictures too.
     timeout_s
         Longest time for one answer, in seconds: to connect, between two pieces, and in all.
     stream
@@ -153,6 +181,7 @@ class OpenAICompatible:
         base_url: str,
         api_key_env: str = "OPENAI_API_KEY",
         allow_remote: bool = False,
+        allow_remote_pictures: bool = False,
         timeout_s: float = 60.0,
         stream: bool = False,
         token_field: TokenField = "max_tokens",
@@ -179,6 +208,7 @@ class OpenAICompatible:
         except ImportError:
             raise MissingExtra.of("openai", "llm") from None
         self._openai = openai
+        self._takes_pictures = local or allow_remote_pictures
         self._model = model
         self._stream = stream
         self._token_field: TokenField = token_field
@@ -209,7 +239,23 @@ class OpenAICompatible:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the endpoint once."""
+        """Ask the endpoint once.
+
+        Raises
+        ------
+        ModelError
+            With code `remote_pictures_refused` if pictures may not go to this endpoint; with code
+            `picture` if one cannot be read.
+        """
+        pictures = pictures_of(messages)
+        if pictures and not self._takes_pictures:
+            raise ModelError(
+                f"The endpoint {urlsplit(self._url).hostname} is not this machine, and "
+                f"{len(pictures)} pictures would be sent to it.",
+                next_step="Look at it first with --preview; send them with "
+                "--allow-remote-pictures, or use a local server such as http://127.0.0.1:8000/v1.",
+                code="remote_pictures_refused",
+            )
         body = request_body(
             self._model,
             messages,
@@ -224,8 +270,9 @@ class OpenAICompatible:
             raise
         except Exception as fault:
             # Causes are cut off: their texts may repeat what was sent, or the key.
-            raise self._typed(fault) from None
-        return self._completion(record, time.monotonic() - start)
+            raise self._typed(fault, pictures=bool(pictures)) from None
+        answer = self._completion(record, time.monotonic() - start)
+        return dataclasses.replace(answer, picture_policy=PICTURE_POLICY) if pictures else answer
 
     def _receive(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
         # Read piece by piece: the client's own timeout only bounds the time between two pieces.
@@ -247,21 +294,20 @@ class OpenAICompatible:
             text = message.get("content")
             if text is None:
                 text = message.get("refusal") or ""
-            usage = record.get("usage") or {}
+            if not isinstance(text, str):
+                raise _malformed("holds a message that is no text")
             found = Completion(
-                text=text,
-                model=record.get("model") or self._model,
-                finish_reason=choice.get("finish_reason"),
-                usage=Usage(usage.get("prompt_tokens"), usage.get("completion_tokens")),
+                text=_mended(text),
+                model=stated_text(record.get("model")) or self._model,
+                finish_reason=stated_text(choice.get("finish_reason")),
+                usage=Usage.stated(record.get("usage")),
                 latency_s=latency_s,
                 answered_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                raw_id=record.get("id"),
+                raw_id=stated_text(record.get("id")),
                 logprobs=_logprobs(choice.get("logprobs")),
             )
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             raise _malformed("holds no choice with a message") from None
-        if not isinstance(found.text, str):
-            raise _malformed("holds a message that is no text")
         return found
 
     def _too_slow(self) -> ChatError:
@@ -273,10 +319,11 @@ class OpenAICompatible:
             may_be_charged=True,
         )
 
-    def _typed(self, fault: Exception) -> Exception:
+    def _typed(self, fault: Exception, *, pictures: bool) -> Exception:
         openai = self._openai
         if isinstance(fault, openai.APIStatusError):
-            return _of_status(fault.status_code, fault.response.headers, fault.body)
+            status, headers = fault.status_code, fault.response.headers
+            return _of_status(status, headers, fault.body, pictures=pictures)
         kind = type(fault)
         if isinstance(fault, openai.APITimeoutError) or (
             kind.__module__.startswith("httpx") and "Timeout" in kind.__name__
@@ -295,7 +342,9 @@ class OpenAICompatible:
         return fault
 
 
-def _of_status(status: int, headers: Mapping[str, str], body: object) -> ChatError:
+def _of_status(
+    status: int, headers: Mapping[str, str], body: object, *, pictures: bool
+) -> ChatError:
     """Turn a status into an error that repeats no words of the endpoint but short codes."""
     fault: Mapping[str, Any] = body if isinstance(body, dict) else {}
     if isinstance(fault.get("error"), dict):
@@ -329,7 +378,8 @@ def _of_status(status: int, headers: Mapping[str, str], body: object) -> ChatErr
             may_be_charged=status >= 500,
         )
     hint = "Shorten the prompt with --window, or leave a parameter out that the endpoint does not "
-    return ChatError(what, next_step=f"{hint}know with --omit.", code=code)
+    sees = "Check that this model takes pictures, and so many. " if pictures else ""
+    return ChatError(what, next_step=f"{sees}{hint}know with --omit.", code=code)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -340,11 +390,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+            if date.tzinfo is None:
+                date = date.replace(tzinfo=UTC)
+            seconds = (date - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - datetime.now(UTC)).total_seconds()
     # NaN fails both comparisons.
     return max(0.0, seconds) if seconds < float("inf") else None
 
@@ -361,7 +411,7 @@ def _malformed(what: str) -> ChatError:
 
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(content)
+        record = json_value(content, halves=True)
     except ValueError:
         raise _malformed("is no JSON") from None
     if not isinstance(record, dict):
@@ -369,6 +419,13 @@ def _parsed(content: bytes) -> dict[str, Any]:
     if "error" in record and not record.get("choices"):
         raise _malformed("is an error under a status of success")
     return record
+
+
+def _mended(text: str) -> str:
+    """Join characters that pieces of a stream cut in half; a half alone becomes U+FFFD."""
+    if is_text(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _joined(content: bytes) -> dict[str, Any]:
@@ -411,10 +468,12 @@ def _joined(content: bytes) -> dict[str, Any]:
 def _logprobs(record: Any) -> tuple[TokenLogprob, ...]:
     entries = (record or {}).get("content") or ()
     return tuple(
-        TokenLogprob(
-            entry["token"],
-            float(entry["logprob"]),
-            tuple((top["token"], float(top["logprob"])) for top in entry.get("top_logprobs") or ()),
-        )
+        TokenLogprob(*_token(entry), tuple(_token(top) for top in entry.get("top_logprobs") or ()))
         for entry in entries
     )
+
+
+def _token(record: Any) -> tuple[str, float]:
+    if not isinstance(record["token"], str):
+        raise TypeError
+    return _mended(record["token"]), float(record["logprob"])

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from emodiss.chat.model import ChatError, ChatParams, Completion, Message, Usage
+from emodiss.chat.model import (
+    ChatError,
+    ChatParams,
+    Completion,
+    Message,
+    Usage,
+    content_sha256,
+    stated_text,
+)
 from emodiss.errors import ModelError, nearest
+from emodiss.tabular import json_value
 
 
 class Replay:
@@ -19,9 +28,9 @@ class Replay:
     ----------
     path
         JSON lines, as in `interventions.jsonl`. Needed in each: `prompt_sha256` (of the last
-        message), `raw` (the answer), `model`. Used where present: `sample` (0 if absent),
-        `finish_reason`, `prompt_tokens`, `completion_tokens`, `parameters`, `served_model`,
-        `answered_at`.
+        message, its pictures included: `content_sha256`), `raw` (the answer), `model`. Used where
+        present: `sample` (0 if absent), `finish_reason`, `prompt_tokens`, `completion_tokens`,
+        `parameters`, `served_model`, `answered_at`, `picture_policy`.
     model
         Which model's answers; may be left out when the file holds one model.
 
@@ -75,7 +84,7 @@ class Replay:
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
         """Give the recorded answer to the last message; `params` are recorded ones, not these."""
-        digest = hashlib.sha256(messages[-1]["content"].encode()).hexdigest()
+        digest = content_sha256(messages[-1]["content"])
         record = self._answers.get((digest, sample))
         if record is None:
             raise ChatError(
@@ -86,11 +95,12 @@ class Replay:
             )
         return Completion(
             text=record["raw"],
-            model=record.get("served_model") or self._model,
-            finish_reason=record.get("finish_reason"),
-            usage=Usage(record.get("prompt_tokens"), record.get("completion_tokens")),
-            answered_at=record.get("answered_at"),
-            recorded_params=record.get("parameters") or {},
+            model=stated_text(record.get("served_model")) or self._model,
+            finish_reason=stated_text(record.get("finish_reason")),
+            usage=Usage.stated(record),
+            answered_at=stated_text(record.get("answered_at")),
+            recorded_params=record["parameters"],
+            picture_policy=stated_text(record.get("picture_policy")),
         )
 
 
@@ -109,13 +119,15 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], str]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json_value(line)
             whole = (
                 isinstance(record["prompt_sha256"], str)
                 and isinstance(record["raw"], str)
                 and isinstance(record["model"], str)
                 and isinstance(record.get("sample", 0), int)
+                and isinstance(record.setdefault("parameters", {}), dict | NoneType)
             )
+            record["parameters"] = record["parameters"] or {}
         except (ValueError, KeyError, TypeError, AttributeError):
             whole, record = False, {}
         if not whole:

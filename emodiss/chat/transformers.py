@@ -1,5 +1,7 @@
 """Language models whose weights lie on this machine, through their own chat templates.
 
+A model whose configuration has a part for vision is given pictures through its own processor.
+
 Weights are safetensors only, code from a model's repository is never run, and a repository is
 named with the full hash of a commit. Chat templates are programs too; transformers runs them in a
 sandbox, and only those of the folder or commit that was named.
@@ -8,6 +10,7 @@ sandbox, and only those of the folder or commit that was named.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import threading
@@ -17,7 +20,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emodiss.chat.model import ChatError, ChatParams, Completion, Message, TokenLogprob, Usage
+from emodiss.chat.model import (
+    ChatError,
+    ChatParams,
+    Completion,
+    Content,
+    Message,
+    Picture,
+    Text,
+    TokenLogprob,
+    Usage,
+    parts,
+    pictures_of,
+)
 from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError
 
 _COMMIT = re.compile(r"\A[0-9a-f]{40}\Z")
@@ -26,7 +41,7 @@ _SAMPLE = 1 << 20
 
 
 class TransformersChat:
-    """A causal language model of transformers.
+    """A causal language model of transformers, or one that sees pictures too.
 
     Parameters
     ----------
@@ -93,9 +108,18 @@ class TransformersChat:
             "local_files_only": local,
             "trust_remote_code": False,
         }
+        self._processor: Any = None
+        self._tokenizer: Any
         try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(self._source, **where)
-            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            config = transformers.AutoConfig.from_pretrained(self._source, **where)
+            kind: Any = transformers.AutoModelForCausalLM
+            if hasattr(config, "vision_config"):
+                kind = transformers.AutoModelForImageTextToText
+                self._processor = transformers.AutoProcessor.from_pretrained(self._source, **where)
+                self._tokenizer = self._processor.tokenizer
+            else:
+                self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._source, **where)
+            self._model: Any = kind.from_pretrained(
                 self._source, use_safetensors=True, dtype=dtype, **where
             )
         except (OSError, ValueError) as fault:
@@ -108,7 +132,7 @@ class TransformersChat:
                     else "."
                 ),
             ) from fault
-        if not self._tokenizer.chat_template:
+        if not (self._processor or self._tokenizer).chat_template:
             raise ModelError(
                 f"The tokenizer of '{self._name}' has no chat template.",
                 next_step="Use the instruction-tuned variant of the model.",
@@ -133,15 +157,86 @@ class TransformersChat:
 
     def rendered(self, messages: Sequence[Message]) -> str:
         """Write messages through the model's chat template: what the model reads."""
+        n_pictures = len(pictures_of(messages))
+        processor: Any = self._processor
+        if n_pictures and processor is None:
+            raise ChatError(
+                f"'{self._name}' reads text alone and was given {n_pictures} pictures.",
+                next_step="Use a model that sees, such as a LLaVA or a Qwen-VL.",
+                code="no_vision",
+            )
+        form = _joined if self._processor is None else _typed
         try:
-            return self._tokenizer.apply_chat_template(
-                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
+            text: str = (self._processor or self._tokenizer).apply_chat_template(
+                [{**message, "content": form(message["content"])} for message in messages],
+                tokenize=False,
+                add_generation_prompt=True,
             )
         except Exception as fault:  # whatever the template's own program raises
             raise ChatError(
                 f"The chat template of '{self._name}' fails ({type(fault).__name__}).",
                 code="chat_template",
             ) from None
+        if n_pictures and text.count(processor.image_token) != n_pictures:
+            raise ChatError(
+                f"The chat template of '{self._name}' has no place for {n_pictures} pictures.",
+                next_step="Use the model's own template, or fewer pictures.",
+                code="chat_template",
+            )
+        return text
+
+    @property
+    def picture_policy(self) -> str | None:
+        """What is done to pictures before the model sees them; None if it sees none."""
+        if self._processor is None:
+            return None
+        own = type(self._processor.image_processor).__name__
+        return f"padded to a square with the mean colour, then {own}" if self._crops else own
+
+    @property
+    def _crops(self) -> bool:
+        """Whether the processor would cut off what is not in the middle square.
+
+        LLaVA was trained on padded pictures, and its processor crops.
+        """
+        return bool(getattr(self._processor.image_processor, "do_center_crop", False))
+
+    def _seen(self, picture: Picture) -> Any:
+        """Pixels of a picture as they go to the processor."""
+        pixels = picture.pixels()
+        side = max(pixels.size)
+        if not self._crops or pixels.size == (side, side):
+            return pixels
+        from PIL import Image
+
+        mean = tuple(round(255 * value) for value in self._processor.image_processor.image_mean)
+        square = Image.new("RGB", (side, side), mean)
+        square.paste(pixels, ((side - pixels.width) // 2, (side - pixels.height) // 2))
+        return square
+
+    def _encoded(self, messages: Sequence[Message]) -> Any:
+        """Tokens, and what else the model takes."""
+        text, pictures = self.rendered(messages), pictures_of(messages)
+        # Most templates write the control tokens themselves, the beginning of text included.
+        begin = self._tokenizer.bos_token
+        special = self._processor is not None and not (begin and text.startswith(begin))
+        options: dict[str, Any] = {"return_tensors": "pt", "add_special_tokens": special}
+        if not pictures:
+            found = self._tokenizer(text, **options)
+            return {name: found[name] for name in ("input_ids", "attention_mask")}
+        seen = [self._seen(picture) for picture in pictures]
+        try:
+            processor: Any = self._processor
+            found = processor(text=text, images=seen, **options)
+        except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as fault:
+            raise ChatError(
+                f"The processor of '{self._name}' cannot take the pictures "
+                f"{' '.join(map(str, pictures))} ({type(fault).__name__}).",
+                code="picture",
+            ) from None
+        # Tokenizers also number the parts of a text, for models that this one may not be.
+        taken = inspect.signature(self._model.forward).parameters
+        return {name: value for name, value in found.items() if name in taken}
 
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
@@ -149,12 +244,13 @@ class TransformersChat:
         """Continue the conversation; one at a time, whatever thread asks."""
         torch = self._torch
         self._refuse_control_tokens(messages)
-        # The template writes the control tokens itself, the beginning of text included.
-        encoded = self._tokenizer(
-            self.rendered(messages), return_tensors="pt", add_special_tokens=False
-        ).to(self._device)
+        encoded = {
+            # Pixels take the number type of the weights.
+            name: value.to(self._device, self._model.dtype if value.is_floating_point() else None)
+            for name, value in self._encoded(messages).items()
+        }
         length = encoded["input_ids"].shape[1]
-        room = getattr(self._model.config, "max_position_embeddings", None)
+        room = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         n_new = params.max_tokens
         if n_new is None:
             n_new = (room or length + 1024) - length
@@ -172,10 +268,10 @@ class TransformersChat:
             if params.seed is not None:
                 torch.manual_seed(params.seed)
             out = self._model.generate(
-                input_ids=encoded["input_ids"],
-                attention_mask=encoded["attention_mask"],
+                **encoded,
                 generation_config=settings,
                 stopping_criteria=[self._stops(params, int(length))] if params.stop else None,
+                logits_processor=[_penalties(params, int(length))],
             )
             latency_s = time.monotonic() - start
         new = out.sequences[0, length:]
@@ -193,6 +289,7 @@ class TransformersChat:
             latency_s=latency_s,
             answered_at=datetime.now(UTC).isoformat(timespec="seconds"),
             logprobs=self._logprobs(out, new, params),
+            picture_policy=self.picture_policy if pictures_of(messages) else None,
         )
 
     def _stops(self, params: ChatParams, length: int) -> Any:
@@ -235,8 +332,11 @@ class TransformersChat:
             for token in self._tokenizer.added_tokens_decoder.values()
             if token.special and token.content.strip()
         ]
+        if self._processor is not None:  # as text it would stand for a picture
+            control.append(self._processor.image_token)
         for index, message in enumerate(messages):
-            if any(token in message["content"] for token in control):
+            texts = [part.text for part in parts(message["content"]) if isinstance(part, Text)]
+            if any(token in text for text in texts for token in control):
                 raise ChatError(
                     f"Message {index} holds a control token of '{self._name}' as text.",
                     next_step="Correct the transcript, or choose another window with --end.",
@@ -257,6 +357,30 @@ class TransformersChat:
             )
             found.append(TokenLogprob(self._tokenizer.decode([token]), float(logs[token]), top))
         return tuple(found)
+
+
+def _penalties(params: ChatParams, length: int) -> Any:
+    """Take from each token's logit what OpenAI's penalties take, counting the answer alone."""
+    each, once = params.frequency_penalty or 0.0, params.presence_penalty or 0.0
+
+    def lowered(ids: Any, scores: Any) -> Any:
+        said = scores.new_zeros(scores.shape)
+        said.scatter_add_(1, ids[:, length:], scores.new_ones(ids[:, length:].shape))
+        return scores - each * said - once * (said > 0)
+
+    return lowered
+
+
+def _joined(content: Content) -> str:
+    return "".join(part.text for part in parts(content) if isinstance(part, Text))
+
+
+def _typed(content: Content) -> list[dict[str, str]]:
+    """Content in the form that templates of models with vision take."""
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+        for part in parts(content)
+    ]
 
 
 def _as_list(value: int | Sequence[int] | None) -> list[int]:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from emodiss.cli import (
     annotate,
+    caption,
     collect,
     curate,
     demo,
@@ -27,6 +28,7 @@ from emodiss.cli import (
     label_roles,
     licenses,
     manifest as manifest_commands,
+    mirror as mirror_commands,
     models as model_commands,
     people,
     plot,
@@ -35,6 +37,7 @@ from emodiss.cli import (
     report,
     resume,
     review as review_commands,
+    serve,
     settings,
     status,
     study,
@@ -52,8 +55,9 @@ os.environ["MPLBACKEND"] = "Agg"
 SECTIONS = {
     "Annotate": ("annotate", "resume", "demo", "status"),
     "Look": ("people", "dissonance", "table", "plot", "report", "export"),
-    "Correct": ("review", "label-roles"),
-    "Ask and rate": ("prompts", "intervene", "judge", "study", "rate", "evaluate"),
+    "Correct": ("serve", "review", "label-roles"),
+    "Ask and rate": ("caption", "prompts", "intervene", "judge", "study", "rate", "evaluate"),
+    "Simulate": ("mirror",),
     "Collect": ("collect", "fetch", "curate", "manifest"),
     "Set up": ("settings", "models", "doctor"),
 }
@@ -101,6 +105,8 @@ review = typer.Typer(
 )
 app.add_typer(review, name="review")
 
+app.add_typer(mirror_commands.group(), name="mirror")
+
 app.command("annotate")(annotate.annotate)
 app.command("resume")(resume.resume)
 app.command("demo")(demo.demo)
@@ -108,6 +114,7 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("people")(people.people)
 app.command("dissonance")(dissonance.dissonance)
+app.command("caption")(caption.caption)
 app.command("prompts")(prompts.prompts)
 app.command("plot")(plot.plot)
 app.command("table")(table.table)
@@ -118,6 +125,7 @@ app.command("curate")(curate.curate)
 app.command("intervene")(intervene.intervene)
 app.command("judge")(judge.judge)
 app.command("study")(study.study)
+app.command("serve")(serve.serve)
 app.command("rate")(rate.rate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("settings")(settings.settings)
@@ -127,10 +135,13 @@ models.command("list")(model_commands.list_models)
 models.command("licenses")(licenses.licenses)
 models.command("pull")(model_commands.pull_models)
 review.command("set")(review_commands.set_review)
+review.command("add")(review_commands.add)
+review.command("undo")(review_commands.undo)
 review.command("list")(review_commands.list_reviews)
 review.command("roles")(review_commands.roles)
 review.command("sample")(review_commands.sample)
 review.command("score")(review_commands.score)
+review.command("agreement")(review_commands.agreement)
 review.command("import")(review_commands.import_file)
 manifest.command("from-annomi")(manifest_commands.from_annomi)
 manifest.command("from-hope")(manifest_commands.from_hope)

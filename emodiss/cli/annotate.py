@@ -9,6 +9,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import (
+    Address,
     AllowLocal,
     AsJson,
     Assign,
@@ -38,6 +39,7 @@ def annotate(
     assign: Assign = None,
     workers: Workers = None,
     engine: Engine = "local",
+    address: Address = None,
     device: Device = "cpu",
     threads: Threads = 1,
     figures: Figures = True,
@@ -52,6 +54,14 @@ def annotate(
             "fails its video.",
         ),
     ] = False,
+    add: Annotated[
+        bool,
+        typer.Option("--add", help="Keep the run's videos that are not handed in, as measured."),
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take the run's videos that are not handed in out of it."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -59,6 +69,9 @@ def annotate(
     from emodiss import manifest as manifests
     from emodiss.runs.annotate import annotate as run_annotate, plan
 
+    if add and replace:
+        raise typer.BadParameter("--add keeps videos and --replace takes them out; give one.")
+    absent = "keep" if add else "drop" if replace else "stop"
     changes = list(assign or [])
     read = manifests.opened(inputs, allow_local=allow_local)
     name = Path(inputs[0]).name if len(inputs) == 1 else "emodiss"
@@ -68,7 +81,7 @@ def annotate(
     if dry_run:
         for problem in read.problems:
             output.say(f"{name}: {problem}")
-        planned = plan(read, out=out, preset=preset, settings=changes)
+        planned = plan(read, out=out, preset=preset, settings=changes, absent=absent)
         output.show([output.fields(job) for job in planned], as_json=as_json)
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
@@ -82,9 +95,11 @@ def annotate(
             settings=changes,
             workers=workers,
             engine=engine,
+            address=address,
             device=device,
             threads=threads,
             offline=offline,
+            absent=absent,
             progress=progress,
             announce=lambda line: output.say(f"{name}: {line}"),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.endpoint import Endpoint, MaybeEndpoint
 from emodiss.cli import output
 from emodiss.cli.option_groups import Options
 
@@ -31,7 +31,7 @@ Answering = Annotated[
         ),
         replay=typer.Option(help="Take the answers from such a file; ask nobody."),
         seed=typer.Option(help="Sample k is asked with seed + k."),
-        omit=typer.Option(help="Leave out temperature, seed or max_tokens; repeatable."),
+        omit=typer.Option(help="Leave out temperature, seed, max_tokens, top_p; repeatable."),
         token_field=typer.Option(
             help="max_tokens, or max_completion_tokens for newer OpenAI models."
         ),
@@ -44,6 +44,9 @@ Answering = Annotated[
         prices=typer.Option(help="Price file; by default the one that comes along."),
         api_key_env=typer.Option(help="Environment variable with the key."),
         allow_remote=typer.Option("--allow-remote", help="Dialogue may go to another machine."),
+        allow_remote_pictures=typer.Option(
+            "--allow-remote-pictures", help="Pictures may go there too."
+        ),
         cache=typer.Option(help="Answer cache; RUN/chat_cache.sqlite by default."),
         no_cache=typer.Option("--no-cache", help="Keep no cache."),
         revision=typer.Option(help="Commit of a repository, for --local."),
@@ -51,6 +54,7 @@ Answering = Annotated[
         offline=typer.Option("--offline", help="Fetch no weights, for --local."),
     ),
 ]
+MaybeAnswering = Annotated[MaybeEndpoint, *get_args(Answering)[1:]]
 
 
 def with_models(endpoint: Endpoint, *named: str | None) -> Endpoint:
@@ -63,7 +67,7 @@ def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
     """Print requests, one JSON line each, and say on stderr where they would go."""
     lines = [json.dumps(request, ensure_ascii=False) for request in requests]
     for line in lines:
-        typer.echo(line)
+        output.tell(line)
     if endpoint.replay is not None:
         output.say("A replay sends nothing.")
         return

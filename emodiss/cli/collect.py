@@ -29,6 +29,6 @@ def collect(
         output.say(trouble)
     write_atomically(out, found.to_csv().encode())
     output.say(f"{len(found.rows)} candidates")
-    typer.echo(str(out))
+    output.tell(str(out))
     if found.troubles and not found.rows:
         raise typer.Exit(1)

@@ -35,8 +35,6 @@ def curate(
 
     JSON holds the videos, the waterfall and the overlap of reasons; CSV the videos.
     """
-    import json
-
     from emodiss import corpus, manifest as manifests
     from emodiss.corpus.limits import limits_of
     from emodiss.runs.run import load
@@ -64,7 +62,7 @@ def curate(
             "waterfall": steps.to_dict("records"),
             "overlap": corpus.overlap(table).to_dict("index"),
         }
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        output.show_json(found)
         return
     columns = [
         "id",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,14 +88,14 @@ def dissonance(
     summary = _summary(flagged, rule, found)
     if as_json:
         summary["sweep"] = output.records(swept)
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        output.show_json(summary)
         return
     if as_csv:
-        typer.echo(swept.to_csv(index=False), nl=False)
+        output.tell(swept.to_csv(index=False), end="")
         return
     columns = ["threshold", "n_flagged", "n_determined", "rate", "null_low", "null_high", "p_value"]
     output.show(swept[columns].to_dict("records"))
-    typer.echo(f"{found.in_words()} {_certainty(flagged)}".rstrip())
+    output.tell(f"{found.in_words()} {_certainty(flagged)}".rstrip())
     for path in (out, figure):
         if path is not None:
             output.say(str(path))
@@ -217,15 +216,15 @@ def _compare_groups(
         parts = {"groups": found.groups, "effects": found.effects}
         told: dict[str, Any] = {name: output.records(part) for name, part in parts.items()}
         told |= {"by": list(found.by), "n_sessions": found.n_sessions, "notes": list(found.notes)}
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        output.show_json(told)
     elif as_csv:
-        typer.echo(found.groups.to_csv(index=False), nl=False)
+        output.tell(found.groups.to_csv(index=False), end="")
     else:
         output.show(output.records(found.groups))
         if len(found.effects):
             output.show(output.records(found.effects))
         for note in found.notes:
-            typer.echo(note)
+            output.tell(note)
     if figure is not None:
         output.say(str(figure))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -116,13 +115,13 @@ def evaluate(
             "files": [str(path) for path in written],
             "tables": {name: output.records(frame) for name, frame in sorted(found.tables.items())},
         }
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        output.show_json(content)
         return
     for note in found.notes:
         output.say(note)
     _show(found.tables)
     for path in written:
-        typer.echo(str(path))
+        output.tell(str(path))
 
 
 def _show(tables: Mapping[str, pd.DataFrame]) -> None:

@@ -29,7 +29,7 @@ def export(
         typer.Option("--words", help="For huggingface and audformat: texts and names too."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files of videos that were changed, too.")
+        bool, typer.Option("--force", help="Overwrite files that were changed, too.")
     ] = False,
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
@@ -47,16 +47,20 @@ def export(
     rows = {row.name: row for several in named for row in several}.values()
     for row in rows:
         if row.of_run:
-            typer.echo(str(write_run(loaded, row.name, out, words=words)))
+            output.tell(str(write_run(loaded, row.name, out, words=words, force=force)))
     chosen = [row for row in rows if row.of_video]
     if not chosen:
         return
     overlays = ReviewFile(run).overlays()
     broken = {failure.video for failure in loaded.failures}
     failed = False
+    # All at once: reading the table anew for each of a thousand sessions takes longer than writing.
+    sessions = {} if video else dict(iter(loaded.utterances.groupby("video_id", observed=True)))
+    media = loaded.media_files([video] if video else None)
+    nobody = loaded.utterances.iloc[:0] if not video else None
     with Written(run) as written:
         for name in [video] if video else loaded.videos:
-            table = loaded.session(name)
+            table = loaded.session(name) if nobody is None else sessions.get(name, nobody)
             if not len(table):
                 failed = failed or name in broken
                 output.say(f"{name}: no utterances, so no files; see emodiss status.")
@@ -68,7 +72,7 @@ def export(
                 )
             for row in chosen:
                 try:
-                    text = write(table, row.name, media=loaded.media(name))
+                    text = write(table, row.name, media=media.get(name))
                 except ExportError as error:
                     failed = True
                     output.say(f"{name}: no {row.name}: {error}")
@@ -80,6 +84,6 @@ def export(
                     failed = True
                     output.say(f"{name}: {error}")
                     continue
-                typer.echo(str(path))
+                output.tell(str(path))
     if failed:
         raise typer.Exit(1)

@@ -31,6 +31,10 @@ def fetch(
     max_gb: Annotated[float, typer.Option(help="Largest file, gigabytes.")] = 20.0,
     max_hours: Annotated[float, typer.Option(help="Longest video, hours.")] = 6.0,
     parallel: Annotated[int, typer.Option(help="Downloads at a time.", min=1)] = 2,
+    local_network: Annotated[
+        bool,
+        typer.Option("--local-network", help="Ask addresses of this machine and its link, too."),
+    ] = False,
     allow_local: AllowLocal = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -54,6 +58,7 @@ def fetch(
         captions=tuple(captions or ()),
         max_bytes=round(max_gb * 1e9),
         max_hours=max_hours,
+        local_network=local_network,
     )
     read = manifests.read(manifest, allow_local=allow_local)
     for problem in read.problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -53,11 +52,11 @@ def intervene(
         )
     last = done.record["last_command"]
     if as_json:
-        typer.echo(json.dumps(done.record, indent=2, ensure_ascii=False, sort_keys=True))
+        output.show_json(done.record, sort_keys=True)
     else:
         n_not = last["not_asked"] + len(done.unanswered)
         shared = f"{last['shared_now']} taken from the same prompt, " if last["shared_now"] else ""
-        typer.echo(
+        output.tell(
             f"{done.path}: {last['answered_now']} answers new, {shared}{last['answered_before']} "
             f"there before, {n_not} without; {last['requests']} requests, {chats.cost_of(last)}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,19 +103,19 @@ def judge(
     if as_json:
         record = record | {"notes": done.notes, "file": str(done.path)}
         record |= {name: output.records(frame) for name, frame in done.checks.items()}
-        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        output.show_json(record)
     elif as_csv:
-        typer.echo(done.table.to_csv(index=False, lineterminator="\n"), nl=False)
+        output.tell(done.table.to_csv(index=False, lineterminator="\n"), end="")
     else:
         for name, frame in done.checks.items():
-            typer.echo(_TITLES[name])
+            output.tell(_TITLES[name])
             output.show(output.records(frame), columns=[c for c in frame if c in _SHOWN])
     for note in done.notes:
         output.say(note)
     for name, (code, n) in done.troubles.items():
         output.say(f"{name}: {n} questions without an answer [{code}]")
     if not (as_json or as_csv):
-        typer.echo(
+        output.tell(
             f"{done.path}: {len(done.table)} judgements, {record['unanswered']} unanswered, "
             f"{record['replaced']} replaced; {record['requests']} requests, {chats.cost_of(record)}"
         )

@@ -72,7 +72,7 @@ def from_hope(
     path = out / "hope_talk.csv"
     write_atomically(path, table.drop(columns=["start", "end"]).to_csv(index=False).encode())
     output.say(f"{table['transcript'].nunique()} transcripts, {len(table):,} utterances")
-    typer.echo(str(path))
+    output.tell(str(path))
 
 
 def _write_collection(found: Collection, out: Path, name: str, *, transcripts: bool) -> None:
@@ -83,7 +83,7 @@ def _write_collection(found: Collection, out: Path, name: str, *, transcripts: b
         f"{len(found.manifest)} sessions of {found.n_urls} addresses"
         + (f", {found.n_utterances:,} utterances" if found.n_utterances else "")
     )
-    typer.echo(str(path))
+    output.tell(str(path))
 
 
 def share(
@@ -101,10 +101,10 @@ def share(
         output.say(f"{manifest.name}: {problem}")
     text = shareable(rows_of(read))
     if out is None:
-        typer.echo(text, nl=False)
+        output.tell(text, end="")
         return
     write_atomically(out, text.encode())
-    typer.echo(str(out))
+    output.tell(str(out))
 
 
 def licences(

@@ -45,7 +45,8 @@ def pull_models(
         list[str] | None, typer.Argument(help="Names, as in: emodiss models list.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Fetch what this preset lacks: paper, paper-raw or lite.")
+        str | None,
+        typer.Option(help="Fetch what this preset lacks: paper, paper-raw, fast or lite."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")] = False,
 ) -> None:
@@ -65,10 +66,10 @@ def pull_models(
             next_step="Name models (emodiss models list), or a preset with --preset.",
         )
     for entry in entries:
-        typer.echo(f"{entry.name}: {entry.licence}; {entry.source}", err=True)
+        output.say(f"{entry.name}: {entry.licence}; {entry.source}")
         with output.progress_bars(quiet=quiet) as report:
             placed = pull(entry.name, progress=report)
         for path in placed:
-            typer.echo(str(path))
+            output.tell(str(path))
         if not placed:
-            typer.echo(f"{entry.name}: nothing to fetch", err=True)
+            output.say(f"{entry.name}: nothing to fetch")

@@ -16,12 +16,12 @@ OutOrBeside = Annotated[
         help="Run folder; continued when it exists. By default NAME-run beside what is named.",
     ),
 ]
-Preset = Annotated[str, typer.Option(help="lite (embedded models), paper or paper-raw.")]
+Preset = Annotated[str, typer.Option(help="lite (embedded models), paper, paper-raw or fast.")]
 PresetOrOwn = Annotated[
     str | None,
     typer.Option(
-        help="lite (embedded models; for a new run the default), paper or paper-raw. Without it "
-        "a run that exists goes on with its own preset and settings."
+        help="lite (embedded models; for a new run the default), paper, paper-raw or fast. Without "
+        "it a run that exists goes on with its own preset and settings."
     ),
 ]
 Assign = Annotated[
@@ -41,6 +41,10 @@ Workers = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress shown.")]
 Engine = Annotated[str, typer.Option(help="local or ray.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a Ray cluster: auto, or ray://head:10001.", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads per model.", min=1)]
 Figures = Annotated[bool, typer.Option(help="Draw the figures at the end.")]

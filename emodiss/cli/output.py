@@ -36,8 +36,7 @@ def show(
 ) -> None:
     """Write rows to stdout: a table for people, JSON or CSV for programs."""
     if as_json:
-        text = json.dumps(list(rows), indent=2, ensure_ascii=False, default=str)
-        typer.echo(_ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+        show_json(list(rows))
         return
     names = list(rows[0]) if rows else list(columns or ())
     if as_csv:
@@ -58,6 +57,18 @@ def show(
         table.add_row(*(_cell(row.get(name)) for name in columns or names))
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def tell(text: str, *, end: str = "\n") -> None:
+    """Write text to stdout: as it is to a file or pipe, harmless to a terminal."""
+    # Without `color`, click takes escapes out of what goes to a file.
+    typer.echo((harmless(text) if sys.stdout.isatty() else text) + end, nl=False, color=True)
+
+
+def show_json(value: Any, *, sort_keys: bool = False) -> None:
+    """Write a value to stdout as JSON in which nothing acts on a terminal."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=sort_keys, default=str)
+    tell(_ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def harmless(text: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emodiss.cli import output
 from emodiss.cli.options import (
     RunFolder,
 )
@@ -23,6 +25,9 @@ def plot(
     blur: Annotated[
         bool, typer.Option("--blur", help="For fig2 and contact-sheet: hide the faces.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a picture that was changed, too.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="PNG, SVG or PDF; default in RUN/figures.")
     ] = None,
@@ -30,11 +35,13 @@ def plot(
     """Draw one of the paper's figures, the timeline of a session, or its tracks on frames."""
     from emodiss.plots import registry
     from emodiss.runs.run import load
+    from emodiss.runs.written import Written
 
     loaded = load(run)
     row = registry.find(figure)
     drawn = registry.draw(loaded, row.name, video=video, blur=blur)
     name = f"{row.name}_{video or loaded.videos[0]}" if row.named_after_video else row.name
     path = out or loaded.figures / f"{name}.png"
-    registry.save(drawn, path)
-    typer.echo(str(path))
+    with Written(run) as written:
+        registry.save(drawn, path, write=functools.partial(written.write, force=force))
+    output.tell(str(path))

@@ -53,7 +53,10 @@ class Choice:
 
     kind: Annotated[
         str,
-        typer.Option(help="base, discrete, continuous, dissonance, all, or a template file."),
+        typer.Option(
+            help="base, discrete, continuous, dissonance, caption, video, all (the first four), "
+            "or a file."
+        ),
     ] = "all"
     video: Video = None
     end: Annotated[
@@ -79,6 +82,13 @@ class Choice:
     literal: Annotated[
         bool, typer.Option("--literal", help="The paper's wording to the letter.")
     ] = False
+    n_frames: Annotated[
+        int, typer.Option("--frames", help="For video: frames of a prompt, evenly spaced.", min=1)
+    ] = 8
+    frame_seconds: Annotated[
+        float,
+        typer.Option(help="For video: frames are taken from so much of the window's end, s."),
+    ] = 60.0
     templates: Annotated[
         Path | None, typer.Option(help="Folder of further conditions, one template file each.")
     ] = None
@@ -130,6 +140,8 @@ def render(run: Run, choice: Choice, redacted: Redacted) -> Rendered:
         span=choice.span,
         settings=settings_of(run, choice),
         people=redacted.people(),
+        n_frames=choice.n_frames,
+        frame_seconds=choice.frame_seconds,
     )
     for video, fault in rendered.refused.items():
         output.say(f"{video}: no prompts [{fault.code}]: {fault}")

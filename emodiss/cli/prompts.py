@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emodiss.cli import prompting
+from emodiss.cli import output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import (
     RunFolder,
@@ -42,9 +42,9 @@ def prompts(
 
 def _write(text: str, out: Path | None) -> None:
     if out is None:
-        typer.echo(text, nl=False)
+        output.tell(text, end="")
         return
     from emodiss.runs.store import write_atomically
 
     write_atomically(out, text.encode())
-    typer.echo(str(out))
+    output.tell(str(out))

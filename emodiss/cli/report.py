@@ -19,6 +19,9 @@ def report(
     video: Annotated[
         list[str] | None, typer.Option(help="Only this video; repeatable; default is all.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite pages that were changed, too.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Write one web page per session, and an index: video, transcript, curves, flags. No network.
@@ -31,5 +34,5 @@ def report(
     loaded = load(run)
     with output.progress_bars(quiet=quiet) as progress:
         step = None if progress is None else (lambda done, n: progress("report", done, n))
-        index = reports.write(loaded, out, videos=video, progress=step)
-    typer.echo(str(index))
+        index = reports.write(loaded, out, videos=video, progress=step, force=force)
+    output.tell(str(index))

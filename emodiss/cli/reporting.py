@@ -106,9 +106,7 @@ def report_on(run: Any, *, as_json: bool) -> None:
         "failures": [{"video": f.video, "stage": f.stage, **(f.error or {})} for f in failures],
     }
     if as_json:
-        import json
-
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        output.show_json(summary)
     else:
         for code, videos in noted(run).items():
             if here := [video for video in run.videos if video in videos]:
@@ -124,7 +122,7 @@ def report_on(run: Any, *, as_json: bool) -> None:
                 f"[{error.get('code')}]: {what}. {error.get('next_step')}"
             )
         determined = len(table) - n_unknown
-        typer.echo(
+        output.tell(
             f"{run.root}: {n_videos - len(failed)} of {n_videos} videos complete, "
             f"{len(table)} utterances, {n_flagged} of {determined} dissonant "
             f"(T = {rule.threshold_words}), {n_unknown} undetermined"

@@ -9,6 +9,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import (
+    Address,
     AllowLocal,
     AsJson,
     Assign,
@@ -28,6 +29,7 @@ def resume(
     assign: Assign = None,
     workers: Workers = None,
     engine: Engine = "local",
+    address: Address = None,
     device: Device = "cpu",
     threads: Threads = 1,
     figures: Figures = True,
@@ -45,6 +47,7 @@ def resume(
             settings=list(assign or []),
             workers=workers,
             engine=engine,
+            address=address,
             device=device,
             threads=threads,
             offline=offline,

@@ -1,4 +1,4 @@
-"""Commands for people who check a run: review set, list, roles, sample, score, import."""
+"""Commands for people who check a run: review set, add, undo, list, roles, sample, score, ..."""
 
 from __future__ import annotations
 
@@ -27,31 +27,45 @@ def set_review(
     video: Annotated[str, typer.Option(help="Which video.")],
     voice: Annotated[str | None, typer.Option(help="Label of a voice, for --role.")] = None,
     role: Annotated[str | None, typer.Option(help="therapist, patient or other.")] = None,
+    face: Annotated[
+        str | None, typer.Option(help="Of a voice: face tracks such as 3,5; none if not shown.")
+    ] = None,
     utterance: Annotated[str | None, typer.Option(help="Which utterance, such as u0007.")] = None,
     speaker: Annotated[str | None, typer.Option(help="Whose voice the utterance is.")] = None,
     text: Annotated[str | None, typer.Option(help="What is said in it.")] = None,
     start: Annotated[str | None, typer.Option(help="Where it starts: seconds or MM:SS.")] = None,
     end: Annotated[str | None, typer.Option(help="Where it ends: seconds or MM:SS.")] = None,
+    split_at: Annotated[
+        str | None, typer.Option(help="Cut the utterance in two there: seconds or MM:SS.")
+    ] = None,
+    words_before: Annotated[
+        int | None, typer.Option(help="Words before that cut; by their times if not given.")
+    ] = None,
+    merge_with: Annotated[
+        str | None, typer.Option(help="Make it one with this utterance of the same voice.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the utterance out.")] = False,
+    not_speech: Annotated[
+        bool, typer.Option("--not-speech", help="Take it out, since nobody speaks there.")
+    ] = False,
     right: Annotated[
         bool | None, typer.Option("--right/--wrong", help="Verdict on the role or utterance.")
     ] = None,
     take_back: Annotated[
         list[str] | None,
-        typer.Option(help="Take back role, speaker, text, times or verdict; repeatable."),
+        typer.Option(help="Take back what you said: role, text, split, ...; repeatable."),
     ] = None,
     by: By = None,
-    note: Annotated[str, typer.Option(help="For people; changes no result.")] = "",
+    note: Annotated[str, typer.Option(help="For people; alone, a note on the utterance.")] = "",
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Overrule what others said of the same.")
+    ] = False,
 ) -> None:
-    """Correct a role or an utterance; it holds from the next annotate on, in every export."""
-    from emodiss.errors import SettingsError
+    """Correct a voice or an utterance; it holds from the next annotate on, in every export."""
     from emodiss.runs.run import load
     from emodiss.study import review
-    from emodiss.timebase import parse_time
 
-    try:
-        edges = [None if edge is None else parse_time(edge) for edge in (start, end)]
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    edges = [None if edge is None else _seconds(edge) for edge in (start, end, split_at)]
     made = review(
         load(run),
         video,
@@ -59,15 +73,75 @@ def set_review(
         voice=voice,
         utterance=utterance,
         role=role,
+        faces=None if face is None else _tracks(face),
         speaker=speaker,
         text=text,
         start=edges[0],
         end=edges[1],
+        split_at=edges[2],
+        words_before=words_before,
+        merge_with=merge_with,
+        remove="not_speech" if not_speech else "removed" if remove else None,
         right=right,
         take_back=take_back or (),
         note=note,
+        settle=settle,
     )
     _say_added(run, made)
+
+
+def add(
+    run: RunFolder,
+    video: Annotated[str, typer.Option(help="Which video.")],
+    start: Annotated[str, typer.Option(help="Where it starts: seconds or MM:SS.")],
+    end: Annotated[str, typer.Option(help="Where it ends: seconds or MM:SS.")],
+    speaker: Annotated[str, typer.Option(help="Whose voice it is.")],
+    text: Annotated[str, typer.Option(help="What is said in it.")] = "",
+    by: By = None,
+    note: Annotated[str, typer.Option(help="For people; changes no result.")] = "",
+) -> None:
+    """Add an utterance that was not found."""
+    from emodiss.runs.run import load
+    from emodiss.study import add_utterance
+
+    times = {"start": _seconds(start), "end": _seconds(end)}
+    made = add_utterance(
+        load(run), video, by=_who(by), speaker=speaker, text=text, note=note, **times
+    )
+    _say_added(run, [made])
+
+
+def undo(
+    run: RunFolder,
+    video: Annotated[str, typer.Option(help="Which video.")],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Id of the review up to which things stand (see list); '' for none."),
+    ] = None,
+    by: By = None,
+) -> None:
+    """Take back your last review of a session, or all after some point; nothing is erased."""
+    from emodiss.runs.run import load
+    from emodiss.study import undo as take_back
+
+    _say_added(run, [take_back(load(run), video, by=_who(by), to=to)])
+
+
+def agreement(
+    run: RunFolder,
+    first: Annotated[str, typer.Option(help="Name of one reviewer.")],
+    second: Annotated[str, typer.Option(help="Name of the other.")],
+    video: Video = None,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print how far two reviewers agree on what both judged: kappa, and ICC of times."""
+    from emodiss.runs.run import load
+    from emodiss.study import agreement as of_both
+
+    found = of_both(load(run), first, second, video=video, confidence=confidence)
+    output.show(output.records(found), as_json=as_json, as_csv=as_csv)
 
 
 def list_reviews(
@@ -100,12 +174,15 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="CSV or JSON file; CSV to stdout if none.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a sheet that was changed, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet to check by hand: fill in verdict (right, wrong) and correct_role."""
     from emodiss.reviews.audits import sample as draw
     from emodiss.runs.run import load
-    from emodiss.runs.store import write_atomically
+    from emodiss.runs.written import Written
     from emodiss.tabular import for_spreadsheets
 
     sheet = draw(load(run).utterances, share=share, seed=seed, unit=cast("Unit", unit))
@@ -114,10 +191,11 @@ def sample(
     else:
         text = for_spreadsheets(sheet).to_csv(index=False, lineterminator="\n")
     if out is None:
-        typer.echo(text, nl=False)
+        output.tell(text, end="")
         return
-    write_atomically(out, text.encode())
-    typer.echo(str(out))
+    with Written(run) as written:
+        written.write(out, text.encode(), force=force)
+    output.tell(str(out))
 
 
 def score(
@@ -186,9 +264,33 @@ def _say_added(run: Path, made: list[Review], *, quiet: bool = False) -> None:
 
     if not quiet:
         n = len(made)
-        typer.echo(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
+        output.tell(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
     if made:
         output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
+
+
+def _seconds(text: str) -> float:
+    from emodiss.errors import SettingsError
+    from emodiss.timebase import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _tracks(text: str) -> list[int]:
+    from emodiss.errors import SettingsError
+
+    if text.strip().lower() == "none":
+        return []
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(
+            f"'{text}' names no face tracks.",
+            next_step="Write numbers of tracks, such as 3,5, or none; see emodiss people.",
+        ) from None
 
 
 def _who(by: str | None) -> str:

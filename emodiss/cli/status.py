@@ -58,7 +58,7 @@ def status(
     output.show(rows, as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         for code in found:
-            typer.echo(f"{code}: {meaning(code)}")
+            output.tell(f"{code}: {meaning(code)}")
     raise typer.Exit(1 if failures else 0)
 
 

@@ -74,4 +74,4 @@ def study(
     for note in made.notes:
         output.say(note)
     for path in paths:
-        typer.echo(str(path))
+        output.tell(str(path))

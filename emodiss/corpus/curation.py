@@ -225,13 +225,15 @@ def _table(rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]])
     return pd.DataFrame(found, columns=list(kinds)).astype(kinds)
 
 
-def waterfall(table: pd.DataFrame) -> pd.DataFrame:
+def waterfall(table: pd.DataFrame, *, order: Sequence[str] = tuple(REASONS)) -> pd.DataFrame:
     """Count how many videos each reason takes away, one reason after the other.
 
     Parameters
     ----------
     table
-        From `curate`.
+        From `curate`, or another with its columns reasons, measured and verdict.
+    order
+        The reasons, first to last.
 
     Returns
     -------
@@ -244,7 +246,7 @@ def waterfall(table: pd.DataFrame) -> pd.DataFrame:
     left = len(table)
     rows: list[tuple[str, int, int, int]] = [("candidates", left, 0, left)]
     gone = np.zeros(len(table), dtype=bool)
-    for name in REASONS:
+    for name in order:
         has = np.array([name in own for own in reasons], dtype=bool)
         taken = int((has & ~gone).sum())
         gone |= has
@@ -258,13 +260,13 @@ def waterfall(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "with_it", "taken", "left"])
 
 
-def overlap(table: pd.DataFrame) -> pd.DataFrame:
+def overlap(table: pd.DataFrame, *, order: Sequence[str] = tuple(REASONS)) -> pd.DataFrame:
     """Count the videos that have two reasons at once.
 
     Parameters
     ----------
-    table
-        From `curate`.
+    table, order
+        As in `waterfall`.
 
     Returns
     -------
@@ -272,7 +274,7 @@ def overlap(table: pd.DataFrame) -> pd.DataFrame:
         Square, int64, by the reasons that occur; the diagonal counts each reason.
     """
     reasons = [set(text.split(";")) - {""} for text in table["reasons"]]
-    names = [name for name in REASONS if any(name in own for own in reasons)]
+    names = [name for name in order if any(name in own for own in reasons)]
     has = np.array([[name in own for name in names] for own in reasons], dtype=np.int64)
     has = has.reshape(len(reasons), len(names))
     return pd.DataFrame(has.T @ has, index=names, columns=names)

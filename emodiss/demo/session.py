@@ -20,17 +20,15 @@ from emodiss import transcript
 from emodiss.demo.portraits import (
     COLLINS,
     HOPPER,
-    Array,
-    Mouth,
-    Picture,
     Portrait,
-    ease,
     find_sample,
+    mouth_of,
     read_portrait,
 )
 from emodiss.demo.truth import DemoSession, DemoTruth, Side
 from emodiss.errors import MediaError, MissingExtra
 from emodiss.media import hash_file
+from emodiss.models.drawn_faces.mouth import Array, Picture, ease
 from emodiss.runs.store import write_atomically
 from emodiss.timebase import Span
 from emodiss.transcript import Utterance
@@ -320,7 +318,7 @@ class _Actor:
         self.shrink = (face[2] - face[0]) / _FACE_PX
         middle = (face[:2] + face[2:]) / 2
         self.origin = np.array([middle[0] - self.shrink * _TILE[0] / 2, portrait.top * k])
-        self.mouth = Mouth(self.still, portrait)
+        self.mouth = mouth_of(self.still, portrait)
         self.empty = np.full((_TILE[1], _TILE[0], 3), _EMPTY_TILE, np.uint8)
         # The head turns about a point below the chin; shoulders and tile edges stay where they are.
         chin = (portrait.chin * k - self.origin[1]) / self.shrink

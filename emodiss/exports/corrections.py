@@ -8,8 +8,10 @@ that was added is not taken over; both are reported.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from emodiss.exports import elan, stamp
 from emodiss.exports.items import ExportError, Item, one_line, role_of_name
 from emodiss.manifest import Role
 from emodiss.reviews import SAME_PLACE, differences
+from emodiss.tabular import decoded
 from emodiss.transcript.captions import VOICE_TAG, plain_text, read_cues
 from emodiss.transcript.records import Problem
 
@@ -170,18 +173,12 @@ def _read(path: Path) -> tuple[list[_Handed], list[str], str]:
             f"{path.name}: a corrected file is WebVTT or EAF, not '{path.suffix}'.",
             next_step=nearest(suffix, readers),
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         raise ExportError(
             f"There is no file '{path}'.", next_step="Name the corrected file, with its folder."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(
-            f"{path.name} cannot be read: {type(error).__name__}.",
-            next_step="It must be a readable text file in UTF-8.",
-        ) from None
-    return readers[suffix](text, path.name)
+        )
+    text = decoded(path, error=ExportError, what="corrected file")
+    return readers[suffix](text.replace("\r\n", "\n").replace("\r", "\n"), path.name)
 
 
 def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
@@ -212,7 +209,7 @@ def _from_vtt(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
 
 
 def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
-    annotations, exported = elan.read(text, name=name)
+    annotations, problems, exported = elan.read(text, name=name)
     handed = [
         _Handed(
             id=a.utterance_id or "",
@@ -224,7 +221,7 @@ def _from_eaf(text: str, name: str) -> tuple[list[_Handed], list[str], str]:
         )
         for a in annotations
     ]
-    return handed, [], exported
+    return handed, problems, exported
 
 
 def _matched(
@@ -246,16 +243,41 @@ def _matched(
             pairs[one.id] = better
             left.append(other)
     strays: list[_Handed] = []
+    free = _Free([item for item in shown if item.utterance_id not in pairs])
     for one in left:
-        free = [item for item in shown if item.utterance_id not in pairs]
-        best = max(
-            free, key=lambda item: (_fit(one, item), item.speaker == one.speaker), default=None
-        )
-        if best is not None and _fit(one, best) >= SAME_PLACE:
+        best = free.take(one)
+        if best is not None:
             pairs[best.utterance_id] = one
         else:
             strays.append(one)
     return pairs, strays
+
+
+class _Free:
+    """Utterances that nobody has claimed yet, found by their place in time."""
+
+    def __init__(self, found: Sequence[Item]) -> None:
+        self._items = sorted(found, key=lambda item: item.start)  # of equals, the first stays so
+        self._starts = [item.start for item in self._items]
+        self._reach = list(accumulate((item.end for item in self._items), max))
+
+    def take(self, one: _Handed) -> Item | None:
+        """Take the one that lies where another lies, of several the one of its speaker."""
+        # What fits shares at least this much with it; starts rise, and so does what was reached.
+        shared = max(0.0, SAME_PLACE * (one.end - one.start) - TOLERANCE_S)
+        low = bisect_right(self._reach, one.start + shared)
+        high = bisect_left(self._starts, one.end - shared)
+        best = max(
+            range(low, high),
+            key=lambda n: (_fit(one, self._items[n]), self._items[n].speaker == one.speaker),
+            default=None,
+        )
+        if best is None or _fit(one, self._items[best]) < SAME_PLACE:
+            return None
+        item = self._items[best]
+        for kept in (self._items, self._starts, self._reach):
+            del kept[best]
+        return item
 
 
 def _fit(one: _Handed, item: Item) -> float:

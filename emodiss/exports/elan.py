@@ -10,6 +10,7 @@ cannot read, so it serves the tests as an independent reader and not this module
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from emodiss.exports.items import VALUES, ExportError, Item, Tier, edges, tiers
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+_MILLISECONDS = re.compile(r"[0-9]{1,12}")
 
 ID_TIER = "id"
 """Name, before the colon and the voice, of the tier that holds utterance ids."""
@@ -208,8 +211,11 @@ class Annotation:
     text: str
 
 
-def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
-    """Read the speech of an EAF file: every time-aligned tier that hangs on no other."""
+def read(text: str, *, name: str) -> tuple[list[Annotation], list[str], str]:
+    """Read the speech of an EAF file: annotations, what cannot be read of them, and the stamp.
+
+    Speech is every time-aligned tier that hangs on no other.
+    """
     # Entities are what XML attacks are made of, and no EAF file has any.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ExportError(f"{name} declares a document type, which no EAF file does.")
@@ -234,6 +240,7 @@ def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
                 said = (annotation.findtext("ANNOTATION_VALUE") or "").strip()
                 ids[annotation.get("ANNOTATION_REF", "")] = said
     found: list[Annotation] = []
+    problems: list[str] = []
     for tier in root.iterfind("TIER"):
         if tier.get("PARENT_REF"):
             continue
@@ -241,11 +248,12 @@ def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
         for annotation in tier.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"):
             own = annotation.get("ANNOTATION_ID", "")
             times = [slots.get(annotation.get(f"TIME_SLOT_REF{n}", "")) for n in (1, 2)]
-            if not all(time is not None and time.isdigit() for time in times):
-                raise ExportError(
-                    f"{name}: annotation '{own}' of tier '{label}' has no times.",
-                    next_step="Align it in ELAN, or delete it.",
+            if not all(_MILLISECONDS.fullmatch(time or "") for time in times):
+                problems.append(
+                    f"{name}: annotation '{own}' of tier '{label}' has no times; align it in ELAN, "
+                    "or delete it"
                 )
+                continue
             start, end = (int(str(time)) / 1000 for time in times)
             found.append(
                 Annotation(
@@ -259,4 +267,4 @@ def read(text: str, *, name: str) -> tuple[list[Annotation], str]:
             )
     properties = root.iterfind("HEADER/PROPERTY")
     exported = " ".join(one.text or "" for one in properties if one.get("NAME") == stamp.NAME)
-    return found, exported
+    return found, problems, exported

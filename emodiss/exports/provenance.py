@@ -104,10 +104,13 @@ def trace(run: Run) -> Provenance:
         if results is None:
             untraced.append(video)
             continue
+        held: list[Any] = []
         for meta in results.values():
-            corrections.update((video, review["kind"]) for review in meta.get("reviews", ()))
+            # Two stages take in what changes who speaks when.
+            held += [review for review in meta.get("reviews", ()) if review not in held]
             for package, version in meta.get("software", {}).items():
                 software.setdefault(package, {})[version] = None
+        corrections.update((video, review["kind"]) for review in held)
         uses = [
             *_of_stages(run, video, results, said[video], facts.loc[video]),
             *_of_roles(results["roles"], said[video], labels.of(video)),

@@ -14,7 +14,7 @@ from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
 from emodiss.exports.references import references
-from emodiss.runs.store import write_atomically
+from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
     return of_video(video, items(table), media)
 
 
-def write_run(run: Run, kind: str, out: Path, *, words: bool = False) -> Path:
+def write_run(run: Run, kind: str, out: Path, *, words: bool = False, force: bool = False) -> Path:
     """Write a whole run in one format.
 
     Parameters
@@ -116,6 +116,8 @@ def write_run(run: Run, kind: str, out: Path, *, words: bool = False) -> Path:
         Folder for the file or folder.
     words
         Put what people said and their names in too, where the format has a place for them.
+    force
+        Overwrite a file that somebody changed since this run wrote it.
 
     Returns
     -------
@@ -133,5 +135,6 @@ def write_run(run: Run, kind: str, out: Path, *, words: bool = False) -> Path:
     made = row.of_run(run, path, words)
     if isinstance(made, Path):
         return made
-    write_atomically(path, made.encode())
+    with Written(run.root) as written:
+        written.write(path, made.encode(), force=force)
     return path

@@ -64,10 +64,8 @@ def model_terms(run: Run, rests: Provenance | None = None) -> list[dict[str, Any
 
 def audformat_index(run: Run, path: Path, words: bool = False) -> str:
     """Write the utterances as an audformat table: file, start and end, then values."""
-    names = {
-        row["id"]: _file_name(run.media(row["id"]), row, path.parent.resolve())
-        for row in run.manifest
-    }
+    media, folder = run.media_files(), path.parent.resolve()
+    names = {row["id"]: _file_name(media.get(row["id"]), row, folder) for row in run.manifest}
     table = run.utterances
     found = table.drop(columns=["video_id", "start", "end"])
     if not words:

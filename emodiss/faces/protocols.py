@@ -21,6 +21,15 @@ class FaceDetector(Protocol):
 
 
 @runtime_checkable
+class FaceFollower(FaceDetector, Protocol):
+    """A detector that can also look at known places only, which costs far less than a search."""
+
+    def again(self, frame: NDArray[np.uint8], faces: FaceBoxes) -> FaceBoxes:
+        """Look where n faces were nearby in time; n rows in their order, score 0 without a face."""
+        ...
+
+
+@runtime_checkable
 class FaceTracker(Protocol):
     """Tells which faces of successive looks at one shot are the same."""
 

@@ -44,6 +44,19 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DetectedPiece:
+    """Faces of a piece of a video, as in `Detections`, and which frames differ much."""
+
+    faces: FaceSeries
+    looked: NDArray[np.int64]
+    looks: NDArray[np.uint8]
+    # (n,) seconds of all frames looked at, and whether each differs from the one before. The first
+    # ones may belong to the piece before.
+    times: NDArray[np.float64]
+    changed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Appearances(Mapping[int, NDArray[np.uint8]]):
     """Looks of some of the faces by tick, cut out when asked for."""
 

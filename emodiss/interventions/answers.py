@@ -77,7 +77,9 @@ def question(prompt: Prompt) -> Question:
         "condition": prompt.condition,
         "window": "-".join(map(str, prompt.window)),
     }
-    return Question(json.dumps([*about.values(), prompt.sha256]), prompt.text, about)
+    return Question(
+        json.dumps([*about.values(), prompt.sha256]), prompt.text, about, pictures=prompt.pictures
+    )
 
 
 def read(prompt: Prompt, answered: Answered, request_sha256: str) -> Answer:

@@ -13,10 +13,11 @@ from emodiss.interventions.techniques import DECORATION, normalise_technique, ti
 
 _MAX_NAME_WORDS = 15
 _TAGS = re.compile(
-    r"<(?:therapeutic_|intervention_)?technique>(?P<technique>[^<]*)</(?:\w+_)?technique>\s*"
-    r"<(?:your_|therapist_)?response>(?P<response>.*?)</(?:\w+_)?response>",
-    re.IGNORECASE | re.DOTALL,
+    r"<(?:therapeutic_|intervention_)?technique>(?P<technique>[^<]*)</(?:\w{1,20}_)?technique>\s*"
+    r"<(?:your_|therapist_)?response>",
+    re.IGNORECASE,
 )
+_TAGS_END = re.compile(r"</(?:\w{1,20}_)?response>", re.IGNORECASE)
 _TECHNIQUE_KEYS = re.compile(r"(?:\w+_)?(?:technique|techniques|intervention)(?:_name|_label)?")
 _RESPONSE_KEYS = re.compile(r"(?:\w+_)?(?:response|reply|continuation|utterance)|therapist|text")
 _PREAMBLE = re.compile(
@@ -151,7 +152,8 @@ def _only(record: dict[str, Any], name: str, keys: re.Pattern[str]) -> str | Non
 
 def _as_tags(body: str) -> _Found | None:
     match = _TAGS.search(body)
-    return (match["technique"], match["response"], "tags") if match else None
+    end = _TAGS_END.search(body, match.end()) if match else None
+    return (match["technique"], body[match.end() : end.start()], "tags") if match and end else None
 
 
 def _as_bracket(body: str) -> _Found | None:

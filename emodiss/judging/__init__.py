@@ -2,10 +2,20 @@
 
 `criteria` says what is judged and keeps the steps a model wrote for it, `questions` writes what is
 asked and reads the scores (`scores`), `checks` measures what was missed and three known biases.
+`counseling` and `alliance` judge whole sessions (`sessions`) by CounselingEval and the Working
+Alliance Inventory.
 `emodiss.study` asks. A score that cannot be read is missing, never 0. Agreement with experts is in
 `statistics` (`judge_correlations`, `bland_altman`).
 """
 
+from emodiss.judging.alliance import (
+    DIMENSIONS,
+    AllianceItem,
+    alliance_items,
+    alliance_questions,
+    alliance_score,
+    alliance_scores,
+)
 from emodiss.judging.checks import (
     average_orders,
     examine,
@@ -14,6 +24,14 @@ from emodiss.judging.checks import (
     read_scores,
     self_preference,
     unparsable_rates,
+)
+from emodiss.judging.counseling import (
+    CBT,
+    COUNSELING,
+    COUNSELING_SCALE,
+    GENERAL,
+    counseling_questions,
+    counseling_score,
 )
 from emodiss.judging.criteria import (
     Criterion,
@@ -35,20 +53,36 @@ from emodiss.judging.questions import (
     questions,
     read_answers,
 )
-from emodiss.judging.scores import Found, Weighed, find_score, weigh
+from emodiss.judging.scores import Found, Weighed, find_bracketed, find_leading, find_score, weigh
+from emodiss.judging.sessions import SESSION_COLUMNS, session_table
 
 __all__ = [
+    "CBT",
     "COLUMNS",
+    "COUNSELING",
+    "COUNSELING_SCALE",
+    "DIMENSIONS",
+    "GENERAL",
     "MODES",
     "ORDERS",
+    "SESSION_COLUMNS",
+    "AllianceItem",
     "Criterion",
     "Found",
     "JudgeError",
     "Steps",
     "Weighed",
+    "alliance_items",
+    "alliance_questions",
+    "alliance_score",
+    "alliance_scores",
     "average_orders",
+    "counseling_questions",
+    "counseling_score",
     "criterion",
     "examine",
+    "find_bracketed",
+    "find_leading",
     "find_score",
     "length_check",
     "match_items",
@@ -59,6 +93,7 @@ __all__ = [
     "read_scores",
     "read_steps",
     "self_preference",
+    "session_table",
     "steps_of",
     "steps_params",
     "steps_question",

@@ -83,8 +83,9 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         table["judge"] = "judge"
     score = tabular.Column("score", "number", "what the judge gave", scale.low, scale.high)
     number, bad = score.typed(table["score"])
+    said, items = table["score"].tolist(), table["item"].tolist()
     misfits = [
-        Misfit(lines[int(k)], "score", str(table.loc[k, "score"]), f"{score.expected}, or nothing")
+        Misfit(lines[int(k)], "score", str(said[k]), f"{score.expected}, or nothing")
         for k in table.index[bad]
     ]
     for name in ("item", "criterion", "judge"):
@@ -92,9 +93,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
-        Misfit(
-            lines[int(k)], "item", str(table.loc[k, "item"]), "one score per judge and criterion"
-        )
+        Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")
         for k in table.index[table.duplicated(keys)]
     ]
     tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)

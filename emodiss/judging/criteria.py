@@ -14,6 +14,7 @@ from emodiss.chat.model import Answered, ChatParams, Question
 from emodiss.errors import EmodissError, nearest
 from emodiss.prompts.wording import Template, render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
+from emodiss.tabular import decoded, json_value
 
 _STEPS_TOKENS = 400
 
@@ -193,11 +194,12 @@ def read_steps(path: str | Path) -> dict[str, Steps]:
     """
     path = Path(path)
     names = {field.name for field in fields(Steps)}
+    if not path.exists():
+        raise JudgeError(f"There are no steps at '{path}'.")
+    text = decoded(path, error=JudgeError, what="file of steps")
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        records = json_value(text)
         found = [Steps(**{k: str(v) for k, v in record.items()}) for record in records]
-    except FileNotFoundError:
-        raise JudgeError(f"There are no steps at '{path}'.") from None
     except (ValueError, TypeError, AttributeError):
         raise JudgeError(
             f"'{path.name}' holds no evaluation steps.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -93,6 +94,110 @@ def find_score(
         return None
     value = values.pop()
     return Found(value, spots[0][1]) if scale.holds(value) else None
+
+
+_LEADING = re.compile(
+    r"[ \t\n*_`\[(\"']{0,20}(?P<number>"
+    + _NUMBER
+    + r")[ \t*_`\])\"']{0,20}(?P<after>[,;:\n]|[-–—]|$)"
+)
+_GOES_ON = re.compile(r"[ \t]{0,20}(?:or\b|to\b|and\b)?[ \t]{0,20}[+-]?\d")
+
+
+def find_leading(
+    text: str, *, scale: RatingScale = LIKERT, labels: tuple[str, ...] = CRITERIA
+) -> float | None:
+    """Find the score of an answer that begins with it, as in `4, the counselor listens`.
+
+    Parameters
+    ----------
+    text
+        The answer. Thinking aloud, control tokens and wrapping count for nothing.
+    scale
+        What a score may be.
+    labels
+        Names that may stand as a label before a score, beside "score" and "rating".
+
+    Returns
+    -------
+    float or None
+        None if there is no score at the beginning and none after a label, if there are several
+        different ones, or if it is off the scale. Numbers in the explanation are no scores.
+    """
+    stripped = _blank_denominators(unwrapped(text))
+    leading = _LEADING.match(stripped)
+    # An explanation may speak of the criterion and of numbers.
+    label = _labelled(() if leading else labels)
+    spots = {m["number"] for m in label.finditer(stripped)}
+    # "4, 5" and "3-4" are ranges and lists, not a score with an explanation.
+    if leading and leading["after"] != "\n" and _GOES_ON.match(stripped, leading.end()):
+        return None
+    if leading:
+        spots.add(leading["number"])
+    values = {float(number.replace(",", ".")) for number in spots}
+    if len(values) != 1:
+        return None
+    value = values.pop()
+    return value if scale.holds(value) else None
+
+
+_BRACKETED = re.compile(
+    r"\[\[[ \t*]{0,9}(?:(?:rating|score)[ \t]{0,9}[:=]?[ \t]{0,9})?(?P<number>[+-]?\d+(?:[.,]\d+)?)"
+    r"(?:[ \t]{0,9}/[ \t]{0,9}\d+)?[ \t*]{0,9}\]\]",
+    re.IGNORECASE,
+)
+_EXAMPLE = re.compile(r"(?:e\.g\.|for example|such as)[ ,:]{0,5}$", re.IGNORECASE)
+_STATED = re.compile(r"(?:rating|score)[ \t*_]{0,9}(?:[:=]|\bis\b)[ \t*_:]{0,9}$", re.IGNORECASE)
+_JOINED = re.compile(r"[\s*_,;/&–—-]*(?:(?:or|and|to)\b)?[\s*_]*")
+_ONLY = re.compile(r"[\s*_`\[(\"']*(?P<number>" + _NUMBER + r")[\s*_`\])\"'.]*")
+_LINE_BEGINS = re.compile(r"(?:^|\n)[ \t*_>#-]*\Z")
+_LINE_ENDS = re.compile(r"[ \t*_.]*\n")
+
+
+def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False) -> float | None:
+    """Find the rating in double brackets that an answer ends with: `... [[4]]`.
+
+    The last one counts, and ratings on the way to it do not, unless they claim the same: they
+    stand beside it (`[[3]] or [[4]]`), after a label (`Rating: [[3]]`), or on a line of their
+    own. If those differ, there is no rating. An answer without double brackets has one only after
+    a label, or if it is nothing but a number.
+
+    Parameters
+    ----------
+    text
+        The answer. Thinking aloud, control tokens and wrapping count for nothing.
+    scale
+        What a rating may be.
+    cut
+        Whether the answer was cut off; a rating that more words follow is not its last then.
+
+    Returns
+    -------
+    float or None
+        None if there is no rating, there are several, or it is off the scale.
+    """
+    stripped = unwrapped(text)
+    spots = [m for m in _BRACKETED.finditer(stripped) if not _EXAMPLE.search(stripped[: m.start()])]
+    if not spots:
+        bare = _blank_denominators(stripped)
+        numbers = {m["number"] for m in _labelled(()).finditer(bare)}
+        if only := _ONLY.fullmatch(bare):
+            numbers.add(only["number"])
+    elif cut and stripped[spots[-1].end() :].strip(" \t\n*_."):
+        numbers = set()
+    else:
+        numbers = {spots[-1]["number"]}
+        for spot, after in itertools.pairwise(spots):
+            before, behind = stripped[: spot.start()], stripped[spot.end() : after.start()]
+            beside = after is spots[-1] and _JOINED.fullmatch(behind)
+            alone = _LINE_BEGINS.search(before) and _LINE_ENDS.match(behind)
+            if beside or alone or _STATED.search(before):
+                numbers.add(spot["number"])
+    values = {float(number.replace(",", ".")) for number in numbers}
+    if len(values) != 1:
+        return None
+    value = values.pop()
+    return value if scale.holds(value) else None
 
 
 def _blank_denominators(text: str) -> str:

@@ -121,6 +121,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
     problems: list[Problem] = []
     taken: set[str] = set()
     seen: set[Path] = set()
+    beside: dict[str, tuple[Path, ...]] = {}
     for file in files:
         real = file.resolve()
         if real in seen:
@@ -131,13 +132,14 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
         if not file.is_file():
             problems.append(Problem(0, "path", name, f"there is no file '{file.name}'"))
             continue
-        beside = _transcript_beside(file, name)
-        row = VideoRow(id=name, path=str(real), transcript=str(beside) if beside else None)
+        beside[name] = _transcripts_beside(file, name)
+        first = next(map(str, beside[name]), None)
+        row = VideoRow(id=name, path=str(real), transcript=first)
         if faults := empty.file_faults(row):
             problems.extend(Problem(0, column, name, why) for column, why in faults)
         else:
             rows.append(row)
-    return replace(empty, rows=tuple(rows), problems=tuple(problems))
+    return replace(empty, rows=tuple(rows), problems=tuple(problems), beside=beside)
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -162,11 +164,11 @@ def _inside(folder: Path) -> list[Path]:
     return files
 
 
-def _transcript_beside(file: Path, name: str) -> Path | None:
-    """Return the transcript that lies beside a media file under its name or its id."""
+def _transcripts_beside(file: Path, name: str) -> tuple[Path, ...]:
+    """List what may be the transcript of a media file: beside it, under its name or its id."""
     stems = dict.fromkeys([file.stem, name])
     found = (file.with_name(f"{s}.{end}") for s in stems for end in TRANSCRIPT_SUFFIXES)
-    return next((path for path in found if path.is_file() and path != file), None)
+    return tuple(path for path in found if path.is_file() and path != file)
 
 
 def media_id(file: Path, taken: Iterable[str] = ()) -> str:

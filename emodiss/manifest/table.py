@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ class Manifest:
     sources
         Absolute paths that were handed in: the CSV, or media files and folders; none for rows from
         memory.
+    beside
+        Files beside media handed in without a manifest that may be their transcripts, by id; the
+        first of them stands in the row.
     """
 
     folder: Path
@@ -87,6 +91,7 @@ class Manifest:
     path: Path | None = None
     allow_local: bool = False
     sources: tuple[Path, ...] = ()
+    beside: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def resolve(self, path: str) -> Path:
         """Turn a path as written into one that can be opened.
@@ -108,14 +113,23 @@ class Manifest:
         """
         if row.transcript is not None:
             return self.resolve(row.transcript)
-        if row.path is None:
-            return None
-        media = self.resolve(row.path)
-        beside = (media.parent / f"{row.id}.{suffix}" for suffix in TRANSCRIPT_SUFFIXES)
-        # A manifest that is named after its only video is no transcript of it.
-        taken = (media, self.path)
-        found = next((path for path in beside if path.is_file() and path not in taken), None)
-        return None if found is None else self.resolve(str(found))
+        return next(iter(self.transcripts_beside(row)), None)
+
+    def transcripts_beside(self, row: VideoRow) -> list[Path]:
+        """List the files beside a row's media that may be its transcript, if it states none.
+
+        Raises
+        ------
+        ManifestError
+            As in `transcript_of`.
+        """
+        found: Iterable[Path] = self.beside.get(row.id, ())
+        if row.transcript is None and row.path is not None:
+            media = self.resolve(row.path)
+            named = (media.parent / f"{row.id}.{suffix}" for suffix in TRANSCRIPT_SUFFIXES)
+            # A manifest that is named after its only video is no transcript of it.
+            found = [path for path in named if path.is_file() and path not in (media, self.path)]
+        return [self.resolve(str(path)) for path in found]
 
     def file_faults(self, row: VideoRow) -> list[tuple[str, str]]:
         """List the columns of a row whose files may not or cannot be opened, each with the why."""
@@ -204,8 +218,9 @@ def _check_header(header: list[str], name: str) -> None:
             f"{', '.join(filter(None, header))}.",
             next_step="The first line must name the columns.",
         )
+    counts = Counter(header)
     for column in header:
-        if header.count(column) > 1:
+        if counts[column] > 1:
             raise ManifestError(f"The manifest '{name}' has the column '{column}' twice.")
         if column not in known and not column.startswith("x_"):
             raise ManifestError(
@@ -301,8 +316,8 @@ def from_rows(
         for column, why in empty.file_faults(row):
             raise ManifestError(f"Row {number}, column {column}: {why}")
         checked.append(row)
-    ids = [row.id.casefold() for row in checked]
+    ids = Counter(row.id.casefold() for row in checked)
     for row in checked:
-        if ids.count(row.id.casefold()) > 1:
+        if ids[row.id.casefold()] > 1:
             raise ManifestError(f"The id '{row.id}' is given more than once.")
     return replace(empty, rows=tuple(checked))

@@ -5,15 +5,17 @@ presentation timestamps.
 """
 
 from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe
-from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media
+from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece, in_pieces
 
 __all__ = [
     "SAMPLE_RATE",
     "Audio",
     "Frame",
     "Media",
+    "Piece",
     "decode_audio",
     "hash_file",
+    "in_pieces",
     "iterate_frames",
     "probe",
 ]

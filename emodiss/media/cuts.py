@@ -7,6 +7,7 @@ saturation and brightness between successive frames, against a threshold.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,13 @@ _WIDTH = 320
 _CLOCK_HZ = 1_000_000
 
 
-class CutFinder:
-    """Finds cuts in frames given one by one, so that a video is decoded once for all stages.
+class ChangeFinder:
+    """Tells of frames given one by one which differ much from the one before.
 
     Parameters
     ----------
     threshold
-        Least score of a cut; see `CUT_THRESHOLD`.
-    min_shot_s
-        Cuts closer than this to each other are merged, as PySceneDetect does (flashes).
+        Least score of a change; see `CUT_THRESHOLD`.
 
     Raises
     ------
@@ -46,23 +45,17 @@ class CutFinder:
     little; PySceneDetect's own reader skips pixels for the same reason.
     """
 
-    def __init__(self, *, threshold: float = CUT_THRESHOLD, min_shot_s: float = MIN_SHOT_S) -> None:
+    def __init__(self, *, threshold: float = CUT_THRESHOLD) -> None:
         try:
             from scenedetect.detectors import ContentDetector
         except ImportError as error:
             raise MissingExtra.of("scenedetect", "media") from error
-        # The detector counts whole frames; on a clock of microseconds that is the true time,
-        # also where the frame rate varies.
-        self._detector: Any = ContentDetector(
-            threshold=threshold, min_scene_len=round(min_shot_s * _CLOCK_HZ)
-        )
-        self._cuts: list[float] = []
+        self._detector: Any = ContentDetector(threshold=threshold, min_scene_len=0)
         self._last = -1.0
 
-    def add(self, frame: NDArray[np.uint8], time: float) -> None:
+    def changed(self, frame: NDArray[np.uint8], time: float) -> bool:
         """Look at the next frame."""
         import cv2
-        from scenedetect import FrameTimecode
 
         if time <= self._last:
             raise ValueError(f"Frames must come in order of time, got {time} after {self._last}.")
@@ -71,14 +64,44 @@ class CutFinder:
         if width > _WIDTH:
             size = (_WIDTH, max(1, round(height * _WIDTH / width)))
             frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        # Rounded down: a cut must not come to lie behind the tick that shows its frame.
-        at = FrameTimecode(math.floor(time * _CLOCK_HZ), fps=float(_CLOCK_HZ))
-        found = self._detector.process_frame(at, np.ascontiguousarray(frame[:, :, ::-1]))
-        self._cuts += [code.frame_num / _CLOCK_HZ for code in found]
+        picture = np.ascontiguousarray(frame[:, :, ::-1])
+        return bool(self._detector.process_frame(_timecode(time), picture))
 
-    def cuts(self) -> list[float]:
-        """Return the times of the first frame after each cut so far, in seconds, increasing.
 
-        A cut that may still merge with one within `min_shot_s` is not yet among them.
-        """
-        return list(self._cuts)
+def cuts_of(
+    times: Iterable[float], changed: Iterable[bool], *, min_shot_s: float = MIN_SHOT_S
+) -> list[float]:
+    """Merge changes that lie close to each other, such as flashes, into cuts.
+
+    Parameters
+    ----------
+    times
+        Of all frames looked at, in seconds, increasing.
+    changed
+        What `ChangeFinder` said of each.
+    min_shot_s
+        Changes closer than this are merged, as PySceneDetect does.
+
+    Returns
+    -------
+    list of float
+        Times of the first frame after each cut, in seconds, increasing. One that may still merge
+        with what comes within `min_shot_s` is not yet among them.
+    """
+    from scenedetect.detector import FlashFilter
+
+    # The filter counts whole frames; on a clock of microseconds that is the true time, also where
+    # the frame rate varies.
+    merge = FlashFilter(FlashFilter.Mode.MERGE, round(min_shot_s * _CLOCK_HZ))
+    return [
+        code.frame_num / _CLOCK_HZ
+        for time, above in zip(times, changed, strict=True)
+        for code in merge.filter(_timecode(time), above)
+    ]
+
+
+def _timecode(time: float) -> Any:
+    from scenedetect import FrameTimecode
+
+    # Rounded down: a cut must not come to lie behind the tick that shows its frame.
+    return FrameTimecode(math.floor(time * _CLOCK_HZ), fps=float(_CLOCK_HZ))

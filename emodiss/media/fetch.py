@@ -15,12 +15,14 @@ import os
 import re
 import shutil
 import sys
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emodiss.errors import MediaError, SettingsError
+from emodiss.media import network
 
 _SOCKET_TIMEOUT_S = 20
 
@@ -52,6 +54,13 @@ class Options:
     max_bytes: int = 20 * 2**30
     # Longest video, where its page states a length.
     max_hours: float = 6.0
+    # Least bytes per second over `patience_s` seconds, from the first header on.
+    least_speed: float = 1000.0
+    patience_s: float = 60.0
+    # Longest time of one download, seconds.
+    longest_s: float = 12 * 3600.0
+    # Whether addresses of this machine and its own link may be asked, also after redirects.
+    local_network: bool = False
 
 
 class _Refused(Exception):
@@ -77,6 +86,17 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"HTTP Error 429\b|too many requests|rate-limited|try again later",
         "rate_limited",
         "Wait an hour and run again.",
+    ),
+    (
+        r"_Refused: local_address",
+        "local_address",
+        "It leads to this machine or its own link. If that is meant: emodiss fetch "
+        "--local-network.",
+    ),
+    (
+        r"_Refused: too_slow",
+        "too_slow",
+        "The server sends too little, or takes too long; try again later or at another address.",
     ),
     (
         r"_Refused: live|live event|\bis live|premieres|not currently live|stream recording",
@@ -141,6 +161,7 @@ def fetch(
 
     def report(state: dict[str, Any]) -> None:
         done = int(state.get("downloaded_bytes") or 0)
+        watch.received = max(watch.received, done)
         total = int(state.get("total_bytes") or state.get("total_bytes_estimate") or 0)
         if max(done, total) > chosen.max_bytes:
             raise _Refused("too_large")
@@ -180,12 +201,21 @@ def fetch(
     }
     if chosen.proxy is not None:
         settings["proxy"] = chosen.proxy
-    try:
-        with yt_dlp.YoutubeDL(settings) as client:  # pyright: ignore[reportArgumentType]
-            found = client.extract_info(url, download=True)
-            path = Path(found["requested_downloads"][0]["filepath"])  # pyright: ignore
-    except Exception as error:  # yt-dlp lets errors of its extractors through as they are
-        raise typed(error) from error
+    proxies = urllib.request.getproxies().values() if chosen.proxy is None else [chosen.proxy]
+    watching = network.watched(
+        local=chosen.local_network,
+        but=network.places(proxies),  # a proxy may well run here
+        least_speed=chosen.least_speed,
+        patience_s=chosen.patience_s,
+        longest_s=chosen.longest_s,
+    )
+    with watching as watch:
+        try:
+            with yt_dlp.YoutubeDL(settings) as client:  # pyright: ignore[reportArgumentType]
+                found = client.extract_info(url, download=True)
+                path = Path(found["requested_downloads"][0]["filepath"])  # pyright: ignore
+        except Exception as error:  # yt-dlp lets errors of its extractors through as they are
+            raise typed(_Refused(watch.refused) if watch.refused else error) from error
     facts = {name: found.get(name) for name in _ABOUT if found.get(name) is not None}
     text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True, default=str)
     (folder / "about.json").write_text(text + "\n", encoding="utf-8")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,14 @@ from emodiss.timebase import FrameClock, Seconds
 
 SAMPLE_RATE = 16_000
 """Hertz of decoded sound; what Whisper, wav2vec2 and pyannote were trained on."""
+
+Result = TypeVar("Result")
+
+Piece = tuple[int, int]
+"""Ticks of the 30 FPS clock that are worked on at a time: the first, and the end, which is not."""
+
+PIECE_TICKS = 1800
+"""A minute: long enough that starting costs little, short enough to lose."""
 
 Heard = Literal["mean", "left", "right"]
 
@@ -91,6 +101,14 @@ class Media:
     def clock(self) -> FrameClock:
         """Return the 30 FPS clock over the frames of the whole file."""
         return FrameClock(self.frame_times, self.video_end)
+
+    def pieces(self) -> list[Piece]:
+        """Cut the ticks into pieces of a minute, wherever the stretch begins; one at least."""
+        ticks = self.ticks()
+        if not len(ticks):
+            return [(0, 0)]
+        first, last = int(ticks[0]) // PIECE_TICKS, int(ticks[-1]) // PIECE_TICKS
+        return [(k * PIECE_TICKS, (k + 1) * PIECE_TICKS) for k in range(first, last + 1)]
 
     def ticks(self) -> NDArray[np.int64]:
         """Ticks of the 30 FPS clock inside the stretch to work on, (n,) int64."""
@@ -171,3 +189,20 @@ class Frame:
     index: int
     time: Seconds
     image: NDArray[np.uint8]
+
+
+def in_pieces(
+    work: Callable[..., Any],
+    join: Callable[..., Result],
+    *,
+    source: Path,
+    media: Media,
+    model: object,
+    **others: object,
+) -> Result:
+    """Do the work on each piece of a video in turn, and join what it gives."""
+    parts = [
+        work(source=source, media=media, model=model, piece=piece, **others)
+        for piece in media.pieces()
+    ]
+    return join(media=media, parts=parts, **others)

@@ -8,6 +8,7 @@ libraries are imported inside the adapters only.
 """
 
 from emodiss.affect import FaceAffectModel, SpeechAffectModel
+from emodiss.faces.drawn import FaceSynthesizer
 from emodiss.faces.protocols import ActiveSpeaker, FaceDetector, FaceTracker
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 
@@ -17,6 +18,7 @@ __all__ = [
     "Diarizer",
     "FaceAffectModel",
     "FaceDetector",
+    "FaceSynthesizer",
     "FaceTracker",
     "SpeechAffectModel",
     "Transcriber",

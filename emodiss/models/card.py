@@ -33,6 +33,10 @@ Task = Literal[
     "speech_affect",
     "face_affect",
     "chat",
+    "face_synthesizer",
+    "image_text",
+    "face_embedder",
+    "nsfw",
 ]
 
 Place = Literal["shipped", "package", "wheel", "fetched"]

@@ -16,7 +16,8 @@ from emodiss.people import evidence as likelihoods, series
 from emodiss.people.likeness import links, together
 from emodiss.people.posterior import marginals
 from emodiss.people.records import Binding, BindingSource, Mouths, People, Person, TalkScores
-from emodiss.people.stated import require_one_owner, sources_of, stated_tracks
+from emodiss.people.stated import require_one_owner, reviewed_faces, sources_of, stated_tracks
+from emodiss.reviews import Review
 from emodiss.settings import PeopleSettings
 from emodiss.timebase import CLOCK_FPS
 from emodiss.transcript import Transcript
@@ -41,6 +42,7 @@ def match(
     row: VideoRow,
     settings: PeopleSettings,
     talking: TalkScores | None = None,
+    reviews: Sequence[Review] = (),
 ) -> People:
     """Give each voice its faces.
 
@@ -60,6 +62,8 @@ def match(
         Group `people`; faces stated there stand where the manifest states none.
     talking
         Scores of an active-speaker model, if one was asked for.
+    reviews
+        In force for this video, kind `face`; they stand before everything else.
 
     Returns
     -------
@@ -82,6 +86,11 @@ def match(
         for speaker in sources
     }
     require_one_owner(stated)
+    reviewed, n_lost = reviewed_faces(reviews, transcript.utterances, tracks, media)
+    # What a review gives to one voice it takes from every other.
+    given_away = set[int]().union(*reviewed.values())
+    stated = {s: numbers - given_away for s, numbers in stated.items()} | reviewed
+    sources |= dict.fromkeys(reviewed, "review")
     if stated:
         # What a person said tells of the others' faces too; for its own voice the measured
         # evidence is kept, so that one can see how far the two agree.
@@ -104,7 +113,7 @@ def match(
                 binding_source=guessed if measured else sources[speaker],
             )
         )
-    return People(tuple(persons), tuple(evidence), late)
+    return People(tuple(persons), tuple(evidence), late, n_lost)
 
 
 def weigh(

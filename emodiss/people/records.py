@@ -141,8 +141,8 @@ class Person:
     binding_confidence
         In [0, 1], the least of the tracks'; NaN without a track, and when a person said it.
     binding_source
-        `measured`, `manifest` or `setting` (a person stated it, also that there is no face), or
-        None when no face could be given.
+        `measured`; `review`, `manifest` or `setting` (a person stated it, also that there is no
+        face); or None when no face could be given.
     """
 
     speaker: str
@@ -164,11 +164,14 @@ class People:
     sound_late_s
         Lateness of the sound behind the picture in seconds, of those tried; 0 unless another is
         surer than 0.8.
+    n_lost_reviews
+        Faces that a person gave to a voice and that are not seen there any more.
     """
 
     persons: tuple[Person, ...]
     evidence: tuple[Binding, ...]
     sound_late_s: float = 0.0
+    n_lost_reviews: int = 0
 
     def of(self, speaker: str) -> Person:
         """Return the person with this voice."""
@@ -178,6 +181,7 @@ class People:
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         sources = {person.binding_source for person in self.persons}
-        found = ("stated_faces",) if sources & {"manifest", "setting"} else ()
+        found = ("stated_faces",) if sources & {"review", "manifest", "setting"} else ()
+        found = (*found, "lost_review") if self.n_lost_reviews else found
         found = (*found, "unbound_voice") if None in sources else found
         return (*found, "sound_offset") if self.sound_late_s else found

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from emodiss.manifest import Role, VideoRow
 from emodiss.reviews import Review, reviewed_roles
 from emodiss.reviews.role_labels import RoleLabel, holds
-from emodiss.transcript import Transcript, Utterance
+from emodiss.transcript import Utterance, Wording
 from emodiss.vocabulary import RoleSource
 
 MIN_CONFIDENCE = 0.8
@@ -165,7 +165,7 @@ class Coefficients:
 
 def assign(
     *,
-    wording: Transcript,
+    wording: Wording,
     row: VideoRow,
     reviews: Sequence[Review],
     role_labels: Sequence[RoleLabel],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from emodiss.errors import SettingsError, nearest
+from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.plots import ratings
 from emodiss.plots.contact import contact_sheet
 from emodiss.plots.moment import figure2, figure4
@@ -20,6 +21,7 @@ from emodiss.plots.session import figure_session
 from emodiss.ratings import LIKERT, RatingScale
 from emodiss.runs.run import Run
 from emodiss.runs.store import write_atomically
+from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,7 +153,9 @@ def find(name: str) -> RunFigure:
     raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, FIGURES))
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(
+    figure: Figure, path: Path, *, write: Callable[[Path, bytes], None] = write_atomically
+) -> None:
     """Write a figure whole or not at all, and close it; PNG, SVG or PDF by the path's suffix."""
     import matplotlib.pyplot as plt
 
@@ -168,7 +172,7 @@ def save(figure: Figure, path: Path) -> None:
         metadata = {"CreationDate": None}
     figure.savefig(buffer, format=suffix, metadata=metadata)
     plt.close(figure)
-    write_atomically(path, buffer.getvalue())
+    write(path, buffer.getvalue())
 
 
 def draw_all(run: Run) -> None:
@@ -192,7 +196,10 @@ def draw_all(run: Run) -> None:
     paths = [run.root / "figures" / f"{name}.png" for name in names]
     if marker.is_file() and marker.read_text() == state and all(p.is_file() for p in paths):
         return
-    for name, path in zip(names, paths, strict=True):
-        video = name.removeprefix("session_") if name.startswith("session_") else None
-        save(draw(run, "session" if video else name, video=video), path)
+    with Written(run.root) as written:
+        for name, path in zip(names, paths, strict=True):
+            video = name.removeprefix("session_") if name.startswith("session_") else None
+            figure = draw(run, "session" if video else name, video=video)
+            with contextlib.suppress(RunError):  # a person changed it: it stays
+                save(figure, path, write=written.write)
     write_atomically(marker, state.encode())

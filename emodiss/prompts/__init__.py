@@ -2,8 +2,9 @@
 
 Four conditions, worded as in appendix A of Haydarov et al. (2025): `base` shows the dialogue
 alone, `discrete` adds emotion labels to each patient utterance, `continuous` adds valence and
-arousal, `dissonance` marks the utterances whose voice and face disagree. A further condition is a
-template file; no code is needed.
+arousal, `dissonance` marks the utterances whose voice and face disagree. A fifth one of our own,
+`caption`, describes the face in words; `video` is for models that see frames of the video, which
+`emodiss.study.prompts` adds to the text. A further condition is a template file; no code is needed.
 
 One line of the prompt is one utterance. Line breaks inside an utterance become spaces, so that
 nothing a person said can pass for another speaker's turn, and whatever a person said about
@@ -21,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from emodiss.prompts.captions import caption, measured_caption
 from emodiss.prompts.conditions import CONDITIONS, KINDS, Condition
 from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
@@ -57,8 +59,10 @@ __all__ = [
     "Window",
     "build",
     "build_all",
+    "caption",
     "clean",
     "load_template",
+    "measured_caption",
     "read_templates",
     "windows",
     "with_templates",
@@ -86,7 +90,7 @@ def build(
         `utterance_id`, `start`, `end`, `speaker`, the affect columns and `dissonant` are used
         where present, and a condition names the columns that it cannot do without.
     kind
-        One of `KINDS`, the path of a template file, or the name of a template in `templates`.
+        One of `CONDITIONS`, the path of a template file, or the name of a template in `templates`.
     end
         Where the window ends. None: the last patient utterance with text. Text: an utterance id.
         An integer: an utterance id where the ids are integers, else a position in order of time
@@ -226,8 +230,7 @@ def _changed(options: PromptsSettings, changes: dict[str, Any]) -> PromptsSettin
 
 def _fill(session: Session, template: Template, rows: list[int]) -> Prompt:
     options = session.options
-    # A researcher's own template says itself what it shows.
-    condition = CONDITIONS.get(template.condition, Condition(template.condition))
+    condition = Condition(template.condition) if template.own else CONDITIONS[template.condition]
     _need_columns(session, condition)
     patient = [row for row in rows if session.is_patient[row]]
     flags = [session.dissonant[row] for row in patient]
@@ -298,7 +301,9 @@ def _need_columns(session: Session, condition: Condition) -> None:
     if lacking:
         raise PromptError(
             f"The {condition.name} prompt needs the column(s) {', '.join(lacking)}.",
-            next_step="Use the table that 'emodiss annotate' writes, or show one channel only "
+            next_step="Describe the faces first: emodiss caption."
+            if condition.captioned
+            else "Use the table that 'emodiss annotate' writes, or show one channel only "
             "with prompts.channels.",
             code="prompt_columns",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from emodiss.prompts.captions import caption
 from emodiss.prompts.records import Channel, Turn
 from emodiss.prompts.session import Session
 
@@ -48,7 +49,16 @@ def turn(session: Session, row: int, marked: bool) -> Turn:
         numbers=numbers,
         tag=tag,
         prefix=prefix,
+        caption=_caption(session, row, channels["face"]) if is_patient else "",
     )
+
+
+def _caption(session: Session, row: int, face: Channel) -> str:
+    """Word what the face showed, or why nothing is known of it."""
+    said = caption(session.captions[row])
+    if not said and session.options.missing == "omit":
+        return ""
+    return f"(face: {said or face.words or 'not described'})"
 
 
 def _cue(session: Session, shown: dict[str, Channel], *, numbers: bool) -> str:

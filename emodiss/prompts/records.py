@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from emodiss.chat.model import Content, Picture, Text, content_sha256
 from emodiss.errors import EmodissError
 from emodiss.settings import PromptsSettings
 
@@ -71,6 +72,8 @@ class Turn:
         The cue in brackets, ready to print; empty for anybody but the patient.
     tag, prefix
         The mark of dissonance, ready to print before the colon or before the words; else empty.
+    caption
+        What the face showed, in brackets and ready to print; empty for anybody but the patient.
     """
 
     speaker: str
@@ -86,6 +89,7 @@ class Turn:
     numbers: str
     tag: str
     prefix: str
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ class Window:
         return self.utterance_ids[-1]
 
 
+_OF_PICTURE = ("sha256", "width", "height")
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt, and everything that was known when it was written.
@@ -156,6 +163,8 @@ class Prompt:
     dialogue
         What was said, one line `Speaker: words` per utterance shown, without any cue: what a judge
         or a rater may see of the window, the same in all conditions.
+    pictures
+        What is sent before the text: frames of the window, in order of time.
     """
 
     video_id: str
@@ -176,15 +185,23 @@ class Prompt:
     template_sha256: str
     options: dict[str, Any]
     dialogue: str
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def sha256(self) -> str:
-        """Hash of the text: what a reply refers to."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Hash of the text, and of the pictures if any: what a reply refers to."""
+        content: Content = (*self.pictures, Text(self.text)) if self.pictures else self.text
+        return content_sha256(content)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; the hash of the text is added as `sha256`."""
-        record = asdict(self)
+        """Plain values for JSON; the hash is added as `sha256`, pictures are named if any."""
+        record = asdict(replace(self, pictures=()))
+        del record["pictures"]
+        if self.pictures:
+            record["pictures"] = [
+                {"file": one.path.name} | {name: getattr(one, name) for name in _OF_PICTURE}
+                for one in self.pictures
+            ]
         record["window"] = list(self.window)
         for name in ("start", "end"):
             record[name] = record[name] if math.isfinite(record[name]) else None
@@ -199,7 +216,7 @@ class Prompt:
         PromptError
             If a field is missing or unknown, or the text no longer matches its hash.
         """
-        values = dict(record)
+        values: dict[str, Any] = {"pictures": (), **record}
         stated = values.pop("sha256", None)
         names = {field.name for field in fields(cls)}
         if set(values) != names:
@@ -217,6 +234,10 @@ class Prompt:
                 f"A prompt record has an option '{name}' that cannot be.", code="prompt_record"
             ) from None
         values["window"] = tuple(values["window"])
+        values["pictures"] = tuple(
+            Picture(Path(one["file"]), *(one[name] for name in _OF_PICTURE))
+            for one in values["pictures"]
+        )
         for name in ("start", "end"):
             values[name] = math.nan if values[name] is None else float(values[name])
         prompt = cls(**values)

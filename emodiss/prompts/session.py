@@ -65,6 +65,7 @@ class Session:
         label = lru_cache(None)(_speaker_label)
         self.labels: list[str] = [label(x) for x in self._column("speaker", None)]
         self.texts = [clean(x) for x in self._column("text", "")]
+        self.captions = self._column("face_caption", None)
         self.dissonant = [_flag(x, self.video_id) for x in self._column("dissonant", None)]
 
         known = "patient" in self.roles

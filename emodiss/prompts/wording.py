@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import SettingsError, nearest
-from emodiss.prompts.conditions import KINDS
+from emodiss.prompts.conditions import CONDITIONS, KINDS
 from emodiss.prompts.records import Channel, PromptError, Turn
 from emodiss.settings import assigned
 
@@ -32,11 +32,14 @@ class Template:
         File name.
     source
         Jinja2 text.
+    own
+        Whether it is a researcher's own, and says itself what it shows.
     """
 
     condition: str
     name: str
     source: str
+    own: bool = True
 
     @property
     def sha256(self) -> str:
@@ -112,7 +115,7 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
     Parameters
     ----------
     kind
-        One of `KINDS`, a path, or the name of a file in `templates` with or without its suffix.
+        One of `CONDITIONS`, a path, or the name of a file in `templates` with or without suffix.
     templates
         Texts of further templates, by file name.
 
@@ -128,11 +131,13 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
     """
     name = str(kind)
     if name in KINDS:
-        return _built_in(name)
+        return built_in(name)
     found = templates or {}
     for candidate in (name, *(name + suffix for suffix in TEMPLATE_SUFFIXES)):
         if candidate in found:
             return Template(candidate.split(".")[0], candidate, found[candidate])
+    if name in CONDITIONS:  # not the paper's: a file of this name, which older projects may have,
+        return built_in(name)  # goes before
     if (
         isinstance(kind, Path)
         or Path(name).suffix in TEMPLATE_SUFFIXES
@@ -143,21 +148,22 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
         raise PromptError(
             f"There is no template file '{name}'.",
             next_step="Give the path of an existing file or a condition. "
-            + nearest(Path(name).stem, (*KINDS, *(entry.split(".")[0] for entry in found))),
+            + nearest(Path(name).stem, (*CONDITIONS, *(entry.split(".")[0] for entry in found))),
             code="prompt_condition",
         )
     raise PromptError(
         f"Unknown condition '{name}'.",
-        next_step=nearest(name, (*KINDS, *(entry.split(".")[0] for entry in found)))
+        next_step=nearest(name, (*CONDITIONS, *(entry.split(".")[0] for entry in found)))
         + " A further condition is a template file: give its path.",
         code="prompt_condition",
     )
 
 
-@lru_cache(maxsize=len(KINDS))
-def _built_in(name: str) -> Template:
+@lru_cache(maxsize=64)
+def built_in(name: str) -> Template:
+    """Read a template that comes with the package."""
     source = (resources.files("emodiss") / "templates" / f"{name}.jinja").read_text("utf-8")
-    return Template(condition=name, name=f"{name}.jinja", source=source)
+    return Template(condition=name, name=f"{name}.jinja", source=source, own=False)
 
 
 def _read_template(path: Path) -> Template:

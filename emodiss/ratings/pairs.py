@@ -19,12 +19,10 @@ import numpy as np
 import pandas as pd
 
 from emodiss import tabular
+from emodiss.clients import RESISTANT
 from emodiss.ratings.schema import RatingsError
 from emodiss.ratings.study import codes_for
 from emodiss.tabular import Column, Misfit
-
-RESISTANT = ("cognitive", "emotional", "behavioral")
-"""Types of resistance that the paper's study is balanced over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,11 +446,11 @@ def merge_pairs(
     merged = rows.merge(facts, on="item", how="left")
     misfits: list[Misfit] = []
     for row in np.flatnonzero(merged["_dealt_to"].isna()):
-        misfits.append(Misfit(row + 2, "item", merged["item"].iloc[row], "a code of the key"))
+        misfits.append(Misfit(int(row) + 2, "item", merged["item"].iloc[row], "a code of the key"))
     known = merged["_dealt_to"].notna()
     for row in np.flatnonzero(known & (merged["_dealt_to"] != merged["rater"].astype("str"))):
         expected = f"rater '{merged['_dealt_to'].iloc[row]}', who was dealt it"
-        misfits.append(Misfit(row + 2, "rater", str(merged["rater"].iloc[row]), expected))
+        misfits.append(Misfit(int(row) + 2, "rater", str(merged["rater"].iloc[row]), expected))
     places = [
         f"{place}, {what}"
         for place, what in zip(merged["_place"], merged["criterion"], strict=True)
@@ -530,7 +528,9 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
         if column.required:
             bad = bad | values.isna()
         for row in np.flatnonzero(bad):
-            misfits.append(Misfit(row + 2, column.name, str(cells.iloc[row]), _expected(column)))
+            misfits.append(
+                Misfit(int(row) + 2, column.name, str(cells.iloc[row]), _expected(column))
+            )
         out[column.name] = values
     checked = pd.DataFrame(out)
     first: dict[tuple[str, ...], int] = {}

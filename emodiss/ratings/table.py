@@ -136,10 +136,8 @@ def _checked(
             out[column.name] = _typed(table[column.name], column, lines, misfits)
         else:
             out[column.name] = _absent(column, len(table))
-    checked = pd.DataFrame(out)
-    for name in table.columns:
-        if name not in out:
-            checked[name] = table[name]
+    own = {name: table[name] for name in table.columns if name not in out}
+    checked = pd.DataFrame({**out, **own})
     _check_values(checked, lines, scale, criteria, misfits)
     _check_consistency(checked, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)

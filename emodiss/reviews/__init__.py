@@ -3,18 +3,21 @@
 Nothing is written into results: a review finds its target by where it lies in time.
 """
 
-from emodiss.reviews.overlay import (
-    N_PLACES,
-    SAME_PLACE,
-    differences,
-    find_utterance,
-    find_voice,
-    place,
-    reviewed_roles,
-    reword,
-    voices,
+from emodiss.reviews.overlay import differences, place, reviewed_roles, reword
+from emodiss.reviews.places import N_PLACES, SAME_PLACE, find_utterance, find_voice, shared, voices
+from emodiss.reviews.records import (
+    KINDS,
+    NOTHING_SAID,
+    FacePlace,
+    Overlay,
+    Place,
+    Review,
+    Standing,
+    in_force,
+    now,
+    standing,
 )
-from emodiss.reviews.records import KINDS, NOTHING_SAID, Overlay, Place, Review, in_force, now
+from emodiss.reviews.replay import Replay, Unit, replay
 from emodiss.reviews.role_labels import RoleLabel
 
 __all__ = [
@@ -22,17 +25,24 @@ __all__ = [
     "NOTHING_SAID",
     "N_PLACES",
     "SAME_PLACE",
+    "FacePlace",
     "Overlay",
     "Place",
+    "Replay",
     "Review",
     "RoleLabel",
+    "Standing",
+    "Unit",
     "differences",
     "find_utterance",
     "find_voice",
     "in_force",
     "now",
     "place",
+    "replay",
     "reviewed_roles",
     "reword",
+    "shared",
+    "standing",
     "voices",
 ]

@@ -1,182 +1,72 @@
-"""Laying reviews over what models said: finding their targets, and the two stages of it."""
+"""Laying reviews over what models said: the two stages of it, and roles."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from emodiss.manifest import Role
-from emodiss.reviews.records import Place, Review
-from emodiss.timebase import Seconds
-from emodiss.transcript import Transcript, Utterance, Word, with_overlap
-from emodiss.transcript.timing import share_out
-
-N_PLACES = 8
-"""So many utterances, the longest, mark where a voice speaks."""
-
-SAME_PLACE = 0.5
-"""Least shared part (intersection over union) of two stretches that are one utterance; above one
-half no stretch can match two that do not overlap."""
-
-
-def voices(utterances: Iterable[Utterance]) -> dict[str, tuple[Place, ...]]:
-    """Say where each voice speaks: its longest utterances.
-
-    Parameters
-    ----------
-    utterances
-        As found, before any review.
-    """
-    own: dict[str, list[Place]] = {}
-    for u in utterances:
-        own.setdefault(u.speaker, []).append(Place(start=u.start, end=u.end, speaker=u.speaker))
-    longest = {
-        speaker: sorted(places, key=lambda p: (p.start - p.end, p.start))[:N_PLACES]
-        for speaker, places in own.items()
-    }
-    return {s: tuple(sorted(ps, key=lambda p: p.start)) for s, ps in longest.items()}
-
-
-def find_utterance(place: Place, utterances: Sequence[Utterance]) -> int | None:
-    """Find the utterance that lies where a review says.
-
-    Parameters
-    ----------
-    place
-        As the review was made.
-    utterances
-        As found now, before any review.
-
-    Returns
-    -------
-    int or None
-        Index of the one that shares most, at least `SAME_PLACE`; of equals the one of the same
-        label.
-    """
-
-    def fit(index: int) -> tuple[float, bool]:
-        u = utterances[index]
-        return _shared(place, u), u.speaker == place.speaker
-
-    best = max(range(len(utterances)), key=fit, default=None)
-    if best is None or fit(best)[0] < SAME_PLACE:
-        return None
-    return best
-
-
-def _shared(place: Place, utterance: Utterance) -> float:
-    """Intersection over union."""
-    inner = min(place.end, utterance.end) - max(place.start, utterance.start)
-    outer = max(place.end, utterance.end) - min(place.start, utterance.start)
-    return max(0.0, inner) / outer
-
-
-def find_voice(places: Sequence[Place], utterances: Sequence[Utterance]) -> str | None:
-    """Find the voice that speaks where a review says.
-
-    Parameters
-    ----------
-    places
-        Where the voice was heard.
-    utterances
-        As they stand now.
-
-    Returns
-    -------
-    str or None
-        The label that speaks longest there, if it does for more than half of that time; labels
-        may have changed since.
-    """
-    total = sum(place.end - place.start for place in places)
-    heard: dict[str, Seconds] = {}
-    for place in places:
-        for u in utterances:
-            inner = min(place.end, u.end) - max(place.start, u.start)
-            if inner > 0:
-                heard[u.speaker] = heard.get(u.speaker, 0.0) + inner
-    own = places[0].speaker
-    best = max(heard, key=lambda label: (heard[label], label == own, label), default=None)
-    return best if best is not None and heard[best] > total / 2 else None
+from emodiss.reviews.places import find_voice
+from emodiss.reviews.records import GEOMETRY, Review
+from emodiss.reviews.replay import replay
+from emodiss.timebase import Seconds, utterance_id
+from emodiss.transcript import Transcript, Utterance
+from emodiss.transcript.captions import visible
+from emodiss.transcript.records import Wording
 
 
 def place(*, draft: Transcript, reviews: Sequence[Review]) -> Transcript:
-    """Lay reviewed speakers and times over a transcript.
+    """Lay reviewed speakers, times, splits, merges, additions and removals over a transcript.
 
     Parameters
     ----------
     draft
         As recognised or given.
     reviews
-        In force for this video, kinds `speaker` and `times`.
+        In force for this video, kinds `GEOMETRY`.
 
     Returns
     -------
     Transcript
-        In the draft's order, so that a correction renames no utterance; corrected utterances
-        carry the flags `reviewed_speaker` and `reviewed_times`. A review whose utterance is gone
-        is counted.
+        In order of start; corrected utterances carry flags such as `reviewed_times`. A review
+        that does not fit any more is counted and changes nothing.
     """
     if not reviews:
         return draft
-    found = list(draft.utterances)
-    placed, n_lost = _by_utterance(reviews, draft.utterances)
-    for (index, kind), review in placed.items():
-        u = found[index]
-        flags = tuple(dict.fromkeys((*u.flags, f"reviewed_{kind}")))
-        if kind == "speaker":
-            assert review.speaker is not None
-            known = find_voice(review.voice, draft.utterances) if review.voice else None
-            speaker = known or review.speaker
-            own = tuple(replace(word, speaker=speaker) for word in u.words)
-            found[index] = replace(u, speaker=speaker, words=own, flags=flags)
-        else:
-            assert review.start is not None and review.end is not None
-            words = _moved(u.words, review.start, review.end)
-            found[index] = replace(
-                u, start=review.start, end=review.end, words=words, timing="given", flags=flags
-            )
+    found = replay(draft, [review for review in reviews if review.kind in GEOMETRY])
     return replace(
-        draft,
-        utterances=tuple(with_overlap(found)),
-        n_lost_reviews=draft.n_lost_reviews + n_lost,
+        draft, utterances=found.utterances, n_lost_reviews=draft.n_lost_reviews + len(found.lost)
     )
 
 
-def reword(*, draft: Transcript, transcript: Transcript, reviews: Sequence[Review]) -> Transcript:
-    """Lay reviewed texts over a transcript.
+def reword(*, draft: Transcript, transcript: Transcript, reviews: Sequence[Review]) -> Wording:
+    """Lay reviewed texts over a transcript, and name its utterances.
 
     Parameters
     ----------
     draft
         As recognised or given: what reviews refer to.
     transcript
-        The same utterances with reviewed speakers and times.
+        What `place` made of it.
     reviews
-        In force for this video, kind `text`.
+        In force for this video, kinds `GEOMETRY` and `text`.
 
     Returns
     -------
-    Transcript
+    Wording
         Corrected utterances carry the flag `reviewed_text`. Words that stayed keep their times,
-        new ones get interpolated times between them.
+        new ones get interpolated times between them. A correction renames no other utterance.
     """
     if not reviews:
-        return transcript
-    found = list(transcript.utterances)
-    placed, n_lost = _by_utterance(reviews, draft.utterances)
-    for (index, _), review in placed.items():
-        u = found[index]
-        assert review.text is not None
-        flags = tuple(dict.fromkeys((*u.flags, "reviewed_text")))
-        words = _reworded(u.words, review.text.split(), u)
-        found[index] = replace(u, text=review.text, words=words, flags=flags)
-    return replace(
-        transcript,
-        utterances=tuple(found),
-        n_lost_reviews=transcript.n_lost_reviews + n_lost,
-    )
+        ids = tuple(utterance_id(i) for i in range(len(transcript.utterances)))
+        return Wording.of(transcript, ids)
+    # Texts go along with splits and merges, so that both are replayed together; edges and voices
+    # do not depend on texts, and come out as they did for `transcript`.
+    found = replay(draft, reviews)
+    n_lost = draft.n_lost_reviews + len(found.lost)
+    said = replace(transcript, utterances=found.utterances, n_lost_reviews=n_lost)
+    return Wording.of(said, tuple(unit.id for unit in found.units))
 
 
 def reviewed_roles(
@@ -211,63 +101,6 @@ def reviewed_roles(
     return found, n_lost
 
 
-def _by_utterance(
-    reviews: Sequence[Review], utterances: Sequence[Utterance]
-) -> tuple[dict[tuple[int, str], Review], int]:
-    """Give each review its utterance; where two claim one, the later one wins."""
-    placed: dict[tuple[int, str], Review] = {}
-    n_lost = 0
-    for review in reviews:
-        index = find_utterance(review.of[0], utterances)
-        if index is None:
-            n_lost += 1
-            continue
-        placed[index, review.kind] = review
-    return placed, n_lost
-
-
-def _moved(words: Sequence[Word], start: Seconds, end: Seconds) -> tuple[Word, ...]:
-    """Words of an utterance with new edges; all are spread anew when one lies outside them."""
-    if all(start <= word.start and word.end <= end for word in words):
-        return tuple(words)
-    spans = share_out(start, end, [word.text for word in words])
-    return tuple(
-        replace(word, start=a, end=b, timing="interpolated")
-        for word, (a, b) in zip(words, spans, strict=True)
-    )
-
-
-def _reworded(words: Sequence[Word], texts: Sequence[str], u: Utterance) -> tuple[Word, ...]:
-    if not words or not texts:
-        return ()
-    matcher = difflib.SequenceMatcher(None, [w.text for w in words], texts, autojunk=False)
-    found: list[Word] = []
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind == "equal":
-            found += words[a:b]
-        elif c < d:
-            # Where words were replaced their time is known; where some were added it is what
-            # lies between the neighbours, and the neighbour's own time when nothing does.
-            low = words[a].start if a < b else (words[a - 1].end if a else u.start)
-            high = words[b - 1].end if a < b else (words[a].start if a < len(words) else u.end)
-            if high <= low:
-                return _spread(texts, u)
-            spans = share_out(low, high, list(texts[c:d]))
-            found += [
-                Word(text, *span, speaker=u.speaker, timing="interpolated")
-                for text, span in zip(texts[c:d], spans, strict=True)
-            ]
-    return tuple(found)
-
-
-def _spread(texts: Sequence[str], u: Utterance) -> tuple[Word, ...]:
-    spans = share_out(u.start, u.end, list(texts))
-    return tuple(
-        Word(text, *span, speaker=u.speaker, timing="interpolated")
-        for text, span in zip(texts, spans, strict=True)
-    )
-
-
 def differences(
     found: Mapping[str, Any], corrected: Mapping[str, Any], *, tolerance_s: Seconds
 ) -> dict[str, dict[str, Any]]:
@@ -290,7 +123,8 @@ def differences(
     if corrected.get("speaker", found["speaker"]) != found["speaker"]:
         changed["speaker"] = {"speaker": corrected["speaker"]}
     text = corrected.get("text", found["text"])
-    if " ".join(text.split()) != " ".join(found["text"].split()):
+    # A file of captions loses marks that nobody sees.
+    if visible(text) != visible(found["text"]):
         changed["text"] = {"text": " ".join(text.split())}
     times = [(found[n], corrected.get(n, found[n])) for n in ("start", "end")]
     if any(abs(a - b) > tolerance_s for a, b in times):

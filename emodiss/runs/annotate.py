@@ -1,17 +1,17 @@
 """Annotate the videos of a manifest: plan, perform stage by stage, gather the tables.
 
-All videos go through one stage before the next begins, so that one heavy model is resident at a
-time. A stage that fails blocks what depends on it for that video and nothing else.
+All videos go through one wave of stages before the next begins, so that a worker holds one heavy
+model at a time and changes it rarely. A stage that fails blocks what depends on it for that video
+and nothing else.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from emodiss.errors import ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
 from emodiss.runs.reviews import ReviewFile
@@ -29,10 +29,13 @@ from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
 from emodiss.settings import Settings
-from emodiss.stages import STAGES, Stage
+from emodiss.stages import Stage, waves
+
+_NAMED = 5
+"""How many videos are named in a line about more of them."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all."""
+"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,12 @@ def annotate(
     settings: Mapping[str, Any] | Iterable[str] = (),
     workers: int | None = None,
     engine: str = "local",
+    address: str | None = None,
     device: str = "cpu",
     threads: int = 1,
     offline: bool = False,
     allow_local: bool = False,
+    absent: memory.Absent = "stop",
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
@@ -81,16 +86,19 @@ def annotate(
         Run folder; made when it does not exist, continued when it does. By default it lies beside
         what is handed in (`emodiss.manifest.run_folder`).
     preset
-        `lite`, `paper` or `paper-raw`. By default a run that exists goes on with its own preset
-        and settings, and a new one takes `lite`.
+        `lite`, `paper`, `paper-raw` or `fast`. By default a run that exists goes on with its own
+        preset and settings, and a new one takes `lite`.
     settings
         Changes on top of the preset, or on top of the settings of the run that goes on:
         `{"dissonance.threshold": 0.4}` or `["name=value", ...]`.
     workers
-        Worker processes; default is one per video up to the number of cores. 0 works in this
-        process.
+        Worker processes; default is one per core where there is work for it, and on Ray as many
+        as the cluster's cores or GPUs allow. 0 works in this process (not on Ray).
     engine
         `local` or `ray`.
+    address
+        Of a Ray cluster, such as `auto` or `ray://head:10001`; by default `RAY_ADDRESS`, or else
+        Ray is started on this machine.
     device
         `cpu` or `cuda`.
     threads
@@ -102,6 +110,10 @@ def annotate(
         Open files outside the manifest's folder too. Without it, a row that names one fails and
         the others do not, since a manifest from somebody else must not make this machine read or
         copy files elsewhere on it. A run that goes on needs it again. It changes no result.
+    absent
+        What becomes of videos of the run that are not handed in: `stop` does nothing and says so,
+        `keep` leaves their rows in the tables as they were measured, `drop` takes them out; their
+        artifacts stay in any case.
     progress
         Called after each job.
     announce
@@ -118,11 +130,12 @@ def annotate(
     ManifestError, SettingsError, ModelMissing
         Before any work, when it cannot start.
     RunError
-        If another process works on the folder, or the disk is full.
+        If another process works on the folder, the disk is full, or videos of the run are not
+        handed in and `absent` does not say what is meant.
     """
     say = announce or (lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     for problem in read.problems:
@@ -139,11 +152,20 @@ def annotate(
         # One for both: no media file is read twice to know its content.
         hashes = sources.Hashes(store)
         found = _known_sources(read, store, chosen, hashes)
+        for line in _beside(read, found):
+            say(line)
         _discard_damaged(found, store, chosen, entries, say)
-        _require_models(found, store, chosen, entries, device)
-        _record(store, read, chosen, choice.preset)
+        # On a cluster, the nodes have the GPUs; the engine sees whether they do.
+        _require_models(found, store, chosen, entries, device, here=engine != "ray")
+        _record(store, read, chosen, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
-        pool = engines.create(engine, workers=_workers(workers, len(read.rows)))
+        pool = engines.create(
+            engine,
+            workers=workers,
+            threads=max(1, threads),
+            device=device,
+            address=address,
+        )
         try:
             current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
         except KeyboardInterrupt:
@@ -151,6 +173,17 @@ def annotate(
             raise
         finally:
             pool.close()
+        away = [s.row.id for s in found if s.media is None or s.content == sources.MISSING]
+        stay = {video: store.standing(video) for video in (*choice.kept, *away)}
+        stay = {video: keys for video, keys in stay.items() if "utterances" in keys}
+        if unseen := [video for video in away if video in stay]:
+            more = ", ..." if len(unseen) > _NAMED else ""
+            say(
+                f"the media of {', '.join(unseen[:_NAMED])}{more} is not there now; its rows stay "
+                "as they were measured"
+            )
+        added = {video: keys for video, keys in stay.items() if video not in current}
+        current = {**added, **current, **{v: k for v, k in stay.items() if v in current}}
         tables.gather(store, current, stride=chosen.face_affect.stride)
     return Run(store.root)
 
@@ -162,12 +195,13 @@ def plan(
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
+    absent: memory.Absent = "stop",
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
     Parameters
     ----------
-    manifest, out, preset, settings, allow_local
+    manifest, out, preset, settings, allow_local, absent
         As in `annotate`.
 
     Returns
@@ -181,13 +215,14 @@ def plan(
         If the manifest cannot be read, or a setting is wrong.
     """
     read = manifests.opened(manifest, allow_local=allow_local)
-    choice = memory.choose(read, out, preset, settings)
+    choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
-    for source in _known_sources(read, store, chosen, sources.Hashes(store)):
+    found = _known_sources(read, store, chosen, sources.Hashes(store))
+    for source, recipes in _recipes(found, chosen, entries):
         missing: dict[str, str] = {}
-        for name, recipe in _recipes(source, chosen, entries).items():
+        for name, recipe in recipes.items():
             if recipe.skipped:
                 planned.append(PlannedJob(source.row.id, name, "skipped", recipe.skipped))
             elif store.has(source.row.id, name, recipe.key):
@@ -219,7 +254,7 @@ def resume(
     allow_local
         As in `annotate`; a run does not remember it.
     announce, options
-        As in `annotate`: workers, engine, device, threads, offline, progress.
+        As in `annotate`: workers, engine, address, device, threads, offline, progress.
 
     Returns
     -------
@@ -233,7 +268,13 @@ def resume(
     """
     read = memory.reopened(Path(run), allow_local=allow_local)
     return annotate(
-        read, out=run, settings=settings, allow_local=allow_local, announce=announce, **options
+        read,
+        out=run,
+        settings=settings,
+        allow_local=allow_local,
+        absent="keep",
+        announce=announce,
+        **options,
     )
 
 
@@ -244,12 +285,6 @@ def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> s
     if "transcript" in stage.row and source.transcript == sources.MISSING:
         return f"no transcript file: {Path(str(source.row.transcript)).name}"
     return next((missing[name] for name in stage.reads if name in missing), "")
-
-
-def _workers(asked: int | None, n_videos: int) -> int:
-    if asked is not None:
-        return asked
-    return max(1, min(n_videos, os.cpu_count() or 1))
 
 
 def _check_folder(root: Path) -> None:
@@ -286,18 +321,39 @@ def _known_sources(
     return found
 
 
+def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
+    """Say which files beside the media were taken for transcripts without a manifest, or not."""
+    given = [(s.row.id, s.row.transcript) for s in found if read.path is None and read.sources]
+    taken = [f"{video} ({Path(path).name})" for video, path in given if path is not None]
+    aside = [source.row.id for source in found if source.left_aside]
+    for what, names in (
+        ("words from the transcript beside the media", taken),
+        ("a file of the same name beside the media is no transcript and left aside", aside),
+    ):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        if names:
+            yield f"{what}: {', '.join(names[:_NAMED])}{more}"
+
+
 def _recipes(
-    source: Source, settings: Settings, entries: Mapping[str, catalog.Card]
-) -> dict[str, keys.Recipe]:
-    return keys.recipes(
-        source.row,
-        content=source.content,
-        transcript=source.transcript,
-        settings=settings,
-        overlay=source.overlay,
-        voices=source.voices,
-        identities={e.name: e.identity_with(settings) for e in entries.values()},
-    )
+    found: Iterable[Source], settings: Settings, entries: Mapping[str, catalog.Card]
+) -> Iterator[tuple[Source, dict[str, keys.Recipe]]]:
+    """Give the recipes of every source; what they share is made once."""
+    identities = {e.name: e.identity_with(settings) for e in entries.values()}
+    dumped = settings.model_dump(mode="json")
+    for source in found:
+        yield (
+            source,
+            keys.recipes(
+                source.row,
+                content=source.content,
+                transcript=source.transcript,
+                settings=dumped,
+                overlay=source.overlay,
+                voices=source.voices,
+                identities=identities,
+            ),
+        )
 
 
 def _discard_damaged(
@@ -311,8 +367,8 @@ def _discard_damaged(
 
     What nobody will read is not read here either: sound of a large corpus is hundreds of GB.
     """
-    for source in found:
-        video, recipes = source.row.id, _recipes(source, settings, entries)
+    for source, recipes in _recipes(found, settings, entries):
+        video = source.row.id
         read = set(tables.GATHERED)
         # Backwards, since what is made again reads what comes before it.
         for name, recipe in reversed(recipes.items()):
@@ -337,18 +393,20 @@ def _require_models(
     settings: Settings,
     entries: Mapping[str, catalog.Card],
     device: str,
+    *,
+    here: bool,
 ) -> None:
     """Check packages and weights of the models that some job will need, and of no others."""
     needed: dict[str, catalog.Card] = {}
-    for source in found:
-        for name, recipe in _recipes(source, settings, entries).items():
+    for source, recipes in _recipes(found, settings, entries):
+        for name, recipe in recipes.items():
             if (
                 recipe.model
                 and not recipe.skipped
                 and not store.has(source.row.id, name, recipe.key)
             ):
                 needed[recipe.model] = catalog.entry_of(recipe.model)
-    _require_device(device, needed=bool(needed))
+    _require_device(device, needed=here and bool(needed))
     catalog.require_packages(needed.values(), settings, device)
     catalog.require(needed)
 
@@ -415,45 +473,72 @@ def _perform_all(
 ) -> dict[str, dict[str, str]]:
     """Bring every artifact up to date; return the keys of those that now stand, by video."""
     entries = catalog.chosen(settings)
-    plans = {source.row.id: _recipes(source, settings, entries) for source in found}
+    plans = {s.row.id: recipes for s, recipes in _recipes(found, settings, entries)}
     # What stands in the way of each video's later stages: the first stage that failed.
     failed: dict[tuple[str, str], str] = {}
-    for stage in STAGES:
+    notes = {source.row.id: source.notes for source in found}
+    for wave in waves():
         jobs: list[Job] = []
-        settled: list[Outcome] = []
-        for source in found:
-            video, recipe = source.row.id, plans[source.row.id][stage.name]
-            blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
-            if stage.source and source.media is None:
-                blocker = blocker or "fetch"
-            if recipe.skipped:
-                settled.append(Outcome(video, stage.name, "skipped", notes=(recipe.skipped,)))
-            elif blocker:
-                failed[video, stage.name] = blocker
-                error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
-                settled.append(Outcome(video, stage.name, "blocked", key=recipe.key, error=error))
-            elif (made := store.found(video, stage.name, recipe.key)) is not None:
-                notes = tuple(made.get("notes", ()))
-                settled.append(Outcome(video, stage.name, "cached", key=recipe.key, notes=notes))
-            else:
-                jobs.append(_job(source, recipe, plans[video], store, settings, device, threads))
-        store.append(settled)
-        if progress is not None:
-            progress(stage.name, len(settled), len(found))
-        for done, outcome in enumerate(pool.map(jobs), start=len(settled) + 1):
-            store.append([outcome])
+        had: dict[str, int] = {}
+        for stage in wave:
+            settled: list[Outcome] = []
+            for source in found:
+                recipe = plans[source.row.id][stage.name]
+                outcome = _settled(source, recipe, store, failed)
+                if outcome is None:
+                    plan = plans[source.row.id]
+                    jobs.append(_job(source, recipe, plan, store, settings, device, threads))
+                else:
+                    settled.append(outcome)
+            store.append([_noted(outcome, notes) for outcome in settled])
+            had[stage.name] = len(settled)
+            if progress is not None and len(settled) == len(found):
+                progress(stage.name, len(settled), len(found))
+
+        def told(stage: str, done: int, total: int, had: Mapping[str, int] = had) -> None:
+            if progress is not None:
+                progress(stage, had[stage] + done, had[stage] + total)
+
+        for outcome in pieces.perform_all(jobs, pool, store, told):
+            store.append([_noted(outcome, notes)])
             if outcome.status == "failed":
-                failed[outcome.video, stage.name] = stage.name
+                failed[outcome.video, outcome.stage] = outcome.stage
                 if outcome.error and outcome.error["code"] == "disk_full":
                     raise RunError(
                         outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
                     )
-            if progress is not None:
-                progress(stage.name, done, len(found))
     return {
         video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
         for video, plan in plans.items()
     }
+
+
+def _settled(
+    source: Source, recipe: keys.Recipe, store: Store, failed: dict[tuple[str, str], str]
+) -> Outcome | None:
+    """Say what is known of a stage of a video without doing it; None where there is work."""
+    video, stage = source.row.id, recipe.stage
+    blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
+    if stage.source and source.media is None:
+        blocker = blocker or "fetch"
+    if recipe.skipped:
+        return Outcome(video, stage.name, "skipped", notes=(recipe.skipped,))
+    if blocker:
+        failed[video, stage.name] = blocker
+        error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
+        return Outcome(video, stage.name, "blocked", key=recipe.key, error=error)
+    made = store.found(video, stage.name, recipe.key)
+    if made is None:
+        return None
+    kept = tuple(made.get("notes", ()))
+    return Outcome(video, stage.name, "cached", key=recipe.key, notes=kept)
+
+
+def _noted(outcome: Outcome, notes: Mapping[str, tuple[str, ...]]) -> Outcome:
+    """Add what is to be known of the choice of a transcript where the transcript is made."""
+    if outcome.stage != "draft":
+        return outcome
+    return replace(outcome, notes=(*outcome.notes, *notes[outcome.video]))
 
 
 def _job(
@@ -481,10 +566,10 @@ def _job(
     )
 
 
-def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> None:
+def _record(store: Store, read: Manifest, settings: Settings, choice: memory.Choice) -> None:
     """Write what this run was asked to do and with which versions."""
     described = {
-        "preset": preset,
+        "preset": choice.preset,
         "inputs": memory.inputs_of(read, store.root),
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
@@ -497,10 +582,16 @@ def _record(store: Store, read: Manifest, settings: Settings, preset: str) -> No
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
     write_atomically(store.root / layout.RUN, text.encode())
-    lines = "".join(_manifest_line(row, read) for row in read.rows)
-    write_atomically(store.root / layout.MANIFEST, lines.encode())
+    before = Run(store.root).manifest if choice.kept else []
+    kept = [_line(values) for values in before if values["id"] in choice.kept]
+    lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
+    write_atomically(store.root / layout.MANIFEST, "".join(lines).encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:
     values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
+    return _line(values)
+
+
+def _line(values: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"

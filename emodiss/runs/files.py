@@ -59,9 +59,13 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
 
 
 def _in_run(path: Path) -> bool:
-    """Whether a path lies in a run folder, which holds what people said and how they looked."""
-    return path.name == layout.RUN or any(
-        (folder / layout.RUN).exists() for folder in path.absolute().parents
+    """Whether a path lies in a run folder, which holds what people said and how they looked.
+
+    A folder of simulated sessions is kept alike: profiles and faces may be of real people.
+    """
+    marks = (layout.RUN, layout.EXPERIMENT)
+    return path.name in marks or any(
+        (folder / mark).exists() for folder in path.absolute().parents for mark in marks
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from emodiss.errors import RunError
 from emodiss.runs.files import make_folder, mode_of, write_atomically
+from emodiss.tabular import json_value
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -121,7 +122,7 @@ class Journal(Generic[T]):
         return [(n, line) for n, line in enumerate(content.split(b"\n"), 1) if line.strip()]
 
     def _plain(self, part: Any) -> Line:
-        line = json.loads(part)
+        line = json_value(part)
         if not isinstance(line, dict):
             raise TypeError
         return line
@@ -227,7 +228,7 @@ def _is_torn(part: Any) -> bool:
 
 def _is_json(text: str | bytes) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        json_value(text)
+    except ValueError:
         return False
     return True

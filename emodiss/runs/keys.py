@@ -14,7 +14,6 @@ from typing import Any
 
 from emodiss.manifest import VideoRow
 from emodiss.reviews import NOTHING_SAID, Overlay
-from emodiss.settings import Settings
 from emodiss.stages import STAGES, Stage
 
 
@@ -39,33 +38,32 @@ def recipes(
     *,
     content: str,
     transcript: str | None,
-    settings: Settings,
+    settings: Mapping[str, Any],
     identities: Mapping[str, str],
     overlay: Overlay = NOTHING_SAID,
     voices: bool = True,
 ) -> dict[str, Recipe]:
-    """Compute the recipe of every stage for one video, in order."""
+    """Compute the recipe of every stage for one video, in order; settings are plain values."""
     found: dict[str, Recipe] = {}
-    dumped = settings.model_dump(mode="json")
     stated = {**row.model_dump(mode="json"), "transcript": transcript}
     given = {**stated, "voices": transcript is not None and voices}
     for stage in STAGES:
-        model = dumped["models"][stage.model] if stage.model else None
+        model = settings["models"][stage.model] if stage.model else None
         skipped = ""
         if stage.unless and given[stage.unless]:
             skipped = f"{stage.unless} given"
         elif stage.only_if and not given[stage.only_if[0]]:
             skipped = f"no {stage.only_if[0]} given"
-        elif stage.only_if and not _setting(dumped, stage.only_if[1]):
+        elif stage.only_if and not _setting(settings, stage.only_if[1]):
             skipped = f"{stage.only_if[1]} is off"
-        elif stage.off and _setting(dumped, stage.off[0]) == stage.off[1]:
+        elif stage.off and _setting(settings, stage.off[0]) == stage.off[1]:
             skipped = f"{stage.off[0]} is {'none' if stage.off[1] is None else stage.off[1]}"
         elif stage.model and model is None:
             skipped = f"no model for {stage.model} in this preset"
         facts: dict[str, Any] = {
             "version": stage.version,
             "inputs": {name: found[name].key for name in stage.reads},
-            "settings": _counting(dumped, stage),
+            "settings": _counting(settings, stage),
         }
         if stage.row:
             facts["row"] = {column: stated[column] for column in stage.row}

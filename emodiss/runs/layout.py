@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 RUN: Final = "run.json"
+EXPERIMENT: Final = "mirror.json"
 MANIFEST: Final = "manifest.jsonl"
 OUTCOMES: Final = "outcomes.jsonl"
 VIDEOS: Final = "videos"
@@ -22,6 +23,8 @@ REVIEWS: Final = "reviews.jsonl"
 ROLE_LABELS: Final = "role_labels.jsonl"
 REVIEWS_LOCK: Final = ".reviews.lock"
 
+FACE_CAPTIONS: Final = "face_captions.jsonl"
+PROMPT_FRAMES: Final = "prompt_frames"
 INTERVENTIONS: Final = "interventions.jsonl"
 ASKED_PROMPTS: Final = "asked_prompts.jsonl"
 CHAT_CACHE: Final = "chat_cache.sqlite"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from emodiss import manifest as manifests, presets
 from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
@@ -15,6 +15,9 @@ from emodiss.prompts import with_templates
 from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
+
+Absent = Literal["stop", "keep", "drop"]
+"""What becomes of a run's videos that are not handed in: nothing is done, they stay, they go."""
 
 # Videos or settings that a line names before it leaves the rest out.
 _NAMED = 5
@@ -31,6 +34,8 @@ class Choice:
     settings: Settings
     # Lines that tell a person what was not given and how it was chosen.
     said: tuple[str, ...]
+    # Videos of the run that are not handed in, and whose rows stay.
+    kept: tuple[str, ...] = ()
 
 
 def choose(
@@ -38,8 +43,10 @@ def choose(
     out: str | Path | None,
     preset: str | None,
     settings: Mapping[str, Any] | Iterable[str],
+    *,
+    absent: Absent = "stop",
 ) -> Choice:
-    """Settle on folder, preset and settings."""
+    """Settle on folder, preset, settings, and what becomes of videos that are not handed in."""
     said: list[str] = []
     settings = with_templates(settings)
     root = Path(out) if out is not None else manifests.run_folder(read)
@@ -60,10 +67,11 @@ def choose(
         preset = presets.DEFAULT
         chosen = resolve(presets.changes_of(preset), settings)
         said.append(presets.DEFAULT_SAID)
-    if before is not None:
-        said += _left_out(read, before)
-    said += _transcripts(read)
-    return Choice(root, preset, chosen, tuple(said))
+    gone = _left_out(read, before, absent) if before is not None else []
+    if gone:
+        stay = "stay as they were measured" if absent == "keep" else "leave its tables"
+        said.append(f"{_counted(gone)} not handed in now and {stay}")
+    return Choice(root, preset, chosen, tuple(said), tuple(gone) if absent == "keep" else ())
 
 
 def _shown(path: Path) -> str:
@@ -116,30 +124,29 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _left_out(read: Manifest, before: Run) -> Iterator[str]:
-    """Say which videos of a run are not among what is handed in."""
+def _left_out(read: Manifest, before: Run, absent: Absent) -> list[str]:
+    """List the videos of a run that are not handed in; stop where nobody said what is meant."""
+    # A row that cannot be used is a problem of its own, and its video is meant to stay.
     here = {row.id for row in read.rows} | {problem.id for problem in read.problems}
     gone = [video for video in _videos(before) if video not in here]
-    if gone:
-        more = ", ..." if len(gone) > _NAMED else ""
-        yield (
-            f"{len(gone)} of the run's videos are not handed in now and leave its tables "
-            f"({', '.join(gone[:_NAMED])}{more}); what was measured of them stays in the folder"
+    if gone and absent == "stop":
+        raise RunError(
+            f"{_counted(gone)} not handed in now, so that their rows would leave its tables.",
+            next_step="Keep them: --add. Let them go: --replace; what was measured of them stays "
+            "in the folder. Or name another folder with --out.",
+            code="videos_left_out",
         )
+    return gone
+
+
+def _counted(gone: list[str]) -> str:
+    more = ", ..." if len(gone) > _NAMED else ""
+    verb = "is" if len(gone) == 1 else "are"
+    return f"{len(gone)} of the run's videos ({', '.join(gone[:_NAMED])}{more}) {verb}"
 
 
 def _videos(run: Run) -> list[str]:
     return run.videos if (run.root / layout.MANIFEST).is_file() else []
-
-
-def _transcripts(read: Manifest) -> Iterator[str]:
-    """Say which transcripts were found beside media that were handed in without a manifest."""
-    if read.path is not None or not read.sources:
-        return
-    found = [f"{r.id} ({Path(r.transcript).name})" for r in read.rows if r.transcript is not None]
-    if found:
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        yield f"words from the transcript beside the media: {', '.join(found[:_NAMED])}{more}"
 
 
 def inputs_of(read: Manifest, root: Path) -> dict[str, Any]:

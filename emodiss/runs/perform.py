@@ -15,13 +15,14 @@ import sys
 import time
 import traceback
 import typing
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import EmodissError
+from emodiss.errors import EmodissError, RunError
 from emodiss.manifest import VideoRow
+from emodiss.media import Piece
 from emodiss.reviews import Overlay
 from emodiss.runs.keys import digest
 from emodiss.runs.store import Outcome, Store, write_atomically
@@ -57,6 +58,37 @@ class Job:
     # device, threads: Where and with how many CPU threads the model runs.
     device: str
     threads: int
+    # Of a long video, done piece by piece (`emodiss.runs.pieces`): which this is, and its number;
+    # or the keys of all, which are to be joined.
+    piece: Piece | None = None
+    number: int = 0
+    parts: tuple[str, ...] = ()
+
+    @property
+    def artifact(self) -> str:
+        """Name of what it makes."""
+        return self.stage if self.piece is None else piece_name(self.stage, self.number)
+
+
+def piece_name(stage: str, number: int) -> str:
+    """Name the artifact of a piece; it goes when the pieces are joined."""
+    return f"{stage}.{number:04d}"
+
+
+def died(job: Job) -> Outcome:
+    """Make the outcome of a job that none of its workers survived."""
+    return Outcome(
+        video=job.row.id,
+        stage=job.stage,
+        status="failed",
+        device=job.device,
+        key=job.key,
+        error={
+            "code": "worker_died",
+            "what": f"The worker process died each time in stage {job.stage}.",
+            "next_step": "Most often memory ran out: use fewer --workers, or a shorter stretch.",
+        },
+    )
 
 
 # One slot, not a collection: the next stage's model replaces this one, so that a worker never
@@ -94,9 +126,10 @@ def perform(job: Job) -> Outcome:
     )
 
 
-def result_type(stage_name: str) -> Any:
+def result_type(stage_name: str, *, piece: bool = False) -> Any:
     """Return the record type a stage makes: the return annotation of its function."""
-    return typing.get_type_hints(BY_NAME[stage_name].load())["return"]
+    stage = BY_NAME[stage_name]
+    return typing.get_type_hints(stage.load(stage.piece if piece else None))["return"]
 
 
 def _make(job: Job, store: Store) -> tuple[str, ...]:
@@ -104,7 +137,7 @@ def _make(job: Job, store: Store) -> tuple[str, ...]:
     value = _call(job, store)
     notes = tuple(getattr(value, "notes", ()))
     facts = {**job.facts, "notes": list(notes), "software": installed()}
-    store.write(job.row.id, job.stage, value, key=job.key, facts=facts)
+    store.write(job.row.id, job.artifact, value, key=job.key, facts=facts)
     return notes
 
 
@@ -142,7 +175,7 @@ def _call(job: Job, store: Store) -> Any:
     for name in stage.reads:
         key = job.inputs[name]
         arguments[name] = store.read(job.row.id, name, result_type(name), key=key) if key else None
-    if stage.source:
+    if stage.source and not job.parts:
         arguments["source"] = job.source
     if stage.row:
         arguments["row"] = job.row
@@ -155,9 +188,40 @@ def _call(job: Job, store: Store) -> Any:
     for dotted in stage.also:
         group, _, name = dotted.partition(".")
         arguments[name] = getattr(getattr(job.settings, group), name)
+    if job.parts:
+        kind = result_type(job.stage, piece=True)
+        arguments["parts"] = [
+            store.read(job.row.id, piece_name(job.stage, number), kind, key=key)
+            for number, key in enumerate(job.parts)
+        ]
+        return stage.load(stage.join)(**arguments)
+    if stage.mends:
+        arguments["earlier"] = _earlier(job, store)
     if job.model is not None:
         arguments["model"] = _model(job)
+    if job.piece is not None:
+        return stage.load(stage.piece)(**arguments, piece=job.piece)
     return stage.load()(**arguments)
+
+
+def _earlier(job: Job, store: Store) -> Any:
+    """Read the result of this stage that is there, where no more differs than it may mend."""
+    meta = store.meta(job.row.id, job.stage)
+    if meta is None or meta.get("software") != installed():
+        return None
+    may = BY_NAME[job.stage].mends
+
+    def decisive(facts: Mapping[str, Any]) -> Any:
+        inputs = {name: key for name, key in facts["inputs"].items() if name not in may}
+        return {**{name: facts.get(name) for name in job.facts}, "inputs": inputs}
+
+    # As plain JSON on both sides: what was read back knows no tuples.
+    if digest(decisive(meta)) != digest(decisive(job.facts)):
+        return None
+    try:
+        return store.read(job.row.id, job.stage, result_type(job.stage), key=meta["key"])
+    except RunError:
+        return None
 
 
 def _model(job: Job) -> Any:

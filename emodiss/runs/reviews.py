@@ -88,11 +88,13 @@ def _checked(line: Line) -> Line:
 
 def n_pending(store: Store, video: str, overlay: Overlay = NOTHING_SAID) -> int:
     """Count what was said or taken back since the tables of a video were made."""
-    pending = 0
+    pending: list[dict[str, Any]] = []
     for stage in STAGES:
         if not stage.reviews:
             continue
         used = (store.meta(video, stage.name) or {}).get("reviews", [])
         wanted = [review.facts() for review in overlay.of_kinds(stage.reviews)]
-        pending += sum(fact not in used for fact in wanted) + sum(u not in wanted for u in used)
-    return pending
+        differ = [f for f in wanted if f not in used] + [u for u in used if u not in wanted]
+        # Two stages take in what changes who speaks when.
+        pending += [fact for fact in differ if fact not in pending]
+    return len(pending)

@@ -102,9 +102,10 @@ class Run:
     @property
     def settings(self) -> Settings:
         """Settings of the run; one that exists no longer is left out."""
-        stored = self.facts["settings"]
-        stored.get("dissonance", {}).pop("neutral_radius", None)
+        facts = self.facts
         with sound(self.root / layout.RUN, f"{_AGAIN} Name its manifest and preset."):
+            stored = facts["settings"]
+            stored.get("dissonance", {}).pop("neutral_radius", None)
             return Settings.model_validate(stored)
 
     @property
@@ -244,7 +245,7 @@ class Run:
         among them.
         """
         videos = set(self.videos)
-        problems = [Problem(**problem) for problem in self.facts["problems"]]
+        problems = [Problem(**problem) for problem in self.facts.get("problems", [])]
         found = [problem_outcome(problem, videos) for problem in problems]
         latest = self.outcomes
         found += [
@@ -271,16 +272,28 @@ class Run:
 
         The file is known by its content: a file that has changed since is not the one.
         """
-        row = next((row for row in self.manifest if row["id"] == video), None)
-        if row is not None and row["url"]:
-            from emodiss.media import fetch
+        return self.media_files([video]).get(video)
 
-            return fetch.fetched(row["url"], self.downloads)
+    def media_files(self, videos: Collection[str] | None = None) -> dict[str, Path]:
+        """Return the media files that are there now, as in `media`, by video id.
+
+        Parameters
+        ----------
+        videos
+            Which; all by default. For many it is much faster than `media` for each.
+        """
+        from emodiss.media import fetch
         from emodiss.runs.sources import Hashes
 
-        videos = self.columns("videos", ["video_id", "sha256"])
-        wanted = videos.loc[videos["video_id"] == video, "sha256"]
-        return Hashes(self.store).path_of(wanted.iloc[0]) if len(wanted) else None
+        rows = [row for row in self.manifest if videos is None or row["id"] in videos]
+        found = {r["id"]: fetch.fetched(r["url"], self.downloads) for r in rows if r["url"]}
+        if here := {row["id"] for row in rows if not row["url"]}:
+            hashes = Hashes(self.store)
+            table = self.columns("videos", ["video_id", "sha256"])
+            for name, digest in zip(table["video_id"], table["sha256"], strict=True):
+                if name in here:
+                    found[name] = hashes.path_of(digest)
+        return {name: path for name, path in found.items() if path is not None}
 
     def _table(
         self, name: str, columns: Sequence[str] | None = None, *, video: str | None = None

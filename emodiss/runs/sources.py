@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emodiss import transcript as transcripts
-from emodiss.errors import TranscriptError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.store import Store
+from emodiss.transcript.records import Utterance
 from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
@@ -43,8 +43,15 @@ class Source:
     transcript: str | None
     # Whether that transcript names its voices; captions of the web do not.
     voices: bool = True
+    # Whether files that were found, and not stated, are left aside since none is a transcript.
+    left_aside: bool = False
     # What people corrected in this video and language models said about it.
     overlay: Overlay = NOTHING_SAID
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Short names of what a reader should know of the choice of a transcript."""
+        return ("no_transcript_beside",) if self.left_aside else ()
 
 
 class Hashes:
@@ -53,6 +60,7 @@ class Hashes:
     def __init__(self, store: Store) -> None:
         self._path = store.root / layout.HASHES
         self._known = _remembered(self._path)
+        self._by_digest: dict[str, list[tuple[str, list[Any]]]] | None = None
 
     def of(self, path: Path) -> str:
         """Return the SHA-256 of a file's content."""
@@ -63,20 +71,20 @@ class Hashes:
             return str(known[3])
         digest = hash_file(path)
         self._known[str(path)] = [*stamp, digest]
+        self._by_digest = None
         return digest
 
     def path_of(self, digest: str) -> Path | None:
         """Return a file with this content that has not changed since it was hashed, or None."""
-        for name, (size, changed, inode, known) in self._known.items():
-            if known == digest:
-                with contextlib.suppress(OSError):
-                    status = Path(name).stat()
-                    if [status.st_size, status.st_mtime_ns, status.st_ino] == [
-                        size,
-                        changed,
-                        inode,
-                    ]:
-                        return Path(name)
+        if self._by_digest is None:
+            self._by_digest = {}
+            for name, (*stamp, known) in self._known.items():
+                self._by_digest.setdefault(str(known), []).append((name, stamp))
+        for name, stamp in self._by_digest.get(digest, ()):
+            with contextlib.suppress(OSError):
+                status = Path(name).stat()
+                if [status.st_size, status.st_mtime_ns, status.st_ino] == stamp:
+                    return Path(name)
         return None
 
     def save(self) -> None:
@@ -105,17 +113,25 @@ def find_transcript(
     row: VideoRow, manifest: Manifest, media: Path | None, *, captions: bool = False
 ) -> Path | None:
     """Return the transcript that a row names, or where wanted the captions fetched with it."""
-    if row.transcript is not None or row.path is not None:
+    if row.transcript is not None:
         return manifest.transcript_of(row)
+    return next(iter(_unstated(row, manifest, media, captions=captions)), None)
+
+
+def _unstated(
+    row: VideoRow, manifest: Manifest, media: Path | None, *, captions: bool
+) -> list[Path]:
+    """List files that may be a row's transcript though nobody says so."""
+    if row.path is not None:
+        return manifest.transcripts_beside(row)
     if media is None or not captions:
-        return None
+        return []
     # Of several languages the first by name, of several formats the one with most to say.
-    fetched = (
+    return [
         path
         for suffix in CAPTION_SUFFIXES
         for path in sorted(media.parent.glob(f"{media.stem}.*.{suffix}"))
-    )
-    return next(fetched, None)
+    ]
 
 
 def local_source(
@@ -128,22 +144,40 @@ def local_source(
     captions: bool = False,
 ) -> Source:
     """Describe what belongs to a row, given where its media lies."""
-    content = hashes.of(media) if media is not None and media.is_file() else MISSING
-    path = find_transcript(row, manifest, media, captions=captions)
-    digest = None
-    if path is not None:
-        digest = hashes.of(path) if path.is_file() else MISSING
-    resolved = row.model_copy(update={"transcript": str(path) if path else None})
-    overlay = overlays.get(row.id, NOTHING_SAID)
-    return Source(resolved, media, content, digest, _names_voices(path), overlay)
+    unstated = _unstated(row, manifest, media, captions=captions)
+    said: Sequence[Utterance] = ()
+    if unstated:
+        read = ((path, _utterances(path)) for path in unstated)
+        path, said = next(((path, found) for path, found in read if found), (None, ()))
+    else:
+        path = find_transcript(row, manifest, media, captions=captions)
+        said = _utterances(path) if path is not None else ()
+    return Source(
+        row=row.model_copy(update={"transcript": str(path) if path else None}),
+        media=media,
+        content=MISSING if media is None else _content(media, hashes),
+        transcript=None if path is None else _content(path, hashes),
+        voices=not said or any(u.speaker != transcripts.SPEAKER_DEFAULT for u in said),
+        left_aside=bool(unstated) and path is None,
+        overlay=overlays.get(row.id, NOTHING_SAID),
+    )
 
 
-def _names_voices(path: Path | None) -> bool:
-    """Whether a transcript says who speaks; one that cannot be read is left to its stage."""
-    if path is None or not path.is_file():
-        return True
+def _content(path: Path, hashes: Hashes) -> str:
+    """Hash a file; one that cannot be read is left to the stage that opens it."""
     try:
-        utterances, _ = transcripts.read_report(path)
-    except TranscriptError:
-        return True
-    return not utterances or any(u.speaker != transcripts.SPEAKER_DEFAULT for u in utterances)
+        return hashes.of(path) if path.is_file() else MISSING
+    except OSError:
+        return MISSING
+
+
+def _utterances(path: Path) -> Sequence[Utterance]:
+    """Read a transcript; none where it cannot be read, whatever the reader raises.
+
+    A row must never stop the others, and this runs before any row is worked on. What is wrong is
+    said by the stage that reads the file again, for its video alone.
+    """
+    try:
+        return transcripts.read_report(path)[0]
+    except Exception:
+        return ()

@@ -27,6 +27,7 @@ from emodiss.runs.files import (
     write_json as write_json,
 )
 from emodiss.runs.journal import Journal, Line
+from emodiss.stages import STAGES
 
 Status = Literal["done", "cached", "failed", "blocked", "skipped"]
 """What became of one stage of one video."""
@@ -134,6 +135,20 @@ class Store:
         meta = self.meta(video, name)
         return meta if meta is not None and meta.get("key") == key else None
 
+    def standing(self, video: str) -> dict[str, str]:
+        """Keys of a video's artifacts that are there whole and rest on each other, by stage."""
+        keys: dict[str, str] = {}
+        for stage in STAGES:  # what a stage reads comes before it
+            meta = self.meta(video, stage.name)
+            rests = meta is not None and all(
+                # A stage that was skipped has no key.
+                not key or keys.get(name) == key
+                for name, key in meta.get("inputs", {}).items()
+            )
+            if meta is not None and rests:
+                keys[stage.name] = meta["key"]
+        return keys
+
     def damaged(self, video: str, name: str, meta: Mapping[str, Any]) -> str | None:
         """Return the first file of an artifact that is not as it was written, or None.
 
@@ -150,6 +165,11 @@ class Store:
     def discard(self, video: str, name: str) -> None:
         """Let an artifact stop existing."""
         (self.artifact(video, name) / layout.META).unlink(missing_ok=True)
+
+    def forget_pieces(self, video: str, stage: str) -> None:
+        """Remove what the pieces of a long video made, once it is joined."""
+        for folder in self.artifact(video, stage).parent.glob(f"{stage}.[0-9]*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def write(self, video: str, name: str, value: Any, *, key: str, facts: dict[str, Any]) -> None:
         """Store an artifact, replacing what was there."""

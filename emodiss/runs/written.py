@@ -19,6 +19,7 @@ class Written:
 
     def __init__(self, root: Path) -> None:
         self._path = root / layout.WRITTEN
+        self._own = [(root / name).resolve() for name in (layout.REPORT, layout.FIGURES)]
         try:
             read = json.loads(self._path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError, RecursionError):
@@ -30,7 +31,10 @@ class Written:
         name, new = str(path.resolve()), hashlib.sha256(content).hexdigest()
         if not force and path.exists():
             now = hashlib.sha256(path.read_bytes()).hexdigest()
-            if now not in (new, self._hashes.get(name)):
+            # In its own folders, what is not known is of an earlier version of emodiss.
+            own = any(path.resolve().is_relative_to(folder) for folder in self._own)
+            earlier = own and name not in self._hashes
+            if now not in (new, self._hashes.get(name)) and not earlier:
                 raise RunError(
                     f"'{path}' was changed since this run wrote it, or is of something else.",
                     next_step="Bring corrections in with emodiss review import, choose another "

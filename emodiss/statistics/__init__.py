@@ -3,8 +3,9 @@
 `variance` and `ranks` compare groups, `gains` gives the paper's Figure 5, `mixed` the linear
 mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure 6), `judges`,
 `correlation` and `bland_altman` put a judge beside them (Table 3), `rater_groups` does both by
-group, `replies` counts failures and techniques, `report` runs everything on one table. Intervals
-over videos come from the cluster bootstrap in `bootstrap`.
+group, `replies` counts failures and techniques, `report` runs everything on one table. Simulated
+sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`. Intervals over
+videos and cases come from the cluster bootstrap in `bootstrap`.
 """
 
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
@@ -15,7 +16,15 @@ from emodiss.statistics.dissonance import DissonanceBy, dissonance_by
 from emodiss.statistics.gains import block_means, condition_means, gains
 from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
+from emodiss.statistics.lengths import length_correlation
 from emodiss.statistics.mixed import MixedModel, mixed_model
+from emodiss.statistics.paired import (
+    paired,
+    resistance_change,
+    score_means,
+    score_table,
+    wai_table,
+)
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
 from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
 from emodiss.statistics.reliability import (
@@ -36,6 +45,13 @@ from emodiss.statistics.variance import (
     tukey_from_summary,
     tukey_hsd,
 )
+from emodiss.statistics.win_rates import (
+    WinRates,
+    bradley_terry,
+    pair_agreement,
+    side_bias,
+    win_rates,
+)
 
 __all__ = [
     "ICC_FORMS",
@@ -54,11 +70,13 @@ __all__ = [
     "Proportion",
     "StatisticsError",
     "Tukey",
+    "WinRates",
     "adjust_severity",
     "anova_from_summary",
     "anova_oneway",
     "bland_altman",
     "block_means",
+    "bradley_terry",
     "cohen_kappa",
     "condition_means",
     "correlation",
@@ -77,12 +95,21 @@ __all__ = [
     "judge_pairs",
     "kappa_by_group",
     "krippendorff_alpha",
+    "length_correlation",
     "mixed_model",
+    "pair_agreement",
+    "paired",
     "pairwise_kappa",
     "proportion",
+    "resistance_change",
+    "score_means",
+    "score_table",
     "severity",
+    "side_bias",
     "technique_shares",
     "tukey_from_summary",
     "tukey_hsd",
+    "wai_table",
     "wilcoxon",
+    "win_rates",
 ]

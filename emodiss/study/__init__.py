@@ -7,6 +7,7 @@ file names and formats are those of the commands of the same names.
 from __future__ import annotations
 
 from emodiss.study.answers import BrowserAnswers, browser_answers
+from emodiss.study.double_coding import agreement
 from emodiss.study.evaluate import Evaluation, evaluate
 from emodiss.study.intervene import Intervened, intervene
 from emodiss.study.judge import Judged, judge
@@ -16,10 +17,12 @@ from emodiss.study.raters import rating_study
 from emodiss.study.reviewing import (
     Imported,
     accuracy,
+    add_utterance,
     import_corrections,
     review,
     role_evidence,
     take_over,
+    undo,
 )
 from emodiss.study.study import Study
 
@@ -33,6 +36,8 @@ __all__ = [
     "RoleLabels",
     "Study",
     "accuracy",
+    "add_utterance",
+    "agreement",
     "browser_answers",
     "evaluate",
     "import_corrections",
@@ -44,4 +49,5 @@ __all__ = [
     "review",
     "role_evidence",
     "take_over",
+    "undo",
 ]

@@ -209,8 +209,8 @@ def requests(
     A prompt that several conditions share is sent once.
     """
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
-    texts = [same[0].text for same in questions(_wanted(run, prompts))]
-    return models.requests(texts, params, samples=samples, catalogued=catalogued(say))
+    asked = [question(same[0]) for same in questions(_wanted(run, prompts))]
+    return models.requests(asked, params, samples=samples, catalogued=catalogued(say))
 
 
 def _wanted(run: Run, prompts: Rendered) -> list[Prompt]:

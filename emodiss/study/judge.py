@@ -191,9 +191,9 @@ def requests(
     unwritten = {each.name: Steps(each.name, PLACEHOLDER, "", "") for each in asking.lacking}
     if unwritten and models.replay is None and say is not None:
         say(f"Steps are still to be written; they will stand in place of '{PLACEHOLDER}'.")
-    texts = [judging.steps_question(each).text for each in asking.lacking]
+    lacking = [judging.steps_question(each) for each in asking.lacking]
     local = catalogued(say)
-    yield from models.requests(texts, judging.steps_params(params), catalogued=local)
+    yield from models.requests(lacking, judging.steps_params(params), catalogued=local)
     n_each = samples if mode == "sample" else 1
     way = judging.mode_params(params, mode, max_tokens)
     for model in models.models:
@@ -201,8 +201,7 @@ def requests(
             asked = judging.questions(
                 items, {**asking.given, **unwritten}, asking.criteria, scale_order=order
             )
-            texts = [one.text for one in asked]
-            yield from models.requests(texts, way, model=model, samples=n_each, catalogued=local)
+            yield from models.requests(asked, way, model=model, samples=n_each, catalogued=local)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
-from emodiss.study.reviewing import Session
+from emodiss.study.review_session import Session
 from emodiss.transcript import Utterance
 
 if TYPE_CHECKING:
@@ -239,8 +239,8 @@ def requests(
     """Show what `label_roles` would send, given the same; nobody is asked."""
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     shown, _ = _shown(_sessions(run, video, say), people)
-    texts = [render(talk, max_words=max_words) for talk in shown.values()]
-    return models.requests(texts, params, catalogued=catalogued(say))
+    asked = [Question(name, render(talk, max_words=max_words)) for name, talk in shown.items()]
+    return models.requests(asked, params, catalogued=catalogued(say))
 
 
 def _sessions(

@@ -11,6 +11,7 @@ import pandas as pd
 from emodiss.errors import SettingsError
 from emodiss.interventions import Redaction, redact
 from emodiss.prompts import (
+    CONDITIONS,
     KINDS,
     Prompt,
     PromptError,
@@ -19,6 +20,8 @@ from emodiss.prompts import (
     load_template,
 )
 from emodiss.runs.run import Run
+from emodiss.study.captions import with_captions
+from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
 
 if TYPE_CHECKING:
     from emodiss.settings import PromptsSettings
@@ -55,6 +58,8 @@ def prompts(
     span: tuple[float, float] | None = None,
     settings: PromptsSettings | None = None,
     people: People | None = None,
+    n_frames: int = N_FRAMES,
+    frame_seconds: float = SECONDS,
 ) -> Rendered:
     """Render the prompts of all videos of a run that can be asked about.
 
@@ -63,7 +68,9 @@ def prompts(
     run
         The run.
     kind
-        A condition, a template file, or `all`: the paper's four and those of the settings.
+        A condition, a template file, or `all`: the paper's four and those of the settings;
+        `caption` is apart, since it needs `emodiss caption` first, and `video`, since its prompts
+        hold pictures.
     video
         Only this one.
     end, span
@@ -72,6 +79,9 @@ def prompts(
         Wording and windows; those of the run if None.
     people
         Names to replace beside those of the speaker labels; None to replace nothing.
+    n_frames, frame_seconds
+        For `video`: frames per prompt, evenly spaced, and the end of the window that they are
+        taken from, seconds. They are kept in the run folder.
 
     Raises
     ------
@@ -84,11 +94,13 @@ def prompts(
     if end is not None and span is not None:
         raise SettingsError("--end and --span both say where the window lies; give one of them.")
     kinds = [*KINDS, *settings.templates] if kind == "all" else [kind]
-    for one in kinds:
-        load_template(one, settings.templates)
+    loaded = [load_template(one, settings.templates) for one in kinds]
+    pictured = any(not one.own and CONDITIONS[one.condition].pictured for one in loaded)
     found = Rendered([], {}, {})
     failed = {failure.video: failure.stage for failure in run.failures}
     table = run.session(video) if video else run.utterances
+    if "caption" in kinds:
+        table = with_captions(run, table)
     sessions = dict(iter(table.groupby("video_id", sort=False)))
     for name in [video] if video else run.videos:
         session = sessions.get(name, table.iloc[:0])
@@ -102,12 +114,15 @@ def prompts(
             if people is not None:
                 session, found.redactions[name] = redact(session, people)
             if end is None and span is None:
-                found.prompts.extend(build_all(session, kinds, options=settings))
+                made = build_all(session, kinds, options=settings)
             else:
                 place = span if end is None else end
-                found.prompts.extend(
-                    [build(session, one, end=place, options=settings) for one in kinds]
-                )
+                made = [build(session, one, end=place, options=settings) for one in kinds]
+            if pictured:
+                made, fault = with_frames(run, made, n_frames, frame_seconds)
+                if fault is not None:
+                    found.refused[name] = fault
+            found.prompts.extend(made)
         except PromptError as error:
             if error.code in ("prompt_template", "prompt_condition"):
                 raise

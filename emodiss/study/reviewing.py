@@ -2,221 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
-
-from emodiss import tabular, timebase
+from emodiss import tabular
 from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.manifest import parse_role
-from emodiss.reviews import (
-    KINDS,
-    Place,
-    Review,
-    audits,
-    find_utterance,
-    find_voice,
-    in_force,
-    now,
-    voices,
-)
+from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
-from emodiss.runs.reviews import ReviewFile, n_pending
+from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run
+from emodiss.study.review_session import Session
 from emodiss.timebase import Seconds
-from emodiss.transcript import Transcript
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FEATURES = ("talk_share", "question_mark", "second_person", "first_person", "reflection")
-
-
-@dataclass(frozen=True)
-class Session:
-    """One session of a run, as reviews see it."""
-
-    run: Run
-    video: str
-    known: tuple[Review, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.video not in self.run.videos:
-            raise RunError(
-                f"There is no video '{self.video}'.", next_step=nearest(self.video, self.run.videos)
-            )
-
-    @cached_property
-    def draft(self) -> Transcript:
-        """The transcript before any review."""
-        return self.run.artifact(self.video, "draft")
-
-    @cached_property
-    def wording(self) -> Transcript:
-        """The transcript with the reviews that the last run took in."""
-        return self.run.artifact(self.video, "wording")
-
-    @cached_property
-    def reviews(self) -> list[Review]:
-        """Every review of this session, oldest first."""
-        known = ReviewFile(self.run.root).read() if self.known is None else self.known
-        return [review for review in known if review.video_id == self.video]
-
-    @property
-    def n_pending(self) -> int:
-        """Reviews made or taken back since the tables were."""
-        overlay = ReviewFile(self.run.root).overlays().get(self.video)
-        return n_pending(self.run.store, self.video, *([overlay] if overlay else []))
-
-    def index(self, utterance_id: str) -> int:
-        """Return the position of an utterance."""
-        ids = [timebase.utterance_id(n) for n in range(len(self.draft.utterances))]
-        if utterance_id not in ids:
-            raise RunError(
-                f"Video '{self.video}' has no utterance '{utterance_id}'.",
-                next_step=nearest(utterance_id, ids[:20])
-                if ids
-                else "Nobody speaks in this session.",
-            )
-        return ids.index(utterance_id)
-
-    def of_utterance(self, utterance_id: str, kind: str) -> tuple[Place, ...]:
-        """Say where an utterance lies; an earlier review of it is continued."""
-        index = self.index(utterance_id)
-        for review in reversed(self.reviews):
-            same = review.kind == kind and not review.of_voice
-            if same and find_utterance(review.of[0], self.draft.utterances) == index:
-                return review.of
-        u = self.draft.utterances[index]
-        return (Place(start=u.start, end=u.end, speaker=u.speaker),)
-
-    def of_voice(self, speaker: str, kind: str) -> tuple[Place, ...]:
-        """Say where a voice is heard; an earlier review of it is continued."""
-        known = voices(self.wording.utterances)
-        if speaker not in known:
-            raise RunError(
-                f"Video '{self.video}' has no voice '{speaker}'.", next_step=nearest(speaker, known)
-            )
-        for review in reversed(self.reviews):
-            same = review.kind == kind and review.of_voice
-            if same and find_voice(review.of, self.wording.utterances) == speaker:
-                return review.of
-        return known[speaker]
-
-    def review(self, kind: str, target: str, *, by: str, note: str = "", **values: Any) -> Review:
-        """Make a review."""
-        if kind == "role" or values.get("judged") == "role":
-            of = self.of_voice(target, kind)
-        else:
-            of = self.of_utterance(target, kind)
-        if kind == "speaker" and values.get("speaker") is not None:
-            values["voice"] = voices(self.draft.utterances).get(values["speaker"], ())
-        try:
-            return Review(
-                by=by,
-                at=now(),
-                video_id=self.video,
-                kind=kind,  # type: ignore[arg-type]
-                of=of,
-                note=note,
-                **values,
-            )
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in fault["loc"]) or kind
-            said = fault["msg"].removeprefix("Value error, ")
-            raise RunError(
-                f"That is no review: {where}: {said}.",
-                next_step="See: emodiss review set --help.",
-                code="review",
-            ) from None
-
-    def listing(self) -> list[dict[str, Any]]:
-        """Say of every review what it states and what became of it."""
-        standing = in_force(self.reviews)
-        rows: list[dict[str, Any]] = []
-        for review in self.reviews:
-            target, found = self._target(review)
-            if not review.value:
-                state = "taken back"
-            elif not any(review is other for other in standing):
-                state = "replaced"
-            else:
-                state = "in force" if found else "lost"
-            rows.append(
-                {
-                    "video_id": self.video,
-                    "kind": review.kind,
-                    "target": target,
-                    "value": "; ".join(f"{v}" for v in review.value.values() if v is not None),
-                    "state": state,
-                    "by": review.by,
-                    "at": review.at.isoformat(),
-                    "note": review.note,
-                }
-            )
-        return rows
-
-    def _target(self, review: Review) -> tuple[str, bool]:
-        if review.of_voice:
-            label = find_voice(review.of, self.wording.utterances)
-            return label or review.of[0].speaker, label is not None
-        index = find_utterance(review.of[0], self.draft.utterances)
-        if index is None:
-            return f"{review.of[0].start:.2f} s", False
-        return timebase.utterance_id(index), True
-
-    def verdicts(self) -> list[Judged]:
-        """Return the verdicts in force, for `emodiss.reviews.audits.score`."""
-        found: list[Judged] = []
-        for review in in_force(self.reviews):
-            if review.kind == "verdict":
-                target, _ = self._target(review)
-                found.append(
-                    Judged(
-                        video_id=self.video,
-                        utterance_id=None if review.of_voice else target,
-                        speaker=target if review.of_voice else review.of[0].speaker,
-                        right=review.right,
-                    )
-                )
-        return found
-
-    def audited(self, judged: Sequence[Judged], *, by: str) -> tuple[list[Review], list[str]]:
-        """Turn rows of a filled sheet into reviews."""
-        made: list[Review] = []
-        problems: list[str] = []
-        shown = {v.speaker: v.role for v in self.run.artifact(self.video, "roles").voices}
-        for one in judged:
-            of_voice = one.utterance_id is None
-            target = one.speaker if one.utterance_id is None else one.utterance_id
-            if one.right is not None:
-                made.append(
-                    self.review(
-                        "verdict",
-                        target,
-                        by=by,
-                        note=one.note,
-                        right=one.right,
-                        judged="role" if of_voice else "utterance",
-                        shown=shown.get(one.speaker),
-                    )
-                )
-            if one.correct_role is None or one.right:
-                continue
-            if of_voice:
-                made.append(self.review("role", target, by=by, role=one.correct_role))
-            else:
-                problems.append(
-                    f"{one.video_id} {target}: a role belongs to a voice; if somebody else says "
-                    "this, set its speaker"
-                )
-        return made, problems
 
 
 def sessions(run: Run, video: str | None = None) -> list[Session]:
@@ -233,15 +37,21 @@ def review(
     voice: str | None = None,
     utterance: str | None = None,
     role: str | None = None,
+    faces: Sequence[int] | None = None,
     speaker: str | None = None,
     text: str | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
+    split_at: Seconds | None = None,
+    words_before: int | None = None,
+    merge_with: str | None = None,
+    remove: Literal["not_speech", "removed"] | None = None,
     right: bool | None = None,
     take_back: Sequence[str] = (),
     note: str = "",
+    settle: bool = False,
 ) -> list[Review]:
-    """Correct a role or an utterance; it holds from the next `annotate` on, in every export.
+    """Correct a voice or an utterance; it holds from the next `annotate` on, in every export.
 
     Parameters
     ----------
@@ -255,15 +65,27 @@ def review(
         What is corrected: the label of a voice, or the id of an utterance such as `u0007`.
     role
         Of a voice: `therapist`, `patient` or `other`.
+    faces
+        Of a voice: numbers of its face tracks; none if it is not shown.
     speaker, text, start, end
         Of an utterance: whose voice it is, what is said, seconds from media start. One edge alone
         keeps the other as it stands now.
+    split_at, words_before
+        Where an utterance is cut in two, in seconds, and how many words lie before; by their
+        times if None.
+    merge_with
+        Id of the utterance of the same voice that it becomes one with.
+    remove
+        Take the utterance out: `not_speech`, or `removed` for any other reason.
     right
         Verdict on the voice's role, or on the whole utterance.
     take_back
-        Kinds of review to take back: `role`, `speaker`, `text`, `times`, `verdict`.
+        Kinds of review to take back, of `emodiss.reviews.KINDS`.
     note
-        For people; changes no result.
+        For people; changes no result. Alone it is a note on the utterance.
+    settle
+        Overrule what others said of the same. Without it, what differs is kept as a conflict, and
+        who spoke first is followed.
 
     Returns
     -------
@@ -275,7 +97,8 @@ def review(
     SettingsError
         If nothing is corrected, or a correction does not belong to what was named.
     RunError
-        If the video, voice or utterance does not exist, or the values make no review.
+        If the video, voice or utterance does not exist, the values make no review, or it would
+        not fit: two utterances of one voice cannot overlap.
     """
     if (voice is None) == (utterance is None):
         raise SettingsError(
@@ -290,29 +113,40 @@ def review(
             changes["role"] = {"role": parse_role(role)}
         except ValueError as error:
             raise SettingsError(str(error)) from None
+    if faces is not None:
+        changes["face"] = {"faces": session.faces(faces)}
+    if speaker is not None:
+        changes["speaker"] = {"speaker": speaker}
     if start is not None or end is not None:
         changes["times"] = {"start": start, "end": end}
         if utterance is not None and None in (start, end):
-            u = session.wording.utterances[session.index(utterance)]
+            u = session.unit(utterance).utterance
             edges = (u.start if start is None else start, u.end if end is None else end)
             changes["times"] = dict(zip(("start", "end"), edges, strict=True))
-    if speaker is not None:
-        changes["speaker"] = {"speaker": speaker}
     if text is not None:
         changes["text"] = {"text": " ".join(text.split())}
+    if split_at is not None or words_before is not None:
+        changes["split"] = {"cut": split_at, "n_words": words_before}
+    if merge_with is not None:
+        changes["merge"] = {"other": merge_with}
+    if remove is not None:
+        changes["remove"] = {"why": remove}
     if right is not None:
         changes["verdict"] = {"right": right, "judged": judged}
     for kind in take_back:
-        if kind not in KINDS:
+        if kind not in KINDS or kind == "undo":
             raise SettingsError(f"There is no kind '{kind}'.", next_step=nearest(kind, KINDS))
         changes[kind] = {"judged": judged} if kind == "verdict" else {}
+    if note and not changes and utterance is not None:
+        changes["note"] = {}
     if not changes:
         raise SettingsError(
             "Nothing is corrected.",
-            next_step="Give --role, --speaker, --text, --start and --end, --right or --take-back.",
+            next_step="Give --role, --face, --speaker, --text, --start and --end, --split-at, "
+            "--merge-with, --not-speech, --remove, --right, --note or --take-back.",
         )
     for kind in changes:
-        about = "voice" if kind == "role" else "utterance"
+        about = "voice" if kind in ("role", "face") else "utterance"
         if kind != "verdict" and (voice is None) != (about == "utterance"):
             raise SettingsError(
                 f"A {kind} belongs to a{'n' * (about[0] == 'u')} {about}.",
@@ -320,8 +154,66 @@ def review(
             )
     target = utterance if voice is None else voice
     assert target is not None
-    made = [session.review(k, target, by=by, note=note, **v) for k, v in changes.items()]
-    ReviewFile(run.root).append(made)
+    made: list[Review] = []
+    for kind, values in changes.items():
+        made.append(session.review(kind, target, by=by, note=note, settles=settle, **values))
+        session = session.after(made[-1:])
+    take_over(run, made)
+    return made
+
+
+def add_utterance(
+    run: Run,
+    video: str,
+    *,
+    by: str,
+    start: Seconds,
+    end: Seconds,
+    speaker: str,
+    text: str = "",
+    note: str = "",
+) -> Review:
+    """Add an utterance that was not found; it holds from the next `annotate` on.
+
+    Parameters
+    ----------
+    run, video, by, note
+        As in `review`.
+    start, end
+        Seconds from media start.
+    speaker
+        Label of the voice, one that is known or a new one.
+    text
+        What is said.
+
+    Raises
+    ------
+    RunError
+        If the video does not exist, the times are none, or the voice already speaks then.
+    """
+    made = Session(run, video).addition(start, end, speaker, text, by=by, note=note)
+    take_over(run, [made])
+    return made
+
+
+def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
+    """Take back what a person said of a session after some point; what others said stays.
+
+    Parameters
+    ----------
+    run, video, by, note
+        As in `review`.
+    to
+        Id of the review, as `listing` tells it, up to which things stand; "" for none at all, None
+        for all but the last. An undo is undone by going to a later one.
+
+    Raises
+    ------
+    RunError
+        If there is no such review, or nothing to undo.
+    """
+    made = Session(run, video).undo(by=by, to=to, note=note)
+    take_over(run, [made])
     return made
 
 
@@ -419,7 +311,7 @@ def import_corrections(
     AuditError
         If the sheet cannot be read.
     """
-    from emodiss.exports import ExportError, items, read_back
+    from emodiss.exports import Change, ExportError, items, read_back
 
     file = Path(file)
     made: list[Review] = []
@@ -440,7 +332,23 @@ def import_corrections(
         )
     reviewed = {(row["kind"], row["target"]) for row in session.listing()}
     changes, problems = read_back(file, items(run.session(session.video)), reviewed=reviewed)
-    made = [session.review(c.kind, c.target, by=by, **c.values) for c in changes]
+    # An edge may be moved into a neighbour that was itself moved away in the same file: what does
+    # not fit yet is tried again after the others.
+    left = list(changes)
+    while left:
+        refused: list[tuple[Change, str]] = []
+        for change in left:
+            try:
+                one = session.review(change.kind, change.target, by=by, **change.values)
+            except RunError as error:
+                refused.append((change, error.what))
+                continue
+            made.append(one)
+            session = session.after([one])
+        if len(refused) == len(left):
+            problems += [f"{c.target}, {c.kind}: {why} Not taken over." for c, why in refused]
+            break
+        left = [change for change, _ in refused]
     return Imported(made, list(problems))
 
 
@@ -503,8 +411,8 @@ def read_sheet(path: Path) -> list[Judged]:
             lines=[row.line for row in table.rows],
         )
     try:
-        rows = json.loads(tabular.decoded(path, error=AuditError, what="sheet"))
-    except (ValueError, RecursionError) as error:
+        rows = tabular.json_value(tabular.decoded(path, error=AuditError, what="sheet"))
+    except ValueError as error:
         raise AuditError(
             f"The sheet {path.name} cannot be read: {type(error).__name__}.",
             next_step="Save it as JSON, or as CSV in UTF-8.",

@@ -26,6 +26,7 @@ from emodiss.transcript.records import (
     Turn,
     Utterance,
     Word,
+    Wording,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Turn",
     "Utterance",
     "Word",
+    "Wording",
     "cut",
     "error_of",
     "join",

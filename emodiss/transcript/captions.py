@@ -16,10 +16,10 @@ from emodiss.transcript.timing import share_out
 _ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
 _CLOCK_VTT = re.compile(r"(?:\d+:)?\d{2}:\d{2}[.,]\d{1,3}")
 _CLOCK_SRT = re.compile(r"\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}")
-VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t]+(?P<name>[^<>]*))?>")
+VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t](?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
 
-_INNER_TIME = re.compile(r"<((?:\d+:)?[0-5]\d:[0-5]\d\.\d{3})>")
+_INNER_TIME = re.compile(r"<((?:\d{1,3}:)?[0-5]\d:[0-5]\d\.\d{3})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
 
@@ -31,6 +31,9 @@ _DIRECTION = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe
 _ROLLING_SHARE, _ROLLING_PAIRS = 0.2, 2
 _TOUCHING_S = 0.25
 _BLINK_S = 0.05
+_MOST_LINES = 32  # on a screen, more than any standard of captions allows
+
+_LONG_REFERENCE = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def _cues(
 ) -> Iterator[Cue | Problem]:
     """Read the cues of a file, also where blank lines are missing or stand inside a cue."""
     last: Cue | None = None
+    further: list[str] = []  # of the last cue, after a blank line
     faulty = False
     for line, block in _blocks(lines):
         for at, part in _divided(line, block, clock):
@@ -121,17 +125,18 @@ def _cues(
             if not timed and (last is not None or faulty) and not _meant_as_times(part):
                 # A blank line inside a cue: players show what follows.
                 if last is not None and not (len(part) == 1 and part[0].strip().isdecimal()):
-                    last = replace(last, lines=(*last.lines, *part))
+                    further += part
                 continue
             if last is not None:
-                yield last
+                yield replace(last, lines=(*last.lines, *further))
+            further = []
             found = _cue(at, part, clock=clock, example=example)
             faulty = isinstance(found, Problem)
             if isinstance(found, Problem):
                 yield found
             last = None if isinstance(found, Problem) else found
     if last is not None:
-        yield last
+        yield replace(last, lines=(*last.lines, *further))
 
 
 def _divided(
@@ -190,7 +195,12 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
 
 def plain_text(text: str) -> str:
     """Take tags, entities and runs of white space out of the text of a cue."""
-    text = html.unescape(_TAG.sub("", _OVERRIDE.sub("", text)))
+    text = _LONG_REFERENCE.sub("\ufffd", _TAG.sub("", _OVERRIDE.sub("", text)))
+    return visible(html.unescape(text))
+
+
+def visible(text: str) -> str:
+    """Take marks of direction and width, which nobody sees, and runs of white space out."""
     return " ".join(_DIRECTION.sub("", text).split())
 
 
@@ -290,7 +300,7 @@ def _length(cue: Cue) -> float:
 
 def _repeated(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
     """Lines at the top of a caption that the one before ended with, and how far the next grew."""
-    for n in range(min(len(before), len(after)), 0, -1):
+    for n in range(min(len(before), len(after), _MOST_LINES), 0, -1):
         if tuple(before[-n:]) == tuple(after[:n]):
             return n, 0
         grown = after[n - 1]

@@ -9,21 +9,25 @@ the label of each word decides, except where a change is too short to be believe
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emodiss.timebase import Seconds, Span
 from emodiss.transcript.records import Turn, Utterance, Word
 from emodiss.transcript.voices import (
     BACKCHANNELS,
+    MAX_BACKCHANNEL_WORDS,
     Said,
     Voices,
+    are_backchannel,
+    bare_texts,
     is_backchannel,
     with_voices,
 )
@@ -165,36 +169,56 @@ def with_overlap(utterances: Sequence[Utterance], *, turns: Sequence[Turn] = ())
         Same order, `overlap_s` set: seconds inside the utterance that are covered by utterances
         or turns of at least one other speaker, each second counted once.
     """
-    speech: dict[str, list[tuple[float, float]]] = {}
-    for stretch in (*utterances, *turns):
-        speech.setdefault(stretch.speaker, []).append((stretch.start, stretch.end))
-    others: dict[str, _Cover] = {
-        speaker: _Cover([s for other in speech if other != speaker for s in speech[other]])
-        for speaker in {utterance.speaker for utterance in utterances}
-    }
+    stretches = [*utterances, *turns]
+    cover = _Cover((s.start, s.end, s.speaker) for s in stretches)
     return [
-        replace(u, overlap_s=min(others[u.speaker].within(u.start, u.end), u.duration))
+        replace(u, overlap_s=min(cover.by_others(u.speaker, u.start, u.end), u.duration))
         for u in utterances
     ]
 
 
 class _Cover:
-    """A union of stretches of time that can be asked how much of a span it covers."""
+    """Who speaks when, asked how much of a span others than one voice cover.
 
-    def __init__(self, stretches: Iterable[tuple[float, float]]) -> None:
-        merged: list[list[float]] = []
-        for start, end in sorted(stretches):
-            if merged and start <= merged[-1][1]:
-                merged[-1][1] = max(merged[-1][1], end)
-            else:
-                merged.append([start, end])
-        self._stretches: NDArray[np.float64] = np.array(merged, dtype=np.float64).reshape(-1, 2)
+    Time is divided where the answer to "nobody, one voice and which, or several" changes, once
+    for all voices: a transcript may name as many voices as it has rows.
+    """
 
-    def within(self, start: float, end: float) -> float:
-        starts, ends = self._stretches.T
-        first = int(np.searchsorted(ends, start, side="right"))
-        last = int(np.searchsorted(starts, end, side="left"))
-        parts = np.minimum(ends[first:last], end) - np.maximum(starts[first:last], start)
+    _NOBODY, _SEVERAL = -1, -2
+
+    def __init__(self, stretches: Iterable[tuple[float, float, str]]) -> None:
+        self._place: dict[str, int] = {}
+        events: dict[float, list[int]] = {}
+        for start, end, speaker in stretches:
+            voice = self._place.setdefault(speaker, len(self._place))
+            events.setdefault(start, []).append(voice + 1)
+            events.setdefault(end, []).append(-voice - 1)
+        talking: dict[int, int] = {}
+        edges: list[float] = []
+        who: list[int] = []
+        for time in sorted(events):
+            for event in events[time]:
+                voice = abs(event) - 1
+                talking[voice] = talking.get(voice, 0) + (1 if event > 0 else -1)
+                if not talking[voice]:
+                    del talking[voice]
+            now = self._SEVERAL if len(talking) > 1 else next(iter(talking), self._NOBODY)
+            if not who or who[-1] != now:
+                edges.append(time)
+                who.append(now)
+        self._edges = np.array(edges, dtype=np.float64)
+        self._who = np.array(who, dtype=np.int64)
+
+    def by_others(self, speaker: str, start: float, end: float) -> float:
+        """Seconds of a span in which at least one other voice speaks."""
+        first = int(np.searchsorted(self._edges, start, side="right")) - 1
+        last = int(np.searchsorted(self._edges, end, side="left"))
+        who = self._who[max(first, 0) : last]
+        edges = np.append(self._edges[max(first, 0) : last], end)
+        spoken = (who != self._NOBODY) & (who != self._place[speaker])
+        change = np.diff(np.concatenate(([0], spoken.astype(np.int8), [0])))
+        begun, ended = edges[:-1][change[:-1] > 0], edges[1:][change[1:] < 0]
+        parts = np.minimum(ended, end) - np.maximum(begun, start)
         return float(parts.sum())
 
 
@@ -220,6 +244,40 @@ def _length(said: Sequence[Said]) -> float:
     return said[-1].word.end - said[0].word.start
 
 
+class _Piece:
+    """A stretch of a sentence by one voice, between its neighbours."""
+
+    def __init__(self, speaker: str, place: int, said: Sequence[Said]) -> None:
+        self.speaker, self.place, self.said = speaker, place, deque(said)
+        self.texts = bare_texts(said)
+        self.before: _Piece | None = None
+        self.after: _Piece | None = None
+        self.gone = False
+
+    @property
+    def length(self) -> float:
+        return self.said[-1].word.end - self.said[0].word.start
+
+    @staticmethod
+    def joined(left: _Piece, right: _Piece) -> _Piece:
+        """Put two neighbours of one voice together; what is longer is not copied."""
+        piece = _Piece(left.speaker, left.place, ())
+        if len(left.said) > len(right.said):
+            left.said.extend(right.said)
+            piece.said = left.said
+        else:
+            right.said.extendleft(reversed(left.said))
+            piece.said = right.said
+        piece.texts = [*left.texts, *right.texts][: MAX_BACKCHANNEL_WORDS + 1]
+        piece.before, piece.after = left.before, right.after
+        if piece.before is not None:
+            piece.before.after = piece
+        if piece.after is not None:
+            piece.after.before = piece
+        left.gone = right.gone = True
+        return piece
+
+
 def _smoothed(
     said: Sequence[Said],
     min_words: int,
@@ -229,30 +287,49 @@ def _smoothed(
 ) -> list[Said]:
     """Inside each sentence, give changes of voice that are too short to the voice beside them."""
 
-    def short(piece: Sequence[Said]) -> bool:
-        too_short = len(piece) < min_words or _length(piece) < min_duration_s
-        return too_short and not is_backchannel(piece, backchannels)
+    def is_listener(piece: _Piece) -> bool:
+        return are_backchannel(piece.texts, backchannels)
+
+    def short(piece: _Piece) -> bool:
+        too_short = len(piece.said) < min_words or piece.length < min_duration_s
+        return too_short and not is_listener(piece)
 
     smoothed: list[Said] = []
     for sentence in _sentences(said, max_pause_s):
-        pieces = [list(run) for _, run in groupby(sentence, key=lambda s: s.speaker)]
-        while len(pieces) > 1:
-            doubtful = [i for i, piece in enumerate(pieces) if short(piece)]
-            if not doubtful:
-                break
-            worst = min(doubtful, key=lambda i: (_length(pieces[i]), i))
-            beside = [i for i in (worst - 1, worst + 1) if 0 <= i < len(pieces)]
+        runs = groupby(sentence, key=lambda s: s.speaker)
+        pieces = [_Piece(speaker, place, list(run)) for place, (speaker, run) in enumerate(runs)]
+        for piece, following in pairwise(pieces):
+            piece.after, following.before = following, piece
+        # The shortest first, of equals the earliest; pieces that were joined drop out.
+        doubtful = [(p.length, p.place, p) for p in pieces if short(p)]
+        heapq.heapify(doubtful)
+        first = pieces[0]
+        while doubtful:
+            *_, worst = heapq.heappop(doubtful)
+            beside = [piece for piece in (worst.before, worst.after) if piece is not None]
+            if worst.gone or not beside:
+                continue
             # A backchannel is no place to put the words of a sentence.
-            beside = [i for i in beside if not is_backchannel(pieces[i], backchannels)] or beside
-            stronger = max(beside, key=lambda i: (_length(pieces[i]), -i))
-            speaker = pieces[stronger][0].speaker
-            pieces[worst] = [
+            beside = [piece for piece in beside if not is_listener(piece)] or beside
+            speaker = max(beside, key=lambda piece: piece.length).speaker
+            worst.speaker = speaker
+            worst.said = deque(
                 Said(replace(s.word, speaker=speaker), speaker, s.flags | {"smoothed"})
-                for s in pieces[worst]
-            ]
-            joined = (s for piece in pieces for s in piece)
-            pieces = [list(run) for _, run in groupby(joined, key=lambda s: s.speaker)]
-        smoothed += (s for piece in pieces for s in piece)
+                for s in worst.said
+            )
+            joined = worst
+            if worst.before is not None and worst.before.speaker == speaker:
+                joined = _Piece.joined(worst.before, worst)
+            if worst.after is not None and worst.after.speaker == speaker:
+                joined = _Piece.joined(joined, worst.after)
+            if joined.before is None:
+                first = joined
+            if short(joined):
+                heapq.heappush(doubtful, (joined.length, joined.place, joined))
+        following: _Piece | None = first
+        while following is not None:
+            smoothed += following.said
+            following = following.after
     return smoothed
 
 

@@ -6,10 +6,15 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
+from emodiss.tabular import JSON, is_text, json_value
 from emodiss.transcript.join import join
 from emodiss.transcript.records import Problem, Row, Turn, Word
+
+_LATEST = 1e12
+"""No time of any media, in seconds or milliseconds, is greater."""
 
 _SPEAKER_CHANGE = re.compile(r"(?:^|\s)(?:>>|&gt;&gt;)\s*")
 
@@ -17,12 +22,12 @@ _SPEAKER_CHANGE = re.compile(r"(?:^|\s)(?:>>|&gt;&gt;)\s*")
 def read_json(text: str) -> Iterator[Row | Problem]:
     """Read WhisperX output (`segments`) or YouTube captions (`events`)."""
     try:
-        data = json.loads(text)
+        data = json_value(text, halves=True)  # a row with one is left out
     except json.JSONDecodeError as error:
         yield Problem(error.lineno, f"is not JSON at column {error.colno}; expected JSON")
         return
-    except RecursionError:
-        yield Problem(0, "is nested too deeply to be a transcript")
+    except ValueError as error:
+        yield Problem(0, f"{error}; expected a transcript")
         return
     if isinstance(data, list):
         data = {"segments": data}
@@ -43,15 +48,15 @@ def _element_lines(text: str, key: str) -> list[int]:
     lines: list[int] = []
     if not match:
         return lines
-    decoder, place = json.JSONDecoder(), match.end()
+    place = match.end()
     line, counted = 1, 0
     while True:
         gap = re.compile(r"[\s,]*").match(text, place)
         place = gap.end() if gap else place
         line, counted = line + text.count("\n", counted, place), place
         try:
-            _, place = decoder.raw_decode(text, place)
-        except json.JSONDecodeError:
+            _, place = JSON.raw_decode(text, place)
+        except (ValueError, RecursionError):
             return lines
         lines.append(line)
 
@@ -67,7 +72,7 @@ def _number(record: Mapping[str, Any], key: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"'{key}' is {type(value).__name__}; expected a number")
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value <= _LATEST:
         raise ValueError(f"'{key}' is {value}; expected a finite number of at least 0")
     return float(value)
 
@@ -76,6 +81,8 @@ def _text(record: Mapping[str, Any], key: str) -> str | None:
     value = record.get(key)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"'{key}' is {type(value).__name__}; expected text")
+    if value is not None and not is_text(value):
+        raise ValueError(f"'{key}' holds half a character; expected Unicode text")
     return value
 
 
@@ -96,6 +103,8 @@ def _segment_rows(segment: Any, line: int) -> Iterator[Row]:
     listed = segment.get("words") or []
     if not isinstance(listed, list):
         raise ValueError("'words' is not a list")
+    if not listed and "text" not in segment:
+        raise ValueError("has neither text nor words")
     words = [_word(word) for word in listed]
     timed = [time for word in words for time in (word.start, word.end) if math.isfinite(time)]
     if math.isnan(start):
@@ -171,7 +180,7 @@ def _json3(events: Sequence[Any], lines: Sequence[int]) -> Iterator[Row | Proble
         if any(text.strip() for _, text in pieces):
             shown.append((line, start, start + length, pieces))
     shown.sort(key=lambda event: event[1])
-    for event, following in zip(shown, [*shown[1:], None], strict=True):
+    for event, following in zip_longest(shown, shown[1:]):
         line, start, end, pieces = event
         if following and following[1] > start:
             # Captions stay on the screen while the next line is already being spoken.

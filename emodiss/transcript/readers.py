@@ -26,7 +26,7 @@ FORMATS = tuple(TRANSCRIPT_READERS)
 SPEAKER_DEFAULT = "speaker"
 """Label of the one unknown voice of a transcript that names nobody."""
 
-_DESCRIPTION = re.compile(r"\[[^\]]*\]|\([^)]*\)|[\u266a\u266b][^\u266a\u266b]*")
+_DESCRIPTION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[\u266a\u266b][^\u266a\u266b]*")
 
 
 def read(

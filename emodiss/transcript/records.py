@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from emodiss.timebase import Seconds, Span
@@ -228,3 +228,22 @@ class Transcript:
         found = (*found, "text_mismatch") if "text_mismatch" in flags else found
         found = (*found, "speaker_unread") if "speaker_unread" in flags else found
         return (*found, "lost_review") if self.n_lost_reviews else found
+
+
+@dataclass(frozen=True, slots=True)
+class Wording(Transcript):
+    """A transcript whose utterances have names.
+
+    Parameters
+    ----------
+    ids
+        One per utterance, unique; `u0007-2` is what was split off or added after `u0007`.
+    """
+
+    ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, transcript: Transcript, ids: tuple[str, ...]) -> Wording:
+        """Name the utterances of a transcript."""
+        own = {f.name: getattr(transcript, f.name) for f in fields(Transcript)}
+        return cls(**own, ids=ids)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -174,12 +175,22 @@ def _closest_label(
     return voices[min(around, key=gap)]
 
 
-def is_backchannel(said: Sequence[Said], backchannels: frozenset[str]) -> bool:
-    """Whether a stretch is no more than what a listener says."""
-    texts = [_bare(part) for s in said for part in s.word.text.split()]
+def bare_texts(said: Sequence[Said]) -> list[str]:
+    """Give the first words of a stretch, as many as tell whether it is what a listener says."""
+    texts = (_bare(part) for s in said for part in s.word.text.split())
+    return list(islice(texts, MAX_BACKCHANNEL_WORDS + 1))
+
+
+def are_backchannel(texts: Sequence[str], backchannels: frozenset[str]) -> bool:
+    """Whether `bare_texts` are no more than what a listener says."""
     return 0 < len(texts) <= MAX_BACKCHANNEL_WORDS and (
         " ".join(texts) in backchannels or all(text in backchannels for text in texts)
     )
+
+
+def is_backchannel(said: Sequence[Said], backchannels: frozenset[str]) -> bool:
+    """Whether a stretch is no more than what a listener says."""
+    return are_backchannel(bare_texts(said), backchannels)
 
 
 def _bare(text: str) -> str:

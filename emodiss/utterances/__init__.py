@@ -4,12 +4,19 @@ Validation, the data dictionary and the README's table are all made from `SCHEMA
 face frames, a summary of each face, and windows of the voice.
 """
 
-from emodiss.utterances.listeners import ListenerMeasures, measure_listeners
+from emodiss.utterances.listeners import (
+    ListenerMeasures,
+    join_listeners,
+    measure_listeners,
+    measure_listeners_piece,
+)
 from emodiss.utterances.looks import PARTS
 from emodiss.utterances.measures import (
     FaceMeasures,
     SpeechMeasures,
+    join_faces,
     measure_faces,
+    measure_faces_piece,
     measure_speech,
 )
 from emodiss.utterances.schema import (
@@ -46,8 +53,12 @@ __all__ = [
     "conform",
     "face_summary",
     "frame_table",
+    "join_faces",
+    "join_listeners",
     "measure_faces",
+    "measure_faces_piece",
     "measure_listeners",
+    "measure_listeners_piece",
     "measure_speech",
     "measure_windows",
     "tabulate",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from emodiss.affect import FaceAffectModel
 from emodiss.faces import FaceTrack, Tracks
-from emodiss.media import Media
+from emodiss.media import Media, Piece, in_pieces
 from emodiss.people import People
 from emodiss.settings import FaceAffectSettings
 from emodiss.transcript import Transcript
-from emodiss.utterances.looks import PARTS, FaceFrames, Looks, look
+from emodiss.utterances.looks import PARTS, CropAffect, FaceFrames, Looks, measure, spread
 
 _LISTENER, _SILENCE, _UNKNOWN = (PARTS.index(p) for p in ("listener", "silence", "unknown"))
 
@@ -77,6 +78,7 @@ def measure_listeners(
     people: People,
     model: FaceAffectModel,
     settings: FaceAffectSettings,
+    earlier: ListenerMeasures | None = None,
 ) -> ListenerMeasures:
     """Measure every followed face at the ticks at which its owner does not speak.
 
@@ -90,6 +92,9 @@ def measure_listeners(
         A `FaceAffectModel`.
     settings
         Group `face_affect`.
+    earlier
+        Measured on the same tracks by the same model; faces that are in it are not looked at
+        again.
 
     Returns
     -------
@@ -100,6 +105,93 @@ def measure_listeners(
         listener of an utterance is, of those with at least `min_frames` measured ticks, a face
         with a voice before one without, and of several the one longest in view.
     """
+    return in_pieces(
+        partial(measure_listeners_piece, earlier=earlier),
+        join_listeners,
+        source=source,
+        media=media,
+        model=model,
+        transcript=transcript,
+        tracks=tracks,
+        people=people,
+        settings=settings,
+    )
+
+
+def measure_listeners_piece(
+    *,
+    source: Path,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    model: FaceAffectModel,
+    settings: FaceAffectSettings,
+    piece: Piece,
+    earlier: ListenerMeasures | None = None,
+) -> CropAffect:
+    """Measure the faces of those who do not speak in a piece of a video."""
+    looks = _wanted(media, transcript, tracks, people, settings).looks
+    return measure(source, media, looks, model, piece, earlier)
+
+
+def join_listeners(
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+    parts: Sequence[CropAffect],
+) -> ListenerMeasures:
+    """Put the pieces of a video together."""
+    wanted = _wanted(media, transcript, tracks, people, settings)
+    columns, part = spread(media, wanted.looks, parts)
+    status: list[str] = []
+    listener: list[str] = []
+    numbers: list[int] = []
+    for i in range(len(transcript.utterances)):
+        found = [_candidate(label, rows) for (label, _), rows in wanted.seen[i].items()]
+        best = min(found, key=lambda c: c.order(settings.min_frames), default=None)
+        if best is not None:
+            status.append(best.reason(settings.min_frames))
+        elif not media.has_video:
+            status.append("no_video")
+        elif wanted.doubtful[i]:
+            status.append("unbound")
+        else:
+            status.append("talking" if wanted.talking[i] else "off_screen")
+        listener.append(best.label if best else "")
+        numbers.append(best.track_id if best else -1)
+    return ListenerMeasures(
+        **columns,
+        part=part,
+        status=tuple(status),
+        listener=tuple(listener),
+        listener_track=np.array(numbers, np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """Which faces to measure, and by utterance what is seen of those who do not speak."""
+
+    looks: Looks
+    # By person: number, ticks in view, large enough and measured, of each track.
+    seen: list[dict[tuple[str, int], list[NDArray[np.int64]]]]
+    # doubtful, talking: (n,) bool: somebody may be a speaker unseen; somebody speaks at once.
+    doubtful: NDArray[np.bool_]
+    talking: NDArray[np.bool_]
+
+
+def _wanted(
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+) -> _Wanted:
+    """Choose the faces of those who do not speak."""
     spoken = transcript.utterances
     clock, ticks = media.clock(), media.ticks()
     times = clock.time_of(ticks)
@@ -153,30 +245,7 @@ def measure_listeners(
                 counts = [len(listens), large[listens].sum(), wanted[listens].sum()]
                 who = (label, -1 if label else track.id)
                 seen[i].setdefault(who, []).append(np.array([track.id, *counts]))
-    columns, part = look(source, media, Looks.joined(looks), model)
-    status: list[str] = []
-    listener: list[str] = []
-    numbers: list[int] = []
-    for i in range(len(spoken)):
-        found = [_candidate(label, rows) for (label, _), rows in seen[i].items()]
-        best = min(found, key=lambda c: c.order(settings.min_frames), default=None)
-        if best is not None:
-            status.append(best.reason(settings.min_frames))
-        elif not media.has_video:
-            status.append("no_video")
-        elif doubtful[i]:
-            status.append("unbound")
-        else:
-            status.append("talking" if talking[i] else "off_screen")
-        listener.append(best.label if best else "")
-        numbers.append(best.track_id if best else -1)
-    return ListenerMeasures(
-        **columns,
-        part=part,
-        status=tuple(status),
-        listener=tuple(listener),
-        listener_track=np.array(numbers, np.int64),
-    )
+    return _Wanted(Looks.joined(looks), seen, doubtful, talking)
 
 
 def _places(track: FaceTrack, origin: int, n_ticks: int) -> NDArray[np.int64]:

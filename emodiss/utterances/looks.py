@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emodiss import affect, faces
 from emodiss.affect import EXPRESSIONS, FaceAffectModel, Scale
 from emodiss.faces import FaceTrack, Growing
-from emodiss.media import Media, iterate_frames
+from emodiss.media import Media, Piece, iterate_frames
 from emodiss.timebase import FrameClock
 
 PARTS: Final = ("speaker", "listener", "silence", "unknown")
@@ -110,37 +110,81 @@ class Looks:
 
 
 def in_view(track: FaceTrack, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions in a track's arrays that fall on the given ticks."""
-    return np.flatnonzero(np.isin(track.ticks, ticks))
+    """Positions in a track's arrays that fall on the given ticks, which follow each other."""
+    if not len(ticks):
+        return np.zeros(0, np.int64)
+    return np.arange(*np.searchsorted(track.ticks, [ticks[0], ticks[-1] + 1]))
 
 
-def look(
-    source: Path, media: Media, looks: Looks, model: FaceAffectModel
-) -> tuple[dict[str, Any], NDArray[np.int8]]:
-    """Decode once, crop, measure in batches, and spread each result over its ticks."""
-    first = looks.first_of_crop()
-    # Which result belongs to each crop; a frame the decoder did not deliver has none.
-    result_of = np.full(int(first.sum()), -1, np.int64)
+@dataclass(frozen=True, slots=True, eq=False)
+class CropAffect:
+    """What a model said of the crops of a piece of a video, or of all."""
+
+    # (m,) int64, which crops (`Looks.first_of_crop`); a frame the decoder did not deliver has none.
+    crop: NDArray[np.int64]
+    # valence_raw, arousal_raw: (m,) float32.
+    valence_raw: NDArray[np.float32]
+    arousal_raw: NDArray[np.float32]
+    # (m, 8) float32.
+    probabilities: NDArray[np.float32]
+    # Native scale of the model.
+    scale: Scale
+
+
+def measure(
+    source: Path,
+    media: Media,
+    looks: Looks,
+    model: FaceAffectModel,
+    piece: Piece,
+    earlier: FaceFrames | None = None,
+) -> CropAffect:
+    """Decode a piece once, crop, and measure in batches; take over crops that are in `earlier`."""
+    first = np.flatnonzero(looks.first_of_crop())
+    wanted = (looks.tick[first] >= piece[0]) & (looks.tick[first] < piece[1])
+    numbers = np.flatnonzero(wanted)
+    before = _seen_before(looks, first[numbers], earlier)
+    known, numbers = numbers[before >= 0], numbers[before < 0]
+    crops: list[int] = []
     found = {
         "valence_raw": Growing(np.float32),
         "arousal_raw": Growing(np.float32),
         "probabilities": Growing(np.float32, (len(EXPRESSIONS),)),
     }
-    n_results = 0
-    for batch in _batches(_crops(source, media, looks, np.flatnonzero(first), model)):
-        result_of[[crop for crop, _ in batch]] = np.arange(n_results, n_results + len(batch))
-        n_results += len(batch)
+    for batch in _batches(_crops(source, media, looks, first[numbers], model)):
+        crops += [int(numbers[crop]) for crop, _ in batch]
         measured = model.predict([picture for _, picture in batch])
         for name, column in found.items():
             column.extend(getattr(measured, name))
+    if earlier is not None:
+        crops += known.tolist()
+        for name, column in found.items():
+            column.extend(getattr(earlier, name)[before[before >= 0]])
+    return CropAffect(
+        np.array(crops, np.int64), **{n: c.array() for n, c in found.items()}, scale=model.scale
+    )
+
+
+def spread(
+    media: Media, looks: Looks, parts: Sequence[CropAffect]
+) -> tuple[dict[str, Any], NDArray[np.int8]]:
+    """Spread what was measured over the ticks that show it."""
+    first = looks.first_of_crop()
+    crops = np.concatenate([part.crop for part in parts])
+    result_of = np.full(int(first.sum()), -1, np.int64)
+    result_of[crops] = np.arange(len(crops))
     result = result_of[np.cumsum(first) - 1]
     order = np.lexsort((looks.tick, looks.utterance))
     order = order[result[order] >= 0]
     take = result[order]
     # All ticks of a crop show one frame, whose box at the first of them was measured.
     boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
-    raw = {name: found[f"{name}_raw"].array() for name in ("valence", "arousal")}
-    house = {name: affect.to_house_scale(values, model.scale) for name, values in raw.items()}
+    scale = parts[0].scale
+    raw = {
+        name: np.concatenate([getattr(part, f"{name}_raw") for part in parts])
+        for name in ("valence", "arousal")
+    }
+    house = {name: affect.to_house_scale(values, scale) for name, values in raw.items()}
     columns = {
         "utterance": looks.utterance[order],
         "track_id": looks.track_id[order],
@@ -152,11 +196,29 @@ def look(
         "arousal": house["arousal"].values.astype(np.float32)[take],
         "valence_raw": raw["valence"][take],
         "arousal_raw": raw["arousal"][take],
-        "probabilities": found["probabilities"].array()[take],
+        "probabilities": np.concatenate([part.probabilities for part in parts])[take],
         "n_clamped": sum(mapped.n_clamped for mapped in house.values()),
-        "scale": model.scale,
+        "scale": scale,
     }
     return columns, looks.part[order]
+
+
+def _seen_before(
+    looks: Looks, firsts: NDArray[np.int64], earlier: FaceFrames | None
+) -> NDArray[np.int64]:
+    """Find the row of an earlier result that shows each crop; -1 where none does."""
+    before = np.full(len(firsts), -1, np.int64)
+    if earlier is None:
+        return before
+
+    def named(frames: Any, tracks: Any, boxes: Any) -> Iterator[tuple[Any, ...]]:
+        return zip(frames.tolist(), tracks.tolist(), map(tuple, boxes.tolist()), strict=True)
+
+    rows = named(earlier.frame, earlier.track_id, earlier.box)
+    known = {crop: row for row, crop in enumerate(rows)}
+    for k, crop in enumerate(named(looks.frame[firsts], looks.track_id[firsts], looks.box[firsts])):
+        before[k] = known.get(crop, -1)
+    return before
 
 
 def _crops(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,20 @@ from numpy.typing import NDArray
 from emodiss import affect
 from emodiss.affect import FaceAffectModel, Scale, SpeechAffectModel
 from emodiss.faces import Tracks
-from emodiss.media import Audio, Media
+from emodiss.media import Audio, Media, Piece, in_pieces
 from emodiss.people import People, Person
 from emodiss.settings import FaceAffectSettings, SpeechAffectSettings
 from emodiss.transcript import Transcript, Utterance
-from emodiss.utterances.looks import BATCH, PARTS, FaceFrames, Looks, in_view, look
+from emodiss.utterances.looks import (
+    BATCH,
+    PARTS,
+    CropAffect,
+    FaceFrames,
+    Looks,
+    in_view,
+    measure,
+    spread,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +45,8 @@ class SpeechMeasures:
         Values that lay past the ends of the scale.
     scale
         Native scale of the model.
+    start, end
+        (n,) float64 seconds, of what was measured.
     """
 
     status: tuple[str, ...]
@@ -45,6 +58,8 @@ class SpeechMeasures:
     dominance_raw: NDArray[np.float64]
     n_clamped: int
     scale: Scale
+    start: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    end: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -74,6 +89,7 @@ def measure_speech(
     transcript: Transcript,
     model: SpeechAffectModel,
     settings: SpeechAffectSettings,
+    earlier: SpeechMeasures | None = None,
 ) -> SpeechMeasures:
     """Measure the voice of each utterance.
 
@@ -87,6 +103,8 @@ def measure_speech(
         A `SpeechAffectModel`.
     settings
         Group `speech_affect`.
+    earlier
+        Measured of the same sound by the same model; taken over where start and end are the same.
 
     Returns
     -------
@@ -102,9 +120,17 @@ def measure_speech(
     for utterance in transcript.utterances:
         signal = audio.cut(utterance.start, utterance.end)
         status.append(_speech_reason(signal, utterance, audio, shortest, settings))
+    spans = [(u.start, u.end) for u in transcript.utterances]
     ready = [i for i, reason in enumerate(status) if reason == "ok"]
-    for first in range(0, len(ready), BATCH):
-        some = ready[first : first + BATCH]
+    known = _measured_before(earlier)
+    for i in ready:
+        if (k := known.get(spans[i])) is not None:
+            assert earlier is not None
+            for name in names:
+                raw[name][i] = getattr(earlier, f"{name}_raw")[k]
+    left = [i for i in ready if spans[i] not in known]
+    for first in range(0, len(left), BATCH):
+        some = left[first : first + BATCH]
         spoken = [transcript.utterances[i] for i in some]
         signals = [audio.cut(utterance.start, utterance.end) for utterance in spoken]
         for i, measured in zip(some, model.predict_many(signals, audio.sample_rate), strict=True):
@@ -113,16 +139,28 @@ def measure_speech(
                 continue
             for name in names:
                 raw[name][i] = getattr(measured, f"{name}_raw")
-                mapped = affect.to_house_scale(raw[name][i], model.scale)
-                values[name][i] = float(mapped.values)
-                n_clamped += mapped.n_clamped
+    for i in (i for i in ready if status[i] == "ok"):
+        for name in names:
+            mapped = affect.to_house_scale(raw[name][i], model.scale)
+            values[name][i] = float(mapped.values)
+            n_clamped += mapped.n_clamped
     return SpeechMeasures(
         tuple(status),
         **values,
         **{f"{n}_raw": raw[n] for n in names},
         n_clamped=n_clamped,
         scale=model.scale,
+        start=np.array([start for start, _ in spans], np.float64),
+        end=np.array([end for _, end in spans], np.float64),
     )
+
+
+def _measured_before(earlier: SpeechMeasures | None) -> dict[tuple[float, float], int]:
+    """Where each stretch that has values stands in an earlier result."""
+    if earlier is None:
+        return {}
+    spans = zip(earlier.start.tolist(), earlier.end.tolist(), strict=True)
+    return {span: k for k, span in enumerate(spans) if earlier.status[k] == "ok"}
 
 
 def _speech_reason(
@@ -151,6 +189,7 @@ def measure_faces(
     people: People,
     model: FaceAffectModel,
     settings: FaceAffectSettings,
+    earlier: FaceMeasures | None = None,
 ) -> FaceMeasures:
     """Measure the speaker's face while the speaker talks.
 
@@ -164,21 +203,76 @@ def measure_faces(
         A `FaceAffectModel`.
     settings
         Group `face_affect`.
+    earlier
+        Measured on the same tracks by the same model; faces that are in it are not looked at again.
 
     Returns
     -------
     FaceMeasures
         A source frame on display at several ticks is computed once and counted at each.
     """
+    return in_pieces(
+        partial(measure_faces_piece, earlier=earlier),
+        join_faces,
+        source=source,
+        media=media,
+        model=model,
+        transcript=transcript,
+        tracks=tracks,
+        people=people,
+        settings=settings,
+    )
+
+
+def measure_faces_piece(
+    *,
+    source: Path,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    model: FaceAffectModel,
+    settings: FaceAffectSettings,
+    piece: Piece,
+    earlier: FaceMeasures | None = None,
+) -> CropAffect:
+    """Measure the speakers' faces in a piece of a video."""
+    looks, _, _ = _wanted(media, transcript, tracks, people, settings)
+    return measure(source, media, looks, model, piece, earlier)
+
+
+def join_faces(
+    *,
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+    parts: Sequence[CropAffect],
+) -> FaceMeasures:
+    """Put the pieces of a video together."""
+    looks, status, coverage = _wanted(media, transcript, tracks, people, settings)
+    columns, _ = spread(media, looks, parts)
+    return FaceMeasures(**columns, status=status, coverage=coverage)
+
+
+def _wanted(
+    media: Media,
+    transcript: Transcript,
+    tracks: Tracks,
+    people: People,
+    settings: FaceAffectSettings,
+) -> tuple[Looks, tuple[str, ...], NDArray[np.float64]]:
+    """Which faces to measure; status and coverage of each utterance."""
     status: list[str] = []
     coverage = np.full(len(transcript.utterances), np.nan)
     looks: list[Looks] = []
     clock = media.clock()
     all_ticks = media.ticks()
+    times = clock.time_of(all_ticks)
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
-        times = clock.time_of(all_ticks)
-        within = all_ticks[(times >= utterance.start) & (times < utterance.end)]
+        within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
         person = people.of(utterance.speaker)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
@@ -196,8 +290,7 @@ def measure_faces(
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
         seen = (n_seen, n_large, found)
         status.append(_face_reason(media, person, tracks, within, seen, settings))
-    columns, _ = look(source, media, Looks.joined(looks), model)
-    return FaceMeasures(**columns, status=tuple(status), coverage=coverage)
+    return Looks.joined(looks), tuple(status), coverage
 
 
 def _face_reason(

@@ -32,7 +32,12 @@ _SE = (
 
 SCHEMA: tuple[Column, ...] = (
     Column("video_id", _ID, "id of the video in the manifest"),
-    Column("utterance_id", _ID, "id of the utterance, unique within its video, in spoken order"),
+    Column(
+        "utterance_id",
+        _ID,
+        "id of the utterance, unique within its video: its number as found; `u0007-2` is what a "
+        "person split off or added after `u0007`",
+    ),
     Column("start", _NUMBER, "begin, seconds from media start", 0.0),
     Column("end", _NUMBER, "end, seconds from media start; not part of the utterance", 0.0),
     Column("speaker", _TEXT, "label of the voice"),
@@ -67,8 +72,8 @@ SCHEMA: tuple[Column, ...] = (
     Column(
         "binding_source",
         _TEXT,
-        "who gave the voice its face: `measured`, or a person by `manifest` or `setting`; missing "
-        "when nobody could",
+        "who gave the voice its face: `measured`, or a person by `review`, `manifest` or "
+        "`setting`; missing when nobody could",
         choices=get_args(BindingSource),
     ),
     Column("face_coverage", _NUMBER, "share of the utterance with that face in view", 0.0, 1.0),

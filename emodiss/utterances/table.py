@@ -14,8 +14,8 @@ from emodiss.manifest import VideoRow
 from emodiss.people import People
 from emodiss.people.roles import Roles
 from emodiss.settings import DissonanceSettings
-from emodiss.timebase import CLOCK_FPS, utterance_id
-from emodiss.transcript import Transcript
+from emodiss.timebase import CLOCK_FPS
+from emodiss.transcript import Transcript, Wording
 from emodiss.utterances.listeners import ListenerMeasures
 from emodiss.utterances.looks import PARTS, FaceFrames
 from emodiss.utterances.measures import FaceMeasures, SpeechMeasures
@@ -31,7 +31,7 @@ from emodiss.utterances.windows import VoiceWindows
 
 def tabulate(
     *,
-    wording: Transcript,
+    wording: Wording,
     roles: Roles,
     people: People,
     speech_affect: SpeechMeasures,
@@ -66,7 +66,7 @@ def tabulate(
         rows.append(
             {
                 "video_id": row.id,
-                "utterance_id": utterance_id(i),
+                "utterance_id": wording.ids[i],
                 "start": utterance.start,
                 "end": utterance.end,
                 "speaker": utterance.speaker,

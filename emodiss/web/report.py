@@ -24,7 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
-from emodiss.runs.files import write_atomically
+from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
 from emodiss.web.pages import environment, resource
@@ -39,7 +39,7 @@ _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousa
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """One utterance as the page shows it; numbers are text, "" where missing."""
 
     id: str
@@ -85,8 +85,20 @@ def write(
     *,
     videos: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    force: bool = False,
 ) -> Path:
-    """Write the pages."""
+    """Write the pages; one that a person changed stops it, unless forced."""
+    with Written(run.root) as written:
+        return _write(run, out, videos, progress, functools.partial(written.write, force=force))
+
+
+def _write(
+    run: Run,
+    out: str | Path | None,
+    videos: Sequence[str] | None,
+    progress: Callable[[int, int], None] | None,
+    keep: Callable[[Path, bytes], None],
+) -> Path:
     folder = Path(out) if out is not None else run.root / layout.REPORT
     known = run.videos
     for video in videos or ():
@@ -101,6 +113,7 @@ def write(
     utterances = run.utterances
     where = utterances.groupby("video_id").indices
     rests = trace(run)
+    media = run.media_files(chosen)
     said_by = ["video_id", "speaker", "role_source", "binding_source"]
     voices = utterances[said_by].drop_duplicates(["video_id", "speaker"])
 
@@ -118,18 +131,23 @@ def write(
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
         summary = _summary(video, table, length, trouble)
         if summary.href:
-            write_atomically(
+            keep(
                 folder / summary.href,
-                _session_page(run, rows[video], summary, table, folder, told(rests.of(video))),
+                _session_page(
+                    run,
+                    rows[video],
+                    summary,
+                    table,
+                    _address(media.get(video), folder),
+                    told(rests.of(video)),
+                ),
             )
         summaries.append(summary)
         if progress is not None:
             progress(done, len(chosen))
     index = folder / "index.html"
     shown = utterances[utterances["video_id"].isin(chosen)]
-    write_atomically(
-        index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen)))
-    )
+    keep(index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen))))
     return index
 
 
@@ -138,7 +156,7 @@ def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _S
         video=video,
         href=f"{video}.session.html" if len(table) and np.isfinite(length) else "",
         seconds=length,
-        clock=_clock(length),
+        clock=clock(length),
         n=len(table),
         n_flagged=int(table["dissonant"].fillna(False).sum()),
         n_unknown=int(table["dissonant"].isna().sum()),
@@ -151,10 +169,10 @@ def _session_page(
     row: dict[str, Any],
     summary: _Summary,
     table: pd.DataFrame,
-    folder: Path,
+    media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [_line_of(row) for row in table.itertuples()]
+    lines = [line_of(row) for row in table.itertuples()]
     frames = run.session_frames(summary.video, part="speaker")
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
@@ -163,7 +181,7 @@ def _session_page(
         summary=summary,
         lines=lines,
         threshold=_threshold_of(table),
-        media=_address(run.media(summary.video), folder),
+        media=media,
         url=row.get("url") or "",
         start=start,
         end=end,
@@ -187,7 +205,7 @@ def _index_page(
 ) -> bytes:
     seconds = sum(s.seconds for s in summaries if np.isfinite(s.seconds))
     whole = _Summary(
-        *("", "", seconds, _clock(seconds)),
+        *("", "", seconds, clock(seconds)),
         n=sum(s.n for s in summaries),
         n_flagged=sum(s.n_flagged for s in summaries),
         n_unknown=sum(s.n_unknown for s in summaries),
@@ -237,18 +255,19 @@ def _address(media: Path | None, folder: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _line_of(row: Any) -> _Line:
+def line_of(row: Any) -> Line:
+    """Say of a row of the utterance table what a page shows."""
     state = curves.state_of(row.dissonant)
     reason = _text(row.dissonance_reason) if state == "undetermined" else ""
     note = ": ".join(filter(None, ("undetermined", reason_words(reason))))
     if state == "dissonant":
         axis = _text(row.dissonance_axis)
         note = f"dissonant in {_AXES.get(axis, axis)}" if axis else "dissonant"
-    return _Line(
+    return Line(
         id=str(row.utterance_id),
         start=float(row.start),
         end=float(row.end),
-        clock=_clock(float(row.start)),
+        clock=clock(float(row.start)),
         speaker=_text(row.speaker),
         role=_text(row.role) or "unknown",
         text=" ".join(_text(row.text).split()) or "(not transcribed)",
@@ -280,7 +299,7 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return M:SS or H:MM:SS; "" when not known."""
     if not np.isfinite(seconds):
         return ""

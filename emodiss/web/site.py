@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-STATIC = {"page.css": "text/css", "site.css": "text/css", "rate.js": "text/javascript"}
+STATIC = {
+    **dict.fromkeys(("page.css", "site.css", "review.css"), "text/css"),
+    **dict.fromkeys(("page.js", "rate.js", "review.js"), "text/javascript"),
+}
 """Files beside the pages, by name; no other can be asked for."""
 
 _SAYS = {
@@ -49,7 +52,7 @@ def static_address(name: str) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     made = environment()
-    made.globals.update(static=static_address)
+    made.globals.update({"static": static_address})  # type: ignore[dict-item]
     return made
 
 

@@ -269,3 +269,13 @@ def test_faulty_price_files_are_refused(tmp_path, text):
     (tmp_path / "mine.json").write_text(text)
     with pytest.raises(SettingsError, match=r"mine\.json"):
         read_prices(tmp_path / "mine.json")
+
+
+def test_penalties_count_and_requests_without_them_keep_their_old_keys():
+    plain = [{"role": "user", "content": "Hi"}]
+    model = Counting("openai http://127.0.0.1:1/v1 m")
+    # Computed before there were penalties.
+    old = "0b3de17e78b49de6d099977aaa81b8c02ea79ad87e7809b6833998650349a5cf"
+    assert request_key(model, plain, ChatParams(), 0) == old
+    assert request_key(model, plain, ChatParams(presence_penalty=0.2), 0) != old
+    assert request_key(model, plain, ChatParams(frequency_penalty=0.0), 0) != old

@@ -315,6 +315,8 @@ def test_nobody_listens(monkeypatch):
         {"temperature": float("nan")},
         {"max_tokens": 0},
         {"top_p": 1.5},
+        {"frequency_penalty": 2.5},
+        {"presence_penalty": float("nan")},
         {"top_logprobs": 21},
     ],
 )

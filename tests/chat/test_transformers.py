@@ -126,6 +126,25 @@ def test_logprobs_are_those_of_a_plain_forward_pass(model):
     assert sum(math.exp(value) for _, value in first.top) <= 1 + 1e-6
 
 
+def test_penalties_take_from_what_the_answer_has_said(model):
+    plain = model.generate(QUESTION, ChatParams(max_tokens=12)).text.split()
+    assert len(set(plain)) < len(plain), "needs an answer that repeats itself"
+    ids = model._tokenizer(model.rendered(QUESTION), add_special_tokens=False)["input_ids"]
+    new: list[int] = []
+    with torch.inference_mode():
+        for _ in range(12):
+            logits = model._model(torch.tensor([ids + new])).logits[0, -1]
+            for token in set(new):
+                logits[token] -= 0.5 + 1.5 * new.count(token)
+            new.append(int(logits.argmax()))
+            if new[-1] == 2:
+                break
+    params = ChatParams(max_tokens=12, frequency_penalty=1.5, presence_penalty=0.5)
+    said = model.generate(QUESTION, params).text
+    assert said == model._tokenizer.decode(new, skip_special_tokens=True)
+    assert said.split() != plain
+
+
 def test_a_prompt_without_room_is_refused_and_never_cut(model):
     # 12 tokens of prompt, 48 places: 36 new ones fit and 37 do not.
     model.generate(QUESTION, ChatParams(max_tokens=36))

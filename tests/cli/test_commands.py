@@ -197,7 +197,7 @@ def test_a_dry_run_tells_of_missing_files_and_ends_as_the_work_would(
     }
     # A row that cannot be used is a fault too.
     (folder / "manifest.csv").write_text("id,path\na,a.mp4\n.x,a.mp4\n")
-    code, _, err = run_cli("annotate", folder / "manifest.csv", *rest, "--dry-run")
+    code, _, err = run_cli("annotate", folder / "manifest.csv", *rest, "--replace", "--dry-run")
     assert code == 1 and "line 3, column id" in err
 
 

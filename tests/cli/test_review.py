@@ -59,9 +59,11 @@ def test_a_correction_is_set_listed_and_reaches_table_and_exports(run_cli, again
         ("times", "u0002", "1.3; 2.5", "in force", "Rita"),
         ("text", "u0002", "It was a bad week.", "in force", "Rita"),
     ]
-    assert run_cli(
-        *("review", "set", root, "--video", "a", "--utterance", "u0002", "--take-back", "text")
-    )[0] == 0  # fmt: skip
+    back = ("review", "set", root, "--video", "a", "--utterance", "u0002", "--take-back", "text")
+    # What Rita said is hers to take back.
+    code, _, err = run_cli(*back, "--by", "Sam")
+    assert code == 2 and "said by Rita" in err and "--settle" in err
+    assert run_cli(*back, "--by", "Rita")[0] == 0
     assert again().session("a")["text"][1].endswith("good week.")
 
 

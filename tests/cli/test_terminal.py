@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,26 @@ def test_json_escapes_what_acts_and_keeps_the_value(capsys):
 @pytest.mark.parametrize("text", ["Zoë", "שלום", "مرحبا", "日本", "a\tb\nc", "👩‍⚕️"])
 def test_words_of_any_script_stay(text):
     assert output.harmless(text) == text
+
+
+def test_text_for_programs_is_as_it_is_and_harmless_on_a_terminal(capsys, monkeypatch):
+    output.tell("\x1b[31mAda")
+    assert capsys.readouterr().out == "\x1b[31mAda\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.tell("\x1b[31mAda", end="")
+    assert capsys.readouterr().out == "\\x1b[31mAda"
+
+
+def test_no_command_writes_data_past_these_functions():
+    """Whatever a command shows goes through `output`; a fixed text or the version may not."""
+    folder = Path(output.__file__).parent
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if path.name == "output.py" or not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            plain = not node.args or isinstance(node.args[0], ast.Constant)
+            if called in ("print", "typer.echo", "typer.secho", "sys.stdout.write") and not plain:
+                found.append(f"{path.name}: {ast.unparse(node)}")
+    assert found == ["__init__.py: typer.echo(__version__)"]

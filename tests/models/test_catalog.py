@@ -130,7 +130,7 @@ def test_settings_reach_the_model_and_the_key_of_its_stage(
             VideoRow(id="a", path="a.mp4"),
             content="",
             transcript=None,
-            settings=settings,
+            settings=settings.model_dump(mode="json"),
             identities={e.name: e.identity_with(settings) for e in CATALOG.values()},
         )[stage].key
         for settings in (plain, changed)

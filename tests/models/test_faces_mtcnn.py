@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emodiss.faces import FaceBoxes
+from emodiss.faces import FaceBoxes, iou
 from emodiss.models import FaceDetector
 from emodiss.models.mtcnn.cascade import _nms_at_once, _nms_in_turn, pyramid_scales
 from emodiss.models.mtcnn.detector import MtcnnDetector
@@ -342,3 +342,53 @@ def test_suppression_at_once_equals_group_by_group() -> None:
         == len(_nms_in_turn(boxes[:0], group[:0], 0.5))
         == 0
     )
+
+
+class TestAgain:
+    """Looking at known places only, as following does."""
+
+    def test_finds_the_face_again_from_a_place_nearby(self, portrait: np.ndarray) -> None:
+        ours = MtcnnDetector(40)
+        (found,) = ours.detect([portrait])
+        best = int(found.scores.argmax())
+        width = float(found.boxes[best, 2] - found.boxes[best, 0])
+        # A face moves by a sixth of its width in one look at the very most.
+        for dx, dy in ((0, 0), (width / 6, 0), (-width / 6, 0), (0, width / 6), (0, -width / 6)):
+            at = found.landmarks[best : best + 1] + np.array([dx, dy], np.float32)
+            near = FaceBoxes(found.boxes[best : best + 1], found.scores[best : best + 1], at)
+            seen = ours.again(portrait, near)
+            assert seen.scores[0] > 0.99
+            assert iou(seen.boxes, found.boxes[best : best + 1])[0, 0] > 0.8
+            off = np.hypot(*(seen.landmarks[0] - found.landmarks[best]).T)
+            assert off.max() < 0.06 * width
+
+    @pytest.mark.parametrize("part", [np.s_[75:, 160:], np.s_[:, :265]], ids=["top", "right"])
+    def test_does_not_drift_where_the_border_cuts_the_face(
+        self, portrait: np.ndarray, part: tuple[slice, slice]
+    ) -> None:
+        picture = np.ascontiguousarray(portrait[part])
+        ours = MtcnnDetector(40)
+        (found,) = ours.detect([picture])
+        best = int(found.scores.argmax())
+        row = slice(best, best + 1)
+        seen = FaceBoxes(found.boxes[row], found.scores[row], found.landmarks[row])
+        for _ in range(40):
+            seen = ours.again(picture, seen)
+        assert seen.scores[0] > 0.9
+        assert iou(seen.boxes, found.boxes[row])[0, 0] > 0.6
+
+    def test_rows_stay_in_order_and_a_place_without_a_face_scores_0(
+        self, portrait: np.ndarray
+    ) -> None:
+        ours = MtcnnDetector(40)
+        (found,) = ours.detect([portrait])
+        best = int(found.scores.argmax())
+        points = found.landmarks[best]
+        there = np.stack([points + 200, points]).astype(np.float32)  # beside the rocket, and she
+        boxes = np.stack([found.boxes[best] + 200, found.boxes[best]])
+        seen = ours.again(portrait, FaceBoxes(boxes, np.ones(2, np.float32), there))
+        assert len(seen) == 2 and seen.scores[0] == 0 and seen.scores[1] > 0.9
+        assert np.isnan(seen.boxes[0]).all() and np.isnan(seen.landmarks[0]).all()
+
+    def test_nothing_to_look_for(self, portrait: np.ndarray) -> None:
+        assert len(MtcnnDetector(40).again(portrait, FaceBoxes.empty())) == 0

@@ -121,6 +121,7 @@ def test_a_failed_stage_blocks_its_own_video_and_nothing_else(study, tmp_path, s
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     (folder / "a.stm").write_text("this is no transcript\n")
+    (folder / "manifest.csv").write_text("id,path,transcript\na,a.mp4,a.stm\nb,b.mp4,b.stm\n")
     run = annotate(folder, tmp_path / "run", stand_ins)
     assert [(f.video, f.stage, f.error["code"]) for f in run.failures] == [
         ("a", "draft", "transcript")
@@ -185,7 +186,7 @@ def test_every_kind_of_bad_file_ends_in_its_own_outcome(study, tmp_path, stand_i
         "missing": "missing_file",
         "cut": "unreadable",
         "text": "unreadable",
-        "dead": "network",
+        "dead": "local_address",
     }
     table = run.utterances
     assert set(table["video_id"]) == {"good", "blind", "dark"}
@@ -415,3 +416,42 @@ def test_a_file_is_read_once_to_know_its_content(study, tmp_path, stand_ins, mon
     annotate(study, tmp_path / "run", stand_ins)
     media = sorted(name for name in hashed if name.endswith(".mp4"))
     assert media == ["a.mp4", "b.mp4"]
+
+
+def test_videos_that_are_not_handed_in_stop_the_run_until_somebody_says_what_is_meant(
+    study, tmp_path, stand_ins
+):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    out = tmp_path / "run"
+    before = results(annotate(folder, out, stand_ins).root)
+    header, *rows = (folder / "manifest.csv").read_text().splitlines(keepends=True)
+    (folder / "day2.csv").write_text(header + "".join(r for r in rows if r.startswith("b")))
+    for absent in ({}, {"absent": "stop"}):
+        with pytest.raises(RunError) as error:
+            annotate(folder, out, stand_ins, "day2.csv", **absent)
+        assert error.value.code == "videos_left_out" and "(a)" in error.value.what
+        assert "--add" in error.value.next_step and "--replace" in error.value.next_step
+    assert results(out) == before
+    added = annotate(folder, out, stand_ins, "day2.csv", absent="keep")
+    assert results(out) == before and added.videos == ["a", "b"]
+    resumed = emodiss.resume(out, workers=0)
+    assert resumed.videos == ["a", "b"] and results(out) == before
+    dropped = annotate(folder, out, stand_ins, "day2.csv", absent="drop")
+    assert dropped.videos == ["b"] and set(dropped.utterances["video_id"]) == {"b"}
+    assert dropped.store.meta("a", "utterances")  # what was measured stays
+
+
+def test_rows_stay_while_the_media_are_not_there(study, tmp_path, stand_ins):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    out = tmp_path / "run"
+    before = results(annotate(folder, out, stand_ins).root)
+    said: list[str] = []
+    (folder / "a.mp4").rename(tmp_path / "a.mp4")
+    run = annotate(folder, out, stand_ins, announce=said.append)
+    assert {f.video for f in run.failures} == {"a"}
+    assert results(out) == before
+    assert any("media of a is not there now" in line for line in said)
+    (tmp_path / "a.mp4").rename(folder / "a.mp4")
+    assert annotate(folder, out, stand_ins).failures == [] and results(out) == before

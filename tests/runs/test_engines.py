@@ -95,19 +95,23 @@ def test_one_outcome_per_job_and_a_fault_costs_its_own_job_only(
 
 
 _COUNT_THREADS = """
-import sys, types
+import sys
+from pathlib import Path
 import numpy
 from threadpoolctl import threadpool_info
+from emodiss.reviews import Overlay
 from emodiss.runs import perform
+from emodiss.settings import Settings
+from tests import make
 
 def threads():
     return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 inside = []
 perform._make = lambda job, store: inside.extend(threads()) or ()
-row = types.SimpleNamespace(id="a")
-job = types.SimpleNamespace(
-    root=sys.argv[1], row=row, stage="audio", key="0", model=None, device="cpu", threads=1
+job = perform.Job(
+    Path(sys.argv[1]), make.row(id="a"), None, "audio", "0", inputs={}, facts={},
+    settings=Settings(), overlay=Overlay(), model=None, device="cpu", threads=1,
 )
 assert perform.perform(job).status == "done"
 print(inside, threads())

@@ -60,7 +60,7 @@ def plan(settings=(), *, content="1" * 64, transcript="2" * 64, **row):
         VideoRow(id="v", path="v.mp4", **row),
         content=content,
         transcript=transcript,
-        settings=chosen,
+        settings=chosen.model_dump(mode="json"),
         identities=names,
     )
 

@@ -28,3 +28,15 @@ def test_a_file_of_somebody_else_is_kept(tmp_path):
     with pytest.raises(RunError, match="something else"):
         Written(tmp_path).write(path, b"ours")
     assert path.read_bytes() == b"theirs"
+
+
+def test_figures_and_pages_of_earlier_versions_are_drawn_anew_but_not_changed_ones(tmp_path):
+    path = tmp_path / "report" / "index.html"
+    path.parent.mkdir()
+    path.write_bytes(b"of an earlier version")
+    with Written(tmp_path) as written:
+        written.write(path, b"new")
+    path.write_bytes(b"mine")
+    with pytest.raises(RunError, match="changed"):
+        Written(tmp_path).write(path, b"newer")
+    assert path.read_bytes() == b"mine"

@@ -11,7 +11,7 @@ import emodiss
 from emodiss.errors import RunError
 from emodiss.reviews.role_labels import RoleLabel
 from emodiss.runs.reviews import ReviewFile, n_pending
-from emodiss.study.reviewing import Session
+from emodiss.study.review_session import Session
 from tests import fakes
 
 
@@ -236,3 +236,39 @@ def test_what_does_not_exist_cannot_be_reviewed(annotated):
     assert "Ada" in caught.value.next_step
     with pytest.raises(RunError, match="start < end"):
         session.review("times", "u0001", by="Rita", start=2.0, end=1.0)
+
+
+def test_only_the_changed_utterance_is_measured_again_and_the_bytes_are_the_same(
+    annotated, tmp_path, monkeypatch
+):
+    folder, run, again = annotated
+    looked: list[int] = []
+    heard: list[int] = []
+    look, hear = fakes.Face.predict, fakes.Speech.predict_many
+    monkeypatch.setattr(
+        fakes.Face, "predict", lambda self, crops: looked.append(len(crops)) or look(self, crops)
+    )
+    monkeypatch.setattr(
+        fakes.Speech,
+        "predict_many",
+        lambda self, signals, rate: heard.append(len(signals)) or hear(self, signals, rate),
+    )
+    before = run.artifact("a", "face_affect")
+    said(run, "a", "times", "u0002", start=1.3, end=2.9)
+    run = again()
+    after = run.artifact("a", "face_affect")
+    # One voice of two; of the face the three pictures in [2.8, 2.9) that were not asked for yet.
+    assert sum(heard) == 1
+    assert 0 < sum(looked) == len(set(after.frame) - set(before.frame)) < len(set(after.frame))
+    # A run that never saw the earlier result says the same.
+    shutil.copytree(run.root, tmp_path / "fresh", ignore=shutil.ignore_patterns("videos"))
+    fresh = emodiss.annotate(
+        folder / "manifest.csv",
+        out=tmp_path / "fresh",
+        preset="lite",
+        settings=fakes.SETTINGS,
+        workers=0,
+    )
+    for stage in ("speech_affect", "face_affect", "utterances"):
+        of = [sorted((r.store.artifact("a", stage)).glob("data.*")) for r in (run, fresh)]
+        assert [p.read_bytes() for p in of[0]] == [p.read_bytes() for p in of[1]], stage

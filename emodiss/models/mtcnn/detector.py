@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
-from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.frames import Frames, Places
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
 from emodiss.models.torch_threads import without_tf32
 
@@ -181,6 +181,48 @@ class MtcnnDetector:
                             pool.map(lambda f: self._detect_same_size([f], nets)[0], batch)
                         )
                     yield from found
+
+    def again(self, frame: NDArray[np.uint8], faces: FaceBoxes) -> FaceBoxes:
+        """Look at known places only, with the second and the third network.
+
+        Parameters
+        ----------
+        frame
+            (H, W, 3) uint8 RGB.
+        faces
+            n faces of a frame shortly before or after. `half_size` and the smallest face concern
+            the search alone.
+
+        Returns
+        -------
+        FaceBoxes
+            n rows in the order of `faces`; where there is no face, the score is 0 and box and
+            landmarks are NaN. Of a face that the border cuts in half only a search finds the rest.
+
+        Raises
+        ------
+        ValueError
+            If the frame is not (H, W, 3) uint8.
+        """
+        import torch
+
+        check_frame(frame)
+        nets, n = self._load(), len(faces)
+        found = FaceBoxes(
+            np.full((n, 4), np.nan, np.float32),
+            np.zeros(n, np.float32),
+            np.full((n, 5, 2), np.nan, np.float32),
+        )
+        if n:
+            squares = cascade.squares_of(faces.landmarks)
+            margin = int(max(frame.shape))
+            places = Places([frame] * n, nets.device, margin)
+            with torch.inference_mode(), _one_thread(), without_tf32():
+                rows = cascade.again(places, nets, squares + margin, self.thresholds[1:])
+            at = rows[:, 0].astype(np.int64)
+            found.boxes[at], found.scores[at] = rows[:, 1:5] - margin, rows[:, 5]
+            found.landmarks[at] = np.stack([rows[:, 6:11], rows[:, 11:16]], -1) - margin
+        return found
 
     def _load(self) -> MtcnnNets:
         if self._nets is None:

@@ -131,3 +131,52 @@ class Frames:
         mean /= (right - left).float()[:, None, :, None]
         mean -= 127.5
         return mean.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """One frame for each rectangle that is cut out, as `Frames` but summed up only where cut.
+
+    Attributes
+    ----------
+    margin
+        Pixels around each frame, which repeat its border; coordinates count from their corner.
+        Without them a crop would end at the border and be squeezed into a square, and a face that
+        is followed there would grow from look to look.
+    """
+
+    frames: Sequence[NDArray[np.uint8]]
+    device: torch.device
+    margin: int
+    pixels: None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels, margins included."""
+        height, width = self.frames[0].shape[:2]
+        return height + 2 * self.margin, width + 2 * self.margin
+
+    def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:
+        """Resize rectangles by area as `Frames.crops` does."""
+        import cv2
+        import torch
+
+        out = np.empty((len(edges), side, side, CHANNELS), np.float32)
+        inner = (edges - self.margin).tolist()
+        for own, number, (x0, y0, x1, y1) in zip(out, image.tolist(), inner, strict=True):
+            frame = self.frames[number]
+            height, width = frame.shape[:2]
+            if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
+                part = frame[y0:y1, x0:x1]
+            else:
+                part = frame[np.clip(np.arange(y0, y1), 0, height - 1)]
+                part = part[:, np.clip(np.arange(x0, x1), 0, width - 1)]
+            part = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA)
+            sums = cv2.integral(part)
+            (up, down), (left, right) = _windows(y1 - y0, side), _windows(x1 - x0, side)
+            rows = np.take(sums, down, 0) - np.take(sums, up, 0)
+            own[:] = np.take(rows, right, 1) - np.take(rows, left, 1)
+            own /= (down - up).astype(np.float32)[:, None, None]
+            own /= (right - left).astype(np.float32)[:, None]
+        out -= 127.5
+        return torch.from_numpy(out).permute(0, 3, 1, 2).to(self.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -29,14 +30,26 @@ class Engine(Protocol):
 ENGINES = ("local", "ray")
 
 
-def create(name: str, *, workers: int) -> Engine:
-    """Make an engine."""
+def create(
+    name: str,
+    *,
+    workers: int | None,
+    threads: int = 1,
+    device: str = "cpu",
+    address: str | None = None,
+) -> Engine:
+    """Make an engine; without a number of workers it takes what the machines offer."""
     if name == "local":
         from emodiss.runs.engines.local import LocalEngine
 
-        return LocalEngine(workers=workers)
+        if address:
+            raise SettingsError(
+                "An address is that of a Ray cluster.", next_step="Add: --engine ray"
+            )
+        # A pool starts a worker when a job finds none idle, so that a short video gets one.
+        return LocalEngine(workers=(os.cpu_count() or 1) if workers is None else workers)
     if name == "ray":
         from emodiss.runs.engines.ray_actors import RayEngine
 
-        return RayEngine(workers=workers)
+        return RayEngine(workers=workers, threads=threads, device=device, address=address)
     raise SettingsError(f"There is no engine '{name}'.", next_step=nearest(name, ENGINES))

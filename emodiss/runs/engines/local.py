@@ -16,7 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from emodiss.runs.perform import Job, perform, release_model
+from emodiss.runs.perform import Job, died, perform, release_model
 from emodiss.runs.store import Outcome
 
 
@@ -53,7 +53,7 @@ class LocalEngine:
                 yield self._submit(job).result()
             except BrokenProcessPool:
                 self.close()
-                yield _died(job)
+                yield died(job)
 
     def stop(self) -> None:
         """End the worker processes at once; writes are whole or not at all, so nothing is torn."""
@@ -79,21 +79,6 @@ class LocalEngine:
                 initargs=(os.getpid(),),
             )
         return self._pool.submit(perform, job)
-
-
-def _died(job: Job) -> Outcome:
-    return Outcome(
-        video=job.row.id,
-        stage=job.stage,
-        status="failed",
-        device=job.device,
-        key=job.key,
-        error={
-            "code": "worker_died",
-            "what": f"The worker process died twice in stage {job.stage}.",
-            "next_step": "Most often memory ran out: use fewer --workers, or a shorter stretch.",
-        },
-    )
 
 
 def _start_worker(parent: int) -> None:

@@ -3,6 +3,7 @@
 // Colours: automatic, light, dark. Kept where the browser lets a local page keep something.
 (() => {
   const button = document.getElementById("theme");
+  if (!button) return;
   const choices = ["automatic", "light", "dark"];
   let at = 0;
   const show = () => {
@@ -35,7 +36,8 @@ for (const table of document.querySelectorAll("table.sessions")) {
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => {
         const [x, y] = [value(a), value(b)];
-        const order = column ? Number(x) - Number(y) : x.localeCompare(y, "en", { numeric: true });
+        const by = column ? Number(x) - Number(y) : NaN;
+        const order = Number.isNaN(by) ? x.localeCompare(y, "en", { numeric: true }) : by;
         return down ? -order : order;
       });
       table.tBodies[0].append(...rows);
@@ -121,7 +123,7 @@ for (const table of document.querySelectorAll("table.sessions")) {
     get("absent").hidden = false;
     video.hidden = true;
   });
-  get("file").addEventListener("change", (event) => {
+  get("file")?.addEventListener("change", (event) => {
     const [file] = event.target.files;
     if (file) video.src = URL.createObjectURL(file);
   });
@@ -219,7 +221,7 @@ for (const table of document.querySelectorAll("table.sessions")) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const on = event.target;
-    if (on.closest("input, select, video, summary, a")) return;
+    if (on.closest("input, select, textarea, video, summary, a")) return;
     if (event.key === " " && on.closest("button")) return;
     const slider = on === time, small = slider ? 1 : 5;
     const flagged = () => shown().filter((line) => line.dataset.state === "dissonant");

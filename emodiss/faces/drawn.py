@@ -1,0 +1,133 @@
+"""Faces that are drawn, not filmed: what is asked of a program or model that draws them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 336
+"""Width and height of a drawn face in pixels: what the vision encoder of LLaVA-1.5 takes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A face as it was drawn.
+
+    Parameters
+    ----------
+    pixels
+        (336, 336, 3) uint8 RGB.
+    prompt, negative
+        What it was drawn from, in the words that the model read.
+    details
+        What else a reader of the picture should know; plain values.
+    """
+
+    pixels: NDArray[np.uint8]
+    prompt: str
+    negative: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class FaceSynthesizer(Protocol):
+    """Draws one person with another expression."""
+
+    @property
+    def identity(self) -> str:
+        """Name and all that can change a picture: weights, options, versions."""
+        ...
+
+    def draw(
+        self, reference: Path, positive: str, negative: str, *, gender: str, seed: int
+    ) -> Drawn:
+        """Draw the person of a picture.
+
+        Parameters
+        ----------
+        reference
+            Picture of the person, as OpenCV reads it.
+        positive, negative
+            The expression that is wanted, in words, and one that is not.
+        gender
+            As the profile of the client says it.
+        seed
+            From 0 to 2^63 - 1. The same seed gives the same picture on the same machine; another
+            seed another one.
+
+        Raises
+        ------
+        ModelError
+            If there is no picture; the code is the kind of reason.
+        """
+        ...
+
+
+PictureStatus = Literal["drawn", "rejected", "failed", "partial", "no_reference"]
+"""What became of a picture: `rejected` is there and passed no check; the last three are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """The picture of one line of a dialogue: where it lies, or why there is none.
+
+    Parameters
+    ----------
+    case_id, line
+        Which line.
+    status
+        One of `PictureStatus`.
+    reason
+        Why it is not `drawn`: codes; empty if it is.
+    path
+        Of the PNG, relative to the experiment; None if there is none.
+    sha256
+        Hash of the PNG.
+    attempts, seed
+        How often it was drawn, and from which seed at last.
+    model
+        Identity of the synthesizer.
+    prompt, negative
+        What it was drawn from, in the words that the model read.
+    request_sha256
+        Hash of all that was asked for.
+    details
+        As in `Drawn`.
+    """
+
+    case_id: str
+    line: int
+    status: PictureStatus
+    reason: str = ""
+    path: str | None = None
+    sha256: str | None = None
+    attempts: int = 0
+    seed: int | None = None
+    model: str = ""
+    prompt: str = ""
+    negative: str = ""
+    request_sha256: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; they say that the picture is synthetic."""
+        return {**asdict(self), "details": dict(self.details), "synthetic": True}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> FacePicture:
+        """Read back what `to_dict` wrote; TypeError, KeyError or ValueError if it is none."""
+        if record["status"] not in get_args(PictureStatus) or record["synthetic"] is not True:
+            raise ValueError
+        return cls(**{name: record[name] for name in cls.__slots__})
+
+
+def drawing_seed(case: str, line: int, attempt: int) -> int:
+    """Seed of one attempt at the picture of one line of one case, from 0 to 2^63 - 1."""
+    text = f"{case}\n{line}\n{attempt}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

@@ -1,0 +1,132 @@
+"""Long videos piece by piece: the same bytes, nothing done twice, and little to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emodiss
+from emodiss.errors import ModelError
+from emodiss.media import records
+from emodiss.runs import engines, perform
+from emodiss.runs.engines.local import LocalEngine
+from emodiss.runs.perform import Job
+from emodiss.runs.store import Outcome
+from emodiss.stages import STAGES, waves
+from tests import make
+from tests.runs.test_annotate import results, statuses
+
+SECONDS, PIECE = 6, 50  # four pieces, the last a short one
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds at 25 FPS: a flash, frames that two ticks show, and shots that begin with a
+    piece (frames 41 and 83 are on display at ticks 50 and 100)."""
+    folder = tmp_path_factory.mktemp("film")
+    rng = np.random.default_rng(0)
+    shots = rng.integers(20, 235, (3, 1, 1, 3))
+    frames = [
+        (shots[(i >= 41) + (i >= 83)] + rng.integers(-3, 4, (64, 96, 3)))
+        .clip(0, 255)
+        .astype(np.uint8)
+        for i in range(25 * SECONDS)
+    ]
+    frames[110] = np.full_like(frames[110], 250)
+    make.write_media(folder / "a.mp4", frames=frames, sound=make.tone(SECONDS, level=0.2))
+    rows = [("Ada", 0.0, 2.5, "Hello."), ("Bo", 2.5, 5.9, "I am fine.")]
+    make.write_stm(folder / "a.stm", rows)
+    (folder / "manifest.csv").write_text("id,path,roles\na,a.mp4,Ada=therapist;Bo=patient\n")
+    return folder
+
+
+def annotate(film: Path, out: Path, settings: dict, **options):
+    return emodiss.annotate(
+        film / "manifest.csv",
+        out=out,
+        preset="lite",
+        settings={**settings, "face_affect.who": "all", "faces.cut_threshold": 5.0},
+        workers=0,
+        **options,
+    )
+
+
+def test_pieces_and_the_whole_give_the_same_bytes(film, tmp_path, stand_ins, monkeypatch):
+    whole = annotate(film, tmp_path / "whole", stand_ins)
+    assert len(whole.artifact("a", "faces").cuts) == 3  # so that cuts are compared too
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(records, "PIECE_TICKS", PIECE)
+    run = annotate(film, tmp_path / "run", stand_ins, progress=lambda *step: told.append(step))
+    assert results(run.root) == results(whole.root)
+    # Every piece is told of, and none is left behind.
+    assert [step[1:] for step in told if step[0] == "faces"] == [(k, 4) for k in range(5)]
+    assert not list((run.root / "videos" / "a").glob("*.[0-9]*"))
+    assert statuses(run, "a")["faces"] == "done"
+
+
+class Killed(LocalEngine):
+    """Dies in the third piece of the faces."""
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            if job.stage == "faces" and job.number == 2 and job.piece:
+                raise KeyboardInterrupt
+            yield perform.perform(job)
+
+
+def test_a_kill_loses_no_piece_that_was_done(film, tmp_path, stand_ins, monkeypatch):
+    whole = annotate(film, tmp_path / "whole", stand_ins)
+    monkeypatch.setattr(records, "PIECE_TICKS", PIECE)
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "create", lambda *_, **__: Killed(workers=0))
+        with pytest.raises(KeyboardInterrupt):
+            annotate(film, tmp_path / "run", stand_ins)
+    done: list[int] = []
+    once = perform.perform
+
+    def counted(job: Job) -> Outcome:
+        done.extend([job.number] if job.stage == "faces" and job.piece else [])
+        return once(job)
+
+    monkeypatch.setattr("emodiss.runs.engines.local.perform", counted)
+    run = annotate(film, tmp_path / "run", stand_ins)
+    assert done == [2, 3]
+    assert results(run.root) == results(whole.root)
+
+
+def test_a_piece_that_fails_fails_its_video_once(film, tmp_path, stand_ins, monkeypatch):
+    from tests import fakes
+
+    monkeypatch.setattr(records, "PIECE_TICKS", PIECE)
+    detect = fakes.Faces.detect
+
+    def failing(self, frames):
+        if len(frames) < 16:  # the last frames of a piece
+            raise ModelError("It gave up.", next_step="Nothing.")
+        return detect(self, frames)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.Faces, "detect", failing)
+        run = annotate(film, tmp_path / "run", stand_ins)
+    assert [(f.video, f.stage) for f in run.failures] == [("a", "faces")]
+    assert statuses(run, "a")["tracks"] == "blocked"
+    assert annotate(film, tmp_path / "run", stand_ins).failures == []
+
+
+def test_pieces_are_cut_at_fixed_ticks_wherever_the_stretch_begins():
+    whole = make.media(frame_times=np.arange(30 * 150) / 30, video_end=150.0, end=150.0)
+    assert whole.pieces() == [(0, 1800), (1800, 3600), (3600, 5400)]
+    late = make.media(frame_times=np.arange(30 * 150) / 30, video_end=150.0, start=70.0, end=100.0)
+    assert late.pieces() == [(1800, 3600)]
+    assert make.media(frame_times=np.zeros(0), video_end=0.0).pieces() == [(0, 0)]
+
+
+def test_every_stage_comes_after_what_it_reads_and_once():
+    place = {stage.name: k for k, wave in enumerate(waves()) for stage in wave}
+    assert sorted(place) == sorted(stage.name for stage in STAGES)
+    assert all(place[name] < place[stage.name] for stage in STAGES for name in stage.reads)
+    # Voices are told apart while faces are looked for.
+    assert place["turns"] == place["faces"]
