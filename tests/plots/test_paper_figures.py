@@ -310,10 +310,12 @@ def test_figures_have_short_names_and_strangers_are_refused(run):
     with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'") as error:
         draw(run, "fig5")
     assert "emodiss evaluate" in error.value.next_step
-    with pytest.raises(emodiss.EmodissError, match="countries that the raters come from"):
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure8'"):
         draw(run, "fig8")
-    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure9'"):
+    with pytest.raises(emodiss.EmodissError, match="the page on which raters rate"):
         draw(run, "fig9")
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure12'"):
+        draw(run, "fig12")
 
 
 def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
