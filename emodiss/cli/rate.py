@@ -48,12 +48,12 @@ def rate(
         handout = open_study(study)
         paths = write_for(handout, to, export) if to else write_answers(handout, export)
         for path in paths:
-            typer.echo(str(path))
+            output.tell(str(path))
         return
     from emodiss.web import rate as pages
 
     if figure9 is not None:
-        typer.echo(str(pages.figure9(study, figure9, run=run)))
+        output.tell(str(pages.figure9(study, figure9, run=run)))
         return
     from emodiss.web.safety import is_loopback
 
@@ -71,9 +71,9 @@ def rate(
         )
 
     def announce(where: Addresses) -> None:
-        typer.echo(f"researcher  {where.researcher}")
+        output.tell(f"researcher  {where.researcher}")
         for rater, link in where.raters.items():
-            typer.echo(f"{rater}  {link}")
+            output.tell(f"{rater}  {link}")
         output.say("Serving; Ctrl-C stops. Every saved answer is kept.")
 
     pages.serve_study(study, run=run, host=host, port=port, announce=announce)

@@ -39,7 +39,7 @@ def serve(
 
     def announce(links: Mapping[str, str]) -> None:
         for name, link in links.items():
-            typer.echo(f"{name}  {link}")
+            output.tell(f"{name}  {link}")
         output.say("Serving; Ctrl-C stops. Links hold for this start; every saved review is kept.")
 
     names = list(dict.fromkeys(by or [getpass.getuser()]))

@@ -63,7 +63,7 @@ def test_no_command_writes_data_past_these_functions():
     """Whatever a command shows goes through `output`; a fixed text or the version may not."""
     folder = Path(output.__file__).parent
     found = []
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if path.name == "output.py" or not isinstance(node, ast.Call):
                 continue

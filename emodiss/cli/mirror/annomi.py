@@ -62,6 +62,6 @@ def annomi(
     rows = [asdict(each) for each in done.moments]
     output.show(rows, as_json=as_json, as_csv=as_csv, columns=columns)
     if not (as_json or as_csv):
-        typer.echo(str(done.page))
+        output.tell(str(done.page))
     if not done.complete:
         raise typer.Exit(1)

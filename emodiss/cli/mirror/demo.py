@@ -27,5 +27,5 @@ def demo(
         tables = {n: output.records(frame) for n, frame in sorted(made.evaluation.tables.items())}
         output.show([{**files, "notes": made.evaluation.notes, "tables": tables}], as_json=True)
         return
-    typer.echo(made.paper.read_text(encoding="utf-8"))
+    output.tell(made.paper.read_text(encoding="utf-8"))
     output.say(f"This text: {made.paper}. Pages: {made.report}.")

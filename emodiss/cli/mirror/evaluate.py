@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -91,7 +90,7 @@ def evaluate(
         frame = found.tables.get(name)
         if frame is None:
             raise SettingsError("There is no Table 2 yet.", next_step="Name a --table.")
-        typer.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+        output.tell(frame.to_csv(index=False, lineterminator="\n"), end="")
     elif as_json:
         tables = found.tables if table is None else {table: found.tables[table]}
         content = {
@@ -99,7 +98,7 @@ def evaluate(
             "files": [str(path) for path in written],
             "tables": {name: output.records(frame) for name, frame in sorted(tables.items())},
         }
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        output.show_json(content)
     else:
         for note in found.notes:
             output.say(note)
@@ -109,4 +108,4 @@ def evaluate(
                 output.say(f"{title}:")
                 output.show(output.records(found.tables[name]))
         for path in written:
-            typer.echo(str(path))
+            output.tell(str(path))

@@ -100,7 +100,7 @@ def judge(
         means = done.table.groupby(["judge", "instrument", "criterion", "wording"], sort=False)
         rows = means["score"].agg(mean="mean", n="count", n_asked="size").reset_index()
         output.show(output.records(rows))
-        typer.echo(
+        output.tell(
             f"{record['new']} judgements new; of {record['questions']}: "
             f"{record['unparsable']} unparsable, {record['unanswered']} unanswered; "
             f"{record['requests']} requests, {chats.cost_of(record)}"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from emodiss.cli import output
+
 
 def pages(
     out: Annotated[Path, typer.Argument(help="Folder of the experiment.")],
@@ -14,4 +16,4 @@ def pages(
     """Write a page for each simulated session, with pictures, captions, plan and scores."""
     from emodiss import mirror
 
-    typer.echo(str(mirror.pages(mirror.load(out))))
+    output.tell(str(mirror.pages(mirror.load(out))))

@@ -53,7 +53,7 @@ def pairs(
         if as_json or as_csv:
             output.show(output.records(table), as_json=as_json, as_csv=as_csv)
         else:
-            typer.echo(f"{path}: {len(table)} comparisons, {n_missing} not answered")
+            output.tell(f"{path}: {len(table)} comparisons, {n_missing} not answered")
         return
     groups = {code: group for code, _, group in (text.partition("=") for text in rater or ())}
     if len(groups) < len(rater or ()):
@@ -76,4 +76,4 @@ def pairs(
         output.show(rows, as_json=as_json, as_csv=as_csv)
         return
     for path in paths:
-        typer.echo(str(path))
+        output.tell(str(path))

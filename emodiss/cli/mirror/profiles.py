@@ -59,7 +59,7 @@ def profiles(
         output.show(rows, as_json=as_json, as_csv=as_csv)
     else:
         sides = [case.split for case in made.cases]
-        typer.echo(
+        output.tell(
             f"{len(made.cases)} cases: {sides.count('evaluation')} to evaluate, "
             f"{sides.count('training')} to train; {made.n_repeated} records repeated a client."
         )

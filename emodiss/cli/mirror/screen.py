@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,7 +58,7 @@ def screen(
     options = [text for text in given if text.startswith("options.")]
     limits = [text for text in given if text not in options]
     if as_printed:
-        typer.echo("As printed, the limit of the alliance is 0.3: nothing is rejected.", err=True)
+        output.say("As printed, the limit of the alliance is 0.3: nothing is rejected.")
         limits = [*AS_PRINTED, *limits]
     stated = limits_of(limits)
     models = chats.with_models(place, model_name, model)
@@ -91,7 +90,7 @@ def screen(
             "waterfall": output.records(done.waterfall()),
             "overlap": done.overlap().to_dict("index"),
         }
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        output.show_json(found)
     elif as_csv:
         output.show(rows, as_csv=True)
     else:

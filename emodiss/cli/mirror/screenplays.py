@@ -71,7 +71,7 @@ def screenplays(
     else:
         record = done.record
         counts = ", ".join(f"{n} {name}" for name, n in sorted(record["status"].items()))
-        typer.echo(
+        output.tell(
             f"{record['new']} screenplays new; of {record['cases']} cases: {counts or 'none'}, "
             f"{record['missing']} missing; {record['requests']} requests, {chats.cost_of(record)}"
         )

@@ -136,7 +136,7 @@ def simulate(
     else:
         ended = ", ".join(f"{n} by {rule}" for rule, n in sorted(record["ended_by"].items()))
         asked = sum(bill["requests"] for bill in record["bills"])
-        typer.echo(
+        output.tell(
             f"{record['therapist']}: {len(rows)} of {record['cases']} sessions "
             f"({record['before']} there before), ended {ended or 'none'}; {record['failed']} "
             f"failed, {record['truncated']} replies cut off; {asked} requests"

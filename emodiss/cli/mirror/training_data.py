@@ -55,7 +55,7 @@ def training_data(
         if record[what]:
             told = ", ".join(f"{n} {reason}" for reason, n in record[what].items())
             output.say(f"{'lines' if what == 'left_out' else 'dialogues'} left out: {told}")
-    typer.echo(
+    output.tell(
         f"{done.path}: {record['examples']} examples of {record['dialogues']} dialogues, "
         f"{record['captions']} of them captions; read LICENCES.md beside it"
     )
