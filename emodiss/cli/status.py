@@ -65,10 +65,10 @@ def status(
 def _next_stages(run: Run) -> dict[str, str]:
     """Name the stage at which work on each video goes on; empty when all is done.
 
-    A run puts its stages into the journal in their order, so a stage that was last told of before
-    the one ahead of it has not been reached since.
+    A run puts its waves of stages into the journal in their order, so a stage that was last told of
+    before one of the wave ahead of it has not been reached since.
     """
-    from emodiss.stages import STAGES
+    from emodiss.stages import waves
 
     told: dict[tuple[str, str], tuple[int, str]] = {}
     for place, outcome in enumerate(run.store.outcomes()):
@@ -76,10 +76,15 @@ def _next_stages(run: Run) -> dict[str, str]:
     found: dict[str, str] = {}
     for video in run.videos:
         found[video], last = "", -1
-        for stage in STAGES:
-            place, state = told.get((video, stage.name), (-1, ""))
-            if place < last or state not in ("done", "cached", "skipped"):
-                found[video] = stage.name
+        for wave in waves():
+            said = [(told.get((video, stage.name), (-1, "")), stage.name) for stage in wave]
+            behind = (
+                name
+                for (place, state), name in said
+                if place < last or state not in ("done", "cached", "skipped")
+            )
+            if left := next(behind, ""):
+                found[video] = left
                 break
-            last = place
+            last = max(place for (place, _), _ in said)
     return found

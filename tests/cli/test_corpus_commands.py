@@ -122,12 +122,12 @@ def test_licenses_of_a_run_and_of_all_models(run_cli, finished):
 
 def test_fetch_lists_each_row_and_ends_with_1_when_one_fails(run_cli, tmp_path):
     (tmp_path / "m.csv").write_text("id,url\na,http://127.0.0.1:9/x.mp4\n")
-    code, out, _ = run_cli(
-        "fetch", tmp_path / "m.csv", "--out", tmp_path / "run", "--retries", "0", "--json"
-    )
-    assert code == 1
-    (row,) = json.loads(out)
-    assert (row["id"], row["state"]) == ("a", "network") and row["next_step"]
+    asked = ("fetch", tmp_path / "m.csv", "--out", tmp_path / "run", "--retries", "0", "--json")
+    for more, state in (((), "local_address"), (("--local-network",), "network")):
+        code, out, _ = run_cli(*asked, *more)
+        assert code == 1
+        (row,) = json.loads(out)
+        assert (row["id"], row["state"]) == ("a", state) and row["next_step"]
 
 
 def test_share_and_annomi(run_cli, tmp_path):

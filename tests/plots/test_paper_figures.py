@@ -310,10 +310,11 @@ def test_figures_have_short_names_and_strangers_are_refused(run):
     with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'") as error:
         draw(run, "fig5")
     assert "emodiss evaluate" in error.value.next_step
-    with pytest.raises(emodiss.EmodissError, match="countries that the raters come from"):
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure8' of a run alone"):
         draw(run, "fig8")
-    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure9'"):
+    with pytest.raises(emodiss.EmodissError) as error:
         draw(run, "fig9")
+    assert "--figure9" in error.value.next_step
 
 
 def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
