@@ -171,13 +171,14 @@ class Endpoint:
             raise SettingsError(
                 f"'--omit {unknown[0]}' names nothing.", next_step=nearest(unknown[0], _OMITTABLE)
             )
+        omitted: dict[str, Any] = dict.fromkeys(left_out)
         stated: dict[str, Any] = {
             "temperature": temperature,
             "seed": self.seed,
             "max_tokens": max_tokens,
             **more,
         }
-        return ChatParams(**stated | dict.fromkeys(left_out))
+        return ChatParams(**{n: v for n, v in stated.items() if n not in left_out}, **omitted)
 
     @contextlib.contextmanager
     def ready(

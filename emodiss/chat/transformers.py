@@ -158,7 +158,8 @@ class TransformersChat:
     def rendered(self, messages: Sequence[Message]) -> str:
         """Write messages through the model's chat template: what the model reads."""
         n_pictures = len(pictures_of(messages))
-        if n_pictures and self._processor is None:
+        processor: Any = self._processor
+        if n_pictures and processor is None:
             raise ChatError(
                 f"'{self._name}' reads text alone and was given {n_pictures} pictures.",
                 next_step="Use a model that sees, such as a LLaVA or a Qwen-VL.",
@@ -176,7 +177,7 @@ class TransformersChat:
                 f"The chat template of '{self._name}' fails ({type(fault).__name__}).",
                 code="chat_template",
             ) from None
-        if n_pictures and text.count(self._processor.image_token) != n_pictures:
+        if n_pictures and text.count(processor.image_token) != n_pictures:
             raise ChatError(
                 f"The chat template of '{self._name}' has no place for {n_pictures} pictures.",
                 next_step="Use the model's own template, or fewer pictures.",
@@ -225,7 +226,8 @@ class TransformersChat:
             return {name: found[name] for name in ("input_ids", "attention_mask")}
         seen = [self._seen(picture) for picture in pictures]
         try:
-            found = self._processor(text=text, images=seen, **options)
+            processor: Any = self._processor
+            found = processor(text=text, images=seen, **options)
         except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as fault:
             raise ChatError(
                 f"The processor of '{self._name}' cannot take the pictures "

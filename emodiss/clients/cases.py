@@ -46,8 +46,7 @@ def make_cases(
         raise ClientError("Cases need one type or more, and profiles with ids of their own.")
     people: dict[tuple[str, int, str], list[Profile]] = {}
     for profile in sorted(profiles, key=lambda each: each.id):
-        person = (profile.name.casefold(), profile.age, profile.gender.casefold())
-        people.setdefault(person, []).append(profile)
+        people.setdefault(profile.person, []).append(profile)
     drawn: dict[Split, list[Profile]] = {"evaluation": [], "training": []}
     room = {"evaluation": n_evaluation, "training": len(profiles)}
     if n_training is not None:

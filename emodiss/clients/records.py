@@ -88,6 +88,11 @@ class Profile:
         """The name up to its first blank."""
         return self.name.split()[0]
 
+    @property
+    def person(self) -> tuple[str, int, str]:
+        """Who it is, even under several profiles: name, age and gender."""
+        return (self.name.casefold(), self.age, self.gender.casefold())
+
     def introduction(self) -> str:
         """Tell who the client is, in the sentence that the paper's samples show."""
         work = f" working as {_a(self.occupation)}" if self.occupation else ""

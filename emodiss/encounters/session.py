@@ -15,6 +15,7 @@ from emodiss.encounters.records import Encounter, EndedBy, Plan, Reply, Variant
 from emodiss.encounters.wording import (
     IMAGE,
     OPENING,
+    caption_prompt,
     client_prompt,
     client_system,
     read_reply,
@@ -22,7 +23,6 @@ from emodiss.encounters.wording import (
 )
 from emodiss.prompts.session import clean
 from emodiss.screenplays.records import Line, Speaker
-from emodiss.screenplays.wording import filled
 
 EndRule = Literal["two_in_a_row", "first_end", "released_code"]
 
@@ -301,7 +301,7 @@ class Vlm:
         """Ask about the picture; without one there is nothing to say."""
         if picture is None:
             return Caption(None)
-        question = pictured(f"{case.id}-{len(lines)}-caption", filled("mirror_caption"), picture)
+        question = pictured(f"{case.id}-{len(lines)}-caption", caption_prompt(), picture)
         text = answered(self.agent, question)
         flags = ("caption",)
         return Caption(text, Reply(lines[-1].index, self.agent.key(question), text, None, flags))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,14 +66,33 @@ def therapist_prompt(
     window
         How many of the last lines are told; None for all.
     """
+    told = client_values(profile)
+    return reply_prompt(told, lines, pictured=pictured, caption=caption, plan=plan, window=window)
+
+
+def reply_prompt(
+    told: Mapping[str, str],
+    lines: Sequence[Line],
+    *,
+    pictured: bool,
+    caption: str | None = None,
+    plan: str = "",
+    window: int | None = None,
+) -> str:
+    """Write `therapist_prompt` of a client without a profile: with what is told instead."""
     return filled(
         "mirror_therapist",
-        **client_values(profile),
+        **told,
         pictured=pictured,
         emotional_caption=caption,
         cbt_tech_and_plan=plan,
         history=history(lines, "Therapist", directions=False, window=window),
     )
+
+
+def caption_prompt() -> str:
+    """Write what a model is asked about the client's picture: in a session and in training data."""
+    return filled("mirror_caption")
 
 
 def history(

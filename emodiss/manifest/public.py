@@ -11,6 +11,7 @@ import io
 import math
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,12 @@ HOPE_SOURCE = "HOPE (Malhotra et al. 2022, github.com/LCS2-IIITD/SPARTA_WSDM2022
 
 ANNOMI_TALK = ("transcript_id", "utterance_id", "interlocutor", "timestamp", "utterance_text")
 """Columns of AnnoMI's table that hold the talk."""
+
+ANNOMI_CODES = {
+    "client_talk_type": "x_client_talk",
+    "main_therapist_behaviour": "x_therapist_behaviour",
+}
+"""Columns with what annotators say of an utterance, and their names in a transcript."""
 
 _ANNOMI_COLUMNS = (*ANNOMI_TALK, "mi_quality", "video_title", "video_url", "topic")
 _HOPE_COLUMNS = ("ID", "Type", "Utterance", "Dialog_Act")
@@ -93,10 +100,17 @@ def each_once(table: tabular.Table) -> Iterator[tabular.Row | tabular.Fault]:
 
 
 def read_annomi(path: Path) -> Collection:
-    """Read AnnoMI's table: 133 motivational interviews with roles and start times."""
+    """Read AnnoMI's table: 133 motivational interviews with roles, start times and codes.
+
+    A transcript has the columns `x_client_talk` and `x_therapist_behaviour` where the table codes
+    them: what most annotators say, and where they are divided all of it, `;` between.
+    """
     table = _table(path, _ANNOMI_COLUMNS, "AnnoMI-simple.csv")
     problems: list[str] = []
-    sessions: dict[str, list[tuple[float, str, str]]] = {}
+    sessions: dict[str, list[tuple[float, str, str, dict[str, str]]]] = {}
+    codes, n_tied = _codes(table)
+    if n_tied:
+        problems.append(f"{n_tied} codes: annotators are divided; all they say stands, ';' between")
     facts: dict[str, dict[str, str]] = {}
     for entry in each_once(table):
         row, number = entry.cells, entry.cells["transcript_id"]
@@ -110,8 +124,9 @@ def read_annomi(path: Path) -> Collection:
                 f"line {entry.line}, transcript {number}, utterance {row['utterance_id']}: "
                 f"{error}; {start:g} s, the start of the one before, is used"
             )
-        said.append((start, row["interlocutor"], row["utterance_text"]))
-    begins = {n: min(start for start, _, _ in said) for n, said in sessions.items()}
+        known = codes.get((number, row["utterance_id"]), {})
+        said.append((start, row["interlocutor"], row["utterance_text"], known))
+    begins = {n: min(start for start, *_ in said) for n, said in sessions.items()}
     by_address: dict[str, list[float]] = {}
     for number in sessions:
         by_address.setdefault(facts[number]["video_url"], []).append(begins[number])
@@ -165,12 +180,34 @@ def _strict_time(text: str) -> float:
     return parse_time(text)
 
 
-def _csv_of(said: list[tuple[float, str, str]]) -> str:
+def _codes(table: tabular.Table) -> tuple[dict[tuple[str, str], dict[str, str]], int]:
+    """Give what most annotators say of each utterance, and how often they are divided."""
+    votes: dict[tuple[str, str], dict[str, Counter[str]]] = {}
+    for row in table.rows:
+        own = votes.setdefault((row.cells["transcript_id"], row.cells["utterance_id"]), {})
+        for column, name in ANNOMI_CODES.items():
+            if column in row.cells:
+                said = " ".join(row.cells[column].split())
+                own.setdefault(name, Counter()).update([said] if said not in ("", "n/a") else [])
+    n_tied = 0
+    codes: dict[tuple[str, str], dict[str, str]] = {}
+    for key, own in votes.items():
+        codes[key] = {}
+        for name, counts in own.items():
+            first = sorted(said for said in counts if counts[said] == max(counts.values()))
+            codes[key][name] = ";".join(first)
+            n_tied += len(first) > 1
+    return codes, n_tied
+
+
+def _csv_of(said: list[tuple[float, str, str, dict[str, str]]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Speaker", "Start Time", "Utterance"])
+    names = list(dict.fromkeys(name for *_, codes in said for name in codes))
+    writer.writerow(["Speaker", "Start Time", "Utterance", *names])
     writer.writerows(
-        (speaker, f"{start:g}", " ".join(text.split())) for start, speaker, text in said
+        (speaker, f"{start:g}", " ".join(text.split()), *(codes.get(name, "") for name in names))
+        for start, speaker, text, codes in said
     )
     return out.getvalue()
 

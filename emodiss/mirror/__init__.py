@@ -4,6 +4,7 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.mirror.annomi import Demonstration, Moment, annomi
 from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
@@ -16,12 +17,14 @@ from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 from emodiss.mirror.simulate import Drawing, Simulated, Simulation, simulate
+from emodiss.mirror.training_data import TrainingData, training_data
 
 __all__ = [
     "Asking",
     "Cases",
     "Decoding",
     "Demo",
+    "Demonstration",
     "Drawing",
     "Evaluation",
     "Experiment",
@@ -29,10 +32,13 @@ __all__ = [
     "Faces",
     "Instruments",
     "Judged",
+    "Moment",
     "Screening",
     "Simulated",
     "Simulation",
+    "TrainingData",
     "Written",
+    "annomi",
     "collect_pairs",
     "create",
     "demo",
@@ -47,4 +53,5 @@ __all__ = [
     "screen",
     "screenplays",
     "simulate",
+    "training_data",
 ]

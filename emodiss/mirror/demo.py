@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -31,8 +30,7 @@ from emodiss.runs.files import write_atomically
 from emodiss.runs.journal import Journal
 from emodiss.statistics import Bootstrap
 
-_SEES = find_spec("emodiss.chat.pictures") is not None
-ARMS = {"adviser": "text", "listener": "text+p", "seer": "p+ec" if _SEES else "text+p"}
+ARMS = {"adviser": "text", "listener": "text+p", "seer": "p+ec"}
 """Therapists of the demo and what each is given."""
 
 REFERENCE = "seer"

@@ -97,7 +97,7 @@ def write_encounters(
         )
     index = folder / "index.html"
     write_atomically(
-        index, _render("encounters.html.jinja", sessions=rows, name=name, simulated=SIMULATED)
+        index, render("encounters.html.jinja", sessions=rows, name=name, simulated=SIMULATED)
     )
     return index
 
@@ -107,7 +107,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
     pictured = any(each.pictures)
     lines: list[dict[str, Any]] = []
     for line in each.lines:
-        picture = _picture(root, _at(each.pictures, line.index))
+        picture = picture_address(root, _at(each.pictures, line.index))
         lines.append(
             {
                 "index": line.index,
@@ -126,7 +126,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
         "thought": f"{profile.distorted_thought} (no therapist reads this)",
         "traps": ", ".join(profile.thinking_traps),
     }
-    return _render(
+    return render(
         "encounter.html.jinja",
         title=each.id,
         lines=lines,
@@ -138,7 +138,7 @@ def _page(each: Encounter, root: Path, scores: Sequence[Mapping[str, Any]]) -> b
         resistance=each.case.resistance,
         client=[(name, value) for name, value in client.items() if value],
         plan=each.plan,
-        scores=[_score(row) for row in scores],
+        scores=sorted(map(_score, scores), key=_place),
         client_model=each.client_model or "not stated",
         therapist_model=each.therapist_model or "not stated",
         simulated=SIMULATED,
@@ -149,7 +149,7 @@ def _at(values: Sequence[str | None], index: int) -> str | None:
     return values[index] if index < len(values) else None
 
 
-def _picture(root: Path, path: str | None) -> str:
+def picture_address(root: Path, path: str | None) -> str:
     """Give a picture as an address that holds it; empty if there is none."""
     if path is None:
         return ""
@@ -169,7 +169,13 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
     return named | {"score": said}
 
 
-def _render(template: str, **values: Any) -> bytes:
+def _place(row: Mapping[str, str]) -> tuple[str, int, str]:
+    """Sort by instrument, and its items as numbers: q2 before q10."""
+    number = re.search(r"\d+", row["criterion"])
+    return row["instrument"], int(number[0]) if number else 0, row["criterion"]
+
+
+def render(template: str, **values: Any) -> bytes:
     """Fill a template in; everything that was said is escaped."""
     return _environment().get_template(template).render(**values).encode("utf-8", "replace")
 

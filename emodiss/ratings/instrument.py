@@ -171,10 +171,15 @@ def _from(said: Mapping[str, Any]) -> Instrument:
         ),
         attention=tuple(Attention(each["response"], str(each["expected"])) for each in items),
         questions=tuple(
-            Question(**{**each, "options": tuple(each.get("options", ()))})
-            for each in said.get("questions", [])
+            Question(**each, options=tuple(options))
+            for options, each in map(_apart, said.get("questions", []))
         ),
     )
+
+
+def _apart(question: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Take the options of a question apart from what else it says."""
+    return question.get("options", []), {k: v for k, v in question.items() if k != "options"}
 
 
 def _check(found: Instrument, name: str) -> None:

@@ -245,7 +245,7 @@ class Run:
         among them.
         """
         videos = set(self.videos)
-        problems = [Problem(**problem) for problem in self.facts["problems"]]
+        problems = [Problem(**problem) for problem in self.facts.get("problems", [])]
         found = [problem_outcome(problem, videos) for problem in problems]
         latest = self.outcomes
         found += [

@@ -349,7 +349,7 @@ def tables(connection: sqlite3.Connection, handout: Handout) -> BrowserAnswers:
         for step in walk:
             if step.name in found and step.kind == "item":
                 rows += _long(handout, mine, step, found[step.name], names)
-        own_checks = [
+        own_checks: list[dict[str, object]] = [
             {"rater": rater, "step": step.name, "expected": expected, "passed": passed}
             for step in walk
             if step.kind == "attention" and step.name in found
@@ -360,7 +360,7 @@ def tables(connection: sqlite3.Connection, handout: Handout) -> BrowserAnswers:
         ]
         checks += own_checks
         for step_name, answer in history(connection, rater):
-            each = {
+            each: dict[str, object] = {
                 "rater": rater,
                 "step": step_name,
                 "saved_at": answer.saved_at,

@@ -52,7 +52,7 @@ def static_address(name: str) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     made = environment()
-    made.globals.update(static=static_address)
+    made.globals.update({"static": static_address})  # type: ignore[dict-item]
     return made
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 import stat
-from importlib.util import find_spec
 
 import pytest
 
@@ -267,12 +266,6 @@ def test_a_plan_stands_in_every_prompt_of_its_therapist(tmp_path):
     assert {e.plan.technique for e in done.encounters if e.plan} == {"Reality Testing"}
 
 
-needs_pictures = pytest.mark.skipif(
-    find_spec("emodiss.chat.pictures") is None, reason="messages carry no pictures yet"
-)
-
-
-@needs_pictures
 def test_who_sees_gets_the_picture_of_the_last_line_and_a_caption(tmp_path):
     pytest.importorskip("skimage", reason="a face is made from a portrait inside it")
     from emodiss.demo.clients import write_faces
@@ -305,6 +298,7 @@ def test_who_sees_gets_the_picture_of_the_last_line_and_a_caption(tmp_path):
     assert not any("no_picture" in reply.flags for reply in each.replies)
 
 
+@pytest.mark.slow
 def test_a_face_model_measures_captions(tmp_path):
     pytest.importorskip("skimage", reason="a face is made from a portrait inside it")
     import cv2
