@@ -25,8 +25,8 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import request_hash
 from emodiss.interventions.answers import question
 from emodiss.prompts import Prompt, PromptError, build, build_all
-from emodiss.runs import layout
 from emodiss.ratings import build_study
+from emodiss.runs import layout
 from emodiss.runs.run import Run, load
 from emodiss.study import evaluate
 from emodiss.study.frames import times_of
