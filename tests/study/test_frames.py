@@ -25,13 +25,16 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import request_hash
 from emodiss.interventions.answers import question
 from emodiss.prompts import Prompt, PromptError, build, build_all
+from emodiss.ratings import build_study
 from emodiss.runs import layout
 from emodiss.runs.run import Run, load
+from emodiss.study import evaluate
 from emodiss.study.frames import times_of
 from emodiss.study.intervene import requests
 from tests import fakes, make
 from tests.chat import chat_server as s, tiny_llava
 from tests.chat.scripted import Scripted, table
+from tests.study.test_judge import Judge
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra models")
 
@@ -241,18 +244,39 @@ def test_frames_leave_the_machine_by_both_options_alone(run, monkeypatch):
 
 def test_a_local_model_that_sees_answers_by_the_frames(run, tmp_path):
     pytest.importorskip("torch", reason="needs the extra models")
-    (prompt,) = verbs.prompts(run, "video", video="a", n_frames=2).prompts
+    found = verbs.prompts(run, "video", video="a", n_frames=2)
+    (prompt,) = found.prompts
     folder = tiny_llava.build(tmp_path / "llava", [prompt.text])
     place = Endpoint([str(folder)], local=True)
-    (shown,) = requests(run, verbs.prompts(run, "video", video="a", n_frames=2), place)
+    (shown,) = requests(run, found, place)
     assert len(shown["pictures"]) == 2
-    done = verbs.intervene(
-        run, verbs.prompts(run, "video", video="a", n_frames=2), place, max_tokens=8
-    )
+    done = verbs.intervene(run, found, place, max_tokens=8)
     assert done.complete
     (line,) = (json.loads(text) for text in done.path.read_text().splitlines())
     assert line["condition"] == "video" and line["prompt_sha256"] == prompt.sha256
     assert line["raw"]
+
+
+def test_judges_studies_and_figures_take_it_like_any_other(run):
+    for kind in ("base", "video"):
+        verbs.intervene(run, verbs.prompts(run, kind, video="a"), Endpoint([Scripted()]))
+    judge = Judge("n")
+    judged = verbs.judge(run, Endpoint([judge]), mode="single", criteria=["empathy"])
+    assert all(isinstance(asked, str) for asked in judge.asked)  # words alone
+    assert sorted(judged.table["condition"]) == ["base", "video"]
+    responses = verbs.Study(run).responses
+    shown = ["base", "video"]
+    dealt = build_study(
+        responses, models=["m"], conditions=shown, raters=["r1", "r2"], n_windows=1, seed=0
+    )
+    rated = dealt.key[["item", "video", "model", "condition"]].drop_duplicates()
+    rated = rated.merge(pd.DataFrame({"rater": ["r1", "r2"], "criterion": "empathy"}), how="cross")
+    rated["value"] = np.where(rated["condition"] == "video", 2, 4)
+    found = evaluate(run, rated, mixed=False, resamples=10)
+    gains = found.tables["gains"]
+    gain = gains.loc[(gains["condition"] == "video") & (gains["criterion"] == "empathy"), "gain"]
+    assert gain.tolist() == [-2.0]
+    assert found.figures()
 
 
 def test_a_run_without_any_frames_says_why(run):
