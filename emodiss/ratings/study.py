@@ -272,8 +272,8 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
         if alike:
             said.append(
                 f"{int(alike)} responses are those of another condition word for word, as in "
-                "windows without a flag; raters see them twice. A study of flagged windows only "
-                "(flagged share 1) has none."
+                "windows without a flag; sheets show them twice, the browser once. A study of "
+                "flagged windows only (flagged share 1) has none."
             )
 
 

@@ -214,7 +214,7 @@ def _photograph(browser: str, address: str, out: Path, profile: Path) -> None:
             *(browser, "--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars"),
             *(f"--disable-{name}" for name in quiet),
             *("--mute-audio", "--autoplay-policy=no-user-gesture-required"),
-            *("--window-size=1400,1180", "--virtual-time-budget=4000"),
+            *("--window-size=1400,880", "--virtual-time-budget=4000"),
             *(f"--user-data-dir={profile}", f"--screenshot={out.resolve()}", address),
         ],
         check=False,

@@ -137,11 +137,9 @@ def exchange(port: int, request: bytes) -> bytes:
         with contextlib.suppress(OSError):  # refused before the end
             channel.sendall(request)
         parts: list[bytes] = []
-        try:
+        with contextlib.suppress(OSError):
             while part := channel.recv(1 << 16):
                 parts.append(part)
-        except OSError:
-            pass
         return b"".join(parts)
 
 

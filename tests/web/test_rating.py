@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from emodiss import ratings, study as verbs
-from emodiss.errors import RunError
+from emodiss.errors import RunError, SettingsError
+from emodiss.plots.ratings.countries import TILES
 from emodiss.ratings import RatingsError, open_study
 from emodiss.ratings.instrument import Question, shipped
 from emodiss.web.rate import opened
@@ -442,6 +443,39 @@ def test_other_tools_get_the_same_blind_study(folder):
                 assert config["data_files"] == ["data/items.jsonl"] and len(lines) == 12
                 shown = {field["key"] for field in config["instance_display"]["fields"]}
                 assert shown <= set(json.loads(lines[0]))
+
+
+def test_the_answers_go_to_tables_and_figures_8_and_11(tmp_path):
+    folder = studies.write(tmp_path / "s", instrument=without_practice())
+    with served(folder) as (site, client):
+        for name, country in (("r1", "Spain"), ("r2", "Ireland")):
+            rater = Rater(site, client, name)
+            rater.post("/consent", agree="yes")
+            rater.post("/about/before", country=country, cbt_training="Limited", degree="PhD")
+            rater.post("/instructions")
+            finish(rater)
+    with pytest.raises(SettingsError, match="compares pairs"):
+        verbs.evaluate(answered=studies.write_pairs(tmp_path / "p"))
+    found = verbs.evaluate(answered=folder, base=CONDITIONS[0], mixed=False, resamples=100)
+    countries = found.tables["countries"].set_index("answer")["n"].to_dict()
+    assert countries == {"Spain": 1, "Ireland": 1}
+    training = found.tables["background"].query("question == 'cbt_training'")
+    assert training["answer"].tolist() == ["None", "Limited", "Moderate", "Extensive"]
+    assert training["n"].tolist() == [0, 2, 0, 0]
+    # Everybody gave 3 everywhere.
+    assert (found.tables["means"]["mean"] == 3).all()
+    figures = found.figures()
+    assert {"figure5", "figure6", "figure8", "figure11"} <= set(figures)
+    tiles, bars = figures["figure8"].axes
+    shown = {text.get_text() for text in tiles.texts}
+    assert {"ES\n1", "IE\n1", "FR"} <= shown
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["Spain", "Ireland"]
+
+
+def test_every_european_country_of_the_question_has_a_tile_of_its_own():
+    question = next(q for q in ratings.read_instrument().questions if q.name == "country")
+    assert set(question.options) - {"a country outside Europe"} == set(TILES)
+    assert len({place[:2] for place in TILES.values()}) == len(TILES)
 
 
 def test_one_server_at_a_time(folder):

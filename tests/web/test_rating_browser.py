@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import threading
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from emodiss import ratings, study as verbs
-from emodiss.web.rate import opened
+from emodiss.web.rate import BROWSERS, figure9, opened
 from emodiss.web.server import address_of, bind, serve
 from emodiss.web.site import build_app
 from tests import make
@@ -169,6 +172,16 @@ def test_the_clip_starts_and_stops_at_its_window(browser, clip, tmp_path):
         page.wait(f"!document.getElementById('clip').paused && {at} < 2")
         page.wait("document.getElementById('clip').paused")
         assert page.js(at) == pytest.approx(2.5, abs=0.1)
+
+
+def test_figure_9_is_the_form_itself(tmp_path):
+    if not any(map(shutil.which, BROWSERS)):
+        pytest.skip("needs a chromium on the path, which is not here")
+    folder = studies.write(tmp_path / "s")
+    path = figure9(folder, tmp_path / "figure9.png")
+    picture = plt.imread(path)
+    assert picture.shape[:2] == (880, 1400)
+    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 50  # no blank page
 
 
 def axe() -> str:
