@@ -310,12 +310,11 @@ def test_figures_have_short_names_and_strangers_are_refused(run):
     with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure5'") as error:
         draw(run, "fig5")
     assert "emodiss evaluate" in error.value.next_step
-    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure8'"):
+    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure8' of a run alone"):
         draw(run, "fig8")
-    with pytest.raises(emodiss.EmodissError, match="the page on which raters rate"):
+    with pytest.raises(emodiss.EmodissError) as error:
         draw(run, "fig9")
-    with pytest.raises(emodiss.EmodissError, match="There is no figure 'figure12'"):
-        draw(run, "fig12")
+    assert "--figure9" in error.value.next_step
 
 
 def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
