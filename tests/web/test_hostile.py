@@ -24,7 +24,7 @@ from emodiss.web.site import build_app
 from tests.web import studies
 from tests.web.studies import FREE, Rater, served, without_practice
 
-N = int(os.environ.get("EMODISS_HOSTILE", "300"))
+N = int(os.environ.get("EMODISS_HOSTILE", "150"))
 
 NASTY = (
     *("../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/", "....//....//etc"),

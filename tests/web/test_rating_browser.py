@@ -216,10 +216,12 @@ def test_axe_finds_no_serious_fault(browser, clip, tmp_path, scheme):
         link = f"{address}/r/{site.codes['r1']}"
         look(link, 1400)
         begin(page, link)
-        for path in ("/1", "/instructions", "/history", "/about/before"):
+        # Colours differ between the schemes; the rest of a page need not be looked at twice.
+        paths = ("/1", "/instructions", "/history", "/about/before")
+        for path in paths if scheme == "light" else paths[:1]:
             for width in (360, 1400):
                 look(link + path, width)
-        for path in ("", "/preview/3", "/instructions"):
+        for path in ("", "/preview/3", "/instructions") if scheme == "light" else ("",):
             look(f"{address}/a/{site.admin}{path}", 800)
         look(f"{address}/r/none", 800)
     with live(pairs) as (site, address):
