@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from emodiss import tabular
 from emodiss.interventions.techniques import count_words
@@ -26,6 +25,7 @@ from emodiss.statistics.bootstrap import (
     Bootstrap,
     cluster_sums,
     codes_of,
+    mean_limits,
 )
 from emodiss.statistics.correlation import correlation
 from emodiss.tabular import Misfit
@@ -193,24 +193,13 @@ def order_check(
         row |= {"low": np.nan, "high": np.nan, "mean_absolute": np.nan, "n": len(both)}
         row["reason"] = "" if len(both) else "no item was judged in both orders"
         if len(both):
-            low, high = _mean_limits(change, cluster.loc[both.index], bootstrap)
+            low, high = mean_limits(change, cluster.loc[both.index], bootstrap)
             row |= {"difference": float(change.mean()), "low": low, "high": high}
             row["mean_absolute"] = float(np.abs(change).mean())
             if np.isnan(low):
                 row["reason"] = ONE_VIDEO
         out.append(row)
     return pd.DataFrame(out)
-
-
-def _mean_limits(
-    values: NDArray[np.float64], clusters: pd.Series, bootstrap: Bootstrap
-) -> tuple[float, float]:
-    codes, names = codes_of(clusters)
-    if len(names) < 2:
-        return np.nan, np.nan
-    sums = cluster_sums(codes, len(names), np.column_stack([values, np.ones(len(values))]))
-    total, n = (bootstrap.draw(len(names)) @ sums).T
-    return bootstrap.limits(total / n)
 
 
 def length_check(

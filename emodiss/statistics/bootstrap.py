@@ -146,6 +146,18 @@ def cluster_sums(
     return sums
 
 
+def mean_limits(
+    values: NDArray[np.float64], clusters: pd.Series, bootstrap: Bootstrap
+) -> tuple[float, float]:
+    """Limits of a mean by the bootstrap of whole clusters; NaN with one cluster."""
+    codes, names = codes_of(clusters)
+    if len(names) < 2:
+        return np.nan, np.nan
+    sums = cluster_sums(codes, len(names), np.column_stack([values, np.ones(len(values))]))
+    total, n = (bootstrap.draw(len(names)) @ sums).T
+    return bootstrap.limits(total / n)
+
+
 def check_clusters(clusters: Any, n: int) -> NDArray[np.intp]:
     """Give the clusters of n rows codes; refuse missing ones and a wrong length."""
     codes, _ = codes_of(clusters)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from emodiss.clients import RESISTANT
 from emodiss.errors import nearest
@@ -23,6 +22,7 @@ from emodiss.statistics.bootstrap import (
     check_confidence,
     cluster_sums,
     codes_of,
+    mean_limits,
 )
 from emodiss.statistics.ranks import holm, wilcoxon
 
@@ -191,7 +191,7 @@ def resistance_change(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) ->
                 row["reason"] = "" if len(whole) else "no complete profiles"
                 if len(whole):
                     row["change"] = float(change.mean())
-                    low, high = _limits(change, whole.index.to_series(), bootstrap)
+                    low, high = mean_limits(change, whole.index.to_series(), bootstrap)
                     row |= {"low": low, "high": high}
                     if np.isnan(low):
                         row["reason"] = "one profile: no interval"
@@ -357,15 +357,3 @@ def _reasons(grid: pd.DataFrame, why: pd.DataFrame, columns: Sequence[str]) -> s
         label = f"{first}: {reason}"
         counts[label] = counts.get(label, 0) + 1
     return "; ".join(f"{n} {label}" for label, n in sorted(counts.items()))
-
-
-def _limits(
-    values: NDArray[np.float64], clusters: pd.Series, bootstrap: Bootstrap
-) -> tuple[float, float]:
-    """Limits of a mean by the bootstrap of whole clusters; NaN with one cluster."""
-    codes, names = codes_of(clusters)
-    if len(names) < 2:
-        return np.nan, np.nan
-    sums = cluster_sums(codes, len(names), np.column_stack([values, np.ones(len(values))]))
-    total, n = (bootstrap.draw(len(names)) @ sums).T
-    return bootstrap.limits(total / n)
