@@ -25,6 +25,7 @@ __all__ = [
     "Completion",
     "Content",
     "Message",
+    "Named",
     "Part",
     "Picture",
     "Question",
@@ -360,9 +361,8 @@ class Unanswered:
     error: EmodissError
 
 
-@runtime_checkable
-class ChatModel(Protocol):
-    """Answers messages. Safe to call from several threads."""
+class Named(Protocol):
+    """What tells one model from another."""
 
     @property
     def identity(self) -> str:
@@ -373,6 +373,11 @@ class ChatModel(Protocol):
     def name(self) -> str:
         """Model id as it was asked for."""
         ...
+
+
+@runtime_checkable
+class ChatModel(Named, Protocol):
+    """Answers messages. Safe to call from several threads."""
 
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
@@ -420,9 +425,7 @@ class Wrapped:
         return self._model.name
 
 
-def request_key(
-    model: ChatModel, messages: Sequence[Message], params: ChatParams, sample: int
-) -> str:
+def request_key(model: Named, messages: Sequence[Message], params: ChatParams, sample: int) -> str:
     """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,

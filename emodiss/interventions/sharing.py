@@ -15,7 +15,7 @@ from emodiss.interventions.answers import request_hash
 from emodiss.prompts.conditions import KINDS
 
 if TYPE_CHECKING:
-    from emodiss.chat.model import ChatModel, ChatParams
+    from emodiss.chat.model import ChatParams, Named
     from emodiss.prompts import Prompt
 
 
@@ -99,7 +99,7 @@ def questions(prompts: Iterable[Prompt]) -> list[list[Prompt]]:
 
 def plan(
     prompts: Iterable[Prompt],
-    model: ChatModel,
+    model: Named,
     *,
     params: ChatParams,
     samples: int,

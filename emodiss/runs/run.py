@@ -314,19 +314,25 @@ class Run:
             )
 
 
-def load(root: str | Path) -> Run:
+AnyRun = Run | str | Path
+"""A run, or its folder."""
+
+
+def load(root: AnyRun) -> Run:
     """Open a run folder.
 
     Parameters
     ----------
     root
-        The folder that `emodiss annotate --out` wrote.
+        The folder that `emodiss annotate --out` wrote; a run that is open is returned as it is.
 
     Raises
     ------
     RunError
         If it is no run folder.
     """
+    if isinstance(root, Run):
+        return root
     root = Path(root)
     if not (root / layout.RUN).is_file():
         raise RunError(
