@@ -132,15 +132,7 @@ class MissingExtra(EmodissError):
 
     @classmethod
     def of(cls, package: str, extra: str) -> MissingExtra:
-        """Name the package and the extra that brings it.
-
-        Parameters
-        ----------
-        package
-            Import name of what is missing.
-        extra
-            The extra of `pyproject.toml` that installs it.
-        """
+        """Name the package that is missing, by its import name, and the extra that brings it."""
         return cls(
             f"This needs the package '{package}', which is not installed.",
             next_step=f'Install it with: pip install "emodiss[{extra}]".',

@@ -57,13 +57,7 @@ class Group(BaseModel):
             raise in_words(error, within=within) from None
 
     def changed(self, **changes: Any) -> Self:
-        """Return the group with some settings changed, all checked again.
-
-        Raises
-        ------
-        SettingsError
-            If a setting does not exist, is out of range, or two do not go together.
-        """
+        """Return the group with some settings changed, all checked again (SettingsError)."""
         if unknown := next((n for n in changes if n not in type(self).model_fields), None):
             raise SettingsError(
                 f"There is no setting '{unknown}'.",

@@ -159,26 +159,13 @@ def statuses(channel: str) -> tuple[str, ...]:
 
 
 def reason_words(reason: str) -> str:
-    """Put reason codes into words.
-
-    Parameters
-    ----------
-    reason
-        Codes as in the column `dissonance_reason`, `;` between.
-    """
+    """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def meaning(code: str) -> str:
-    """Return what a note means.
-
-    Parameters
-    ----------
-    code
-        As a stage names it. A run that another version of emodiss made may hold codes that this
-        version does not know; these are said to be unknown.
-    """
+    """Return what a note means, or that it is unknown: other versions have other codes."""
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
 
 

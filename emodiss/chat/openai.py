@@ -239,14 +239,7 @@ class OpenAICompatible:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the endpoint once.
-
-        Raises
-        ------
-        ModelError
-            With code `remote_pictures_refused` if pictures may not go to this endpoint; with code
-            `picture` if one cannot be read.
-        """
+        """Ask the endpoint once."""
         pictures = pictures_of(messages)
         if pictures and not self._takes_pictures:
             raise ModelError(

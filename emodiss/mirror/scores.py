@@ -20,15 +20,7 @@ _WAY = ("judge", "wording", "directions")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Judgements that count.
-
-    Parameters
-    ----------
-    table
-        The judgements.
-    ways
-        Instrument to judge, wording, and whether directions were shown.
-    """
+    """Judgements that count, and by instrument the judge, wording and whether directions showed."""
 
     table: pd.DataFrame
     ways: dict[str, tuple[str, str, bool]]
@@ -41,20 +33,7 @@ def chosen_judgements(
     wording: Sequence[str] = (),
     directions: bool | None = None,
 ) -> Chosen:
-    """Choose one judge and one way of asking for each instrument.
-
-    Parameters
-    ----------
-    judged
-        All judgements of an experiment.
-    judge, wording, directions
-        What is asked for; among several ways that fit, own wording without directions counts.
-
-    Raises
-    ------
-    SettingsError
-        If nothing fits, or several ways do.
-    """
+    """Choose a judge and a way per instrument: if several fit, own wording, no directions."""
     parts: list[pd.DataFrame] = []
     ways: dict[str, tuple[str, str, bool]] = {}
     if judge is not None and judge not in set(judged["judge"]):

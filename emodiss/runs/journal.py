@@ -59,10 +59,7 @@ class Journal(Generic[T]):
     patience_s: float = 10.0
 
     def read(self) -> list[T]:
-        """Return all entries, oldest first; [] without a file.
-
-        A last line torn by a kill is left out.
-        """
+        """Return all entries, oldest first, but a last line torn by a kill; [] without a file."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:

@@ -23,17 +23,7 @@ MEASURED = "measured"
 
 @dataclass(frozen=True, slots=True)
 class FaceCaption:
-    """What a face shows during one utterance, in words.
-
-    Parameters
-    ----------
-    video_id, utterance_id
-        Which utterance.
-    face_caption
-        On one line, at most 40 words.
-    model
-        Who says so: a model, or `measured`.
-    """
+    """What a face shows during one utterance, in 40 words at most, and the model that says so."""
 
     video_id: str
     utterance_id: str

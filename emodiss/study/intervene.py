@@ -205,10 +205,7 @@ def requests(
     max_tokens: int = 300,
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Show what `intervene` would send, given the same; nobody is asked.
-
-    A prompt that several conditions share is sent once.
-    """
+    """Show what `intervene` would send, once per prompt; nobody is asked."""
     run = load(run)
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     asked = [question(same[0]) for same in questions(_wanted(run, prompts))]

@@ -182,10 +182,7 @@ def requests(
     people: People | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Show what `judge` would send, given the same; nobody is asked.
-
-    Where steps are still to be written, `PLACEHOLDER` stands for them.
-    """
+    """Show what `judge` would send; `PLACEHOLDER` stands for steps that are still to be written."""
     run = load(run)
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)

@@ -69,22 +69,7 @@ def rating_study(
 
 
 def write_for(handout: Handout, tool: str, folder: str | Path) -> list[Path]:
-    """Write a blind study for another annotation tool.
-
-    Parameters
-    ----------
-    handout
-        From `emodiss.ratings.open_study`.
-    tool
-        `potato` or `label-studio`.
-    folder
-        Gets the files.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
+    """Write a blind study for another annotation tool, `potato` or `label-studio`."""
     from emodiss.ratings.other_tools import for_tool
 
     files = for_tool(handout, tool)
