@@ -181,17 +181,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token of an answer.
-
-    Parameters
-    ----------
-    token
-        Its text.
-    logprob
-        Natural logarithm of its probability.
-    top
-        The likeliest tokens at this place with their logprobs, the likeliest first.
-    """
+    """One token of an answer, its logprob, and the likeliest tokens at its place with theirs."""
 
     token: str
     logprob: float
@@ -403,13 +393,7 @@ class ChatModel(Named, Protocol):
 
 
 class Wrapped:
-    """A model around another one, whose identity and name it bears.
-
-    Parameters
-    ----------
-    model
-        The model behind.
-    """
+    """A model around another one, whose identity and name it bears."""
 
     def __init__(self, model: ChatModel) -> None:
         self._model = model

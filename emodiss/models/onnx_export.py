@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import onnxruntime
     from torch import nn
 
-__all__ = ["Export", "Runner"]
-
 _VERSION: Final = 1
 """Of what this module does to a network; part of the name of a kept file."""
 _OPSET: Final = 17
@@ -121,15 +119,7 @@ class Export:
 
 
 class Runner:
-    """One exported network on the CPU, loaded at its first use.
-
-    Parameters
-    ----------
-    export
-        How to get it.
-    threads
-        CPU threads, at least 1.
-    """
+    """One exported network on the CPU, loaded at its first use."""
 
     def __init__(self, export: Export, *, threads: int = 1) -> None:
         if threads < 1:
