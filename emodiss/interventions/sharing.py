@@ -21,33 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A prompt whose answer is that of another condition.
-
-    Parameters
-    ----------
-    condition
-        Its condition.
-    request_sha256
-        Its hash, as `request_hash` gives it.
-    """
+    """A prompt whose answer is that of another condition: its condition, and its `request_hash`."""
 
     condition: str
     request_sha256: str
 
     def line(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Write down the answer for this condition.
-
-        Parameters
-        ----------
-        answer
-            The answer's line, as in `interventions.jsonl`. One that was taken over itself is
-            followed to where it was asked.
-
-        Returns
-        -------
-        dict
-            The same answer; `same_answer_as` names the line that was asked and paid for.
-        """
+        """Write the answer down for this condition; `same_answer_as` names the line that was paid for."""
         source = answer.get("same_answer_as") or answer["request_sha256"]
         own = {"condition": self.condition, "request_sha256": self.request_sha256}
         return {**answer, **own, "same_answer_as": source, "requests": 0, "cost_usd": 0.0}

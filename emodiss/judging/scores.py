@@ -76,10 +76,6 @@ def find_score(
         What a score may be.
     criteria
         Names that may stand as a label before a score.
-
-    Returns
-    -------
-    Found or None
     """
     stripped = _blank_denominators(unwrapped(text))
     start = len(stripped) - len(stripped.lstrip())
