@@ -27,7 +27,7 @@ class Twin:
     request_sha256: str
 
     def line(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the answer down for this condition; `same_answer_as` names the line that was paid for."""
+        """Write the answer down for this condition; `same_answer_as` names the line paid for."""
         source = answer.get("same_answer_as") or answer["request_sha256"]
         own = {"condition": self.condition, "request_sha256": self.request_sha256}
         return {**answer, **own, "same_answer_as": source, "requests": 0, "cost_usd": 0.0}
