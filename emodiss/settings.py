@@ -32,20 +32,7 @@ class Group(BaseModel):
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], within: str) -> Self:
-        """Make the group from values, as typed or as read.
-
-        Parameters
-        ----------
-        values
-            By name.
-        within
-            What the group is called, for messages.
-
-        Raises
-        ------
-        SettingsError
-            If a name does not exist or a value is out of range.
-        """
+        """Make the group from values, as typed or as read (SettingsError); `within` names it."""
         if unknown := next((n for n in values if n not in cls.model_fields), None):
             raise SettingsError(
                 f"There is no setting '{within}.{unknown}'.",

@@ -87,23 +87,10 @@ def score_grid(
 ) -> pd.DataFrame:
     """Give every case, therapist and criterion its row, with a score or why there is none.
 
-    Parameters
-    ----------
-    encounters
-        Simulated sessions.
-    judged
-        Judgements by one judge in one way per instrument.
-    items
-        File of items that the alliance was asked with.
-    zero
-        Count unreadable answers of CounselingEval as 0.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `statistics.paired.SCORES` and item. Reasons: `no_session` (the case was not
-        simulated with this therapist), `session_failed`, `not_judged`, `session_changed` (since it
-        was judged), `unparsable`.
+    Judgements are by one judge in one way per instrument. Columns are those of
+    `statistics.paired.SCORES` and item. Reasons: `no_session` (the case was not simulated with
+    this therapist), `session_failed`, `not_judged`, `session_changed` (since it was judged),
+    `unparsable` (with `zero`, CounselingEval counts these as 0).
     """
     by_item = {each.id: each for each in encounters}
     digests = {
