@@ -15,7 +15,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import SIDE, FacePicture, FaceSynthesizer, drawing_seed
 from emodiss.manifest.rules import check_id
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment, Progress
+from emodiss.mirror.experiment import Experiment, Progress, file_hash
 from emodiss.mirror.expressions import expression_file
 from emodiss.models import catalog
 from emodiss.runs.files import write_atomically, write_json
@@ -247,10 +247,7 @@ def _request(
     check: Check | None,
 ) -> str:
     """Hash all that can change a picture: never where the reference lies, but what it shows."""
-    try:
-        shown = hashlib.sha256(reference.read_bytes()).hexdigest()
-    except OSError:
-        shown = ""
+    shown = file_hash(reference)
     asked = [draw.identity, expression.positive, expression.negative, shown, gender, attempts]
     asked.append("" if check is None else check.identity)
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
@@ -267,10 +264,7 @@ def _folder_of(case: str) -> str:
 def _is_there(root: Path, known: FacePicture) -> bool:
     if known.status not in ("drawn", "rejected") or known.path is None:
         return False
-    try:
-        return hashlib.sha256((root / known.path).read_bytes()).hexdigest() == known.sha256
-    except OSError:
-        return False
+    return known.sha256 is not None and file_hash(root / known.path) == known.sha256
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

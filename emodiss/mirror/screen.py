@@ -19,7 +19,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import FacePicture
 from emodiss.faces.protocols import FaceDetector
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked
+from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked, file_hash
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.models import catalog
 from emodiss.runs.journal import Journal
@@ -301,7 +301,7 @@ class _Measuring:
                 "identity",
                 embedder.identity,
                 lambda: _plain(cosine(embedder.embed(pixels), self._reference(reference))),
-                _hash_of(reference),
+                file_hash(reference),
             )
         if (guess := tools.attributes) is not None:
             said = of("attributes", guess.identity, lambda: _guess(guess, pixels))
@@ -390,13 +390,6 @@ def _guess(model: FaceAttributes, pixels: Pixels) -> list[Any]:
 def _plain(value: float) -> float | None:
     """Write a number as JSON can: None for one that is not finite."""
     return float(value) if math.isfinite(value) else None
-
-
-def _hash_of(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _decoded(content: bytes) -> Pixels | None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra
 from emodiss.models import catalog
+from emodiss.models.onnx_session import cpu_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -130,19 +131,11 @@ class Runner:
 
     def __call__(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on one array."""
-        session = self._session = self._session or self._loaded()
+        session = self._session = self._session or cpu_session(
+            self._export.content(), self._threads
+        )
         found: Any = session.run(None, {self._export.input: array})
         return found[0]
-
-    def _loaded(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            self._export.content(), options, providers=["CPUExecutionProvider"]
-        )
 
 
 def _write(path: Path, content: bytes) -> None:

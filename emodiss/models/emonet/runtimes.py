@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models.emonet.network import SIDE, EmoNet
+from emodiss.models.onnx_session import cpu_session
 from emodiss.models.torch_threads import torch_threads, without_tf32
 
 Run = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
@@ -43,13 +44,7 @@ def in_torch(network: EmoNet, *, device: str, precision: str, threads: int) -> R
 
 def in_onnxruntime(network: EmoNet, *, threads: int) -> Run:
     """Run in ONNX Runtime on the CPU, in float32."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        _graph(network), options, providers=["CPUExecutionProvider"]
-    )
+    session: Any = cpu_session(_graph(network), threads)
 
     def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         values = session.run(OUTPUTS, {"image": batch})

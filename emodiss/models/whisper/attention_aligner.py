@@ -71,8 +71,6 @@ class AttentionAligner:
         from faster_whisper import WhisperModel
 
         whisper_folder.require_files(folder, name=name)
-        if compute_type == "default":
-            compute_type = "float16" if device == "cuda" else "int8"
         self.name = name
         self.mismatch_below = mismatch_below
         self._model: Any = whisper_folder.load(

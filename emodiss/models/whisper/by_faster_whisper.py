@@ -63,8 +63,6 @@ class FasterWhisper:
         if local_folder is not None:
             folder = Path(local_folder)
         whisper_folder.require_files(folder, name=name)
-        if compute_type == "default":
-            compute_type = "float16" if device == "cuda" else "int8"
         self.name = name
         self._belief = belief
         self._beam_size = beam_size
