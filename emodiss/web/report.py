@@ -275,7 +275,7 @@ def line_of(row: Any) -> Line:
         note=note,
         reason=reason,
         numbers=tuple(
-            (name, _signed(getattr(row, f"{channel}_valence")), _signed(
+            (name, signed(getattr(row, f"{channel}_valence")), signed(
                 getattr(row, f"{channel}_arousal")))
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
@@ -292,7 +292,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Write a number with its sign; nothing where there is none."""
     if not np.isfinite(value):
         return ""
     # Rounded first: a hair below zero is 0.00, not its negative.

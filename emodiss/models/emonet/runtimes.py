@@ -55,7 +55,7 @@ def in_onnxruntime(network: EmoNet, *, threads: int) -> Run:
 
 def in_openvino(network: EmoNet, *, precision: str, threads: int) -> Run:
     """Run in OpenVINO on the CPU, one face at a time: its batches are no faster."""
-    openvino = _import_openvino()
+    openvino = import_openvino()
     core = openvino.Core()
     model = core.read_model(_graph(network))
     model.reshape([1, 3, SIDE, SIDE])
@@ -87,7 +87,8 @@ def in_openvino(network: EmoNet, *, precision: str, threads: int) -> Run:
     return run
 
 
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
+    """Import OpenVINO, whose telemetry stays off."""
     # On import OpenVINO's telemetry writes an identifier into the home folder and may call home.
     # Without its package OpenVINO takes an empty stand-in of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
