@@ -185,7 +185,8 @@ def _sorted_out(entries: Iterable[Row | Problem]) -> tuple[list[Row], list[Probl
 
 
 def _flagged(row: Row) -> Row:
-    if row.text and not _DESCRIPTION.sub("", row.text).strip():
+    described = row.text.lstrip()[:1] in ("[", "(", "\u266a", "\u266b")
+    if described and not _DESCRIPTION.sub("", row.text).strip():
         return replace(row, flags=(*row.flags, "no_words"))
     return row
 
