@@ -135,6 +135,9 @@ def find_head(line: str) -> Head | None:
 
 def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     """Take names of voices that stand at the heads of lines into the speaker column."""
+    if not any(_MAY_HOLD_A_HEAD.search(row.text) for row in rows):
+        yield from rows
+        return
     lines = [_lines(row) for row in rows]
     find = cache(find_head)  # of this file: each line is asked for more than once
     heads = [[find(line) for line in each] for each in lines]
