@@ -13,19 +13,22 @@ import functools
 import io
 import json
 import math
+import sys
 import types
 import typing
 import wave
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import RunError
 from emodiss.media import Audio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Files = dict[str, tuple[bytes | memoryview, ...]]
 """File names to contents, in pieces to be written one after the other."""
@@ -40,7 +43,7 @@ def encode(value: Any) -> Files:
     if isinstance(value, Audio):
         said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
         return {"data.wav": _to_wav(value), "data.json": (to_json(said),)}
-    if isinstance(value, pd.DataFrame):
+    if isinstance(value, _frame_type()):
         return {"data.parquet": (to_parquet(value),)}
     arrays: list[NDArray[Any]] = []
     files: Files = {"data.json": (to_json(_to_tree(value, arrays)),)}
@@ -55,7 +58,9 @@ def decode(kind: Any, folder: Path) -> Any:
     """Read a stage's result back."""
     if kind is Audio:
         return _from_wav(folder)
-    if kind is pd.DataFrame:
+    if kind in _frame_type():
+        import pandas as pd
+
         return pd.read_parquet(folder / "data.parquet")
     tree = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     path = folder / "data.npz"
@@ -63,6 +68,12 @@ def decode(kind: Any, folder: Path) -> Any:
         return _from_tree(kind, tree, {})
     with np.load(path, allow_pickle=False) as arrays:
         return _from_tree(kind, tree, dict(arrays))
+
+
+def _frame_type() -> tuple[type, ...]:
+    """Type of data frames; none before somebody makes one, since pandas takes long to import."""
+    pandas = sys.modules.get("pandas")
+    return () if pandas is None else (pandas.DataFrame,)
 
 
 def to_json(value: Any) -> bytes:
