@@ -180,9 +180,7 @@ def _against_baseline(
     return found[0], found[1]
 
 
-def rows_by_group(
-    rows: NDArray[np.intp], groups: NDArray[np.int64]
-) -> list[NDArray[np.intp]]:
+def rows_by_group(rows: NDArray[np.intp], groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
     """Split rows by the group of each, groups in order and rows within one as they stand."""
     ordered = rows[np.argsort(groups[rows], kind="stable")]
     edges = np.flatnonzero(np.diff(groups[ordered])) + 1
