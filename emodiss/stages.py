@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=3,
+        version=4,
     ),
     Stage(
         "draft",
@@ -143,7 +143,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=4,
+        version=5,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
