@@ -99,6 +99,10 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             "header such as 'Speaker, Start Time, End Time, Utterance'",
         )
         return
+    twice = [name for name in columns.values() if table.header.count(name) > 1]
+    if twice:
+        yield Problem(table.line, f"{len(twice)} column(s) named twice; expected each once")
+        return
     rows: list[Row] = []
     in_integers = True
     for entry in table.lines():

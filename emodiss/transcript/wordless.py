@@ -28,9 +28,7 @@ def wordless(
                 else:
                     runs.append([part])
         found += [
-            Utterance(
-                run[0][0], run[-1][1], voice, timing="detected", flags=("not_recognised",)
-            )
+            Utterance(run[0][0], run[-1][1], voice, timing="detected", flags=("not_recognised",))
             for run in runs
             if sum(end - start for start, end in run) >= LEAST_S
         ]
