@@ -19,6 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
         "models.diarizer": "campplus",
+        "models.faces": "mtcnn-onnx",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
         "faces.stride": 3,

