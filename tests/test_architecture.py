@@ -368,7 +368,6 @@ REACHED_INTO = {
     *(f"emodiss.cli.doctor.{name}" for name in ("_javascript", "_opencv", "_weights")),
     "emodiss.models.catalog._of_others",
     *(f"emodiss.models.mtcnn.cascade.{name}" for name in ("_nms_at_once", "_nms_in_turn")),
-    "emodiss.runs.perform._make",
 }
 """Private functions that tests call all the same; this list may only shrink."""
 
