@@ -43,9 +43,7 @@ def people(
 def _talk(run: Run, video: str | None) -> dict[str, dict[str, _Talk]]:
     """Role and length of what each voice says, by video and voice."""
     found: dict[str, dict[str, _Talk]] = {}
-    columns = run.lists(
-        "utterances", ["video_id", "speaker", "role", "start", "end"], video=video
-    )
+    columns = run.lists("utterances", ["video_id", "speaker", "role", "start", "end"], video=video)
     for name, voice, role, start, end in zip(*columns.values(), strict=True):
         own = found.setdefault(name, {}).setdefault(voice, _Talk())
         own.role = own.role or role

@@ -128,9 +128,7 @@ def overview(
     compared = sides(table, rule)
     scores = scores_of(compared)
     threshold = threshold_of(scores, rule)
-    by_chance = chance_of(
-        table, compared, threshold, null=null, n_pairings=n_pairings, seed=seed
-    )
+    by_chance = chance_of(table, compared, threshold, null=null, n_pairings=n_pairings, seed=seed)
     n_centred = n_flagged_centred = 0
     chance_centred = None
     if rule.baseline == "none" and rule.quantile is None:

@@ -90,7 +90,9 @@ def _voices(table: pd.DataFrame) -> NDArray[np.int64]:
     video, speaker = (
         pd.factorize(table[name].astype("str"), sort=True)[0] for name in ("video_id", "speaker")
     )
-    pairs = np.where((video < 0) | (speaker < 0), -1, video * (speaker.max(initial=0) + 1) + speaker)
+    pairs = np.where(
+        (video < 0) | (speaker < 0), -1, video * (speaker.max(initial=0) + 1) + speaker
+    )
     found, number = np.unique(pairs, return_inverse=True)
     return (number - int(len(found) > 0 and found[0] < 0)).astype(np.int64)
 
@@ -187,9 +189,7 @@ def _against_baseline(
     return found[0], found[1]
 
 
-def rows_by_group(
-    rows: NDArray[np.intp], groups: NDArray[np.int64]
-) -> list[NDArray[np.intp]]:
+def rows_by_group(rows: NDArray[np.intp], groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
     """Split rows by the group of each, groups in order and rows within one as they stand."""
     ordered = rows[np.argsort(groups[rows], kind="stable")]
     edges = np.flatnonzero(np.diff(groups[ordered])) + 1
