@@ -42,7 +42,7 @@ _SHOWN = [
     *("dissonant", "dissonance_reason", "dissonance_axis"),
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
-"""Columns that `line_of` reads."""
+"""Columns of the utterance table that a page shows."""
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
@@ -61,6 +61,14 @@ class Line:
     note: str
     reason: str
     numbers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def measured(self) -> str:
+        """All numbers in words."""
+        return "; ".join(
+            f"{name} valence {valence}, arousal {arousal}" if valence else f"{name} not measured"
+            for name, valence, arousal in self.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +205,16 @@ def _session_page(
     media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [line_of(row) for row in table[_SHOWN].itertuples()]
+    threshold, table = _threshold_of(table), table[_SHOWN]
+    # Objects, since columns of text are slow to walk through.
+    lines = [line_of(row) for row in table.astype(object).itertuples()]
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=_threshold_of(table),
+        threshold=threshold,
         media=media,
         url=row.get("url") or "",
         start=start,
