@@ -108,7 +108,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("language",),
         unless="transcript",
-        version=2,
+        version=3,
     ),
     Stage(
         "words",
@@ -143,7 +143,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=4,
+        version=5,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
@@ -201,11 +201,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "people",
         "emodiss.people:match",
-        reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
+        reads=("media", "transcript", "turns", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
         reviews=("face",),
-        version=5,
+        version=6,
     ),
     Stage(
         "speech_affect",

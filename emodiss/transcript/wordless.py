@@ -8,14 +8,14 @@ from dataclasses import replace
 from emodiss.timebase import Seconds
 from emodiss.transcript.records import Turn, Utterance, Word
 
-LEAST_S = 1.0
-"""Shorter speech beside words is an edge that words and turns see differently, or a murmur."""
-
 
 def wordless(
     utterances: Sequence[Utterance], turns: Sequence[Turn], *, max_pause_s: Seconds
 ) -> list[Utterance]:
-    """Make utterances without text of the speech that no utterance covers."""
+    """Make utterances without text of the speech that no utterance covers.
+
+    No more of it than a pause may last is an edge that words and turns see differently.
+    """
     covered = _union((u.start, u.end) for u in utterances)
     found: list[Utterance] = []
     for voice in sorted({turn.speaker for turn in turns}):
@@ -28,11 +28,9 @@ def wordless(
                 else:
                     runs.append([part])
         found += [
-            Utterance(
-                run[0][0], run[-1][1], voice, timing="detected", flags=("not_recognised",)
-            )
+            Utterance(run[0][0], run[-1][1], voice, timing="detected", flags=("not_recognised",))
             for run in runs
-            if sum(end - start for start, end in run) >= LEAST_S
+            if sum(end - start for start, end in run) > max_pause_s
         ]
     return found
 
