@@ -51,7 +51,7 @@ def of_one_voice(
 
 
 def _runs(word: Word, turns: Sequence[Turn], max_pause_s: Seconds) -> list[Turn]:
-    """What the voices say during a word, one run from change to change of the voice."""
+    """List what the voices say during a word, one run from change to change of the voice."""
     runs: list[Turn] = []
     for turn in sorted(turns, key=lambda turn: (turn.start, turn.end)):
         start, end = max(turn.start, word.start), min(turn.end, word.end)
