@@ -162,7 +162,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "faces",
