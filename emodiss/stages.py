@@ -97,9 +97,9 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=2,
+        version=3,
     ),
-    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=2),
+    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=3),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=3,
+        version=4,
     ),
     Stage(
         "draft",

@@ -66,8 +66,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
-    "turned polarity, so only the louder one was heard.",
+    "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
@@ -161,26 +161,13 @@ def statuses(channel: str) -> tuple[str, ...]:
 
 
 def reason_words(reason: str) -> str:
-    """Put reason codes into words.
-
-    Parameters
-    ----------
-    reason
-        Codes as in the column `dissonance_reason`, `;` between.
-    """
+    """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def meaning(code: str) -> str:
-    """Return what a note means.
-
-    Parameters
-    ----------
-    code
-        As a stage names it. A run that another version of emodiss made may hold codes that this
-        version does not know; these are said to be unknown.
-    """
+    """Return what a note means, or that it is unknown: other versions have other codes."""
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
 
 

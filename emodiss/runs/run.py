@@ -255,7 +255,9 @@ class Run:
         ]
         return found
 
-    def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    def columns(
+        self, name: str, columns: Sequence[str], *, videos: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Return some columns of a table; reading few of a large corpus is much faster than all.
 
         Parameters
@@ -264,8 +266,31 @@ class Run:
             `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
         columns
             Which, in this order.
+        videos
+            Only the rows of these; all by default.
         """
-        return self._table(name, columns)
+        return self._table(name, columns, video=videos)
+
+    def lists(
+        self, name: str, columns: Sequence[str], *, video: str | None = None
+    ) -> dict[str, list[Any]]:
+        """Return some columns of a table as plain lists; what is missing is None or NaN.
+
+        A command that needs no more than this starts in half the time, without pandas.
+
+        Parameters
+        ----------
+        name, columns
+            As in `columns`.
+        video
+            Only the rows of this video.
+        """
+        import pyarrow.parquet as pq
+
+        path = self._table_path(name)
+        with sound(path, _AGAIN):
+            rows = [("video_id", "==", video)] if video is not None else None
+            return pq.read_table(path, columns=list(columns), filters=rows).to_pydict()
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.
@@ -296,37 +321,52 @@ class Run:
         return {name: path for name, path in found.items() if path is not None}
 
     def _table(
-        self, name: str, columns: Sequence[str] | None = None, *, video: str | None = None
+        self,
+        name: str,
+        columns: Sequence[str] | None = None,
+        *,
+        video: str | Collection[str] | None = None,
     ) -> pd.DataFrame:
         import pandas as pd
 
+        path = self._table_path(name)
+        videos = [video] if isinstance(video, str) else video
+        with sound(path, _AGAIN):
+            return pd.read_parquet(
+                path,
+                columns=list(columns) if columns is not None else None,
+                filters=[("video_id", "in", list(videos))] if videos is not None else None,
+            )
+
+    def _table_path(self, name: str) -> Path:
         path = self.root / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
-        with sound(path, _AGAIN):
-            return pd.read_parquet(
-                path,
-                columns=list(columns) if columns is not None else None,
-                filters=[("video_id", "==", video)] if video is not None else None,
-            )
+        return path
 
 
-def load(root: str | Path) -> Run:
+AnyRun = Run | str | Path
+"""A run, or its folder."""
+
+
+def load(root: AnyRun) -> Run:
     """Open a run folder.
 
     Parameters
     ----------
     root
-        The folder that `emodiss annotate --out` wrote.
+        The folder that `emodiss annotate --out` wrote; a run that is open is returned as it is.
 
     Raises
     ------
     RunError
         If it is no run folder.
     """
+    if isinstance(root, Run):
+        return root
     root = Path(root)
     if not (root / layout.RUN).is_file():
         raise RunError(
