@@ -68,7 +68,7 @@ def report_on(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
-    from emodiss.runs.summary import determined
+    from emodiss.runs.summary import determined, noted
     from emodiss.vocabulary import meaning
 
     table = run.utterances
@@ -145,13 +145,3 @@ def _show_determined(run: Run, known: list[Determined]) -> None:
             step = f" ({reason.next_step})" if reason.next_step else ""
             line += f"; {n}: {reason.what}{step}"
         output.say(line)
-
-
-def noted(run: Run) -> dict[str, set[str]]:
-    """Return the videos by what stages noted on them, the notes in order of their codes."""
-    found: dict[str, set[str]] = {}
-    for (video, _), outcome in run.outcomes.items():
-        # What a skipped stage says is why it was not needed.
-        for code in () if outcome.status == "skipped" else outcome.notes:
-            found.setdefault(code, set()).add(video)
-    return dict(sorted(found.items()))

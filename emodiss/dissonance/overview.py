@@ -15,6 +15,7 @@ import pandas as pd
 from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance
 from emodiss.dissonance.rules import EQUATION_1, reflag
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 _LEVEL = 0.05
 
@@ -125,6 +126,7 @@ def overview(
     null, n_pairings, seed
         As in `chance`.
     """
+    table = table_of(table)
     flagged = reflag(table, rule.changed(**_NO_ERRORS))
     used = flagged["dissonance_threshold"]
     by_chance = chance(table, rule=rule, null=null, n_pairings=n_pairings, seed=seed)

@@ -111,3 +111,13 @@ def _statuses(table: pd.DataFrame, channel: str) -> Iterator[tuple[str, int]]:
     status = table[f"{channel}_status"]
     for name, n in status[status != "ok"].value_counts().items():
         yield f"{channel}:{name}", int(n)
+
+
+def noted(run: Run) -> dict[str, set[str]]:
+    """Return the videos by what stages noted on them, the notes in order of their codes."""
+    found: dict[str, set[str]] = {}
+    for (video, _), outcome in run.outcomes.items():
+        # What a skipped stage says is why it was not needed.
+        for code in () if outcome.status == "skipped" else outcome.notes:
+            found.setdefault(code, set()).add(video)
+    return dict(sorted(found.items()))

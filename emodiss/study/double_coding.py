@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.reviews import Review, find_utterance, find_voice
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COLUMNS = ("about", "statistic", "n", "same", "value", "low", "high", "reason")
 
 
+@takes_run
 def agreement(
     run: Run, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:

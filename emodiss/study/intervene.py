@@ -14,7 +14,7 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import Rendered
@@ -80,6 +80,7 @@ def ask(
     return each()
 
 
+@takes_run
 def intervene(
     run: Run,
     prompts: Rendered,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.runs.files import write_atomically
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.study import Study
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emodiss.ratings import Handout, Study as RatingStudy
 
 
+@takes_run
 def rating_study(
     run: Run,
     raters: Mapping[str, str] | Sequence[str],

@@ -13,7 +13,7 @@ from emodiss.manifest import parse_role
 from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.review_session import Session
 from emodiss.timebase import Seconds
 
@@ -29,6 +29,7 @@ def sessions(run: Run, video: str | None = None) -> list[Session]:
     return [Session(run, name, known) for name in ([video] if video else run.videos)]
 
 
+@takes_run
 def review(
     run: Run,
     video: str,
@@ -162,6 +163,7 @@ def review(
     return made
 
 
+@takes_run
 def add_utterance(
     run: Run,
     video: str,
@@ -196,6 +198,7 @@ def add_utterance(
     return made
 
 
+@takes_run
 def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
     """Take back what a person said of a session after some point; what others said stays.
 
@@ -217,6 +220,7 @@ def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = ""
     return made
 
 
+@takes_run
 def role_evidence(
     run: Run, video: str | None = None, *, announce: Callable[[str], None] | None = None
 ) -> pd.DataFrame:
@@ -288,6 +292,7 @@ class Imported:
     problems: list[str]
 
 
+@takes_run
 def import_corrections(
     run: Run, file: str | Path, *, by: str, video: str | None = None
 ) -> Imported:
@@ -358,6 +363,7 @@ def take_over(run: Run, reviews: Sequence[Review]) -> None:
         ReviewFile(run.root).append(reviews)
 
 
+@takes_run
 def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0.95) -> list[Score]:
     """Count what an audit found to be right, with its Wilson interval.
 
