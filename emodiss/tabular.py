@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emodiss.errors import EmodissError
+from emodiss.errors import ArgumentError, EmodissError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,10 +313,11 @@ def parse(
     )
     header: list[str] = []
     header_line = 1
-    named: frozenset[int] = frozenset()
+    n_columns, named = 0, frozenset[int]()
     rows: list[Row] = []
     faults: list[Fault] = []
     n_lacking = 0  # cells, of all rows so far
+    most_lacking = _MOST_LACKING + _MOST_LACKING_PER_CHARACTER * len(text) if short_rows else -1
     while True:
         line = reader.line_num + 1 + skipped
         try:
@@ -335,42 +336,41 @@ def parse(
         if not any(cells):
             continue
         if not header:
-            header, header_line = cells, line
+            header, header_line, n_columns = cells, line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)
             continue
         if restore:
             cells = [_restored(cell) for cell in cells]
         n = len(cells)
-        lacking = len(header) - n
-        if lacking > 0:
-            n_lacking += lacking
-            if short_rows and n_lacking <= _MOST_LACKING + _MOST_LACKING_PER_CHARACTER * len(text):
-                cells += [""] * lacking
+        if n < n_columns:
+            n_lacking += n_columns - n
+            if n_lacking <= most_lacking:
+                cells += [""] * (n_columns - n)
         by_name = dict(zip(header, cells, strict=False))
-        if len(named) < len(header):
+        if len(cells) < n_columns:
             by_name.pop("", None)
-        if len(cells) < len(header):
-            message = f"{n} cells; expected {len(header)}, as in the header"
+            message = f"{n} cells; expected {n_columns}, as in the header"
             faults.append(Fault(line, message, by_name, n_cells=n))
             continue
         stray = None
-        if n > len(named) or len(named) < len(header):
+        if n > n_columns or len(named) < n_columns:
+            by_name.pop("", None)
             stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
-        elif stray < len(header):
+        elif stray < n_columns:
             message = f"text in column {stray + 1}, which has no name in the header"
             faults.append(Fault(line, message, by_name))
         else:
             message = (
-                f"{n} cells; expected {len(header)}, as in the header (a text that "
+                f"{n} cells; expected {n_columns}, as in the header (a text that "
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
             faults.append(Fault(line, message, by_name, n_cells=n))
     return Table(
         name,
         tuple(filter(None, header)),
-        len(header),
+        n_columns,
         header_line,
         tuple(rows),
         tuple(faults),
@@ -577,6 +577,19 @@ def refuse(
 
 def _restored(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def table_of(given: object) -> pd.DataFrame:
+    """Return a table that was handed over, or the utterances of a run or a session."""
+    import pandas as pd
+
+    found = given if isinstance(given, pd.DataFrame) else getattr(given, "utterances", None)
+    if not isinstance(found, pd.DataFrame):
+        raise ArgumentError(
+            f"Got {type(given).__name__} where a table of utterances belongs.",
+            next_step="Give run.utterances, or run.session(ID) for one session.",
+        )
+    return found
 
 
 def safe_cell(text: str) -> str:

@@ -16,14 +16,13 @@ import contextlib
 import functools
 import importlib
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,11 +32,12 @@ import numpy as np
 import pandas as pd
 
 from emodiss import dissonance, manifest as manifests, utterances
+from emodiss.exports import FORMATS
 from emodiss.faces.boxes import FaceSeries
 from emodiss.faces.records import Detections, FaceTrack, LinkCounts, Tracks
 from emodiss.media import Audio, Media, hash_file
-from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.models import catalog
+from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.runs import annotate as annotating, memory, perform, sources, tables
 from emodiss.runs.store import Outcome, Store
 from emodiss.stages import BY_NAME
@@ -115,10 +115,7 @@ def _match(**_: Any) -> People:
     pairs = [(voice, k) for voice in range(2) for k in range(2)]
     return People(
         tuple(Person(n, (k + 1,), 0.99, "measured") for k, n in enumerate(VOICES)),
-        tuple(
-            Binding(VOICES[v], k + 1, 9.0, 1.0, 3.0, 0.99 if v == k else 0.01)
-            for v, k in pairs
-        ),
+        tuple(Binding(VOICES[v], k + 1, 9.0, 1.0, 3.0, 0.99 if v == k else 0.01) for v, k in pairs),
     )
 
 
@@ -150,7 +147,7 @@ def _look(*, media: Media, transcript: Any, **_: Any) -> FaceMeasures:
     spans = np.array([(u.start, u.end) for u in transcript.utterances])[utterance]
     time_ = spans[:, 0] + (np.arange(m) % 4 + 0.5) / 4 * (spans[:, 1] - spans[:, 0])
     values = [
-        (np.repeat(rng.normal(mean, 0.2, n), 4)[: m] + rng.normal(0, 0.1, m)).clip(-1, 1)
+        (np.repeat(rng.normal(mean, 0.2, n), 4)[:m] + rng.normal(0, 0.1, m)).clip(-1, 1)
         for mean in (-0.1, 0.1)
     ]
     valence, arousal = (value.astype(np.float32) for value in values)
@@ -282,3 +279,114 @@ def simulate(folder: Path, *, sessions: int, n: int) -> None:
             current[source.row.id] = {name: r.key for name, r in recipes.items() if r.key}
         store.append(outcomes)
         tables.gather(store, current, stride=settings.face_affect.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is timed: a command line, and the most CPU seconds it may take."""
+
+    name: str
+    command: tuple[str, ...]
+    # None where nothing is promised.
+    target: float | None = None
+    # Divides what was measured: pages of a report.
+    per: int = 1
+
+
+def rows(folder: Path, sessions: int) -> list[Row]:
+    """List what is timed."""
+    run, out = str(folder / "run"), str(folder / "out")
+    emodiss_ = (sys.executable, "-m", "emodiss")
+    python = (sys.executable, "-c")
+    load = f"import emodiss; run = emodiss.load({run!r}); "
+    plan = "import emodiss; print(len(emodiss.plan({!r}, out={!r}, absent='keep')))"
+    figures = "from emodiss.plots import registry; registry.draw(run, {!r})"
+    formats = [
+        Row(f"export {name}", (*emodiss_, "export", run, "--format", name, "--out", out), 60)
+        for name in FORMATS
+    ]
+    return [
+        *formats,
+        Row("report, a page", (*emodiss_, "report", run, "-q", "--out", out), 0.05, sessions + 1),
+        Row("emodiss.load(RUN)", (*python, load)),
+        Row(".utterances", (*python, load + "len(run.utterances)")),
+        Row("status", (*emodiss_, "status", run)),
+        Row("people", (*emodiss_, "people", run)),
+        Row("dissonance", (*emodiss_, "dissonance", run)),
+        Row("prompts", (*emodiss_, "prompts", run, "--out", f"{out}/prompts.jsonl")),
+        *(Row(f"table {k}", (*emodiss_, "table", run, str(k))) for k in (1, 2, 4)),
+        *(
+            Row(name, (*python, load + figures.format(name)))
+            for name in ("figure2", "figure3", "figure4", "figure10")
+        ),
+        Row("plan, all new", (*python, plan.format(str(folder / "new.csv"), f"{out}/none")), 3),
+        Row(
+            "plan, run finished", (*python, plan.format(str(folder / "study" / "more.csv"), run)), 3
+        ),
+    ]
+
+
+def write_manifests(folder: Path) -> None:
+    """Write two manifests of 2,000 rows: nothing there yet, and all sessions of the run."""
+    new = [f"n{k:04d},https://example.org/{k}.mp4," for k in range(ROWS // 2)]
+    new += [f"m{k:04d},,nowhere/{k}.mp4" for k in range(ROWS // 2)]
+    (folder / "new.csv").write_text("\n".join(["id,url,path", *new]) + "\n")
+    study = folder / "study"
+    known = (study / "manifest.csv").read_text().splitlines()
+    more = [f"more{k},m{k}.mp4,," for k in range(ROWS - len(known) + 1)]
+    (study / "more.csv").write_text("\n".join([*known, *more]) + "\n")
+
+
+def measure(row: Row) -> tuple[float, float, float]:
+    """Run a command; return its CPU seconds, wall seconds and peak memory in MB."""
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        row.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stderr is not None
+    said = child.stderr.read()
+    _, status, used = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - started
+    if code := os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"{row.name} ended with {code}: {said[-2000:]}")
+    # Linux counts kilobytes, macOS bytes.
+    peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return (used.ru_utime + used.ru_stime) / row.per, wall, peak
+
+
+def main() -> None:
+    """Make the run unless it is there, measure, and print one table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--utterances", type=int, default=UTTERANCES)
+    parser.add_argument(
+        "--keep", type=Path, help="keep the run here, and take the one that is there"
+    )
+    parser.add_argument("--only", default="", help="only what has this in its name")
+    chosen = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.keep or Path(temporary)
+        if not (folder / "run" / "face_summary.parquet").exists():
+            simulate(folder, sessions=chosen.sessions, n=chosen.utterances)
+        write_manifests(folder)
+        sessions = len((folder / "study" / "manifest.csv").read_text().splitlines()) - 1
+        missed = 0
+        print(f"{'':20} {'CPU s':>9} {'target':>8} {'met':>4} {'wall s':>8} {'peak MB':>8}")
+        for row in rows(folder, sessions):
+            if chosen.only not in row.name:
+                continue
+            cpu, wall, peak = measure(row)
+            met = row.target is None or cpu < row.target
+            missed += not met
+            told = ("", "") if row.target is None else (f"{row.target:g}", "yes" if met else "NO")
+            print(
+                f"{row.name:20} {cpu:9.3f} {told[0]:>8} {told[1]:>4} {wall:8.1f} {peak:8.0f}",
+                flush=True,
+            )
+            shutil.rmtree(folder / "out", ignore_errors=True)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -112,7 +112,7 @@ class Export:
 
     def _exported_elsewhere(self, path: Path) -> None:
         done = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import _main; _main()"],
+            [sys.executable, "-c", f"from {__name__} import main; main()"],
             input=json.dumps([asdict(self), str(path)]),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
@@ -127,7 +127,7 @@ class Export:
             )
 
 
-def _main() -> None:
+def main() -> None:
     """Export what a process that has no torch asks for."""
     asked, path = json.load(sys.stdin)
     asked["free"] = {int(axis): name for axis, name in asked["free"].items()}

@@ -24,6 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
@@ -42,7 +43,7 @@ _SHOWN = [
     *("dissonant", "dissonance_reason", "dissonance_axis"),
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
-"""Columns that `line_of` reads."""
+"""Columns of the utterance table that a page shows."""
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
@@ -61,6 +62,14 @@ class Line:
     note: str
     reason: str
     numbers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def measured(self) -> str:
+        """All numbers in words."""
+        return "; ".join(
+            f"{name} valence {valence}, arousal {arousal}" if valence else f"{name} not measured"
+            for name, valence, arousal in self.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class _Summary:
         return self.n_flagged / self.n_known if self.n_known else float("nan")
 
 
+@takes_run
 def write(
     run: Run,
     out: str | Path | None = None,
@@ -197,14 +207,16 @@ def _session_page(
     media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [line_of(row) for row in table[_SHOWN].itertuples()]
+    threshold, table = _threshold_of(table), table[_SHOWN]
+    # Objects, since columns of text are slow to walk through.
+    lines = [line_of(row) for row in table.astype(object).itertuples()]
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=_threshold_of(table),
+        threshold=threshold,
         media=media,
         url=row.get("url") or "",
         start=start,
