@@ -493,7 +493,7 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     whole = table.assign(choice=words.str.casefold().map(spelled).fillna(words))
     whole.loc[table["choice"].isna(), "choice"] = ""
     misfits: list[Misfit] = []
-    lines = range(2, len(whole) + 2)
+    lines = list(range(2, len(whole) + 2))
     checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
     first: dict[tuple[str, ...], int] = {}
     for row, (rater, case, a, b, criterion) in enumerate(

@@ -140,7 +140,7 @@ def _checked(
 
 
 def typed_columns(
-    table: pd.DataFrame, columns: Sequence[Column], lines: Sequence[int], misfits: list[Misfit]
+    table: pd.DataFrame, columns: Sequence[Column], lines: list[int], misfits: list[Misfit]
 ) -> dict[str, pd.Series]:
     """Columns with their declared types, empty where the table lacks them; adds what misfits."""
     return {
@@ -159,9 +159,7 @@ def _absent(column: Column, n: int) -> pd.Series:
     return pd.Series([pd.NA] * n, dtype="str")
 
 
-def _typed(
-    cells: pd.Series, column: Column, lines: Sequence[int], misfits: list[Misfit]
-) -> pd.Series:
+def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
     values, bad = column.typed(cells)
     text = cells.astype("str").str.strip().tolist() if bad.any() else []
     for row in np.flatnonzero(bad):
