@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from emodiss.corpus.curation import curate, overlap, read_overrules, waterfall
 from emodiss.corpus.duplicates import find_duplicates
-from emodiss.corpus.fingerprints import DuplicatePair
 from emodiss.corpus.licences import count_licences, licences
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.corpus.tables import table1, table2, table4, vocabulary
@@ -12,7 +11,6 @@ from emodiss.corpus.turns import turn_counts
 
 __all__ = [
     "AudioQuality",
-    "DuplicatePair",
     "count_licences",
     "curate",
     "find_duplicates",

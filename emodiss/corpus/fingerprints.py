@@ -61,31 +61,21 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
-    """Two recordings with the same content.
+    """Two recordings with the same content."""
 
-    Parameters
-    ----------
-    a, b
-        Names or paths, in the order given.
-    offset_s
-        What happens at t in `a` happens at t + offset_s in `b`, seconds.
-    matched_s
-        Seconds of common sound, or of common motion.
-    share
-        Of the audible or moving part of the shorter recording, in [0, 1].
-    bit_error_rate
-        Share of wrong bits in the common part, in [0, 1]; 0 for equal files. For pictures what
-        signs with the same correlation r would have, (1 - r) / 2.
-    by
-        What gave them away: `bytes`, `sound` or `picture`.
-    """
-
+    # a, b: Names or paths, in the order given.
     a: str
     b: str
+    # What happens at t in `a` happens at t + offset_s in `b`, seconds.
     offset_s: float
+    # Seconds of common sound, or of common motion.
     matched_s: float
+    # Of the audible or moving part of the shorter recording, in [0, 1].
     share: float
+    # Share of wrong bits in the common part, in [0, 1]; 0 for equal files. For pictures what signs
+    # with the same correlation r would have, (1 - r) / 2.
     bit_error_rate: float
+    # What gave them away: `bytes`, `sound` or `picture`.
     by: Literal["bytes", "sound", "picture"]
 
 

@@ -23,13 +23,12 @@ from __future__ import annotations
 
 from emodiss.demo.comparison import compare, untouched_manifest
 from emodiss.demo.session import FPS, HEIGHT, WIDTH, build
-from emodiss.demo.truth import DemoPerson, DemoSession, DemoTruth
+from emodiss.demo.truth import DemoSession, DemoTruth
 
 __all__ = [
     "FPS",
     "HEIGHT",
     "WIDTH",
-    "DemoPerson",
     "DemoSession",
     "DemoTruth",
     "build",

@@ -19,41 +19,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoPerson:
-    """One of the two people in the picture, frame by frame.
+    """One of the two people in the picture, frame by frame."""
 
-    Parameters
-    ----------
-    speaker
-        Label of the voice in the transcript.
-    role
-        `therapist` or `patient`, given out arbitrarily.
-    side
-        Half of the picture in which the face is.
-    face
-        (4,) x1, y1, x2, y2 of the face at rest, in pixels of the frame.
-    mouth
-        (4,) the same of the mouth.
-    absences
-        Stretches during which the face's middle is out of the picture.
-    moving
-        Stretches during which the face slides out or in and is seen in part.
-    offset
-        (n, 2) displacement of the middle of the face from rest in each frame, pixels.
-    opening
-        (n,) opening of the mouth in each frame, 0 shut to 1.
-    smile
-        (n,) strength of the scripted smile in each frame, 0 to 1.
-    """
-
+    # Label of the voice in the transcript.
     speaker: str
+    # `therapist` or `patient`, given out arbitrarily.
     role: str
+    # Half of the picture in which the face is.
     side: Side
+    # (4,) x1, y1, x2, y2 of the face at rest, in pixels of the frame.
     face: Array
+    # (4,) the same of the mouth.
     mouth: Array
+    # Stretches during which the face's middle is out of the picture.
     absences: tuple[Span, ...]
+    # Stretches during which the face slides out or in and is seen in part.
     moving: tuple[Span, ...]
+    # (n, 2) displacement of the middle of the face from rest in each frame, pixels.
     offset: Array
+    # (n,) opening of the mouth in each frame, 0 shut to 1.
     opening: Array
+    # (n,) strength of the scripted smile in each frame, 0 to 1.
     smile: Array
 
     def visible_at(self, time: Seconds) -> bool:

@@ -20,7 +20,6 @@ from emodiss.interventions.records import (
     PARSE_MODES,
     Intervention,
     InterventionError,
-    ParsedReply,
 )
 from emodiss.interventions.redaction import Redaction, read_names, redact
 from emodiss.interventions.responses import one_window, responses
@@ -39,7 +38,6 @@ __all__ = [
     "Answer",
     "Intervention",
     "InterventionError",
-    "ParsedReply",
     "Plan",
     "Redaction",
     "Technique",

@@ -39,26 +39,17 @@ class InterventionError(EmodissError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A reply taken apart.
+    """A reply taken apart."""
 
-    Parameters
-    ----------
-    technique
-        Technique as the model named it, without brackets, stars and the like; None if unnamed.
-    response
-        What the therapist would say. Everything that is left when the technique is taken out.
-    failures
-        Flags from `FAILURES`, the gravest first.
-    parse_mode
-        One of `PARSE_MODES`.
-    raw
-        The reply, untouched.
-    """
-
+    # Technique as the model named it, without brackets, stars and the like; None if unnamed.
     technique: str | None
+    # What the therapist would say. Everything that is left when the technique is taken out.
     response: str
+    # Flags from `FAILURES`, the gravest first.
     failures: tuple[str, ...]
+    # One of `PARSE_MODES`.
     parse_mode: ParseMode
+    # The reply, untouched.
     raw: str
 
     @property

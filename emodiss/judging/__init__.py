@@ -10,7 +10,6 @@ Alliance Inventory.
 
 from emodiss.judging.alliance import (
     DIMENSIONS,
-    AllianceItem,
     alliance_items,
     alliance_questions,
     alliance_score,
@@ -64,7 +63,6 @@ __all__ = [
     "MODES",
     "ORDERS",
     "SESSION_COLUMNS",
-    "AllianceItem",
     "Criterion",
     "Found",
     "JudgeError",

@@ -37,29 +37,19 @@ Polarity = Literal["straight", "reversed"]
 
 @dataclass(frozen=True, slots=True)
 class AllianceItem:
-    """One item.
+    """One item."""
 
-    Parameters
-    ----------
-    name
-        `q1` to `q12`.
-    dimension
-        A key of `DIMENSIONS`.
-    question
-        The statement, as printed.
-    polarity
-        `straight` if the fifth guideline describes a strong alliance, else `reversed`.
-    printed
-        Polarity of the anchors that the paper says it follows.
-    guidelines
-        What each score from 1 to 5 stands for.
-    """
-
+    # `q1` to `q12`.
     name: str
+    # A key of `DIMENSIONS`.
     dimension: str
+    # The statement, as printed.
     question: str
+    # `straight` if the fifth guideline describes a strong alliance, else `reversed`.
     polarity: Polarity
+    # Polarity of the anchors that the paper says it follows.
     printed: Polarity
+    # What each score from 1 to 5 stands for.
     guidelines: tuple[str, ...]
 
 

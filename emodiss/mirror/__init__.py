@@ -4,7 +4,7 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
-from emodiss.mirror.annomi import Demonstration, Moment, annomi
+from emodiss.mirror.annomi import annomi
 from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
 from emodiss.mirror.experiment import Decoding, Experiment, create, load
@@ -17,14 +17,13 @@ from emodiss.mirror.profiles import Cases, profiles
 from emodiss.mirror.screen import Instruments, Screening, screen
 from emodiss.mirror.screenplays import Written, screenplays
 from emodiss.mirror.simulate import Drawing, Simulated, Simulation, simulate
-from emodiss.mirror.training_data import TrainingData, training_data
+from emodiss.mirror.training_data import training_data
 
 __all__ = [
     "Asking",
     "Cases",
     "Decoding",
     "Demo",
-    "Demonstration",
     "Drawing",
     "Evaluation",
     "Experiment",
@@ -32,11 +31,9 @@ __all__ = [
     "Faces",
     "Instruments",
     "Judged",
-    "Moment",
     "Screening",
     "Simulated",
     "Simulation",
-    "TrainingData",
     "Written",
     "annomi",
     "collect_pairs",

@@ -47,49 +47,37 @@ _AHEAD = 5
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An utterance of a client with the talk asked for, and what the model made of it.
+    """An utterance of a client with the talk asked for, and what the model made of it."""
 
-    Parameters
-    ----------
-    video_id, utterance_id, start, end, timing
-        As in the table of utterances; seconds.
-    time
-        Middle of the utterance, seconds: when the picture is taken.
-    talk
-        As annotators say.
-    status, reason
-        `answered`; `skipped` with `no_media`, `unbound`, `not_in_view`, `no_frame` or
-        `not_the_client` (the run has this voice as somebody else); `unanswered` with the code of
-        the error.
-    track_id, binding_confidence, binding_source
-        Whose face it is, how sure that is (None if a person said so), and who said so.
-    picture
-        Path of the crop below the run; None without one.
-    history
-        The last lines, this one among them.
-    caption, reply, flags
-        Of the model; flags as in `encounters.wording.Spoken`.
-    model, request_sha256
-        Who replied, and the hash of all that can change the reply.
-    """
-
+    # video_id, utterance_id, start, end, timing: As in the table of utterances; seconds.
     video_id: str
     utterance_id: str
     start: float
     end: float
     timing: str
+    # Middle of the utterance, seconds: when the picture is taken.
     time: float
+    # As annotators say.
     talk: str
+    # status, reason: `answered`; `skipped` with `no_media`, `unbound`, `not_in_view`, `no_frame` or
+    # `not_the_client` (the run has this voice as somebody else); `unanswered` with the code of the
+    # error.
     status: str = "skipped"
     reason: str = ""
+    # track_id, binding_confidence, binding_source: Whose face it is, how sure that is (None if a
+    # person said so), and who said so.
     track_id: int | None = None
     binding_confidence: float | None = None
     binding_source: str | None = None
+    # Path of the crop below the run; None without one.
     picture: str | None = None
+    # The last lines, this one among them.
     history: tuple[str, ...] = ()
+    # caption, reply, flags: Of the model; flags as in `encounters.wording.Spoken`.
     caption: str | None = None
     reply: str | None = None
     flags: tuple[str, ...] = ()
+    # model, request_sha256: Who replied, and the hash of all that can change the reply.
     model: str = ""
     request_sha256: str = ""
 
@@ -101,20 +89,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What came of it.
+    """What came of it."""
 
-    Parameters
-    ----------
-    moments
-        In the order of the talk; also in `annomi/moments.jsonl` of the run.
-    page
-        `annomi/index.html` of the run.
-    notes
-        What a reader should know, in sentences.
-    """
-
+    # In the order of the talk; also in `annomi/moments.jsonl` of the run.
     moments: tuple[Moment, ...]
+    # `annomi/index.html` of the run.
     page: Path
+    # What a reader should know, in sentences.
     notes: tuple[str, ...]
 
     @property

@@ -24,18 +24,12 @@ LICENCES = "LICENCES.md"
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What was written.
+    """What was written."""
 
-    Parameters
-    ----------
-    path
-        The file of examples; `LICENCES.md` lies beside it.
-    record
-        Counts: `examples`, of them `captions` and `without_picture`; `dialogues`; `left_out` lines
-        and `dialogues_left_out` by reason; and whether dialogues were `screened`.
-    """
-
+    # The file of examples; `LICENCES.md` lies beside it.
     path: Path
+    # Counts: `examples`, of them `captions` and `without_picture`; `dialogues`; `left_out` lines
+    # and `dialogues_left_out` by reason; and whether dialogues were `screened`.
     record: dict[str, Any]
 
 

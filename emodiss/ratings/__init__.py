@@ -10,8 +10,6 @@ from emodiss.ratings.handout import Handout, open_study
 from emodiss.ratings.instrument import Instrument, read_instrument
 from emodiss.ratings.pairs import (
     COMPARISONS,
-    PairForm,
-    PairQuestion,
     PairStudy,
     build_pairs,
     check_pairs,
@@ -40,8 +38,6 @@ __all__ = [
     "QUESTIONS",
     "Handout",
     "Instrument",
-    "PairForm",
-    "PairQuestion",
     "PairStudy",
     "RatingScale",
     "RatingsError",

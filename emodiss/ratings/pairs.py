@@ -28,46 +28,30 @@ from emodiss.tabular import Column, Misfit
 
 @dataclass(frozen=True, slots=True)
 class PairQuestion:
-    """One question about two dialogues.
+    """One question about two dialogues."""
 
-    Parameters
-    ----------
-    name
-        Criterion: a column of sheets and tables.
-    title
-        How the rater knows it.
-    question
-        What is asked.
-    objective, criteria
-        What to consider, and what to look at.
-    """
-
+    # Criterion: a column of sheets and tables.
     name: str
+    # How the rater knows it.
     title: str
+    # What is asked.
     question: str
+    # objective, criteria: What to consider, and what to look at.
     objective: str
     criteria: str
 
 
 @dataclass(frozen=True, slots=True)
 class PairForm:
-    """What a rater of pairs is told.
+    """What a rater of pairs is told."""
 
-    Parameters
-    ----------
-    source
-        Where the wording is from, and its licence.
-    options
-        The answers: A, Tie, B.
-    instruction
-        One sentence for all questions.
-    questions
-        The questions in order.
-    """
-
+    # Where the wording is from, and its licence.
     source: str
+    # The answers: A, Tie, B.
     options: tuple[str, ...]
+    # One sentence for all questions.
     instruction: str
+    # The questions in order.
     questions: tuple[PairQuestion, ...]
 
     @property
