@@ -620,21 +620,7 @@ def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
 def resolve(
     changes: Mapping[str, Any], assignments: Iterable[str] | Mapping[str, Any] = ()
 ) -> Settings:
-    """Put together the settings of a run.
-
-    Parameters
-    ----------
-    changes
-        Dotted names to values, usually a preset.
-    assignments
-        `group.name=value` texts as typed on a command line, or dotted names to values. They win
-        over `changes`.
-
-    Raises
-    ------
-    SettingsError
-        If a name does not exist (the nearest one is named) or a value is out of range.
-    """
+    """Put together a run's settings: a preset's changes, then assignments, which win."""
     merged = {**changes, **assigned(assignments)}
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in merged.items():

@@ -52,23 +52,10 @@ def utterance_id(index: int) -> str:
 
 
 def parse_time(text: str) -> float:
-    """Read one time.
+    """Read seconds (`83.25`) or a clock time (`1:23`, `00:01:23.250`, `00:01:23,250`), from 0 on.
 
-    Parameters
-    ----------
-    text
-        Seconds (`83.25`) or a clock time (`1:23`, `00:01:23.250`, `00:01:23,250`).
-
-    Returns
-    -------
-    float
-        Seconds from media start, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the text is neither. The message shows the text only when it is made of digits and
-        separators, since a shifted column can put a person's name or words there.
+    The ValueError shows the text only when it is made of digits and separators, since a
+    shifted column can put a person's name or words there.
     """
     text = text.strip()
     if _PLAIN.fullmatch(text):
@@ -90,18 +77,7 @@ def parse_time(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A half-open stretch of time, `[start, end)`.
-
-    Parameters
-    ----------
-    start, end
-        Seconds from media start, `0 <= start < end`, finite.
-
-    Raises
-    ------
-    TimeError
-        If a bound is not finite, `start` is negative or `end` is not after `start`.
-    """
+    """A half-open stretch of time, `[start, end)`, in finite seconds from 0 on (TimeError else)."""
 
     start: Seconds
     end: Seconds

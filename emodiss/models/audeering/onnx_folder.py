@@ -29,14 +29,10 @@ _KNOWN_CLASS: Final = re.compile(rf"{_MODEL_CLASS.pattern}|\$audobject[.:]")
 
 
 class AudonnxSpeech(WindowedSpeech):
-    """The published ONNX folder as a speech affect model; options as in the base class.
+    """The published ONNX folder (model.yaml, model.onnx) as a speech affect model.
 
-    Parameters
-    ----------
-    folder
-        Folder with `model.yaml` and `model.onnx`, as unpacked from the archive. The archive is
-        verified when it is fetched, and the folder is taken as its content: no source states the
-        hash of the unpacked file.
+    The archive is verified when it is fetched, and the folder is taken as its content: no source
+    states the hash of the unpacked file.
     """
 
     name: ClassVar[str] = "audeering-w2v2"

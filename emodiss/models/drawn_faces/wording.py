@@ -124,15 +124,7 @@ _FOUND: Final = [(re.compile(rf"\b(?:{words})\b"), moves) for words, moves in LE
 
 
 def pose_of(description: str) -> tuple[Pose, int]:
-    """Read the movements that a description asks for.
-
-    Returns
-    -------
-    pose
-        The sum over all words that are known, cut to [-1, 1].
-    n_words
-        How many were known; 0 leaves the face at rest.
-    """
+    """Sum up the movements that a description asks for, in [-1, 1], and count the words known."""
     total = dict.fromkeys((f.name for f in fields(Pose)), 0.0)
     n_words = 0
     for clause in re.split(r"[.,;:!?]|\bbut\b", description.lower()):

@@ -20,15 +20,8 @@ _SAMPLE_RATE = 16_000
 class SileroVoiceActivity:
     """Stretches of speech as turns of one unknown speaker.
 
-    Parameters
-    ----------
-    min_silence_s
-        A pause at least this long ends a stretch. 0.5 s: shorter pauses fall inside a sentence.
-    pad_s
-        Seconds added at both ends of a stretch, so that soft onsets are not cut.
-    max_speech_s
-        Longer stretches are split at their longest pause. 15 s: what one utterance of the paper's
-        examples holds at most, and what speech models were trained on.
+    Shorter pauses than 0.5 s fall inside a sentence; 15 s are what one utterance of the paper's
+    examples holds at most, and what speech models were trained on.
     """
 
     name = "silero-vad"

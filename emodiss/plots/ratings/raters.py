@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
 
 def plot_answers(counts: pd.DataFrame, question: str, *, ax: Axes | None = None) -> Axes:
-    """Draw how many raters gave each answer to one question.
-
-    Parameters
-    ----------
-    counts
-        From `ratings.background`: question, title, answer, n, n_raters.
-    question
-        Which question.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw how many raters gave each answer to one question, from `ratings.background`."""
     from matplotlib.ticker import MaxNLocator
 
     require(counts, ["question", "title", "answer", "n", "n_raters"], "ratings.background")
