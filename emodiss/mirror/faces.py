@@ -29,17 +29,11 @@ MAX_ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a fresh picture must pass.
+    """What a fresh picture must pass."""
 
-    Parameters
-    ----------
-    identity
-        All that can change what it says.
-    judge
-        Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
-    """
-
+    # All that can change what it says.
     identity: str
+    # Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
     judge: Callable[[NDArray[np.uint8], Path, Expression], Verdict]
 
 

@@ -32,17 +32,11 @@ Decode = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """What one network heard.
+    """What one network heard."""
 
-    Parameters
-    ----------
-    firsts
-        (windows,) first frame of each, counted from the start of the recording.
-    active
-        (windows, frames, 3) bool, whether each local voice speaks.
-    """
-
+    # (windows,) first frame of each, counted from the start of the recording.
     firsts: NDArray[np.int64]
+    # (windows, frames, 3) bool, whether each local voice speaks.
     active: NDArray[np.bool_]
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
