@@ -330,9 +330,7 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
             continue
         first_line[folded] = line
         rows.append(row)
-        metadata[row.id] = {
-            k: v for k, v in values.items() if k in carried or k.startswith("x_")
-        }
+        metadata[row.id] = {k: v for k, v in values.items() if k in carried or k.startswith("x_")}
     return replace(empty, rows=tuple(rows), problems=tuple(problems), metadata=metadata)
 
 
