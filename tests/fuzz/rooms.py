@@ -106,9 +106,12 @@ def _of_study(name: str) -> Fuzzer:
     return Fuzzer(name, (_study()[name],), read, beside=_study())
 
 
+_opened = cache(open_study)  # its files stay as they are
+
+
 def _answered(path: Path) -> object:
     """Lay out answers of which one row says what the file holds."""
-    study = open_study(path.parent)
+    study = _opened(path.parent)
     rater, walk = next(iter(study.walks.items()))
     step = next(step.name for step in walk if step.kind == "item")
     content = path.read_bytes().decode("utf-8", "replace")
