@@ -35,7 +35,9 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     inputs: dict[str, Any] = facts.get("inputs") or {"folder": "", "sources": []}
     texts = [facts.get("preset", ""), inputs["folder"], *(s["path"] for s in inputs["sources"])]
     for problem in facts.get("problems", []):
-        str(Problem(**problem))
+        made = Problem(**problem)
+        wrong += [made] * (not isinstance(made.line, int))
+        texts += [made.column, made.id, made.message]
     if wrong or not all(isinstance(g, dict) for g in groups):
         raise TypeError
     if not all(isinstance(text, str) for text in texts):
