@@ -62,7 +62,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
         axis=axis,
         voice=_levels(table, means["speech"], start, end),
         face=_levels(table, means["face"], start, end),
-        frames=_line(frames, axis, start, end),
+        frames=line_path(frames, axis, start, end),
         shades=shades,
         summary=f"{'; '.join(told)}; {len(shades)} utterances dissonant on this axis",
     )
@@ -115,7 +115,7 @@ def _levels(table: pd.DataFrame, values: pd.Series, start: float, end: float) ->
     return "".join(f"M{p:.1f} {v:.1f}H{q:.1f}" for p, q, v in edges)
 
 
-def _line(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
+def line_path(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
     """Path through the face frames; a gap in time or a change of utterance stays a gap."""
     time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
     there = np.flatnonzero(~np.isnan(value))

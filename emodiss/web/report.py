@@ -24,6 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
@@ -95,6 +96,7 @@ class _Summary:
         return self.n_flagged / self.n_known if self.n_known else float("nan")
 
 
+@takes_run
 def write(
     run: Run,
     out: str | Path | None = None,
@@ -308,7 +310,7 @@ def line_of(row: Any) -> Line:
         note=note,
         reason=reason,
         numbers=tuple(
-            (name, _signed(getattr(row, f"{channel}_valence")), _signed(
+            (name, signed(getattr(row, f"{channel}_valence")), signed(
                 getattr(row, f"{channel}_arousal")))
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
@@ -325,7 +327,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Write a number with its sign; nothing where there is none."""
     if not np.isfinite(value):
         return ""
     # Rounded first: a hair below zero is 0.00, not its negative.
