@@ -93,8 +93,8 @@ MEANINGS: Final[dict[str, str]] = {
     "any more and has no effect; review that place again.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
     "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
-    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; or "
-    "state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
+    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
+    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
@@ -239,3 +239,8 @@ def language_code(text: str | None) -> str:
     """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
     found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
     return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
+
+
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
