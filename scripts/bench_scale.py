@@ -9,6 +9,8 @@ a few bytes and real transcripts, with stand-ins for the stages that look and li
 runs in a process of its own; times are CPU seconds of all its threads, start-up included.
 """
 
+# pyright: reportPrivateUsage=false
+# It makes a run as `annotate` does, from the same parts.
 from __future__ import annotations
 
 import argparse
@@ -104,7 +106,7 @@ def _follow(**_: Any) -> Tracks:
     def face(number: int) -> FaceTrack:
         ticks = np.arange(0, 300, 3)
         left = SIZE[0] / 2 * (number - 1) + 200
-        boxes = np.tile(np.float32([left, 200, left + 150, 350]), (100, 1))
+        boxes = np.tile(np.array([left, 200, left + 150, 350], np.float32), (100, 1))
         landmarks = np.tile(boxes[:, None, :2] + 50, (1, 5, 1))
         ones = np.ones(100, np.float32)
         return FaceTrack(number, ticks, ticks / 30, boxes, landmarks, ones, ones > 0)
@@ -124,10 +126,15 @@ def _listen(*, audio: Audio, transcript: Any, **_: Any) -> SpeechMeasures:
     n = len(transcript.utterances)
     rng = np.random.default_rng(int(audio.signal[0]))
     heard = rng.random(n) > 0.2
-    values = [np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)]
+    values: list[Any] = [
+        np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)
+    ]
     return SpeechMeasures(
         tuple("ok" if one else "too_short" for one in heard),
-        *(*values, *values, 0, "signed"),
+        *values,
+        *values,
+        n_clamped=0,
+        scale="signed",
         start=np.array([u.start for u in transcript.utterances]),
         end=np.array([u.end for u in transcript.utterances]),
     )
@@ -158,7 +165,7 @@ def _look(*, media: Media, transcript: Any, **_: Any) -> FaceMeasures:
         tick=(time_ * 30).astype(np.int64),
         frame=(time_ * 10).astype(np.int64),
         time=time_,
-        box=np.tile(np.float32([200, 200, 350, 350]), (m, 1)),
+        box=np.tile(np.array([200, 200, 350, 350], np.float32), (m, 1)),
         valence=valence,
         arousal=arousal,
         valence_raw=valence,
@@ -202,10 +209,10 @@ def _tabulate(
             "binding_source": "measured",
             **{f"speech_{axis}": getattr(speech_affect, axis) for axis in AXES},
             **{f"speech_{axis}_raw": getattr(speech_affect, axis) for axis in AXES},
-            "speech_label": np.where(np.isnan(speech_affect.valence), None, "neutral"),
+            "speech_label": [None if bad else "neutral" for bad in np.isnan(speech_affect.valence)],
             "speech_status": speech_affect.status,
             **face,
-            "face_label": np.where(seen, "neutral", None),
+            "face_label": ["neutral" if one else None for one in seen],
             "n_face_frames": np.where(seen, 4, 0),
             "face_coverage": face_affect.coverage,
             "track_id": np.arange(n) % 2 + 1,
