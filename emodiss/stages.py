@@ -97,9 +97,9 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=2,
+        version=3,
     ),
-    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=2),
+    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=3),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -108,7 +108,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("language",),
         unless="transcript",
-        version=2,
+        version=3,
     ),
     Stage(
         "words",
@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=3,
+        version=4,
     ),
     Stage(
         "draft",
@@ -143,7 +143,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=4,
+        version=5,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
@@ -162,7 +162,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "faces",
@@ -201,11 +201,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "people",
         "emodiss.people:match",
-        reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
+        reads=("media", "transcript", "turns", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
         reviews=("face",),
-        version=5,
+        version=6,
     ),
     Stage(
         "speech_affect",

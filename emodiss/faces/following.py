@@ -33,20 +33,11 @@ _MOST_HELD = 192 << 20
 
 @dataclass(slots=True)
 class Following:
-    """The state of a walk: the looks since the last search, that one first.
-
-    Parameters
-    ----------
-    model
-        Searches, and looks again at known places.
-    every
-        Looks from one search to the next.
-    held_per_look
-        Pictures that somebody holds for each look, which leaves room for fewer looks.
-    """
+    """The state of a walk: the looks since the last search, that one first."""
 
     model: FaceFollower
     every: int
+    # Pictures that somebody holds for each look, which leaves room for fewer looks.
     held_per_look: int = 1
     held: list[Frame] = field(default_factory=list[Frame])
     # What the search at the first of them found, with what was followed to there.
