@@ -46,6 +46,12 @@ def _rebuild(kind: type[EmodissError], what: str, next_step: str, code: str) -> 
     return kind(what, next_step=next_step, code=code)
 
 
+class ArgumentError(EmodissError, ValueError):
+    """A function was handed something else than it takes."""
+
+    code = "argument"
+
+
 class ManifestError(EmodissError):
     """The manifest cannot be used as it is; every problem is listed with line and column."""
 

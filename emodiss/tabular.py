@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emodiss.errors import EmodissError
+from emodiss.errors import ArgumentError, EmodissError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -577,6 +577,19 @@ def refuse(
 
 def _restored(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def table_of(given: object) -> pd.DataFrame:
+    """Return a table that was handed over, or the utterances of a run or a session."""
+    import pandas as pd
+
+    found = given if isinstance(given, pd.DataFrame) else getattr(given, "utterances", None)
+    if not isinstance(found, pd.DataFrame):
+        raise ArgumentError(
+            f"Got {type(given).__name__} where a table of utterances belongs.",
+            next_step="Give run.utterances, or run.session(ID) for one session.",
+        )
+    return found
 
 
 def safe_cell(text: str) -> str:

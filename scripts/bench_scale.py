@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ from emodiss.exports import FORMATS
 from emodiss.faces.boxes import FaceSeries
 from emodiss.faces.records import Detections, FaceTrack, LinkCounts, Tracks
 from emodiss.media import Audio, Media, hash_file
-from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.models import catalog
+from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.runs import annotate as annotating, memory, perform, sources, tables
 from emodiss.runs.store import Outcome, Store
 from emodiss.stages import BY_NAME

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from emodiss.cli import output
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
-    from emodiss.runs.store import Outcome
     from emodiss.runs.summary import Determined
 
 # Videos that a summary names before it leaves the rest to `status`.
@@ -70,7 +68,7 @@ def report_on(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
-    from emodiss.runs.summary import determined
+    from emodiss.runs.summary import determined, noted
     from emodiss.vocabulary import meaning
 
     table = run.utterances
@@ -151,13 +149,3 @@ def _show_determined(run: Run, known: list[Determined]) -> None:
             step = f" ({reason.next_step})" if reason.next_step else ""
             line += f"; {n}: {reason.what}{step}"
         output.say(line)
-
-
-def noted(outcomes: Mapping[tuple[str, str], Outcome]) -> dict[str, set[str]]:
-    """Return the videos by what stages noted on them, the notes in order of their codes."""
-    found: dict[str, set[str]] = {}
-    for (video, _), outcome in outcomes.items():
-        # What a skipped stage says is why it was not needed.
-        for code in () if outcome.status == "skipped" else outcome.notes:
-            found.setdefault(code, set()).add(video)
-    return dict(sorted(found.items()))

@@ -14,7 +14,7 @@ from emodiss.cli.options import (
     AsCsv,
     AsJson,
 )
-from emodiss.cli.reporting import noted, resume_command
+from emodiss.cli.reporting import resume_command
 
 if TYPE_CHECKING:
     from emodiss.runs.store import Outcome
@@ -27,6 +27,7 @@ def status(
 ) -> None:
     """Show what is done, what failed and what to do about it."""
     from emodiss.runs.run import load
+    from emodiss.runs.summary import noted
     from emodiss.vocabulary import meaning
 
     loaded = load(run)

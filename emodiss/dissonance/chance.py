@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.dissonance.rules import (
     EQUATION_1,
     Sides,
+    numbers_of,
     rows_by_group,
     scores_of,
     sides,
@@ -22,6 +23,7 @@ from emodiss.dissonance.rules import (
 )
 from emodiss.errors import SettingsError, nearest
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 Null = Literal["shift", "permutation"]
 """What voice and face are re-paired by: `shift` keeps the order in time of each, `permutation`
@@ -48,13 +50,14 @@ def default_thresholds() -> NDArray[np.float64]:
     return np.arange(2, 21) / 20
 
 
-def sweep(scores: ArrayLike, thresholds: ArrayLike | None = None) -> pd.DataFrame:
+def sweep(scores: ArrayLike | pd.DataFrame, thresholds: ArrayLike | None = None) -> pd.DataFrame:
     """Flag rate at each threshold.
 
     Parameters
     ----------
     scores
-        (n,) dissonance scores; NaN is undetermined and left out.
+        (n,) dissonance scores; NaN is undetermined and left out. Or an utterance table, whose
+        column `dissonance_score` is taken.
     thresholds
         Default is 0.10 to 1.00 in steps of 0.05.
 
@@ -63,6 +66,8 @@ def sweep(scores: ArrayLike, thresholds: ArrayLike | None = None) -> pd.DataFram
     DataFrame
         Columns threshold, n_flagged, n_determined, rate (NaN without any determined utterance).
     """
+    if isinstance(scores, pd.DataFrame) or hasattr(scores, "utterances"):
+        scores = numbers_of(table_of(scores), "dissonance_score")
     x = np.asarray(scores, np.float64)
     x = x[np.isfinite(x)]
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
@@ -157,6 +162,7 @@ def chance(
     """
     if threshold is not None:
         rule = rule.changed(threshold=threshold, quantile=None)
+    table = table_of(table)
     compared = sides(table, rule)
     at = threshold_of(scores_of(compared), rule)
     return chance_of(table, compared, at, null=null, n_pairings=n_pairings, seed=seed)
@@ -200,6 +206,7 @@ def sweep_against_chance(
         null_low and null_high (2.5 and 97.5 % points of the re-paired rates) and p_value.
     """
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
+    table = table_of(table)
     compared = sides(table, rule)
     observed = sweep(scores_of(compared), at)
     found, _ = _against_null(table, compared, at, null, n_pairings, seed)

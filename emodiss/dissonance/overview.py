@@ -15,6 +15,7 @@ import pandas as pd
 from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance_of
 from emodiss.dissonance.rules import EQUATION_1, scores_of, sides, threshold_of
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 _LEVEL = 0.05
 
@@ -125,6 +126,7 @@ def overview(
     null, n_pairings, seed
         As in `chance`.
     """
+    table = table_of(table)
     compared = sides(table, rule)
     scores = scores_of(compared)
     threshold = threshold_of(scores, rule)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from emodiss.dissonance import probability
 from emodiss.dissonance.equation import exceedance_probability
+from emodiss.errors import ArgumentError
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 EQUATION_1 = DissonanceSettings()
 """Paper A's rule."""
@@ -56,16 +58,16 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
     """Lay out what a rule compares."""
     suffix = "_raw" if rule.scale == "raw" else ""
     voice, face = (
-        np.column_stack([_numbers(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
+        np.column_stack([numbers_of(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
         for channel in ("speech", "face")
     )
     errors = _errors(table, rule)
     first, second = voice, face
     wordless = np.zeros(len(table), dtype=bool)
     if rule.compare == "text_vs_nonverbal":
-        first, second = _numbers(table, "sentiment")[:, None], (voice + face) / 2
+        first, second = numbers_of(table, "sentiment")[:, None], (voice + face) / 2
         wordless = np.isnan(first[:, 0])
-    coverage = _numbers(table, "face_coverage", needed=rule.min_coverage > 0)
+    coverage = numbers_of(table, "face_coverage", needed=rule.min_coverage > 0)
     sparse = coverage < rule.min_coverage  # NaN compares False
     whose = _voices(table)
     known = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1) & ~sparse
@@ -102,7 +104,7 @@ def _errors(table: pd.DataFrame, rule: DissonanceSettings) -> list[NDArray[np.fl
     shape = (len(table), len(rule.axes))
     if rule.compare == "text_vs_nonverbal":
         return [np.full(shape, np.nan) for _ in range(3)]  # nobody states one of the sentiment
-    frames = [_numbers(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
+    frames = [numbers_of(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
     found = [
         np.broadcast_to(errors_of(rule, "speech"), shape).copy(),
         np.broadcast_to(errors_of(rule, "face"), shape).copy(),
@@ -124,7 +126,7 @@ def errors_of(rule: DissonanceSettings, channel: str) -> NDArray[np.float64]:
 
 def _native_width(table: pd.DataFrame, name: str) -> float:
     """Width of a native scale, in widths of the house scale; NaN if it is neither known one."""
-    house, raw = _numbers(table, name, needed=False), _numbers(table, f"{name}_raw")
+    house, raw = numbers_of(table, name, needed=False), numbers_of(table, f"{name}_raw")
     known = np.isfinite(house) & np.isfinite(raw)
     if not known.any():
         return float("nan")
@@ -134,12 +136,15 @@ def _native_width(table: pd.DataFrame, name: str) -> float:
     return 0.5 if np.median(np.abs(house - (2 * raw - 1))[known]) < _ROUNDING else float("nan")
 
 
-def _numbers(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
+def numbers_of(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
     """Return a column as numbers; all NaN where the table may do without it and does."""
     if name in table:
         return table[name].to_numpy(np.float64, na_value=np.nan)
     if needed:
-        raise ValueError(f"The table lacks the column '{name}', which this rule compares.")
+        raise ArgumentError(
+            f"The table lacks the column '{name}', which this rule compares.",
+            next_step="Give the utterance table of a run: run.utterances.",
+        )
     return np.full(len(table), np.nan)
 
 
@@ -215,7 +220,7 @@ def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.Dat
     Parameters
     ----------
     table
-        Utterance table, of one session or of many.
+        Utterance table, of one session or of many; or a run.
     rule
         Settings group `dissonance`; default is Equation 1 as in the paper. A quantile is taken over
         the whole table given.
@@ -240,6 +245,7 @@ def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.Dat
     `flat`). An error that is the same in every utterance, such as that of a model for one face, is
     not in it: see `baseline`.
     """
+    table = table_of(table)
     found = sides(table, rule)
     delta = found.first - found.second  # (n, k)
     score = scores_of(found)

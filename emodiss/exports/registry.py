@@ -14,12 +14,11 @@ from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
 from emodiss.exports.references import references
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from emodiss.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,7 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
     return of_video(video, items(table), media)
 
 
+@takes_run
 def write_run(run: Run, kind: str, out: Path, *, words: bool = False, force: bool = False) -> Path:
     """Write a whole run in one format.
 

@@ -107,7 +107,8 @@ class Session:
         if n_sessions > 1:
             raise PromptError(
                 f"The table holds {n_sessions} sessions; a prompt is about one.",
-                next_step="Select the rows of one video_id, or use build_all.",
+                next_step="Take one, as run.session(ID) or the rows of one video_id; or use "
+                "build_all.",
                 code="prompt_columns",
             )
         starts = _floats(table, "start")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.reviews import Review, find_utterance, find_voice
-from emodiss.runs.run import AnyRun, Run, load
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 COLUMNS = ("about", "statistic", "n", "same", "value", "low", "high", "reason")
 
 
+@takes_run
 def agreement(
-    run: AnyRun, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
+    run: Run, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
     """Say how far two reviewers agree on what both of them judged.
 
@@ -49,7 +50,6 @@ def agreement(
     RunError
         If one of them judged nothing, or nothing was judged by both.
     """
-    run = load(run)
     import pandas as pd
 
     told: list[dict[str, Any]] = []
@@ -147,6 +147,7 @@ def _row(about: str, said: pd.DataFrame, confidence: float) -> dict[str, Any]:
 _SAME_S = 0.05
 
 
+@takes_run
 def reviewers(run: Run, known: Sequence[Session] | None = None) -> list[str]:
     """Name everybody who reviewed something in a run."""
     every = known if known is not None else sessions(run)

@@ -14,7 +14,7 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
-from emodiss.runs.run import AnyRun, Run, load
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import Rendered
@@ -80,8 +80,9 @@ def ask(
     return each()
 
 
+@takes_run
 def intervene(
-    run: AnyRun,
+    run: Run,
     prompts: Rendered,
     models: Endpoint,
     *,
@@ -117,7 +118,6 @@ def intervene(
     ModelError
         If the model or the cache cannot be opened.
     """
-    run = load(run)
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     wanted = _wanted(run, prompts)
     if samples > 1 and not params.temperature and models.replay is None and say is not None:
@@ -195,8 +195,9 @@ def intervene(
     return Intervened(file.path, record, unanswered)
 
 
+@takes_run
 def requests(
-    run: AnyRun,
+    run: Run,
     prompts: Rendered,
     models: Endpoint,
     *,
@@ -206,7 +207,6 @@ def requests(
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Show what `intervene` would send, once per prompt; nobody is asked."""
-    run = load(run)
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     asked = [question(same[0]) for same in questions(_wanted(run, prompts))]
     return models.requests(asked, params, samples=samples, catalogued=catalogued(say))

@@ -24,6 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
@@ -95,6 +96,7 @@ class _Summary:
         return self.n_flagged / self.n_known if self.n_known else float("nan")
 
 
+@takes_run
 def write(
     run: Run,
     out: str | Path | None = None,

@@ -95,7 +95,7 @@ def judge(
         output.tell(
             f"{record['new']} judgements new; of {record['questions']}: "
             f"{record['unparsable']} unparsable, {record['unanswered']} unanswered; "
-            f"{record['requests']} requests, {chats.cost_of(record)}"
+            f"{chats.bill_of(record, models)}"
         )
     if not done.complete:
         raise typer.Exit(1)
