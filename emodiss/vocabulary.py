@@ -93,8 +93,8 @@ MEANINGS: Final[dict[str, str]] = {
     "any more and has no effect; review that place again.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
     "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
-    "--role therapist (who says what: emodiss review roles RUN), then annotate again; or state all "
-    "in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
+    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
+    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
@@ -233,6 +233,11 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
             raise ValueError(f"speaker '{speaker}' is given two {what}s")
         pairs[speaker] = value
     return list(pairs.items())
+
+
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
 def language_code(text: str | None) -> str:

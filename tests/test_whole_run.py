@@ -124,7 +124,7 @@ def test_a_dataset_that_a_person_changed_is_kept_whole_unless_forced(run, tmp_pa
     card.write_text("My own words.")
     for path in files:
         os.utime(path, (0, 0))
-    with pytest.raises(RunError, match="README.md' was changed since"):
+    with pytest.raises(RunError, match=r"README\.md' was changed since"):
         write_run(run, "huggingface", tmp_path, words=True)
     assert card.read_text() == "My own words."
     assert [path.stat().st_mtime for path in files] == [0, 0, 0]  # nor the tables beside it

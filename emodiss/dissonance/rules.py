@@ -88,7 +88,7 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
 
 
 def _voices(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Number the speakers of each session, (n,), in order of both; -1 where one is missing."""
+    """Give each speaker of each session a number, (n,), in order; -1 where one is missing."""
     video, speaker = (
         pd.factorize(table[name].astype("str"), sort=True)[0] for name in ("video_id", "speaker")
     )
