@@ -176,10 +176,11 @@ def measure(seconds: float, clip: Path, *, models: str, speech: Path | None) -> 
             f"film 1 {who} {start:.1f} {min(start + 9.5, seconds):.1f} <o> words of a sentence"
             for start, who in ((10.0 * k, "AB"[k % 2]) for k in range(int(seconds // 10) or 1))
         ]
-        (folder / "film.stm").write_text("\n".join(lines) + "\n")
         rows = f"id,path,transcript,roles\nfilm,{film},film.stm,A=therapist;B=patient\n"
         if speech:
             rows = f"id,path\nfilm,{with_speech(film, seconds, speech, folder)}\n"
+        else:
+            (folder / "film.stm").write_text("\n".join(lines) + "\n")
         (folder / "manifest.csv").write_text(rows)
         started = time.perf_counter()
         done = subprocess.run(
