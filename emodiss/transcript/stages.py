@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from emodiss import transcript as transcripts
 from emodiss.manifest import VideoRow
@@ -36,11 +37,17 @@ def recognise(
     if not len(audio.signal):
         return Recognition(())
     language = _stated_language(row, settings)
-    heard = model.transcribe(audio.as_float(), audio.sample_rate, language=language)
+    heard = model.transcribe(_sound(audio, model), audio.sample_rate, language=language)
     words = tuple(
         replace(w, start=w.start + audio.offset, end=w.end + audio.offset) for w in heard.words
     )
     return replace(heard, segments=_moved(heard.segments, audio.offset), words=words)
+
+
+def _sound(audio: Audio, model: Any) -> Any:
+    """Return the signal as a model takes it: stretch by stretch if it can."""
+    whole = not getattr(model, "takes_stretches", False)
+    return audio.as_float() if whole else audio.in_stretches()
 
 
 def _stated_language(row: VideoRow, settings: TranscriptSettings) -> str | None:
@@ -58,7 +65,7 @@ def time_words(
     if recognition.words and _by_attention(model):
         return recognition.words
     heard = model.align(
-        audio.as_float(),
+        _sound(audio, model),
         audio.sample_rate,
         _moved(recognition.segments, -audio.offset),
         language=recognition.language or settings.language,
@@ -84,7 +91,9 @@ def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> t
     """Find who speaks when."""
     if not len(audio.signal):
         return ()
-    turns = model.diarize(audio.as_float(), audio.sample_rate, num_speakers=settings.num_speakers)
+    turns = model.diarize(
+        _sound(audio, model), audio.sample_rate, num_speakers=settings.num_speakers
+    )
     return tuple(
         Turn(turn.start + audio.offset, turn.end + audio.offset, turn.speaker) for turn in turns
     )
@@ -110,7 +119,7 @@ def align(
             windows.append(replace(u, start=start - audio.offset, end=end - audio.offset))
     if windows:
         heard = model.align(
-            audio.as_float(),
+            _sound(audio, model),
             audio.sample_rate,
             windows,
             language=_stated_language(row, settings),
