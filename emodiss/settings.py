@@ -32,20 +32,7 @@ class Group(BaseModel):
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], within: str) -> Self:
-        """Make the group from values, as typed or as read.
-
-        Parameters
-        ----------
-        values
-            By name.
-        within
-            What the group is called, for messages.
-
-        Raises
-        ------
-        SettingsError
-            If a name does not exist or a value is out of range.
-        """
+        """Make the group from values, as typed or as read (SettingsError); `within` names it."""
         if unknown := next((n for n in values if n not in cls.model_fields), None):
             raise SettingsError(
                 f"There is no setting '{within}.{unknown}'.",
@@ -57,13 +44,7 @@ class Group(BaseModel):
             raise in_words(error, within=within) from None
 
     def changed(self, **changes: Any) -> Self:
-        """Return the group with some settings changed, all checked again.
-
-        Raises
-        ------
-        SettingsError
-            If a setting does not exist, is out of range, or two do not go together.
-        """
+        """Return the group with some settings changed, all checked again (SettingsError)."""
         if unknown := next((n for n in changes if n not in type(self).model_fields), None):
             raise SettingsError(
                 f"There is no setting '{unknown}'.",

@@ -97,9 +97,9 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=2,
+        version=3,
     ),
-    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=2),
+    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=3),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -135,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=3,
+        version=4,
     ),
     Stage(
         "draft",
@@ -143,7 +143,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=4,
+        version=5,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.

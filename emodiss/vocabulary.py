@@ -10,8 +10,9 @@ import functools
 import importlib.resources
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
 
@@ -66,8 +67,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
-    "turned polarity, so only the louder one was heard.",
+    "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
@@ -159,26 +160,13 @@ def statuses(channel: str) -> tuple[str, ...]:
 
 
 def reason_words(reason: str) -> str:
-    """Put reason codes into words.
-
-    Parameters
-    ----------
-    reason
-        Codes as in the column `dissonance_reason`, `;` between.
-    """
+    """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def meaning(code: str) -> str:
-    """Return what a note means.
-
-    Parameters
-    ----------
-    code
-        As a stage names it. A run that another version of emodiss made may hold codes that this
-        version does not know; these are said to be unknown.
-    """
+    """Return what a note means, or that it is unknown: other versions have other codes."""
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
 
 
@@ -281,6 +269,26 @@ def model_error(name: str) -> StatedError:
     if stated is None:
         return StatedError(None, None, "none: nobody states an error of this model")
     return StatedError(**stated)
+
+
+N_LOOKS: Final = 5
+"""Looks of voices whose role is not known; a sixth voice has the first one's again."""
+
+
+def looks_of(voices: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Give each voice what pictures and pages tell it by: its role, or `voice0` to `voice4`.
+
+    Takes pairs of voice and role, such as rows of the utterance table; any order of them that
+    begins alike gives the same looks.
+    """
+    found: dict[str, str] = {}
+    for voice, role in voices:
+        if isinstance(voice, str) and role in ROLES:
+            found[voice] = str(role)
+        elif isinstance(voice, str):
+            found.setdefault(voice, "")
+    unknown = [voice for voice, look in found.items() if not look]
+    return found | {voice: f"voice{k % N_LOOKS}" for k, voice in enumerate(unknown)}
 
 
 def counted(n: int, thing: str, things: str | None = None) -> str:

@@ -142,37 +142,7 @@ def _content(content: Content, shown: bool) -> str | list[dict[str, Any]]:
 
 
 class OpenAICompatible:
-    """A model behind an OpenAI-compatible endpoint.
-
-    Parameters
-    ----------
-    model
-        Model id as the endpoint knows it.
-    base_url
-        Address up to and without `/chat/completions`.
-    api_key_env
-        Environment variable that holds the key. It may be unset for this machine only.
-    allow_remote
-        Whether the endpoint may be another machine.
-    allow_remote_pictures
-        Whether another machine may get pictures too.
-    timeout_s
-        Longest time for one answer, in seconds: to connect, between two pieces, and in all.
-    stream
-        Whether to take the answer in pieces.
-    token_field
-        Name of the limit on tokens.
-
-    Raises
-    ------
-    MissingExtra
-        If `openai` is not installed.
-    SettingsError
-        If the address cannot be used.
-    ModelError
-        With code `remote_refused` if the endpoint is another machine and `allow_remote` is false;
-        with code `api_key` if it is another machine and there is no key.
-    """
+    """A model behind an OpenAI-compatible endpoint; options as in `Endpoint`."""
 
     def __init__(
         self,
@@ -239,14 +209,7 @@ class OpenAICompatible:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the endpoint once.
-
-        Raises
-        ------
-        ModelError
-            With code `remote_pictures_refused` if pictures may not go to this endpoint; with code
-            `picture` if one cannot be read.
-        """
+        """Ask the endpoint once."""
         pictures = pictures_of(messages)
         if pictures and not self._takes_pictures:
             raise ModelError(

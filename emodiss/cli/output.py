@@ -192,13 +192,7 @@ def _lines() -> Generator[Progress]:
 
 
 class ProgressLog:
-    """Decides when a pipe or a log file is told how far the work is, and in which words.
-
-    Parameters
-    ----------
-    now
-        Seconds on any clock that does not go back; as in the methods.
-    """
+    """Decides when a pipe or a log file is told how far the work is, and in which words."""
 
     EVERY_S: Final = 30.0
     """Seconds from one line to the next while a stage goes on."""

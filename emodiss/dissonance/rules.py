@@ -165,8 +165,7 @@ def _against_baseline(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Take each speaker's own mean, and with `z` the spread, out of both sides and `errors`."""
     found = [first.copy(), second.copy()]
-    for group in np.unique(groups[known]):
-        own = np.flatnonzero(known & (groups == group))
+    for own in rows_by_group(np.flatnonzero(known), groups):
         trouble = "baseline:too_few" if len(own) < _MIN_BASELINE else None
         for side, of_side in zip(found, (errors[:1], errors[1:]), strict=True):
             mine = side[own]
@@ -184,6 +183,13 @@ def _against_baseline(
             for i in own:
                 reasons[i] = trouble
     return found[0], found[1]
+
+
+def rows_by_group(rows: NDArray[np.intp], groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """Split rows by the group of each, groups in order and rows within one as they stand."""
+    ordered = rows[np.argsort(groups[rows], kind="stable")]
+    edges = np.flatnonzero(np.diff(groups[ordered])) + 1
+    return np.split(ordered, edges) if len(ordered) else []
 
 
 def threshold_of(scores: NDArray[np.float64], rule: DissonanceSettings) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from emodiss.errors import ArgumentError, ManifestError
 from emodiss.manifest.rows import VideoRow
 from emodiss.manifest.rules import check_id
-from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, read
+from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Files, Manifest, Problem, read
 
 MEDIA_SUFFIXES = (
     *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "mts", "m2ts", "ts", "wmv", "flv"),
@@ -133,6 +133,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
     taken: set[str] = set()
     seen: set[Path] = set()
     beside: dict[str, tuple[Path, ...]] = {}
+    looks = Files(empty)
     for file in files:
         real = file.resolve()
         if real in seen:
@@ -146,7 +147,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
         beside[name] = _transcripts_beside(file, name)
         first = next(map(str, beside[name]), None)
         row = VideoRow(id=name, path=str(real), transcript=first)
-        if faults := empty.file_faults(row):
+        if faults := looks.faults(row):
             problems.extend(Problem(0, column, name, why) for column, why in faults)
         else:
             rows.append(row)

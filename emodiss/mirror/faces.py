@@ -68,22 +68,7 @@ class Faces:
 
 
 def synthesizer(name: str = "warp", options: Iterable[str] = ()) -> FaceSynthesizer:
-    """Open one of the ways to draw faces: `warp`, `command`, `diffusers`, or another package's.
-
-    Parameters
-    ----------
-    name
-        As in `emodiss models list`, task `face_synthesizer`.
-    options
-        `options.<name>.<option>=value` texts.
-
-    Raises
-    ------
-    SettingsError
-        If there is none of that name, or an option does not exist or is out of range.
-    MissingExtra
-        If its package is not installed.
-    """
+    """Open a way to draw faces by its name in `emodiss models list`, with its options."""
     catalog.entry_of(name, task="face_synthesizer")
     return catalog.load(name, resolve({}, options))
 
@@ -170,25 +155,7 @@ def draw_line(
     check: Check | None = None,
     known: FacePicture | None = None,
 ) -> FacePicture:
-    """Draw the face of one line, or say why there is no picture; a fault is never raised.
-
-    Parameters
-    ----------
-    draw
-        What draws.
-    expression
-        What the face shows; one that is `partial` is not drawn.
-    reference
-        Picture of the person; None if there is none.
-    gender
-        As the profile says it.
-    root, folder
-        Of the experiment, and below it, of the pictures.
-    attempts, check
-        As in `faces`.
-    known
-        What became of the line before: kept if the same was asked for, and the picture is there.
-    """
+    """Draw the face of one line, or say why there is no picture; a fault is never raised."""
     case, line = expression.case_id, expression.line
     if expression.status == "partial":
         return FacePicture(case, line, "partial", "expression_partial", model=draw.identity)

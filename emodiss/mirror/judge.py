@@ -222,13 +222,7 @@ def requests(
 def judged_sessions(
     experiment: Experiment, of: Of = "encounters", directions: bool = False
 ) -> tuple[dict[str, Lines], dict[str, str]]:
-    """Take what can be judged out of an experiment, and say why the rest cannot.
-
-    Raises
-    ------
-    RunError
-        If there is nothing, or nothing that can be judged.
-    """
+    """Take what can be judged out of an experiment, and say why the rest cannot."""
     found: dict[str, Lines] = {}
     skipped: dict[str, str] = {}
     if of == "encounters":

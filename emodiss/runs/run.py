@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import ArgumentError, RunError, nearest
 from emodiss.manifest import Problem
@@ -21,9 +20,6 @@ from emodiss.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_Rest = ParamSpec("_Rest")
-_Made = TypeVar("_Made")
 
 _AGAIN = "Write it anew: emodiss annotate on the same folder."
 
@@ -115,7 +111,7 @@ class Run:
         import pandas as pd
 
         sessions = pd.DataFrame.from_dict(rows, orient="index").to_html(max_rows=12, border=0)
-        return card(title, told, sessions, {code: meaning(code) for code in noted(self)})
+        return card(title, told, sessions, {code: meaning(code) for code in noted(self.outcomes)})
 
     @property
     def downloads(self) -> Path:
@@ -295,7 +291,9 @@ class Run:
         ]
         return found
 
-    def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    def columns(
+        self, name: str, columns: Sequence[str], *, videos: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Return some columns of a table; reading few of a large corpus is much faster than all.
 
         Parameters
@@ -304,8 +302,31 @@ class Run:
             `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
         columns
             Which, in this order.
+        videos
+            Only the rows of these; all by default.
         """
-        return self._table(name, columns)
+        return self._table(name, columns, video=videos)
+
+    def lists(
+        self, name: str, columns: Sequence[str], *, video: str | None = None
+    ) -> dict[str, list[Any]]:
+        """Return some columns of a table as plain lists; what is missing is None or NaN.
+
+        A command that needs no more than this starts in half the time, without pandas.
+
+        Parameters
+        ----------
+        name, columns
+            As in `columns`.
+        video
+            Only the rows of this video.
+        """
+        import pyarrow.parquet as pq
+
+        path = self._table_path(name)
+        with sound(path, _AGAIN):
+            rows = [("video_id", "==", video)] if video is not None else None
+            return pq.read_table(path, columns=list(columns), filters=rows).to_pydict()
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.
@@ -336,37 +357,57 @@ class Run:
         return {name: path for name, path in found.items() if path is not None}
 
     def _table(
-        self, name: str, columns: Sequence[str] | None = None, *, video: str | None = None
+        self,
+        name: str,
+        columns: Sequence[str] | None = None,
+        *,
+        video: str | Collection[str] | None = None,
     ) -> pd.DataFrame:
         import pandas as pd
 
+        path = self._table_path(name)
+        videos = [video] if isinstance(video, str) else video
+        with sound(path, _AGAIN):
+            return pd.read_parquet(
+                path,
+                columns=list(columns) if columns is not None else None,
+                filters=[("video_id", "in", list(videos))] if videos is not None else None,
+            )
+
+    def _table_path(self, name: str) -> Path:
         path = self.root / f"{name}.parquet"
         if not path.is_file():
             raise RunError(
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
-        with sound(path, _AGAIN):
-            return pd.read_parquet(
-                path,
-                columns=list(columns) if columns is not None else None,
-                filters=[("video_id", "==", video)] if video is not None else None,
-            )
+        return path
 
 
-def load(root: str | Path) -> Run:
+AnyRun = Run | str | Path
+"""A run, or its folder."""
+
+
+def load(root: AnyRun) -> Run:
     """Open a run folder.
 
     Parameters
     ----------
     root
-        The folder that `emodiss annotate --out` wrote.
+        The folder that `emodiss annotate --out` wrote; a run that is open is returned as it is.
 
     Raises
     ------
     RunError
         If it is no run folder.
     """
+    if isinstance(root, Run):
+        return root
+    if not isinstance(root, str | os.PathLike):
+        raise ArgumentError(
+            f"Got {type(root).__name__} where a run belongs.",
+            next_step="Open one: emodiss.load(FOLDER).",
+        )
     root = Path(root)
     if not (root / layout.RUN).is_file():
         inside = [path.parent for path in sorted(root.glob(f"*/{layout.RUN}"))]
@@ -377,26 +418,3 @@ def load(root: str | Path) -> Run:
             else "Give the folder that was named with --out.",
         )
     return Run(root)
-
-
-def takes_run(
-    verb: Callable[Concatenate[Run, _Rest], _Made],
-) -> Callable[Concatenate[Run | str | Path, _Rest], _Made]:
-    """Let a function about a run take its folder too, and refuse anything else by name."""
-
-    @wraps(verb)
-    def called(run: Run | str | Path, *arguments: _Rest.args, **named: _Rest.kwargs) -> _Made:
-        return verb(_opened(run), *arguments, **named)
-
-    return called
-
-
-def _opened(given: object) -> Run:
-    if isinstance(given, str | os.PathLike):
-        return load(os.fspath(given))
-    if not isinstance(given, Run):
-        raise ArgumentError(
-            f"Got {type(given).__name__} where a run belongs.",
-            next_step="Open one: emodiss.load(FOLDER).",
-        )
-    return given

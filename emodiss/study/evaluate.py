@@ -15,7 +15,7 @@ from emodiss.errors import EmodissError, SettingsError
 from emodiss.ratings import RatingScale
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.answers import browser_answers
 from emodiss.study.study import Study
 
@@ -111,7 +111,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | None = None,
+    run: AnyRun | None = None,
     rated: Table | Sequence[str | Path] | None = None,
     *,
     key: Table | None = None,
@@ -199,7 +199,7 @@ def evaluate(
         rated, scale, asked = said.ratings, scale or handout.scale, handout.instrument
         background = said.questionnaire if background is None else background
         run = Run(handout.run) if run is None and handout.run is not None else run
-    study = None if run is None else Study(run)
+    study = None if run is None else Study(load(run))
     scale = scale or RatingScale()
     table = _ratings(study, rated, key, scale)
     boot = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.vocabulary import looks_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -49,7 +51,7 @@ class Panel:
 def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, end: float) -> Panel:
     """Draw voice and face on one axis of affect."""
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
-    shades = _bars(table[fired], start, end)
+    shades = _bars(table[fired], "shade", start, end)
     means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
     told = [
         f"{name}: mean {values.mean():+.2f} over {int(values.notna().sum())} utterances"
@@ -69,19 +71,20 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
 
 def lanes(table: pd.DataFrame, start: float, end: float) -> list[tuple[str, tuple[Bar, ...]]]:
     """Lay out who speaks when: one lane per speaker, in order of appearance."""
+    looks = looks_of(zip(table["speaker"], table["role"], strict=True))
     return [
-        (str(speaker), _bars(table[table["speaker"] == speaker], start, end))
+        (str(speaker), _bars(table[table["speaker"] == speaker], looks[speaker], start, end))
         for speaker in dict.fromkeys(table["speaker"].dropna())
     ]
 
 
-def _bars(table: pd.DataFrame, start: float, end: float) -> tuple[Bar, ...]:
+def _bars(table: pd.DataFrame, look: str, start: float, end: float) -> tuple[Bar, ...]:
     x = _x(table["start"].to_numpy(float), start, end)
     right = _x(table["end"].to_numpy(float), start, end)
-    flags, roles = table["dissonant"].astype("object"), table["role"].fillna("unknown")
+    flags = table["dissonant"].astype("object")
     return tuple(
-        Bar(round(float(a), 1), round(float(b - a), 1), str(k), role, state_of(flag))
-        for a, b, k, role, flag in zip(x, right, table["utterance_id"], roles, flags, strict=True)
+        Bar(round(float(a), 1), round(float(b - a), 1), str(k), look, state_of(flag))
+        for a, b, k, flag in zip(x, right, table["utterance_id"], flags, strict=True)
     )
 
 

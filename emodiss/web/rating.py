@@ -252,13 +252,7 @@ class RatingSite:
         return _go(f"{root}/{n + 1}" if n < last else await self.place(rater, root))
 
     def read_answer(self, fields: Mapping[str, Sequence[str]]) -> tuple[Answer, dict[str, str]]:
-        """Read a form of an item; what is wrong with it, by field.
-
-        Raises
-        ------
-        HTTPException
-            422 for what no page of ours sends: unknown fields, options or reasons.
-        """
+        """Read a form of an item: what is wrong by field, or 422 for what no page of ours sends."""
         from starlette.exceptions import HTTPException
 
         options = {ask.name: [value for value, _ in ask.options] for ask in self.handout.asks}

@@ -87,7 +87,7 @@ class Kernel:
     def get_ipython(self):
         return self
 
-    def HTML(self, text):  # noqa: N802
+    def HTML(self, text):
         return text
 
     def display(self, picture, display_id):

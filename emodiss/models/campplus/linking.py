@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from emodiss.models.campplus.speaker_windows import Windows
 from emodiss.models.segmentation.speaker_frames import FRAME_S, frame_start
 
-__all__ = ["PIECE_S", "Pieces", "assign", "centroids", "cut"]
-
 Floats = NDArray[np.float64]
 
 PIECE_S: Final = 1.5

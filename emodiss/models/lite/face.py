@@ -25,22 +25,7 @@ _BATCH = 64
 
 
 class LiteFace:
-    """The face model of the `lite` preset.
-
-    Parameters
-    ----------
-    threads
-        Threads that one prediction may use; results do not depend on it beyond rounding.
-
-    Raises
-    ------
-    ModelError
-        If the shipped weights are missing or are not the ones this version was tested with.
-    MissingExtra
-        If onnxruntime is not installed.
-    ValueError
-        If `threads` is below 1.
-    """
+    """The face model of the `lite` preset; results do not depend on threads beyond rounding."""
 
     identity: ClassVar[str] = f"fer-lite-1@{SHA256[:12]}"
     """Name, version and first digits of the checksum; readable without loading anything."""

@@ -25,8 +25,6 @@ from emodiss.models.lite import voice_features, voice_frames
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["MIN_DURATION_S", "MIN_VOICED_S", "WINDOW_S", "LiteSpeech"]
-
 NAME: Final = "ser_lite"
 VERSION: Final = 1
 

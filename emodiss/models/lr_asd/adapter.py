@@ -32,22 +32,7 @@ MIN_FRAMES = 5
 
 
 class LrAsd:
-    """Scores pieces of face pictures with their sound.
-
-    Parameters
-    ----------
-    weights
-        The published file. The graph that is made of it is kept beside it.
-    device
-        "cpu"; there is nothing to gain elsewhere.
-    threads
-        Of ONNX Runtime.
-
-    Raises
-    ------
-    ModelMissing, ModelError
-        If the file is not there, or is not the published one.
-    """
+    """Scores pieces of face pictures with their sound; the graph is kept beside the weights."""
 
     name = "lr-asd"
 
