@@ -12,6 +12,7 @@ client's own are off. Redirects are never followed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email.utils
 import ipaddress
@@ -19,6 +20,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -217,7 +219,16 @@ class OpenAICompatible:
         logging.getLogger("openai").setLevel(logging.WARNING)
         make_http: Any = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)
         # A proxy from the environment would carry what is meant for this machine to another one.
-        http = make_http(follow_redirects=False, trust_env=not local, timeout=timeout_s)
+        # Each request has a connection of its own, which a watch can end when it is too slow.
+        limits = openai.DEFAULT_CONNECTION_LIMITS
+        http = make_http(
+            follow_redirects=False,
+            trust_env=not local,
+            timeout=timeout_s,
+            limits=type(limits)(max_keepalive_connections=0),
+            event_hooks={"request": [self._follow]},
+        )
+        self._here = threading.local()
         self._client = openai.OpenAI(
             api_key=key or "none",
             base_url=self._url,
@@ -264,18 +275,36 @@ class OpenAICompatible:
             token_field=self._token_field,
         )
         start = time.monotonic()
+        self._here.sockets = sockets = list[Any]()
+        watch = threading.Timer(self._timeout_s, _end, (sockets,))
+        watch.daemon = True
+        watch.start()
         try:
             record = self._receive(body, start + self._timeout_s)
         except ChatError:
             raise
         except Exception as fault:
+            if time.monotonic() >= start + self._timeout_s:
+                raise self._too_slow() from None
             # Causes are cut off: their texts may repeat what was sent, or the key.
             raise self._typed(fault, pictures=bool(pictures)) from None
+        finally:
+            watch.cancel()
         answer = self._completion(record, time.monotonic() - start)
         return dataclasses.replace(answer, picture_policy=PICTURE_POLICY) if pictures else answer
 
+    def _follow(self, request: Any) -> None:
+        """Remember the sockets of a request: time-outs count between two bytes of its answer."""
+        sockets = self._here.sockets
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                sockets.append(info["return_value"].get_extra_info("socket"))
+
+        request.extensions["trace"] = trace
+
     def _receive(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
-        # Read piece by piece: the client's own timeout only bounds the time between two pieces.
+        # Read piece by piece, so that an answer without end is seen as such.
         content = bytearray()
         create = self._client.chat.completions.with_streaming_response.create
         with create(**body) as response:
@@ -340,6 +369,12 @@ class OpenAICompatible:
         if isinstance(fault, openai.OpenAIError):
             return ChatError(f"The client failed: {kind.__name__}.")
         return fault
+
+
+def _end(sockets: Sequence[Any]) -> None:
+    for each in sockets:
+        with contextlib.suppress(OSError, AttributeError):
+            each.shutdown(socket.SHUT_RDWR)
 
 
 def _of_status(

@@ -275,7 +275,9 @@ def test_logprobs_are_read(server):
     assert (token.token, token.logprob, token.top) == ("4", -0.5, (("5", -0.4),))
 
 
-@pytest.mark.parametrize("act", [s.slow(1.6, s.answer("late")), s.dripping(3.0)])
+@pytest.mark.parametrize(
+    "act", [s.slow(1.6, s.answer("late")), s.dripping(3.0), s.dripping_headers(4.0)]
+)
 def test_slow_answers_time_out(server, act):
     error = fault(server, act)
     assert error.code == "timeout" and error.retryable and error.may_be_charged
