@@ -181,10 +181,11 @@ def main() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
+        place = "A file" if error.filename is None else f"'{os.fsdecode(error.filename)}'"
         fault = RunError(
-            f"'{error.filename}' cannot be used: {error.strerror}.",
+            f"{place} cannot be used: {error.strerror}.",
             next_step="Check that path, its permissions and the room on its disk.",
             code="disk",
         )
