@@ -61,9 +61,10 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
 def _in_run(path: Path) -> bool:
     """Whether a path lies in a run folder, which holds what people said and how they looked.
 
-    A folder of simulated sessions is kept alike: profiles and faces may be of real people.
+    Folders of simulated sessions and of rating studies are kept alike: profiles and faces may be of
+    real people, and raters' answers are.
     """
-    marks = (layout.RUN, layout.EXPERIMENT)
+    marks = (layout.RUN, layout.EXPERIMENT, layout.STUDY_DESIGN)
     return path.name in marks or any(
         (folder / mark).exists() for folder in path.absolute().parents for mark in marks
     )
