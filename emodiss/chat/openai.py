@@ -58,6 +58,7 @@ _HOPELESS = {
     404: "Check --base-url (it usually ends in /v1) and --model.",
     405: "Check --base-url (it usually ends in /v1).",
 }
+_EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 def is_loopback(base_url: str) -> bool:
@@ -303,24 +304,27 @@ class OpenAICompatible:
 
         request.extensions["trace"] = trace
 
-    def _receive(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def _receive(self, asked: dict[str, Any], deadline: float) -> dict[str, Any]:
         # Read piece by piece, so that an answer without end is seen as such.
         content = bytearray()
         create = self._client.chat.completions.with_streaming_response.create
-        with create(**body) as response:
+        with create(**asked) as response:
             for piece in response.iter_bytes():
                 content += piece
                 if time.monotonic() > deadline:
                     raise self._too_slow()
                 if len(content) > _MAX_BYTES:
                     raise _malformed(f"is longer than {_MAX_BYTES} bytes")
-        return _joined(bytes(content)) if self._stream else _parsed(bytes(content))
+        # Some gateways stream unasked, others do not when asked.
+        body = bytes(content).lstrip()
+        streamed = body.startswith(_EVENTS) or (self._stream and not body.startswith(b"{"))
+        return _joined(body) if streamed else _parsed(body)
 
     def _completion(self, record: dict[str, Any], latency_s: float) -> Completion:
         try:
             choice = record["choices"][0]
             message = choice["message"]
-            text = message.get("content")
+            text = _said(message.get("content"))
             if text is None:
                 text = message.get("refusal") or ""
             if not isinstance(text, str):
@@ -456,6 +460,13 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return record
 
 
+def _said(content: Any) -> Any:
+    """Take the words out of a content that is given in parts, of which some are thoughts."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
 def _mended(text: str) -> str:
     """Join characters that pieces of a stream cut in half; a half alone becomes U+FFFD."""
     if is_text(text):
@@ -483,7 +494,7 @@ def _joined(content: bytes) -> dict[str, Any]:
             for choice in chunk.get("choices") or ():
                 seen = True
                 delta = choice.get("delta") or {}
-                text.append(delta.get("content") or delta.get("refusal") or "")
+                text.append(_said(delta.get("content")) or delta.get("refusal") or "")
                 finish = choice.get("finish_reason") or finish
                 tokens += (choice.get("logprobs") or {}).get("content") or ()
         except (TypeError, AttributeError):

@@ -325,3 +325,18 @@ def test_nobody_listens(monkeypatch):
 def test_parameters_out_of_range_are_refused(params):
     with pytest.raises(SettingsError, match=next(iter(params))):
         ChatParams(**params)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_in_parts_or_in_the_other_form_is_read(server, stream, streamed):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Score: 2"}]}
+    parts = [thought, {"type": "text", "text": "4"}]
+    if streamed:
+        event = {"choices": [{"index": 0, "delta": {"content": parts}}]}
+        server.script = [lambda h: s.stream(h, [event], done=True)]
+    else:
+        whole = s.record("")
+        whole["choices"][0]["message"]["content"] = parts
+        server.script = [s.body(whole)]
+    assert model(server, stream=stream).generate(QUESTION, PARAMS).text == "4"
