@@ -108,7 +108,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("language",),
         unless="transcript",
-        version=2,
+        version=3,
     ),
     Stage(
         "words",
@@ -162,7 +162,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "faces",
@@ -201,11 +201,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "people",
         "emodiss.people:match",
-        reads=("media", "transcript", "tracks", "mouths", "audio", "talking"),
+        reads=("media", "transcript", "turns", "tracks", "mouths", "audio", "talking"),
         settings="people",
         row=("faces",),
         reviews=("face",),
-        version=5,
+        version=6,
     ),
     Stage(
         "speech_affect",

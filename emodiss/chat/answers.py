@@ -1,6 +1,6 @@
 """What a language model puts around its answer: thinking aloud, control tokens, code fences.
 
-One place takes it away, for interventions, judges and role labels alike.
+One place takes it away, whatever was asked.
 """
 
 from __future__ import annotations

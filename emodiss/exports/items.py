@@ -25,6 +25,10 @@ VALUES = {
 }
 """Names of the tiers with measurements, and the column of the utterance table behind each."""
 
+_NEEDED = ("video_id", "utterance_id", "start", "end", "speaker", "text")
+COLUMNS = (*_NEEDED, "role", "dissonance_axis", *VALUES.values())
+"""Columns of the utterance table that files show; those that not every file needs may lack."""
+
 DECIMALS = 3
 
 # XML 1.0 can hold no other characters, escaped or not; no tool has a use for them.
@@ -85,8 +89,7 @@ def items(table: pd.DataFrame) -> list[Item]:
     ExportError
         If the table holds several videos, or lacks a column that every file needs.
     """
-    needed = ("video_id", "utterance_id", "start", "end", "speaker", "text")
-    for name in needed:
+    for name in _NEEDED:
         if name not in table:
             raise ExportError(
                 f"The table lacks the column '{name}'.", next_step="Use run.session(video)."
@@ -106,7 +109,7 @@ def items(table: pd.DataFrame) -> list[Item]:
             text=one_line(_known(row["text"]) or ""),
             values=dict(_values(row)),
         )
-        for row in table.to_dict("records")
+        for row in table[[name for name in COLUMNS if name in table]].to_dict("records")
     ]
     return sorted(found, key=lambda item: (item.start, item.end, item.utterance_id))
 
@@ -114,6 +117,8 @@ def items(table: pd.DataFrame) -> list[Item]:
 def _known(value: Any) -> Any:
     import pandas as pd
 
+    if isinstance(value, str):
+        return value
     return None if value is None or pd.isna(value) else value
 
 

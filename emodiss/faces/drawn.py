@@ -17,17 +17,7 @@ SIDE = 336
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """A face as it was drawn.
-
-    Parameters
-    ----------
-    pixels
-        (336, 336, 3) uint8 RGB.
-    prompt, negative
-        What it was drawn from, in the words that the model read.
-    details
-        What else a reader of the picture should know; plain values.
-    """
+    """A face as it was drawn, (336, 336, 3) uint8 RGB, from which words, and what else matters."""
 
     pixels: NDArray[np.uint8]
     prompt: str

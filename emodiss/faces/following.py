@@ -33,15 +33,7 @@ _MOST_HELD = 192 << 20
 
 @dataclass(slots=True)
 class Following:
-    """The state of a walk: the looks since the last search, that one first.
-
-    Parameters
-    ----------
-    model
-        Searches, and looks again at known places.
-    every
-        Looks from one search to the next.
-    """
+    """The state of a walk: the looks since the last search, that one first."""
 
     model: FaceFollower
     every: int

@@ -90,16 +90,7 @@ class Appearances(Mapping[int, NDArray[np.uint8]]):
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """An unbroken stretch of a track.
-
-    Parameters
-    ----------
-    first_tick, last_tick
-        Both belong to the fragment.
-    confidence
-        In (0, 1]: that this is the same face as the rest of the track: the surest tie to another
-        of its fragments; 1 for the first.
-    """
+    """An unbroken stretch of a track, both ticks included, and how surely it is the same face."""
 
     first_tick: int
     last_tick: int

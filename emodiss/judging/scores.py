@@ -86,10 +86,6 @@ def find_score(
         What a score may be.
     criteria
         Names that may stand as a label before a score.
-
-    Returns
-    -------
-    Found or None
     """
     stripped = _blank_denominators(unwrapped(text)).rstrip()
     start = len(stripped) - len(stripped.lstrip())
@@ -126,20 +122,8 @@ def find_leading(
 ) -> float | None:
     """Find the score of an answer that begins with it, as in `4, the counselor listens`.
 
-    Parameters
-    ----------
-    text
-        The answer. Thinking aloud, control tokens and wrapping count for nothing.
-    scale
-        What a score may be.
-    labels
-        Names that may stand as a label before a score, beside "score" and "rating".
-
-    Returns
-    -------
-    float or None
-        None if there is no score at the beginning and none after a label, if there are several
-        different ones, or if it is off the scale. Numbers in the explanation are no scores.
+    None if there is no score at the beginning and none after a label ("score", "rating" or one of
+    `labels`), if there are several, or if it is off the scale. Numbers in the explanation are none.
     """
     stripped = _blank_denominators(unwrapped(text))
     leading = _LEADING.match(stripped)
@@ -172,26 +156,13 @@ _LINE_ENDS = re.compile(r"[ \t*_.]*\n")
 
 
 def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False) -> float | None:
-    """Find the rating in double brackets that an answer ends with: `... [[4]]`.
+    """Find the rating in double brackets that an answer ends with: `... [[4]]`; None without one.
 
     The last one counts, and ratings on the way to it do not, unless they claim the same: they
     stand beside it (`[[3]] or [[4]]`), after a label (`Rating: [[3]]`), or on a line of their
     own. If those differ, there is no rating. An answer without double brackets has one only after
-    a label, or if it is nothing but a number.
-
-    Parameters
-    ----------
-    text
-        The answer. Thinking aloud, control tokens and wrapping count for nothing.
-    scale
-        What a rating may be.
-    cut
-        Whether the answer was cut off; a rating that more words follow is not its last then.
-
-    Returns
-    -------
-    float or None
-        None if there is no rating, there are several, or it is off the scale.
+    a label, or if it is nothing but a number. Of an answer that was `cut` off, a rating that more
+    words follow is not the last.
     """
     stripped = unwrapped(text)
     spots = [m for m in _BRACKETED.finditer(stripped) if not _EXAMPLE.search(stripped[: m.start()])]
@@ -229,16 +200,7 @@ def _blank_denominators(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A score weighed by probability.
-
-    Parameters
-    ----------
-    score
-        Sum of p(s) times s over the points of the scale, p renormalised to them.
-    mass
-        Probability that the points had before: below 1 because the judge might have said
-        something else, or because the endpoint lists only the likeliest tokens.
-    """
+    """A score weighed by probability, renormalised to the scale, and its mass before that."""
 
     score: float
     mass: float

@@ -387,6 +387,9 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     first = float(media.frame_times[indices[0]])
     display = media.display
     with _opened(source) as container:
+        from av.video.reformatter import VideoReformatter
+
+        converter = VideoReformatter()
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
         video.thread_type = "AUTO"
@@ -402,7 +405,7 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
             if k < len(wanted) and wanted[k] == at and waiting[k]:
                 waiting[k] = False
                 n_waiting -= 1
-                yield Frame(int(indices[k]), time, display.picture(frame))
+                yield Frame(int(indices[k]), time, display.picture(frame, converter))
                 _quiet()  # a model may have imported torchvision meanwhile
             if time >= last or not n_waiting:
                 return

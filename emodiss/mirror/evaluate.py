@@ -151,10 +151,6 @@ def evaluate(
     bootstrap
         Resamples, seed and level of the intervals.
 
-    Returns
-    -------
-    Evaluation
-
     Raises
     ------
     RunError

@@ -110,10 +110,7 @@ def packaged(package: str, names: Sequence[str]) -> list[Path]:
 
 @cache
 def packaged_digest(package: str, names: tuple[str, ...]) -> str:
-    """First 12 hex digits of the SHA-256 of such files, one after the other.
-
-    Raises as `packaged` does.
-    """
+    """First 12 hex digits of the SHA-256 of such files together; raises as `packaged`."""
     digest = hashlib.sha256()
     for path in packaged(package, names):
         digest.update(path.read_bytes())

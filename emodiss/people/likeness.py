@@ -34,13 +34,7 @@ _LINKS, _WORTH = 3, 0.5
 
 
 class FacePictures:
-    """Collects a few pictures of each track and compares the tracks.
-
-    Parameters
-    ----------
-    tracks
-        All tracks of the video.
-    """
+    """Collects a few pictures of each track of a video and compares the tracks."""
 
     def __init__(self, tracks: Sequence[FaceTrack]) -> None:
         self._tracks = tracks

@@ -213,10 +213,6 @@ def build_pairs(
     form
         What is asked; the printed questions if None.
 
-    Returns
-    -------
-    PairStudy
-
     Raises
     ------
     RatingsError

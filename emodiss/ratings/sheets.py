@@ -73,7 +73,8 @@ def merge(
             )
         # A sheet that was read from a file knows its lines (`emodiss.tabular.Table.frame`).
         lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
-        sheet = sheet.assign(_place=[f"{Path(name).name}, line {line}" for line in lines])
+        file = Path(name).name
+        sheet = sheet.assign(_place=[f"{file}, line {line}" for line in lines])
         if not is_long:
             kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
             sheet = sheet.melt(
@@ -95,7 +96,8 @@ def merge(
         )
     merged = rows.merge(key.assign(item=key["item"].astype("str")), on="item", how="left")
     merged["item"] = merged["repeat_of"]
-    facts = zip(merged["_place"], merged["item"], merged["criterion"], strict=True)
+    columns = (merged[name].tolist() for name in ("_place", "item", "criterion"))
+    facts = zip(*columns, strict=True)
     return check(
         merged.drop(columns=["repeat_of", "_place"]),
         scale=scale,

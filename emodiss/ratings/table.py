@@ -154,9 +154,9 @@ def _absent(column: Column, n: int) -> pd.Series:
 
 def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
     values, bad = column.typed(cells)
-    text = cells.astype("str").str.strip()
+    text = cells.astype("str").str.strip().tolist() if bad.any() else []
     for row in np.flatnonzero(bad):
-        misfits.append(Misfit(lines[row], column.name, text.iloc[row], column.expected))
+        misfits.append(Misfit(lines[row], column.name, text[row], column.expected))
     if column.required:
         for row in np.flatnonzero(values.isna()):
             misfits.append(Misfit(lines[row], column.name, "", "something"))
@@ -185,7 +185,8 @@ def _check_values(
 
 def _check_consistency(table: pd.DataFrame, lines: list[int], misfits: list[Misfit]) -> None:
     first: dict[tuple[str, ...], int] = {}
-    keys = zip(*(table[name].astype("str").fillna("") for name in _IDENTITY), strict=True)
+    identity = (table[name].astype("str").fillna("").tolist() for name in _IDENTITY)
+    keys = zip(*identity, strict=True)
     for row, key in enumerate(keys):
         if key in first:
             what = f"rater {key[1]}, item {key[2]}, {key[3]}, repeat {key[4]}"
@@ -196,9 +197,11 @@ def _check_consistency(table: pd.DataFrame, lines: list[int], misfits: list[Misf
     for owner, names in (("item", _OF_ITEM), ("rater", ("rater_group",))):
         for name in names:
             pairs = table[[owner, name]].dropna().drop_duplicates()
-            for repeated in pairs.loc[pairs[owner].duplicated(keep=False), owner].unique():
-                of_one = pairs.loc[pairs[owner] == repeated, name]
-                for row in of_one.index[1:]:
-                    expected = f"'{of_one.iloc[0]}' as in line {lines[of_one.index[0]]}, "
-                    expected += f"because {owner} '{repeated}' can have only one {name}"
-                    misfits.append(Misfit(lines[row], name, str(of_one[row]), expected))
+            stated: dict[str, tuple[int, str]] = {}  # by owner: where first, and what
+            columns = (pairs.index.tolist(), pairs[owner].tolist(), pairs[name].tolist())
+            for row, of, value in zip(*columns, strict=True):
+                place, only = stated.setdefault(of, (row, value))
+                if row != place:
+                    expected = f"'{only}' as in line {lines[place]}, because {owner} '{of}' "
+                    expected += f"can have only one {name}"
+                    misfits.append(Misfit(lines[row], name, str(value), expected))

@@ -15,7 +15,7 @@ from emodiss.errors import EmodissError, SettingsError
 from emodiss.ratings import RatingScale
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.answers import browser_answers
 from emodiss.study.study import Study
 
@@ -111,7 +111,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | None = None,
+    run: AnyRun | None = None,
     rated: Table | Sequence[str | Path] | None = None,
     *,
     key: Table | None = None,
@@ -199,7 +199,7 @@ def evaluate(
         rated, scale, asked = said.ratings, scale or handout.scale, handout.instrument
         background = said.questionnaire if background is None else background
         run = Run(handout.run) if run is None and handout.run is not None else run
-    study = None if run is None else Study(run)
+    study = None if run is None else Study(load(run))
     scale = scale or RatingScale()
     table = _ratings(study, rated, key, scale)
     boot = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}
@@ -219,7 +219,7 @@ def evaluate(
         if source in tables:
             tables[name] = table3(tables[source])
     if background is not None:
-        tables |= _people(_words(background), asked)
+        tables |= _people(words_of(background), asked)
     said_by = context = None
     try:
         said_by, context = _replies(study, replies, video, window)
@@ -262,10 +262,10 @@ def _ratings(
                 "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
             )
         if key is not None:
-            hidden = _words(key)
+            hidden = words_of(key)
             if "repeat" in hidden.columns:
                 hidden["repeat"] = pd.to_numeric(hidden["repeat"])
-            sheets = {_name(one, n): _words(one) for n, one in enumerate(named)}
+            sheets = {_name(one, n): words_of(one) for n, one in enumerate(named)}
             tables = [ratings.merge(sheets, hidden, scale=scale)]
         else:
             tables = [ratings.read(path, scale=scale) for path in named]
@@ -283,7 +283,7 @@ def _name(sheet: Table, n: int) -> str:
     return f"sheet {n + 1}" if isinstance(sheet, pd.DataFrame) else str(sheet)
 
 
-def _words(table: Table) -> pd.DataFrame:
+def words_of(table: Table) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
     if isinstance(table, pd.DataFrame):
         return table
@@ -395,7 +395,7 @@ def _replies(
 ) -> tuple[pd.DataFrame | None, str | None]:
     """Take the replies of Figure 7 from a file or the run, with the dialogue they answer."""
     if replies is not None:
-        return _words(replies), None
+        return words_of(replies), None
     if study is None or not study.has_responses:
         return None, None
     found = interventions.one_window(study.responses, video=video, window=window)

@@ -15,6 +15,7 @@ from emodiss.timebase import Seconds, Span
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
+from emodiss.transcript.wordless import of_one_voice, wordless
 from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
@@ -171,8 +172,12 @@ def assemble(
     else:
         heard = recognition if recognition is not None else Recognition(())
         said = _words_of(heard) if words is None else words
-        found = transcripts.join(said, turns or (), max_pause_s=settings.max_pause_s)
-        found = _doubted(found, heard.segments)
+        pause, turns = settings.max_pause_s, turns or ()
+        loops = [segment for segment in heard.segments if "repetition" in segment.flags]
+        said = of_one_voice(said, loops, turns, pause)
+        found = _doubted(transcripts.join(said, turns, max_pause_s=pause), heard.segments)
+        if said:  # without any words the turns are the utterances already
+            found += wordless(found, turns, max_pause_s=pause)
         source = "recognised" if recognition is not None else "voice activity"
         longest = longest or transcripts.LONGEST_S
     if longest is not None:

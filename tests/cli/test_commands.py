@@ -104,7 +104,7 @@ def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
     assert (summary["videos"], summary["failed"]) == (3, 2)
     assert {f["code"] for f in summary["failures"]} == {"manifest", "missing_file"}
     code, _, err = run_cli(*arguments, "--strict")
-    assert code == 2 and "1 problem(s) in the manifest" in err
+    assert code == 2 and "1 problem in the manifest" in err
 
 
 def test_annotate_tells_of_a_fault_of_the_manifest_once(run_cli, study, tmp_path, stand_ins):
@@ -427,3 +427,26 @@ def test_help_lists_every_command_once_and_by_what_it_is_for():
     assert [shown.index(f"{section}:") for section in SECTIONS] == sorted(
         shown.index(f"{section}:") for section in SECTIONS
     )
+
+
+def test_help_cuts_no_sentence_short_and_the_shell_completes_commands():
+    for words in ([], ["review"], ["mirror"], ["models"], ["manifest"]):
+        shown = CliRunner().invoke(app, [*words, "--help"]).stdout
+        assert "..." not in shown.replace("[ARGS]...", ""), words
+    asked = {"_EMODISS_COMPLETE": "complete_bash", "COMP_WORDS": "emodiss an", "COMP_CWORD": "1"}
+    done = CliRunner().invoke(app, [], prog_name="emodiss", env=asked)
+    assert done.stdout.split() == ["annotate"]
+
+
+def test_a_folder_around_a_run_is_told_apart(run_cli, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    code, _, said = run_cli("status", tmp_path)
+    assert code == 2 and f"Did you mean '{tmp_path / 'run'}'?" in said
+
+
+def test_addresses_that_are_lacking_are_counted(run_cli, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,path,url\na,a.mp4,\nb,,https://example.org/b.mp4\n")
+    code, out, said = run_cli("manifest", "share", path)
+    assert code == 0 and len(out.splitlines()) == 2 and "1 of 2 rows without an address" in said

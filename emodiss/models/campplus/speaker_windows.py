@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
 
-__all__ = ["STEP_S", "Windows", "listen", "mean_voices", "of_activities", "of_sets"]
-
 STEP_S: Final = 1.0
 """Time from window to window, seconds."""
 

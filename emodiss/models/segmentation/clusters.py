@@ -18,8 +18,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stretches", "cluster", "separation"]
-
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
