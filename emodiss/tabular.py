@@ -361,7 +361,7 @@ def parse(
         stray = None
         if n > n_columns or len(named) < n_columns:
             by_name.pop("", None)
-            # A number in a first column without a name is that of the row, as pandas and R write it.
+            # A number in a first column without a name counts rows, as pandas and R do.
             texts = enumerate(cells[1:], 1) if cells[0].isdecimal() else enumerate(cells)
             stray = next((p for p, cell in texts if cell and p not in named), None)
         if stray is None:
