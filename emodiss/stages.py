@@ -152,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=2,
+        version=3,
     ),
     Stage(
         "tracks",
@@ -166,7 +166,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "mouths",
         "emodiss.people:watch_mouths",
-        reads=("media", "tracks"),
+        reads=("media", "faces", "tracks"),
         source=True,
         version=2,
     ),

@@ -100,7 +100,11 @@ class FacePicture:
         """Read back what `to_dict` wrote; TypeError, KeyError or ValueError if it is none."""
         if record["status"] not in get_args(PictureStatus) or record["synthetic"] is not True:
             raise ValueError
-        return cls(**{name: record[name] for name in cls.__slots__})
+        made = cls(**{name: record[name] for name in cls.__slots__})
+        texts = (made.case_id, made.model, made.path if made.status == "drawn" else "")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(made.line, int):
+            raise TypeError
+        return made
 
 
 def drawing_seed(case: str, line: int, attempt: int) -> int:

@@ -14,6 +14,7 @@ from emodiss.errors import SettingsError, nearest
 from emodiss.judging.alliance import AS_PRINTED
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.faces import face_file
 from emodiss.mirror.judge import read_scores
 from emodiss.mirror.scores import Chosen, chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
@@ -317,9 +318,9 @@ def _unread(table: pd.DataFrame) -> pd.DataFrame:
 def _examples(experiment: Experiment, most: int = 4) -> list[tuple[Path | None, Path | None, str]]:
     """Find lines with a picture of each kind, spread over the cases."""
     drawn = {
-        (str(line["case_id"]), int(line["line"])): experiment.root / str(line["path"])
-        for line in experiment.lines(layout.FACE_RECORDS).read()
-        if line["status"] == "drawn"
+        (each.case_id, each.line): experiment.root / each.path
+        for each in face_file(experiment).read()
+        if each.status == "drawn" and each.path
     }
     found: dict[str, tuple[Path | None, Path | None, str]] = {}
     said: Mapping[tuple[str, int], str] = {}
@@ -330,9 +331,9 @@ def _examples(experiment: Experiment, most: int = 4) -> list[tuple[Path | None, 
             for play in plays
             for line in play.lines
         }
-    for line in experiment.lines(layout.FACE_RECORDS_WITHOUT).read():
-        key = (str(line["case_id"]), int(line["line"]))
-        if line["status"] == "drawn" and said.get(key) and key in drawn:
-            plain = experiment.root / str(line["path"])
+    for each in face_file(experiment, without_directions=True).read():
+        key = (each.case_id, each.line)
+        if each.status == "drawn" and each.path and said.get(key) and key in drawn:
+            plain = experiment.root / each.path
             found.setdefault(key[0], (plain, drawn[key], f"[{said[key]}]"))
     return list(found.values())[:most]

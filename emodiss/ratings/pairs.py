@@ -6,9 +6,8 @@ names one pair as one rater sees it, so that sides can differ between raters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import combinations
@@ -83,9 +82,12 @@ def _printed() -> PairForm:
 
 def _form(path: Any) -> PairForm:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = tabular.json_value(path.read_text(encoding="utf-8"))
         questions = tuple(PairQuestion(**each) for each in said["questions"])
         form = PairForm(str(said["source"]), tuple(said["options"]), said["instruction"], questions)
+        texts = (form.instruction, *form.options, *(t for q in questions for t in astuple(q)))
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
     except (OSError, ValueError, TypeError, KeyError):
         raise RatingsError(
             f"'{path.name}' holds no questions of a pairwise study.",
@@ -481,9 +483,9 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
     first: dict[tuple[str, ...], int] = {}
     for row, (rater, case, a, b, criterion) in enumerate(
-        zip(*(checked[c].astype("str") for c in _ONCE), strict=True)
+        zip(*(checked[c].astype("str").fillna("").tolist() for c in _ONCE), strict=True)
     ):
-        if a == b:
+        if a == b and a:
             misfits.append(Misfit(row + 2, "model_b", b, "another model than on side A"))
         key = (rater, case, *sorted((a, b)), criterion)
         if key in first:

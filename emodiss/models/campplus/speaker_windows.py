@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
+from emodiss.models.speech_signal import Samples
 
 STEP_S: Final = 1.0
 """Time from window to window, seconds."""
@@ -54,7 +55,7 @@ def of_activities(activity: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def listen(
-    samples: NDArray[np.float32],
+    samples: Samples,
     network: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     decode: Decode,
     window_s: float,
