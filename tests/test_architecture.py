@@ -369,8 +369,6 @@ REACHED_INTO = {
     "emodiss.models.catalog._of_others",
     "emodiss.models.mtcnn.cascade._nms_at_once",
     "emodiss.models.mtcnn.cascade._nms_in_turn",
-    "emodiss.models.mtcnn.cascade._suppress",
-    "emodiss.models.mtcnn.cascade._suppress_by_torchvision",
 }
 """Private functions that tests call all the same; this list may only shrink."""
 
