@@ -115,21 +115,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameClock:
-    """Which source frame the 30 FPS clock shows at each tick.
+    """Which source frame the clock of `fps` ticks a second shows at each tick.
 
-    Parameters
-    ----------
-    frame_times
-        (n,) float64, presentation times of the source frames in seconds, increasing.
-    end
-        Seconds at which the last frame leaves the display.
-    fps
-        Ticks per second.
-
-    Raises
-    ------
-    TimeError
-        If the times are not increasing or `end` is not after the last of them.
+    `frame_times` (n,) are the presentation times of the source frames in seconds, increasing; `end`
+    is when the last frame leaves the display (TimeError where it does not come after them).
     """
 
     frame_times: NDArray[np.float64]

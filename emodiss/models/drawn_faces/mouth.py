@@ -20,17 +20,9 @@ def ease(x: Array | float) -> Array:
 class Mouth:
     """Opens and smiles: warps the lower face of a still and draws the inside of the mouth.
 
-    Parameters
-    ----------
-    still
-        (h, w, 3) BGR.
-    lips
-        (n, 2), x and y of points on the line along which the mouth opens, from corner to corner;
-        in pixels of the still.
-    chin
-        y of the chin's lower edge.
-    teeth
-        Whether teeth are drawn into the open mouth; no, where the closed mouth shows them.
+    All in pixels of the still, (h, w, 3) BGR: `lips` (n, 2) are points on the line along which the
+    mouth opens, from corner to corner; `chin` is the y of its lower edge. No `teeth` where the
+    closed mouth shows them.
     """
 
     def __init__(self, still: Picture, lips: Array, chin: float, *, teeth: bool) -> None:

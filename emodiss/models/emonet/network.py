@@ -77,21 +77,8 @@ class EmoNet(nn.Module):
     """The network, with the published tensor names; in evaluation mode once built.
 
     A landmark network of two hourglasses finds 68 heatmaps; its features, weighted by the summed
-    heatmaps, feed a small convolutional head.
-
-    Parameters
-    ----------
-    n_classes
-        8 or 5 expression classes.
-
-    Raises
-    ------
-    ValueError
-        If it is another number.
-
-    Notes
-    -----
-    682 tensors; 13,963,410 parameters with 8 classes, 13,963,023 with 5; 33.9 GFLOP per face.
+    heatmaps, feed a small convolutional head. 682 tensors; 13,963,410 parameters with 8 classes,
+    13,963,023 with 5; 33.9 GFLOP per face.
     """
 
     def __init__(self, n_classes: int = 8) -> None:
