@@ -56,11 +56,7 @@ class Wheel:
     target: tuple[str, ...] = ()
 
     def installed(self) -> Path | None:
-        """Folder below which the installed distribution holds all the files, or None.
-
-        Found by the distribution's metadata, so that nothing of it is imported. A file of
-        another size is not the one described here and does not count.
-        """
+        """Folder below which the installed distribution holds all the files whole, or None."""
         try:
             found = importlib.metadata.distribution(self.distribution)
         except importlib.metadata.PackageNotFoundError:

@@ -14,10 +14,7 @@ from emodiss.runs.journal import Journal, Line, canonical
 
 @dataclass(frozen=True, slots=True)
 class InterventionFile:
-    """Answers of a run folder, the prompts that were asked, and the bill.
-
-    Who writes holds the lock of the run folder.
-    """
+    """Answers of a run folder, prompts and bill; who writes holds the lock of the folder."""
 
     root: Path
 

@@ -22,10 +22,7 @@ _KEY = ("judge", "criterion", "item", "scale_order")
 
 @dataclass(frozen=True, slots=True)
 class JudgementFile:
-    """Scores of a run folder, the steps judges went by, and the bill.
-
-    Who writes holds the lock of the run folder.
-    """
+    """Scores of a run folder, steps and bill; who writes holds the lock of the folder."""
 
     root: Path
 
