@@ -19,6 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
         "models.diarizer": "campplus",
+        "models.faces": "mtcnn-onnx",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
         "faces.stride": 3,
@@ -47,13 +48,7 @@ DEFAULT_SAID = (
 
 
 def changes_of(preset: str) -> dict[str, Any]:
-    """Return what a preset changes, as dotted setting names to values.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such preset.
-    """
+    """Return what a preset changes, as dotted setting names to values, or raise a SettingsError."""
     try:
         return dict(PRESETS[preset])
     except KeyError:

@@ -6,12 +6,9 @@ and in the artifact. What it means and what to do about it is said here, once.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
 import re
-from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from collections.abc import Iterable
+from typing import Any, Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
 
@@ -66,8 +63,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
-    "turned polarity, so only the louder one was heard.",
+    "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
@@ -95,8 +92,10 @@ MEANINGS: Final[dict[str, str]] = {
     "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
-    "unknown_role": "The part of a voice, such as therapist or patient, is not known; state it in "
-    "the manifest's column roles or with: emodiss review.",
+    "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
+    "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
+    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
+    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
@@ -159,26 +158,13 @@ def statuses(channel: str) -> tuple[str, ...]:
 
 
 def reason_words(reason: str) -> str:
-    """Put reason codes into words.
-
-    Parameters
-    ----------
-    reason
-        Codes as in the column `dissonance_reason`, `;` between.
-    """
+    """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def meaning(code: str) -> str:
-    """Return what a note means.
-
-    Parameters
-    ----------
-    code
-        As a stage names it. A run that another version of emodiss made may hold codes that this
-        version does not know; these are said to be unknown.
-    """
+    """Return what a note means, or that it is unknown: other versions have other codes."""
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
 
 
@@ -250,37 +236,29 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
+N_LOOKS: Final = 5
+"""Looks of voices whose role is not known; a sixth voice has the first one's again."""
 
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
+
+def looks_of(voices: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Give each voice what pictures and pages tell it by: its role, or `voice0` to `voice4`.
+
+    Takes pairs of voice and role, such as rows of the utterance table; any order of them that
+    begins alike gives the same looks.
     """
+    found: dict[str, str] = {}
+    for voice, role in voices:
+        if isinstance(voice, str) and role in ROLES:
+            found[voice] = str(role)
+        elif isinstance(voice, str):
+            found.setdefault(voice, "")
+    unknown = [voice for voice, look in found.items() if not look]
+    return found | {voice: f"voice{k % N_LOOKS}" for k, voice in enumerate(unknown)}
 
-    valence: float | None
-    arousal: float | None
-    source: str
 
-
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
-
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
 def language_code(text: str | None) -> str:

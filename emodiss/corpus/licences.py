@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, load
 
 NOT_STATED = "not stated"
 
@@ -51,7 +49,7 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
     )
 
 
-def licences(run: Run) -> pd.DataFrame:
+def licences(run: AnyRun) -> pd.DataFrame:
     """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
 
     Parameters
@@ -64,6 +62,7 @@ def licences(run: Run) -> pd.DataFrame:
     DataFrame
         As from `count_licences`.
     """
+    run = load(run)
     from emodiss.media import fetch
 
     downloads = run.downloads

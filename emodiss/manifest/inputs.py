@@ -6,11 +6,11 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from emodiss.errors import ManifestError
+from emodiss.errors import ArgumentError, ManifestError
 from emodiss.manifest.rows import VideoRow
 from emodiss.manifest.rules import check_id
 from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Files, Manifest, Problem, read
@@ -54,7 +54,7 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
                 next_step="Say it there: emodiss.manifest.read(..., allow_local=True).",
             )
         return inputs
-    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given: list[str | Path] = [inputs] if isinstance(inputs, str | Path) else list(_checked(inputs))
     for one in given:
         if _ADDRESS.match(str(one)):
             raise ManifestError(
@@ -71,6 +71,17 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
             next_step="Give one manifest, or media files and folders only.",
         )
     return read(tables[0], allow_local=allow_local)
+
+
+def _checked(inputs: object) -> Iterator[str | Path]:
+    """Refuse what is no path, or no collection of paths."""
+    for one in inputs if isinstance(inputs, Iterable) else [inputs]:
+        if not isinstance(one, str | Path):
+            raise ArgumentError(
+                f"Got {type(one).__name__} where the path of a manifest or of media belongs.",
+                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read.",
+            )
+        yield one
 
 
 def _is_media(path: Path) -> bool:

@@ -17,7 +17,7 @@ from emodiss import tabular
 from emodiss.errors import ManifestError, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
-from emodiss.vocabulary import TRANSCRIPT_READERS
+from emodiss.vocabulary import TRANSCRIPT_READERS, counted
 
 TRANSCRIPT_SUFFIXES = tuple(TRANSCRIPT_READERS)
 """Endings of a given transcript, in the order they are looked for beside the media."""
@@ -143,10 +143,11 @@ class Manifest:
             If there is any problem.
         """
         if self.problems:
+            where = "of what was named" if self.path is None else "in the manifest"
             raise ManifestError(
-                f"{len(self.problems)} problem(s) in the manifest:\n"
+                f"{counted(len(self.problems), 'problem')} {where}:\n"
                 + "\n".join(f"  {problem}" for problem in self.problems),
-                next_step="Correct these lines.",
+                next_step="Check the paths." if self.path is None else "Correct these lines.",
             )
 
 
@@ -303,6 +304,9 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
             problems.append(Problem(line, "row", entry.cells.get("id", ""), message))
             continue
         values = {name: cell for name, cell in entry.cells.items() if cell}
+        for name in VideoRow.model_fields.keys() - {"id"}:
+            if values.get(name, "").casefold() in tabular.MISSING:  # "NA", as R writes it
+                values.pop(name, None)
         row_id = values.get("id", "")
         typed: dict[str, Any] = {k: v for k, v in values.items() if k in fields}
         try:

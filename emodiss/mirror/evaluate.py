@@ -18,10 +18,10 @@ from emodiss.mirror.faces import face_file
 from emodiss.mirror.judge import read_scores
 from emodiss.mirror.scores import Chosen, chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
-from emodiss.runs.files import write_atomically
 from emodiss.statistics import Bootstrap
 from emodiss.statistics.paired import laid_out
 from emodiss.statistics.win_rates import Ties
+from emodiss.study.evaluate import make_results_folder, write_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,25 +91,11 @@ class Evaluation:
         from emodiss.plots.registry import save
 
         folder = Path(folder)
-        place = folder / layout.FIGURES
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise SettingsError(
-                f"'{folder.name}' is a file; a folder was expected.",
-                next_step="Choose another --to.",
-            ) from None
-        contents = {
-            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
-            for name, frame in sorted(self.tables.items())
-        }
-        contents["notes.txt"] = "".join(f"{note}\n" for note in self.notes)
-        for name, text in contents.items():
-            write_atomically(folder / name, text.encode())
-        paths = [folder / name for name in contents]
+        make_results_folder(folder, option="--to")
+        paths = write_tables(folder, self.tables, self.notes)
         for name, figure in self.figures().items() if figures else ():
-            save(figure, place / f"{name}.png")
-            paths.append(place / f"{name}.png")
+            paths.append(folder / layout.FIGURES / f"{name}.png")
+            save(figure, paths[-1])
         return paths
 
 
@@ -151,10 +137,6 @@ def evaluate(
         What replies are measured by, as in `encounters.lengths`.
     bootstrap
         Resamples, seed and level of the intervals.
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -194,6 +195,14 @@ def load(root: Path) -> Experiment:
     if version != VERSION:
         raise RunError(f"'{root.name}' was made by another version of emodiss ({version}).")
     return Experiment(root)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def request_hash(question: Question, model: ChatModel, params: ChatParams, sample: int = 0) -> str:

@@ -23,6 +23,7 @@ from emodiss.judging.sessions import (
 )
 from emodiss.mirror.experiment import Experiment, Progress, Say, asked, request_hash, shown
 from emodiss.screenplays import Line
+from emodiss.vocabulary import counted
 
 INSTRUMENTS = ("counseling", "alliance")
 
@@ -165,6 +166,9 @@ def judge(
             digests = {key: request_hash(q, model, params) for key, q in own.items()}
             new = [q for key, q in own.items() if known.get(key) != digests[key]]
             wanted |= digests
+            if say is not None:
+                of = f"{counted(len(new), 'question')} about {counted(len(sessions), 'session')}"
+                say(f"{name}: {of}; {len(own) - len(new):,} answered before.")
             for n, (digest, found) in enumerate(asked(new, model, params, models), start=1):
                 about = found.question.about
                 line = written(found, name, _score(found)) | {
@@ -217,13 +221,7 @@ def requests(
 def judged_sessions(
     experiment: Experiment, of: Of = "encounters", directions: bool = False
 ) -> tuple[dict[str, Lines], dict[str, str]]:
-    """Take what can be judged out of an experiment, and say why the rest cannot.
-
-    Raises
-    ------
-    RunError
-        If there is nothing, or nothing that can be judged.
-    """
+    """Take what can be judged out of an experiment, and say why the rest cannot."""
     found: dict[str, Lines] = {}
     skipped: dict[str, str] = {}
     if of == "encounters":

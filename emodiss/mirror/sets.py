@@ -12,23 +12,7 @@ from emodiss.mirror.faces import face_file
 
 
 def counselling_sets(experiment: Experiment, *, name: str = "This experiment") -> pd.DataFrame:
-    """Compare the experiment's screenplays with other sets of counselling dialogues.
-
-    Parameters
-    ----------
-    experiment
-        The experiment.
-    name
-        What to call it.
-
-    Returns
-    -------
-    DataFrame
-        dataset, reference, text, video, audio (booleans), language, dialogues, turns (mean of a
-        dialogue), images (mean of a dialogue, missing where there are none), aligned (yes or no:
-        whether images follow the turns), remark. The other rows are the paper's, from
-        `emodiss/data/counselling_sets.csv`; the last one is counted, if there are screenplays.
-    """
+    """Compare the experiment's screenplays with the paper's other sets of counselling dialogues."""
     text = resources.files("emodiss.data").joinpath("counselling_sets.csv").read_text("utf-8")
     rows: list[dict[str, object]] = [
         {

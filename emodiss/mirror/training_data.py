@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from emodiss.exports import llava
 from emodiss.exports.llava import WINDOW, Form
 from emodiss.faces.drawn import FacePicture
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.experiment import Experiment, file_hash
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.runs.files import write_atomically
 from emodiss.screenplays import Screenplay
@@ -156,7 +155,7 @@ def _chosen(
 
 def _pictures(experiment: Experiment) -> tuple[dict[tuple[str, int], str], int]:
     """Give the drawn pictures that are there and are no reference face; and how many were none."""
-    references = {_hash(path) for path in reference_pictures(experiment).values()} - {""}
+    references = {file_hash(path) for path in reference_pictures(experiment).values()} - {""}
     found: dict[tuple[str, int], str] = {}
     refused = 0
     for each in face_file(experiment).read():
@@ -175,15 +174,8 @@ def _shown(root: Path, each: FacePicture) -> str:
     place = root / each.path
     if Path(each.path).is_absolute() or not place.resolve().is_relative_to(root.resolve()):
         return ""
-    found = _hash(place)
+    found = file_hash(place)
     return found if each.sha256 in (None, found) else ""
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _licences(experiment: Experiment, plays: list[Screenplay]) -> str:

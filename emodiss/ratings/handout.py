@@ -112,10 +112,6 @@ def open_study(folder: str | Path) -> Handout:
     folder
         As `emodiss study` writes it; the shipped instrument is used where it holds none.
 
-    Returns
-    -------
-    Handout
-
     Raises
     ------
     RatingsError

@@ -214,13 +214,7 @@ def _check(found: Instrument, name: str) -> None:
 
 
 def fit(found: Instrument, criteria: Sequence[str], scale: RatingScale) -> tuple[Statement, ...]:
-    """Return the statements of a study's criteria, in their order.
-
-    Raises
-    ------
-    RatingsError
-        If a criterion has none, or the scale has another number of points than there are labels.
-    """
+    """Return the statements of a study's criteria in their order, or raise a RatingsError."""
     by_name = {statement.name: statement for statement in found.statements}
     if absent := [name for name in criteria if name not in by_name]:
         raise RatingsError(

@@ -281,13 +281,7 @@ class BrowserAnswers:
 
 @contextlib.contextmanager
 def reading(handout: Handout) -> Generator[sqlite3.Connection]:
-    """Open the answers of a study for reading; a server may be writing them meanwhile.
-
-    Raises
-    ------
-    RatingsError
-        If nobody opened the study in a browser yet, or the file is damaged.
-    """
+    """Open the answers of a study for reading; a server may be writing them meanwhile."""
     path = handout.folder / FILE
     if not path.is_file():
         raise RatingsError(
@@ -324,20 +318,7 @@ def browser_answers(handout: Handout) -> BrowserAnswers:
 
 
 def write_answers(handout: Handout, folder: str | Path) -> list[Path]:
-    """Write what raters answered so far: ratings, questionnaire, history, attention, progress.
-
-    Parameters
-    ----------
-    handout
-        From `emodiss.ratings.open_study`.
-    folder
-        Gets a CSV for each; those of an earlier export are replaced.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
+    """Write what raters answered so far, a CSV for each kind; earlier ones are replaced."""
     found = browser_answers(handout)
     paths: list[Path] = []
     for name in ("ratings", "questionnaire", "history", "attention", "progress"):

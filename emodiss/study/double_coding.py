@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.reviews import Review, find_utterance, find_voice
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
 
@@ -18,7 +18,7 @@ COLUMNS = ("about", "statistic", "n", "same", "value", "low", "high", "reason")
 
 
 def agreement(
-    run: Run, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
+    run: AnyRun, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
     """Say how far two reviewers agree on what both of them judged.
 
@@ -28,7 +28,7 @@ def agreement(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     first, second
         Names of the reviewers.
     video
@@ -49,6 +49,7 @@ def agreement(
     RunError
         If one of them judged nothing, or nothing was judged by both.
     """
+    run = load(run)
     import pandas as pd
 
     told: list[dict[str, Any]] = []

@@ -29,7 +29,7 @@ from emodiss.manifest import ROLES
 from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
 from emodiss.study.review_session import Session
@@ -151,7 +151,7 @@ class RoleLabels:
 
 
 def label_roles(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     video: str | None = None,
@@ -169,7 +169,7 @@ def label_roles(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     models
         One model.
     video
@@ -194,6 +194,7 @@ def label_roles(
     ModelError
         If the model or the cache cannot be opened.
     """
+    run = load(run)
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     sessions = _sessions(run, video, say)
     shown, redactions = _shown(sessions, people)
@@ -227,7 +228,7 @@ def label_roles(
 
 
 def requests(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     video: str | None = None,
@@ -237,6 +238,7 @@ def requests(
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Show what `label_roles` would send, given the same; nobody is asked."""
+    run = load(run)
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     shown, _ = _shown(_sessions(run, video, say), people)
     asked = [Question(name, render(talk, max_words=max_words)) for name, talk in shown.items()]

@@ -19,7 +19,7 @@ from emodiss.prompts import (
     build_all,
     load_template,
 )
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, load
 from emodiss.study.captions import with_captions
 from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
 
@@ -50,7 +50,7 @@ class Rendered:
 
 
 def prompts(
-    run: Run,
+    run: AnyRun,
     kind: str = "all",
     *,
     video: str | None = None,
@@ -66,7 +66,7 @@ def prompts(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     kind
         A condition, a template file, or `all`: the paper's four and those of the settings;
         `caption` is apart, since it needs `emodiss caption` first, and `video`, since its prompts
@@ -90,6 +90,7 @@ def prompts(
     SettingsError
         If both `end` and `span` are given.
     """
+    run = load(run)
     settings = settings or run.settings.prompts
     if end is not None and span is not None:
         raise SettingsError("--end and --span both say where the window lies; give one of them.")

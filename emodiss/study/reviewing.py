@@ -13,7 +13,7 @@ from emodiss.manifest import parse_role
 from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.review_session import Session
 from emodiss.timebase import Seconds
 
@@ -30,7 +30,7 @@ def sessions(run: Run, video: str | None = None) -> list[Session]:
 
 
 def review(
-    run: Run,
+    run: AnyRun,
     video: str,
     *,
     by: str,
@@ -56,7 +56,7 @@ def review(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     video
         Id of the session.
     by
@@ -100,6 +100,7 @@ def review(
         If the video, voice or utterance does not exist, the values make no review, or it would
         not fit: two utterances of one voice cannot overlap.
     """
+    run = load(run)
     if (voice is None) == (utterance is None):
         raise SettingsError(
             "It must be said what is corrected.",
@@ -163,7 +164,7 @@ def review(
 
 
 def add_utterance(
-    run: Run,
+    run: AnyRun,
     video: str,
     *,
     by: str,
@@ -191,12 +192,13 @@ def add_utterance(
     RunError
         If the video does not exist, the times are none, or the voice already speaks then.
     """
+    run = load(run)
     made = Session(run, video).addition(start, end, speaker, text, by=by, note=note)
     take_over(run, [made])
     return made
 
 
-def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
+def undo(run: AnyRun, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
     """Take back what a person said of a session after some point; what others said stays.
 
     Parameters
@@ -212,20 +214,21 @@ def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = ""
     RunError
         If there is no such review, or nothing to undo.
     """
+    run = load(run)
     made = Session(run, video).undo(by=by, to=to, note=note)
     take_over(run, [made])
     return made
 
 
 def role_evidence(
-    run: Run, video: str | None = None, *, announce: Callable[[str], None] | None = None
+    run: AnyRun, video: str | None = None, *, announce: Callable[[str], None] | None = None
 ) -> pd.DataFrame:
     """Say who plays which part, who said so, and what the offline classifier goes by.
 
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     video
         Only this session.
     announce
@@ -238,6 +241,7 @@ def role_evidence(
         (whether this voice speaks first), and shares in [0, 1]: talk_share, question_mark,
         second_person, first_person, reflection; missing for a voice that says nothing.
     """
+    run = load(run)
     import pandas as pd
 
     from emodiss.people.roles import classify_roles
@@ -289,14 +293,14 @@ class Imported:
 
 
 def import_corrections(
-    run: Run, file: str | Path, *, by: str, video: str | None = None
+    run: AnyRun, file: str | Path, *, by: str, video: str | None = None
 ) -> Imported:
     """Read what a person changed in an exported file; `take_over` keeps it.
 
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     file
         Corrected `.eaf` or `.vtt`, or the filled sheet of an audit, `.csv` or `.json`.
     by
@@ -311,6 +315,7 @@ def import_corrections(
     AuditError
         If the sheet cannot be read.
     """
+    run = load(run)
     from emodiss.exports import Change, ExportError, items, read_back
 
     file = Path(file)
@@ -352,19 +357,22 @@ def import_corrections(
     return Imported(made, list(problems))
 
 
-def take_over(run: Run, reviews: Sequence[Review]) -> None:
+def take_over(run: AnyRun, reviews: Sequence[Review]) -> None:
     """Add reviews to the run's; they hold from the next `annotate` on."""
+    run = load(run)
     if reviews:
         ReviewFile(run.root).append(reviews)
 
 
-def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0.95) -> list[Score]:
+def accuracy(
+    run: AnyRun, sheet: str | Path | None = None, *, confidence: float = 0.95
+) -> list[Score]:
     """Count what an audit found to be right, with its Wilson interval.
 
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     sheet
         Filled sheet of `emodiss.reviews.audits.sample`; the verdicts among reviews if None.
     confidence
@@ -375,6 +383,7 @@ def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0
     AuditError
         If nothing is judged, or the sheet cannot be read or is of another run.
     """
+    run = load(run)
     if sheet is not None:
         judged = read_sheet(Path(sheet))
         if strange := sorted({one.video_id for one in judged} - set(run.videos)):

@@ -32,6 +32,7 @@ _OFTEN_SHARE = 0.2
 
 _MOST_CHARACTERS = 80
 _MOST_WORDS = 7
+_MOST_BARE = 4
 _MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
 
 _COLON = "[:：﹕︰]"
@@ -54,6 +55,7 @@ _BEFORE_CLOCK = re.compile(
     rf"(?P<colon>{_COLON})(?=\s)"
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
+_TELEPHONE = re.compile(r"\+?[\d*x(][\d*x() .-]{5,18}[\d*x]")
 _ARTICLE = re.compile(r"(?:the|der|die|el|la|le|il|o|a)\s|l'", re.IGNORECASE)
 _BETWEEN_NAMES = re.compile(r"\s[/|@–—-]\s|[/|,]\s{0,9}")
 _FROM = re.compile(r"From (?P<name>.{1,60}?) [Tt]o .{1,60}", re.IGNORECASE)
@@ -104,6 +106,8 @@ class Head:
     # `certain`: by its form alone; `strong`: reads like a person's name and little else; `likely`:
     # has the form of a name; `weak`: only where it comes back.
     kind: Kind
+    # Stands in brackets alone, as what is heard beside speech does.
+    alone: bool = False
 
 
 def find_head(line: str) -> Head | None:
@@ -114,7 +118,7 @@ def find_head(line: str) -> Head | None:
     assert lead is not None  # each part of it may be absent
     start = lead.end()
     bracketed = _BRACKETED.match(line, start)
-    if bracketed:
+    if bracketed and any(map(str.isalpha, bracketed["name"])):
         return _in_brackets(bracketed, named=bool(lead["change"]))
     if lead["stamp"] is None and _clock_ends_at(line, start):
         return None
@@ -145,15 +149,17 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     everything = [head for each in (*heads, *inside) for head in each if head]
     counts = Counter(head.name.casefold() for head in everything)
     first = [each[0] if each else None for each in heads]
-    recurring = sum(head is not None and counts[head.name.casefold()] > 1 for head in first)
+    again = [head.alone for head in first if head and counts[head.name.casefold()] > 1]
+    recurring, in_brackets = len(again), 2 * sum(again) >= len(again)
     habitual = recurring > 0 and recurring >= NAMED_SHARE * len(rows)
     always = recurring > 0 and all(head is not None and head.kind != "weak" for head in first)
     names: dict[str, str] = {}  # by what is compared: as first written
     for head in everything:
         folded = head.name.casefold()
-        again = habitual and counts[folded] > 1
-        strong = habitual and head.kind == "strong"
-        if head.kind == "certain" or again or strong or (always and head.kind != "weak"):
+        named = counts[folded] > 1 or head.kind == "strong"
+        if head.alone and not in_brackets:
+            continue  # "[Sobs]" beside "Ana:"
+        if head.kind == "certain" or (habitual and named) or (always and head.kind != "weak"):
             names.setdefault(folded, head.name)
     if not names:
         yield from rows
@@ -162,7 +168,9 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     riddles = {
         prefix
         for prefix, n in prefixes.items()
-        if prefix and n > 1 and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
+        if prefix
+        and (n > 1 or _bare(prefix))
+        and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
     }
     last: str | None = None
     for row, each in zip(rows, lines, strict=True):
@@ -239,10 +247,28 @@ def _abbreviated(line: str) -> int:
 
 def _prefix(line: str) -> str:
     """Return what stands before the first colon, if it is short and words follow it."""
-    found = _BEFORE_COLON.match(line)
-    if not found or not line[found.end() : found.end() + 1].isspace():
+    lead = _LEAD.match(line)
+    start = lead.end() if lead else 0
+    found = _BEFORE_COLON.match(line, start)
+    if not found or not _may_end_a_head(line, found):
         return ""
     return found["name"].strip().casefold()
+
+
+def _sounds(inside: str) -> bool:
+    words = _plain_words(inside.split())
+    return any(word in _words_of("sounds") or word.endswith("ing") for word in words)
+
+
+def _bare(prefix: str) -> bool:
+    """Whether no word of a few before a colon belongs into sentences, as in no name."""
+    words = _plain_words(prefix.split())
+    known = _words_of("in_sentences") | _words_of("openers")
+    return (
+        len(words) <= _MOST_BARE
+        and not known.intersection(words)
+        and not any(map(_SAYING.search, words))
+    )
 
 
 def _opens(prefix: str) -> bool:
@@ -358,8 +384,7 @@ def _spans(
 
 def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
     inside = match["name"].strip()
-    words = _plain_words(inside.split())
-    if not words or any(word in _words_of("sounds") or word.endswith("ing") for word in words):
+    if not inside or _sounds(inside):
         return None
     form = _form(inside)
     with_colon = bool(match["colon"])
@@ -370,7 +395,7 @@ def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
         return Head(name, match.end(), "certain" if kind != "weak" else "likely")
     if match["open"] in "(（" and kind != "certain":
         return None  # "(Sighing)" and "(To Ana)" stand in round brackets
-    return None if kind == "weak" else Head(name, match.end(), kind)
+    return None if kind == "weak" else Head(name, match.end(), kind, alone=kind != "certain")
 
 
 _CLOCK_BEGINS = re.compile(r"\d{1,2}\s?[:：]\s?\d")
@@ -408,6 +433,8 @@ def _form(written: str) -> tuple[str, Kind] | None:
     base, role, sure = _without_asides(written)
     base, n_credentials = _without_credentials(base)
     base = _without_symbols(base)
+    if _TELEPHONE.fullmatch(written) and sum(map(str.isdecimal, written)) >= 6:
+        return written, "likely"  # who joined a meeting by telephone
     if not any(map(str.isalpha, base)):
         return None
     folded = base.casefold().strip(".")
@@ -419,6 +446,7 @@ def _form(written: str) -> tuple[str, Kind] | None:
     chunks = [chunk for chunk in _BETWEEN_NAMES.split(base) if chunk.strip()]
     if len(chunks) > 1 and chunks[-1].strip().casefold() in _words_of("parts"):
         role, sure = chunks.pop().strip(), True
+        base = base.removesuffix(role).rstrip(" /|@,–—-")
     kinds = [_kind(chunk.split(), n_chunks=len(chunks)) for chunk in chunks]
     if not kinds or len(kinds) > 3 or any(kind is None for kind in kinds):
         return None
@@ -489,7 +517,7 @@ def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
         if len(joined) > _MOST_CASELESS + 6 * (len(words) - 1) or _SAYING.search(joined):
             return None
         return "strong" if titled else "likely"
-    main = [word for word in cased if word.strip(".,'").casefold() not in _words_of("particles")]
+    main = [word for word in cased if word.strip(".,'") not in _words_of("particles")]  # "Ben"
     if main and all(any(map(str.isupper, word)) for word in main):
         return "strong" if titled else "likely"
     lower = len(words) <= 2 and n_chunks == 1
@@ -509,7 +537,7 @@ def _wordlike(word: str) -> bool:
 
 @cache  # by character: there are no more than Unicode has
 def _in_words(char: str) -> bool:
-    return unicodedata.category(char)[0] in "LMN" or char in ".'’‘-_&·・׳״\""
+    return unicodedata.category(char)[0] in "LMN" or char in ".'’‘-_&·・׳״#+\""
 
 
 def _cased(text: str) -> bool:

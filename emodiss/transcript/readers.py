@@ -194,17 +194,7 @@ def _flagged(row: Row) -> Row:
 
 
 def error_of(path: Path, problems: list[Problem], *, n_read: int) -> TranscriptError:
-    """Put the faults of a file into one error.
-
-    Parameters
-    ----------
-    path
-        The file.
-    problems
-        At least one, in order of line.
-    n_read
-        How many utterances could be read all the same; without any, less strict helps nobody.
-    """
+    """Put a file's faults into one error; without one row read, less strict helps nobody."""
     first = problems[0]
     where = f"{path.name}, line {first.line}" if first.line else path.name
     n_more = len(problems) - 1

@@ -24,7 +24,7 @@ from emodiss.runs.run import load
 from emodiss.study.double_coding import reviewers
 from emodiss.study.review_session import Session
 from emodiss.timebase import parse_time
-from emodiss.vocabulary import ROLES
+from emodiss.vocabulary import ROLES, looks_of
 from emodiss.web import curves
 from emodiss.web.report import clock, line_of
 from emodiss.web.safety import csrf_token, form_of, new_code
@@ -51,17 +51,7 @@ _TYPED = ("do", "text", "speaker", "start", "end", "cut")
 
 
 class ReviewSite:
-    """Pages of one run for its reviewers.
-
-    Parameters
-    ----------
-    root
-        Run folder.
-    names
-        Reviewers.
-    blind
-        Whether nobody sees what the others say, for double coding.
-    """
+    """Pages of one run for its reviewers; blind, nobody sees what the others say."""
 
     def __init__(self, root: str | Path, names: Sequence[str], *, blind: bool = False) -> None:
         self.root, self.blind = root, blind
@@ -394,8 +384,9 @@ class ReviewSite:
         ids = [unit.id for unit in units]
         chosen = query.get("u", "")
         at = ids.index(chosen) if chosen in ids else None
+        looks = looks_of((u.utterance.speaker, roles.get(u.utterance.speaker)) for u in units)
         own_lanes = [
-            (label, [(u.id, u.utterance, roles.get(label) or "unknown") for u in units
+            (label, [(u.id, u.utterance, looks[label]) for u in units
                      if u.utterance.speaker == label])
             for label in dict.fromkeys(u.utterance.speaker for u in units)
         ]  # fmt: skip
@@ -406,6 +397,7 @@ class ReviewSite:
             n=n,
             video=video,
             lines=lines,
+            looks=looks,
             chosen=lines[at] if at is not None else None,
             unit=units[at] if at is not None else None,
             following=self._following(units, at),
@@ -600,21 +592,7 @@ def serve_run(
     port: int = 0,
     announce: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> None:
-    """Serve a run to its reviewers until Ctrl-C.
-
-    Parameters
-    ----------
-    run
-        Run folder.
-    names
-        Reviewers; each gets a link.
-    blind
-        Whether nobody sees what the others say.
-    host, port
-        Address to listen on; port 0 takes a free one.
-    announce
-        Called with the link of each reviewer once requests are answered.
-    """
+    """Serve a run to its reviewers until Ctrl-C; `announce` is told the link of each."""
     site = ReviewSite(run, names, blind=blind)
     taken = bind(host, port)
     links = {name: f"{address_of(taken)}/v/{code}/" for name, code in site.codes.items()}

@@ -26,7 +26,7 @@ from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.written import Written
 from emodiss.settings import Settings, resolve
 from emodiss.study import reviewing
-from emodiss.study.evaluate import _words
+from emodiss.study.evaluate import words_of
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.label_roles import read_answer
@@ -299,11 +299,11 @@ def _answered(path: Path) -> object:
 
 
 def _waited(path: Path) -> object:
-    return [openai._retry_after({"retry-after": line}) for line in _text(path).split("\n")]
+    return [openai.retry_after({"retry-after": line}) for line in _text(path).split("\n")]
 
 
 def _merged(path: Path) -> object:
-    return ratings.merge({str(path): _words(path)}, _words(path.parent / "key"))
+    return ratings.merge({str(path): words_of(path)}, words_of(path.parent / "key"))
 
 
 def _roles(path: Path) -> object:
@@ -351,10 +351,10 @@ def fuzzers() -> dict[str, Fuzzer]:
         "prices": Fuzzer("p.json", PRICES, read_prices),
         "replay": Fuzzer("i.jsonl", REPLAY, _replayed),
         "completion": Fuzzer(
-            "body", COMPLETION, lambda path: _completion(openai._parsed(path.read_bytes()))
+            "body", COMPLETION, lambda path: _completion(openai.parsed(path.read_bytes()))
         ),
         "stream": Fuzzer(
-            "body", STREAM, lambda path: _completion(openai._joined(path.read_bytes()))
+            "body", STREAM, lambda path: _completion(openai.joined(path.read_bytes()))
         ),
         "retry_after": Fuzzer("header", ("120\nWed, 21 Oct 2026 07:28:00 GMT\n",), _waited, True),
         "reply": Fuzzer("answer.txt", REPLIES, _answered, never=True),

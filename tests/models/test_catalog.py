@@ -109,6 +109,7 @@ def test_a_published_file_is_known_by_any_hash_its_publisher_gives(tmp_path, mon
         ("mtcnn", "faces.min_face=0.1", "min_face_share", 0.1),
         ("mtcnn", "faces.min_face=33", "min_face_size", 33.0),
         ("mtcnn", "faces.half_size=true", "half_size", True),
+        ("mtcnn-onnx", "faces.min_face=33", "min_face_size", 33.0),
         ("mtcnn-reference", "faces.min_face=0.1", "min_face_share", 0.1),
         ("sort", "tracks.max_age=3", "max_age", 3),
         ("sort", "tracks.iou_threshold=0.5", "iou_threshold", 0.5),
@@ -140,7 +141,7 @@ def test_settings_reach_the_model_and_the_key_of_its_stage(
 
 def test_a_models_options_leave_other_models_keys_alone():
     plain, changed = resolve({}), resolve({}, ["emonet.mirror=true", "audeering.window_s=20"])
-    for name in ("fer-lite", "ser-lite", "mtcnn", "silero-vad"):
+    for name in ("fer-lite", "ser-lite", "mtcnn", "mtcnn-onnx", "silero-vad"):
         assert CATALOG[name].identity_with(plain) == CATALOG[name].identity_with(changed)
 
 

