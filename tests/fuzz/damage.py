@@ -70,7 +70,8 @@ def read_artifact(path: Path) -> Any:
     folder = path.parent
     video, name = folder.parent.name, folder.name
     store = Store(path.parents[3])
-    files = codecs.encode(store.read(video, name, result_type(name)))
+    stage, _, piece = name.partition(".")  # one piece of a long video
+    files = codecs.encode(store.read(video, name, result_type(stage, piece=bool(piece))))
     pieces = {file: b"".join(content) for file, content in files.items()}
     return store.meta(video, name), pieces
 

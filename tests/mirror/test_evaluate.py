@@ -14,7 +14,8 @@ from emodiss import mirror
 from emodiss.chat.endpoint import Endpoint
 from emodiss.cli import app
 from emodiss.errors import RunError, SettingsError
-from emodiss.mirror import layout
+from emodiss.faces.drawn import FacePicture
+from emodiss.mirror.faces import face_file
 from emodiss.mirror.judge import read_scores
 from emodiss.mirror.scores import chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
@@ -215,8 +216,7 @@ def test_the_printed_sets_and_the_own_one(tmp_path):
     plays.append(Screenplay(made.cases.read()[1], (), "m", "1", status="empty"))
     made.screenplays.write(plays)
     for n, status in ((1, "drawn"), (3, "drawn"), (5, "failed")):
-        line = {"case_id": each.case.id, "line": n, "status": status, "path": f"{n}.png"}
-        made.lines("faces.jsonl").append([line])
+        face_file(made).append([FacePicture(each.case.id, n, status, path=f"{n}.png")])
     own = counselling_sets(made).set_index("dataset").loc["This experiment"]
     assert own[["dialogues", "turns", "images", "aligned"]].to_list() == [1, 2.0, 2.0, "yes"]
 
@@ -227,18 +227,15 @@ def test_figure_14_shows_lines_that_have_both_pictures(tmp_path):
         Screenplay(each.case, each.lines, "m", each.id) for each in made.encounters.read()[::3]
     ]
     made.screenplays.write(plays)
-    for folder, file in (
-        ("faces", layout.FACE_RECORDS),
-        ("faces_without_directions", layout.FACE_RECORDS_WITHOUT),
-    ):
+    for folder in ("faces", "faces_without_directions"):
+        file = face_file(made, without_directions=folder != "faces")
         for play in plays:
             for n in (1, 3):
                 # The first client's first line has no picture with directions.
                 failed = folder == "faces" and play is plays[0] and n == 1
                 path = f"{folder}/{play.case.id}/{n:03d}.png"
-                line = {"case_id": play.case.id, "line": n, "path": path}
-                line["status"] = "failed" if failed else "drawn"
-                made.lines(file).append([line])
+                status = "failed" if failed else "drawn"
+                file.append([FacePicture(play.case.id, n, status, path=path)])
     found = mirror.evaluate(made, bootstrap=FEW).examples
     assert [one[2] for one in found] == ["[looks away]", "[sighs]"]
     places = [tuple(p.relative_to(made.root).as_posix() for p in one[:2]) for one in found]

@@ -13,7 +13,6 @@ from emodiss import mirror
 from emodiss.clients import Case
 from emodiss.encounters import Encounter
 from emodiss.encounters.records import Plan, Reply
-from emodiss.mirror import layout
 from emodiss.screenplays import Line
 from tests.browser import chromium
 from tests.mirror.people import PROFILES
@@ -57,7 +56,8 @@ def experiment(tmp_path) -> mirror.Experiment:
     )
     made.encounters.append([whole, failed])
     about = {"item": whole.id, "instrument": "alliance", "judge": "j", "wording": "own"}
-    made.lines(layout.SCORES).append(
+    about |= {"of": "encounters", "directions": True, "error": "", "request_sha256": "x"}
+    made.scores.append(
         [
             {**about, "criterion": "q1", "score": 4.0, "status": "ok"},
             {**about, "criterion": "q2", "score": None, "status": "unparsable"},

@@ -188,6 +188,7 @@ def test_a_language_model_judges_both_roles(experiment):
 def test_scores_of_the_alliance_are_taken_where_a_judge_gave_them(experiment):
     def row(case, item, score):
         about = {"item": case, "instrument": "alliance", "criterion": item, "wording": "own"}
+        about |= {"of": "screenplays", "directions": True, "error": "", "request_sha256": "x"}
         status = "ok" if score is not None else "unparsable"
         return about | {"polarity": "straight", "judge": "j", "score": score, "status": status}
 
@@ -195,7 +196,7 @@ def test_scores_of_the_alliance_are_taken_where_a_judge_gave_them(experiment):
     rows += [row(CASES[1].id, f"q{n}", 5 if n < 7 else None) for n in range(1, 13)]
     rows += [row(f"{CASES[2].id}/therapist", f"q{n}", 1) for n in range(1, 13)]  # of a session
     rows += [row(CASES[3].id, f"q{n}", None) for n in range(1, 13)]
-    experiment.lines(layout.SCORES).append(rows)
+    experiment.scores.append(rows)
     done = mirror.screen(experiment, filters=["alliance"])
     words = [each["alliance"].keep for each in done.verdicts.values()]
     assert words == [False, True, None, None]
