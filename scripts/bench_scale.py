@@ -99,7 +99,8 @@ def _hear(*, media: Media, **_: Any) -> Audio:
 def _detect(**_: Any) -> Detections:
     nothing = np.zeros(0, np.int64)
     faces = FaceSeries(nothing, nothing, *(np.zeros((0, *n), np.float32) for n in _FACE))
-    return Detections(faces, np.zeros(0), 3, nothing, np.zeros((0, 2, 256), np.uint8))
+    looks, steps = np.zeros((0, 2, 256), np.uint8), np.zeros((0, 3, 3), np.float32)
+    return Detections(faces, np.zeros(0), 3, nothing, looks, nothing, steps)
 
 
 def _follow(**_: Any) -> Tracks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -67,3 +68,21 @@ def test_the_summary_of_a_run_reads_its_journal_no_more_often_for_more_videos(
     reporting.report_on(emodiss.load(folder / "run"), as_json=False)
     assert f"{SESSIONS} of {SESSIONS} videos complete" in capsys.readouterr().out
     assert read.count("outcomes.jsonl") == 2  # for itself, and for failures
+
+
+def test_what_tells_of_a_run_loads_no_more_than_it_needs(folder):
+    """Importing pandas, SciPy or Matplotlib takes longer than all that these commands do."""
+    heavy = ("pandas", "scipy", "matplotlib", "torch", "cv2", "av", "ray", "jinja2", "yt_dlp")
+    code = (
+        "import sys\nfrom emodiss.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    needed = {"status": "[]", "people": "[]", "dissonance": "['pandas']"}
+    for command, expected in needed.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code, command, str(folder / "run")],
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr.splitlines()[-1] == expected, (command, done.stderr)
