@@ -7,7 +7,8 @@ and in the artifact. What it means and what to do about it is said here, once.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, cast, get_args
+from collections.abc import Iterable
+from typing import Any, Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
 
@@ -233,6 +234,26 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
             raise ValueError(f"speaker '{speaker}' is given two {what}s")
         pairs[speaker] = value
     return list(pairs.items())
+
+
+N_LOOKS: Final = 5
+"""Looks of voices whose role is not known; a sixth voice has the first one's again."""
+
+
+def looks_of(voices: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Give each voice what pictures and pages tell it by: its role, or `voice0` to `voice4`.
+
+    Takes pairs of voice and role, such as rows of the utterance table; any order of them that
+    begins alike gives the same looks.
+    """
+    found: dict[str, str] = {}
+    for voice, role in voices:
+        if isinstance(voice, str) and role in ROLES:
+            found[voice] = str(role)
+        elif isinstance(voice, str):
+            found.setdefault(voice, "")
+    unknown = [voice for voice, look in found.items() if not look]
+    return found | {voice: f"voice{k % N_LOOKS}" for k, voice in enumerate(unknown)}
 
 
 def counted(n: int, thing: str, things: str | None = None) -> str:

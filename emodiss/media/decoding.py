@@ -153,9 +153,8 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
                 next_step="Check that this is the right file.",
                 code="no_streams",
             )
-        wanted = [stream for stream in (video, audio) if stream is not None]
         # Captions may go on after sound and picture, and the stated length holds them.
-        wanted += container.streams.subtitles
+        wanted = [s for s in (video, audio, *container.streams.subtitles) if s is not None]
         pts: set[int] = set()
         last_video = last_audio = last_caption = 0.0
         untimed = False
