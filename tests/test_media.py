@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -84,11 +85,11 @@ def test_frames_far_apart_are_sought_and_are_the_same(tmp_path, monkeypatch):
     chosen = np.array([0, 5, 70, 71, 130, 199])
     together = list(media.iterate_frames(path, found, chosen))
     monkeypatch.setattr("emodiss.media.decoding._SEEK_S", 1.0)
-    opened = media.decoding._opened
-    n_opened: list[int] = []
-    monkeypatch.setattr("emodiss.media.decoding._opened", lambda p: n_opened.append(1) or opened(p))
+    openings: list[str] = []
+    av_open = av.open
+    monkeypatch.setattr(av, "open", lambda *a, **k: openings.append(a[0]) or av_open(*a, **k))
     sought = list(media.iterate_frames(path, found, chosen))
-    assert len(n_opened) == 4
+    assert len(openings) == 4
     assert [f.index for f in sought] == chosen.tolist()
     for a, b in zip(together, sought, strict=True):
         np.testing.assert_array_equal(a.image, b.image)

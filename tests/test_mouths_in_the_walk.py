@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emodiss import people
 from emodiss.faces import Detections, FaceBoxes, Tracks, stages
 from emodiss.media import Media, probe
+from emodiss.people import mouths
 from emodiss.settings import FacesSettings, MediaSettings, TracksSettings
 from tests import make
 
@@ -80,7 +81,7 @@ def test_what_the_walk_took_is_what_a_second_look_finds(
     found, faces, tracks = walked(path, stride, steady)
     assert len(found.pieces()) == 2 and len(tracks.tracks) >= 2
     decoded: list[int] = []
-    looks = people.mouths.looks
+    looks = mouths.looks
     monkeypatch.setattr(
         "emodiss.people.mouths.looks",
         lambda *given: (decoded.append(look[0].index) or look for look in looks(*given)),
@@ -88,8 +89,8 @@ def test_what_the_walk_took_is_what_a_second_look_finds(
 
     def watched(faces: Detections) -> tuple[people.Mouths, int]:
         decoded.clear()
-        mouths = people.watch_mouths(source=path, media=found, faces=faces, tracks=tracks)
-        return mouths, len(decoded)
+        seen = people.watch_mouths(source=path, media=found, faces=faces, tracks=tracks)
+        return seen, len(decoded)
 
     once, few = watched(faces)
     alone, every = watched(replace(faces, before=faces.before[:0], steps=faces.steps[:0]))
