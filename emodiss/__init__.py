@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from emodiss.errors import EmodissError as EmodissError
     from emodiss.runs.annotate import annotate as annotate, plan as plan, resume as resume
     from emodiss.runs.run import Run as Run, load as load
+    from emodiss.runs.session import Session as Session
 
 _MODULES = (
     "affect",
@@ -72,6 +73,7 @@ _MODULES = (
 _NAMES = {
     "EmodissError": "emodiss.errors",
     "Run": "emodiss.runs.run",
+    "Session": "emodiss.runs.session",
     "annotate": "emodiss.runs.annotate",
     "load": "emodiss.runs.run",
     "plan": "emodiss.runs.annotate",

@@ -46,6 +46,12 @@ def _rebuild(kind: type[EmodissError], what: str, next_step: str, code: str) -> 
     return kind(what, next_step=next_step, code=code)
 
 
+class ArgumentError(EmodissError, ValueError):
+    """A function was handed something else than it takes."""
+
+    code = "argument"
+
+
 class ManifestError(EmodissError):
     """The manifest cannot be used as it is; every problem is listed with line and column."""
 
@@ -132,15 +138,7 @@ class MissingExtra(EmodissError):
 
     @classmethod
     def of(cls, package: str, extra: str) -> MissingExtra:
-        """Name the package and the extra that brings it.
-
-        Parameters
-        ----------
-        package
-            Import name of what is missing.
-        extra
-            The extra of `pyproject.toml` that installs it.
-        """
+        """Name the package that is missing, by its import name, and the extra that brings it."""
         return cls(
             f"This needs the package '{package}', which is not installed.",
             next_step=f'Install it with: pip install "emodiss[{extra}]".',
@@ -148,22 +146,9 @@ class MissingExtra(EmodissError):
 
 
 def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:
-    """Name the choices, and the nearest match first when there is one.
+    """Name the choices for the end of a message, the nearest match first when there is one.
 
-    Parameters
-    ----------
-    name
-        What the user wrote.
-    choices
-        What exists.
-    listed_by
-        Command that lists the choices, where they are too many for a message: then only the
-        nearest few are named.
-
-    Returns
-    -------
-    str
-        A sentence for the end of an error message.
+    `listed_by` is the command that lists them, where they are too many for a message.
     """
     known = sorted(choices)
     if listed_by:

@@ -48,13 +48,7 @@ DEFAULT_SAID = (
 
 
 def changes_of(preset: str) -> dict[str, Any]:
-    """Return what a preset changes, as dotted setting names to values.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such preset.
-    """
+    """Return what a preset changes, as dotted setting names to values, or raise a SettingsError."""
     try:
         return dict(PRESETS[preset])
     except KeyError:

@@ -22,7 +22,7 @@ from pydantic import (
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.tabular import is_text
-from emodiss.vocabulary import FaceChoice, model_error, parse_faces
+from emodiss.vocabulary import FaceChoice, parse_faces
 
 
 class Group(BaseModel):
@@ -32,20 +32,7 @@ class Group(BaseModel):
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], within: str) -> Self:
-        """Make the group from values, as typed or as read.
-
-        Parameters
-        ----------
-        values
-            By name.
-        within
-            What the group is called, for messages.
-
-        Raises
-        ------
-        SettingsError
-            If a name does not exist or a value is out of range.
-        """
+        """Make the group from values, as typed or as read (SettingsError); `within` names it."""
         if unknown := next((n for n in values if n not in cls.model_fields), None):
             raise SettingsError(
                 f"There is no setting '{within}.{unknown}'.",
@@ -57,13 +44,7 @@ class Group(BaseModel):
             raise in_words(error, within=within) from None
 
     def changed(self, **changes: Any) -> Self:
-        """Return the group with some settings changed, all checked again.
-
-        Raises
-        ------
-        SettingsError
-            If a setting does not exist, is out of range, or two do not go together.
-        """
+        """Return the group with some settings changed, all checked again (SettingsError)."""
         if unknown := next((n for n in changes if n not in type(self).model_fields), None):
             raise SettingsError(
                 f"There is no setting '{unknown}'.",
@@ -615,22 +596,6 @@ class Settings(Group):
         description="options of models that other packages bring: options.<model>.<name>=value; "
         "the model's card says which there are",
     )
-
-    @model_validator(mode="after")
-    def _errors_of_models(self) -> Settings:
-        """Let the models' cards say how far they are off, where nobody else does."""
-        stated = {
-            f"error_{channel}_{axis}": getattr(model_error(name), axis)
-            for channel, name in (
-                ("speech", self.models.speech_affect),
-                ("face", self.models.face_affect),
-            )
-            for axis in ("valence", "arousal")
-        }
-        missing = {n: e for n, e in stated.items() if getattr(self.dissonance, n) is None}
-        # Frozen for others, not for its own validation.
-        object.__setattr__(self, "dissonance", self.dissonance.model_copy(update=missing))
-        return self
 
 
 def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:

@@ -9,19 +9,22 @@ delimiters, decimal commas, blank rows and columns, cells left out or added at t
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gc
+import heapq
 import io
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emodiss.errors import EmodissError
+from emodiss.errors import ArgumentError, EmodissError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +36,28 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 
 _MAX_LISTED = 50
 _MOST_COLUMNS = 2000  # of a table that a person fills in
+# Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
+_MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_RESTORED = re.compile(r"\A'(?='*[=+\-@\t\r])")
+
+
+@contextlib.contextmanager
+def many_records() -> Generator[None]:
+    """Make many records, which point at nothing that points back, without looks for such circles.
+
+    Python looks through all records made so far again and again: half the time of long files.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,7 @@ class Table:
 
     def lines(self) -> Iterator[Row | Fault]:
         """Give rows and faults in the order of the file."""
-        yield from sorted((*self.rows, *self.faults), key=lambda each: each.line)
+        yield from heapq.merge(self.rows, self.faults, key=lambda each: each.line)
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a data frame of texts, indexed by their lines."""
@@ -231,7 +250,7 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
-        value = json.loads(text, parse_int=_whole)
+        value = JSON.decode(text)
         # Looked for only where there may be one: texts of a corpus are long.
         suspect = not halves and (_ESCAPED_HALF.search(text) or not is_text(text))
         if suspect and not is_text(json.dumps(value, ensure_ascii=False)):
@@ -250,6 +269,7 @@ def is_text(text: str) -> bool:
     return True
 
 
+@many_records()
 def parse(
     text: str,
     name: str,
@@ -272,7 +292,8 @@ def parse(
     restore
         Take off what `for_spreadsheets` put before formulas.
     short_rows
-        Whether a row may end before its last columns, which are empty then.
+        Whether a row may end before its last columns, which are empty then; not any more where
+        nearly all of a large table were such columns.
 
     Returns
     -------
@@ -292,8 +313,11 @@ def parse(
     )
     header: list[str] = []
     header_line = 1
-    found: list[tuple[int, list[str]]] = []
+    n_columns, named = 0, frozenset[int]()
+    rows: list[Row] = []
     faults: list[Fault] = []
+    n_lacking = 0  # cells, of all rows so far
+    most_lacking = _MOST_LACKING + _MOST_LACKING_PER_CHARACTER * len(text) if short_rows else -1
     while True:
         line = reader.line_num + 1 + skipped
         try:
@@ -312,38 +336,44 @@ def parse(
         if not any(cells):
             continue
         if not header:
-            header, header_line = cells, line
-        else:
-            found.append((line, cells))
-    named = {place: None for place, column in enumerate(header) if column}
-    rows: list[Row] = []
-    for line, cells in found:
-        if restore:
-            cells = [_RESTORED.sub("", cell, count=1) for cell in cells]
-        by_name = {header[place]: cells[place] if place < len(cells) else "" for place in named}
-        if len(cells) < len(header) and not short_rows:
-            message = f"{len(cells)} cells; expected {len(header)}, as in the header"
-            faults.append(Fault(line, message, by_name, n_cells=len(cells)))
+            header, header_line, n_columns = cells, line, len(cells)
+            named = frozenset(place for place, column in enumerate(header) if column)
             continue
-        stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
+        if restore:
+            cells = [_restored(cell) for cell in cells]
+        n = len(cells)
+        if n < n_columns:
+            n_lacking += n_columns - n
+            if n_lacking <= most_lacking:
+                cells += [""] * (n_columns - n)
+        by_name = dict(zip(header, cells, strict=False))
+        if len(cells) < n_columns:
+            by_name.pop("", None)
+            message = f"{n} cells; expected {n_columns}, as in the header"
+            faults.append(Fault(line, message, by_name, n_cells=n))
+            continue
+        stray = None
+        if n > n_columns or len(named) < n_columns:
+            by_name.pop("", None)
+            stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
-        elif stray < len(header):
+        elif stray < n_columns:
             message = f"text in column {stray + 1}, which has no name in the header"
             faults.append(Fault(line, message, by_name))
         else:
             message = (
-                f"{len(cells)} cells; expected {len(header)}, as in the header (a text that "
+                f"{n} cells; expected {n_columns}, as in the header (a text that "
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
-            faults.append(Fault(line, message, by_name, n_cells=len(cells)))
+            faults.append(Fault(line, message, by_name, n_cells=n))
     return Table(
         name,
-        tuple(header[place] for place in named),
-        len(header),
+        tuple(filter(None, header)),
+        n_columns,
         header_line,
         tuple(rows),
-        tuple(sorted(faults, key=lambda fault: fault.line)),
+        tuple(faults),
     )
 
 
@@ -407,7 +437,7 @@ def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
         except ValueError:
             return math.nan
 
-    values = pd.Series([of(cell) for cell in cells], index=cells.index, dtype="float64")
+    values = pd.Series([of(cell) for cell in cells.tolist()], index=cells.index, dtype="float64")
     text = cells.astype("str").str.strip().str.casefold()
     return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
 
@@ -543,6 +573,23 @@ def refuse(
         f"{source} has {len(misfits)} problem(s):\n{listed}{more}\n",
         next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
     )
+
+
+def _restored(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def table_of(given: object) -> pd.DataFrame:
+    """Return a table that was handed over, or the utterances of a run or a session."""
+    import pandas as pd
+
+    found = given if isinstance(given, pd.DataFrame) else getattr(given, "utterances", None)
+    if not isinstance(found, pd.DataFrame):
+        raise ArgumentError(
+            f"Got {type(given).__name__} where a table of utterances belongs.",
+            next_step="Give run.utterances, or run.session(ID) for one session.",
+        )
+    return found
 
 
 def safe_cell(text: str) -> str:

@@ -194,17 +194,6 @@ class FrameClock:
         return np.asarray(tick, dtype=np.float64) / self.fps
 
     def frame_at(self, tick: ArrayLike) -> NDArray[np.int64]:
-        """Index of the source frame on display at each tick.
-
-        Parameters
-        ----------
-        tick
-            Ticks from `ticks()`, any shape.
-
-        Returns
-        -------
-        ndarray of int64
-            Same shape; index into `frame_times`.
-        """
+        """Index into `frame_times` of the frame on display at each tick, of any shape."""
         times = self.time_of(tick) + _TICK_TOLERANCE_S
         return np.searchsorted(self.frame_times, times, side="right") - 1

@@ -6,11 +6,7 @@ and in the artifact. What it means and what to do about it is said here, once.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
 import re
-from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
@@ -66,8 +62,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "channels_cancel": "The two channels of the sound cancel each other, as after a cable with "
-    "turned polarity, so only the louder one was heard.",
+    "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
+    "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
@@ -95,8 +91,10 @@ MEANINGS: Final[dict[str, str]] = {
     "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
-    "unknown_role": "The part of a voice, such as therapist or patient, is not known; state it in "
-    "the manifest's column roles or with: emodiss review.",
+    "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
+    "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
+    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
+    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
@@ -159,26 +157,13 @@ def statuses(channel: str) -> tuple[str, ...]:
 
 
 def reason_words(reason: str) -> str:
-    """Put reason codes into words.
-
-    Parameters
-    ----------
-    reason
-        Codes as in the column `dissonance_reason`, `;` between.
-    """
+    """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
 
 
 def meaning(code: str) -> str:
-    """Return what a note means.
-
-    Parameters
-    ----------
-    code
-        As a stage names it. A run that another version of emodiss made may hold codes that this
-        version does not know; these are said to be unknown.
-    """
+    """Return what a note means, or that it is unknown: other versions have other codes."""
     return MEANINGS.get(code, "A note of another version of emodiss, which knows its meaning.")
 
 
@@ -250,40 +235,17 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
-
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
-    """
-
-    valence: float | None
-    arousal: float | None
-    source: str
-
-
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
-
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
 def language_code(text: str | None) -> str:
     """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
     found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
     return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
+
+
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"

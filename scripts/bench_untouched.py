@@ -447,13 +447,15 @@ def _whose(track: Any, at: float, faces: Iterable[Panel]) -> str | None:
     if track is None or not len(track.times):
         return None
     near = int(np.argmin(np.abs(track.times - at)))
-    if abs(track.times[near] - at) > 0.5:
+    # Behind a cut the same place is somebody else's: the panel is that of the track's own time.
+    seen = float(track.times[near])
+    if abs(seen - at) > 0.5:
         return None
     x, y = (track.boxes[near, :2] + track.boxes[near, 2:]) / 2
     # A face that is leaving the picture may be followed for a moment past the end of its panel.
     for margin in (0.0, 0.5):
         for person, start, end, (x1, y1, x2, y2) in faces:
-            if start - margin <= at < end + margin and x1 <= x < x2 and y1 <= y < y2:
+            if start - margin <= seen < end + margin and x1 <= x < x2 and y1 <= y < y2:
                 return person
     return "nobody"
 

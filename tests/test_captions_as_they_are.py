@@ -127,10 +127,20 @@ def test_what_is_no_time_after_a_cue_is_still_a_fault(tmp_path):
     assert [p.line for p in problems] == [5]
 
 
-@pytest.mark.parametrize("times", ["0:00:01.000 --> 0:00:02.000", "00:00:01,000 --> 00:00:02,000"])
-def test_clocks_that_other_tools_write(tmp_path, times):
-    path = tmp_path / "x.vtt"
-    path.write_text(f"WEBVTT\n\n{times}\nX\n")
+@pytest.mark.parametrize(
+    ("head", "times"),
+    [
+        ("WEBVTT\n\n", "0:00:01.000 --> 0:00:02.000"),
+        ("WEBVTT\n\n", "00:00:01,000 --> 00:00:02,000"),
+        ("WEBVTT\n\n", "00:01.000-->00:02.000"),  # as the W3C's parser takes it
+        ("1\n", "00:00:01.000-->00:00:02.000"),
+        ("1\n", "00:01,000 --> 00:02,000"),
+        ("1\n", "00:00:01 --> 00:00:02"),
+    ],
+)
+def test_clocks_that_other_tools_write(tmp_path, head, times):
+    path = tmp_path / f"x.{'vtt' if 'WEBVTT' in head else 'srt'}"
+    path.write_text(f"{head}{times}\nX\n")
     [found] = read(path)
     assert (found.start, found.end) == (1, 2)
 

@@ -74,6 +74,26 @@ def test_frames_are_delivered_in_order_with_their_own_content(tmp_path):
     assert [f.image.mean() for f in frames] == pytest.approx(20 + 5 * chosen, abs=3)
 
 
+def test_frames_far_apart_are_sought_and_are_the_same(tmp_path, monkeypatch):
+    path = make.write_media(
+        tmp_path / "far.mp4",
+        frames=[make.grey(20 + i) for i in range(200)],
+        options={"bf": "3", "g": "30"},
+    )
+    found = probe(path)
+    chosen = np.array([0, 5, 70, 71, 130, 199])
+    together = list(media.iterate_frames(path, found, chosen))
+    monkeypatch.setattr("emodiss.media.decoding._SEEK_S", 1.0)
+    opened = media.decoding._opened
+    n_opened: list[int] = []
+    monkeypatch.setattr("emodiss.media.decoding._opened", lambda p: n_opened.append(1) or opened(p))
+    sought = list(media.iterate_frames(path, found, chosen))
+    assert len(n_opened) == 4
+    assert [f.index for f in sought] == chosen.tolist()
+    for a, b in zip(together, sought, strict=True):
+        np.testing.assert_array_equal(a.image, b.image)
+
+
 def test_a_stretch_far_into_the_file_is_reached_by_seeking(tmp_path):
     path = make.write_media(
         tmp_path / "long.mp4",
@@ -385,6 +405,63 @@ def test_channels_that_cancel_leave_the_louder_one(tmp_path):
         sound = media.decode_audio(source=path, media=probe(path))
         assert (sound.heard, sound.notes) == (heard, ("channels_cancel",)), name
         assert np.abs(sound.as_float()).max() > 0.1, name
+
+
+def converted(source: Path, path: Path, *inputs: Path, **options: object) -> Path:
+    import ffmpeg
+    import imageio_ffmpeg
+
+    streams = [ffmpeg.input(str(each)) for each in (source, *inputs)]
+    ffmpeg.output(*streams, str(path), **options).run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layout", "heard"),
+    [
+        ("5.1|c0=c0|c1=-1*c0", "loudest"),
+        ("quad|c2=c0|c3=-0.9*c0", "loudest"),
+        ("5.1|c2=c0", "mean"),  # a voice in the centre alone
+        ("7.1|c6=c0", "mean"),
+    ],
+)
+def test_more_than_two_channels_may_cancel_too(tmp_path, layout, heard):
+    voice = make.write_media(tmp_path / "voice.mkv", sound=make.tone(2.0))
+    path = converted(voice, tmp_path / "many.wav", af=f"pan={layout}")
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert (sound.heard, bool(sound.notes)) == (heard, heard != "mean")
+    assert np.abs(sound.as_float()).max() > 0.03
+
+
+def test_captions_that_outlast_the_picture_are_no_lost_tail(tmp_path):
+    flat = make.write_media(tmp_path / "flat.mkv", frames=[make.grey(90)] * 25)
+    captions = tmp_path / "c.srt"
+    captions.write_text("1\n00:00:00,000 --> 00:00:09,000\nhi\n")
+    path = converted(flat, tmp_path / "c.mkv", captions, c="copy")
+    assert probe(path).duration == pytest.approx(1.0, abs=0.05)
+
+
+def test_of_several_pictures_the_default_one_is_shown(tmp_path):
+    both = [
+        make.write_media(tmp_path / f"{v}.mkv", frames=[make.grey(v, size=s)] * 5)
+        for v, s in ((60, (64, 64)), (180, (96, 64)))
+    ]
+    marks = {"disposition:v:0": "0", "disposition:v:1": "default"}
+    path = converted(both[0], tmp_path / "both.mkv", both[1], c="copy", **marks)
+    found = probe(path)
+    assert (found.width, found.height) == (96, 64)
+    frame = next(media.iterate_frames(path, found, np.array([0])))
+    assert frame.image.mean() == pytest.approx(180, abs=3)
+
+
+def test_pictures_without_times_say_so(tmp_path):
+    flat = make.write_media(tmp_path / "flat.mp4", frames=[make.grey(90)] * 5)
+    path = converted(flat, tmp_path / "raw.h264", c="copy", f="h264")
+    with pytest.raises(MediaError, match="states no times") as caught:
+        probe(path)
+    assert caught.value.code == "unreadable"
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,7 @@ def test_csv_lines_are_counted_through_quoted_line_breaks(tmp_path: Path) -> Non
     [
         ("Who,What\na,b\n", "line 1: 2 columns, without one for: start, text"),
         ('start,text\n1,"never closed\n2,b\n', "line 2: a quote not closed|line 2: a quote that"),
+        ("start,text,text\n1,a,b\n", "line 1: 1 column.* named twice"),
         ("start,text\n", "holds no utterance"),
         ("", "holds no utterance"),
     ],

@@ -306,6 +306,30 @@ CASES = {
         ["Q: Where were you?", "A: At home.", "Q: Alone?", "A: Yes."],
         ["Q", "A", "Q", "A"],
     ),
+    "a name that is a particle elsewhere": (
+        ["Ana: Hi.", "Ben: Hello.", "Ana: So.", "Ben: Yes."],
+        ["Ana", "Ben", "Ana", "Ben"],
+    ),
+    "telephones": (
+        ["Ana: Hi.", "+49 170 1234567: Hello.", "Ana: So.", "+49 170 1234567: Yes."],
+        ["Ana", "+49 170 1234567", "Ana", "+49 170 1234567"],
+    ),
+    "sounds in brackets are nobody": (
+        [
+            "Ana: One.",
+            "Bo: Two.",
+            "[Sobs] Three.",
+            "Ana: So.",
+            "[Lacht] Four.",
+            "[Zed] Five.",
+            "Bo: Y.",
+        ],
+        ["Ana", "Bo", "Bo", "Ana", "Ana", "speaker", "Bo"],
+    ),
+    "a name and its part": (
+        ["Ana | Host: Hi.", "Bo | Guest: Hello.", "Ana | Host: So.", "Bo | Guest: Yes."],
+        ["Ana (Host)", "Bo (Guest)", "Ana (Host)", "Bo (Guest)"],
+    ),
     "two of one name": (
         ["Ana (Client): Hi.", "Ana (Therapist): Hello.", "Ana (Client): So."],
         ["Ana (Client)", "Ana (Therapist)", "Ana (Client)"],
@@ -317,6 +341,17 @@ CASES = {
 def test_voices_of(tmp_path, name):
     texts, voices = CASES[name]
     assert [u.speaker for u in read(save(tmp_path, texts))] == voices
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Zed?:", "~Zed~:", "Zed, crying:", "Zed “Z” Q:", "Prof. h.c. Zed:", "Group member 3:", "3:"],
+)
+def test_an_unread_head_that_comes_once_is_nobody_elses(tmp_path, head):
+    texts = ["Ana: One.", "Bo: Two.", f"{head} I am new.", "Ana: So.", "Bo: Hi."]
+    found, problems = read_report(save(tmp_path, texts))
+    assert [u.speaker for u in found] == ["Ana", "Bo", "speaker", "Ana", "Bo"]
+    assert len(problems) == 1
 
 
 def test_a_head_that_cannot_be_told_is_reported_without_its_words(tmp_path):

@@ -17,21 +17,7 @@ _BUSY_S = 30.0
 
 
 class Cached(Wrapped):
-    """A model that asks another one only what it has not been asked before.
-
-    Parameters
-    ----------
-    model
-        The model behind.
-    path
-        SQLite file; made with access for its owner only, because answers may quote a session.
-        It may be shared by several processes.
-
-    Raises
-    ------
-    ModelError
-        With code `chat_cache` if the file cannot be used.
-    """
+    """A model that asks another one only what is not in the cache: SQLite, for its owner only."""
 
     def __init__(self, model: ChatModel, path: str | Path) -> None:
         super().__init__(model)

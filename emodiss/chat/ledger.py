@@ -37,17 +37,7 @@ each of up to 8 tiles, 48169 in all."""
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Price of one model.
-
-    Parameters
-    ----------
-    input_usd, output_usd
-        US dollars per million tokens sent and received.
-    as_of
-        Date of the price, ISO 8601.
-    source
-        Where it stands.
-    """
+    """Price of a model, US dollars per million tokens, its date (ISO 8601) and where it stands."""
 
     input_usd: float
     output_usd: float
@@ -98,13 +88,7 @@ def read_prices(path: str | Path | None = None) -> dict[str, Price]:
 
 
 class Ledger:
-    """Requests, tokens and cost of one command; safe to use from several threads.
-
-    Parameters
-    ----------
-    limit_usd
-        Most that may be spent; None for no limit.
-    """
+    """Requests, tokens and cost of one command, up to a limit; safe to use from several threads."""
 
     def __init__(self, limit_usd: float | None = None) -> None:
         if limit_usd is not None and not limit_usd >= 0:
@@ -186,18 +170,7 @@ class Ledger:
 
 
 class Metered(Wrapped):
-    """A model whose requests are booked in a ledger.
-
-    Parameters
-    ----------
-    model
-        The model behind.
-    ledger
-        Where to book.
-    prices
-        Model id to price. The id asked for is looked up first, then the id that the endpoint says
-        it used; both exactly.
-    """
+    """A model whose requests are booked, at the price of the id asked for or of the one used."""
 
     def __init__(self, model: ChatModel, ledger: Ledger, prices: Mapping[str, Price]) -> None:
         super().__init__(model)

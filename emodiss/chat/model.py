@@ -25,6 +25,7 @@ __all__ = [
     "Completion",
     "Content",
     "Message",
+    "Named",
     "Part",
     "Picture",
     "Question",
@@ -180,17 +181,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token of an answer.
-
-    Parameters
-    ----------
-    token
-        Its text.
-    logprob
-        Natural logarithm of its probability.
-    top
-        The likeliest tokens at this place with their logprobs, the likeliest first.
-    """
+    """One token of an answer, its logprob, and the likeliest tokens at its place with theirs."""
 
     token: str
     logprob: float
@@ -360,9 +351,8 @@ class Unanswered:
     error: EmodissError
 
 
-@runtime_checkable
-class ChatModel(Protocol):
-    """Answers messages. Safe to call from several threads."""
+class Named(Protocol):
+    """What tells one model from another."""
 
     @property
     def identity(self) -> str:
@@ -373,6 +363,11 @@ class ChatModel(Protocol):
     def name(self) -> str:
         """Model id as it was asked for."""
         ...
+
+
+@runtime_checkable
+class ChatModel(Named, Protocol):
+    """Answers messages. Safe to call from several threads."""
 
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
@@ -398,13 +393,7 @@ class ChatModel(Protocol):
 
 
 class Wrapped:
-    """A model around another one, whose identity and name it bears.
-
-    Parameters
-    ----------
-    model
-        The model behind.
-    """
+    """A model around another one, whose identity and name it bears."""
 
     def __init__(self, model: ChatModel) -> None:
         self._model = model
@@ -420,9 +409,7 @@ class Wrapped:
         return self._model.name
 
 
-def request_key(
-    model: ChatModel, messages: Sequence[Message], params: ChatParams, sample: int
-) -> str:
+def request_key(model: Named, messages: Sequence[Message], params: ChatParams, sample: int) -> str:
     """Hash everything that can change an answer."""
     content = {
         "identity": model.identity,

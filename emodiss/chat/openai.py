@@ -142,37 +142,7 @@ def _content(content: Content, shown: bool) -> str | list[dict[str, Any]]:
 
 
 class OpenAICompatible:
-    """A model behind an OpenAI-compatible endpoint.
-
-    Parameters
-    ----------
-    model
-        Model id as the endpoint knows it.
-    base_url
-        Address up to and without `/chat/completions`.
-    api_key_env
-        Environment variable that holds the key. It may be unset for this machine only.
-    allow_remote
-        Whether the endpoint may be another machine.
-    allow_remote_pictures
-        Whether another machine may get pictures too.
-    timeout_s
-        Longest time for one answer, in seconds: to connect, between two pieces, and in all.
-    stream
-        Whether to take the answer in pieces.
-    token_field
-        Name of the limit on tokens.
-
-    Raises
-    ------
-    MissingExtra
-        If `openai` is not installed.
-    SettingsError
-        If the address cannot be used.
-    ModelError
-        With code `remote_refused` if the endpoint is another machine and `allow_remote` is false;
-        with code `api_key` if it is another machine and there is no key.
-    """
+    """A model behind an OpenAI-compatible endpoint; options as in `Endpoint`."""
 
     def __init__(
         self,
@@ -239,14 +209,7 @@ class OpenAICompatible:
     def generate(
         self, messages: Sequence[Message], params: ChatParams, *, sample: int = 0
     ) -> Completion:
-        """Ask the endpoint once.
-
-        Raises
-        ------
-        ModelError
-            With code `remote_pictures_refused` if pictures may not go to this endpoint; with code
-            `picture` if one cannot be read.
-        """
+        """Ask the endpoint once."""
         pictures = pictures_of(messages)
         if pictures and not self._takes_pictures:
             raise ModelError(
@@ -285,7 +248,7 @@ class OpenAICompatible:
                     raise self._too_slow()
                 if len(content) > _MAX_BYTES:
                     raise _malformed(f"is longer than {_MAX_BYTES} bytes")
-        return _joined(bytes(content)) if self._stream else _parsed(bytes(content))
+        return joined(bytes(content)) if self._stream else parsed(bytes(content))
 
     def _completion(self, record: dict[str, Any], latency_s: float) -> Completion:
         try:
@@ -374,7 +337,7 @@ def _of_status(
             next_step="Run the same command again later.",
             code=code,
             retryable=True,
-            retry_after_s=_retry_after(headers),
+            retry_after_s=retry_after(headers),
             may_be_charged=status >= 500,
         )
     hint = "Shorten the prompt with --window, or leave a parameter out that the endpoint does not "
@@ -382,7 +345,7 @@ def _of_status(
     return ChatError(what, next_step=f"{sees}{hint}know with --omit.", code=code)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the endpoint asks to wait (RFC 9110, section 10.2.3), or None."""
     text = headers.get("retry-after", "").strip()
     try:
@@ -409,7 +372,8 @@ def _malformed(what: str) -> ChatError:
     )
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def parsed(content: bytes) -> dict[str, Any]:
+    """Read the body of an answer."""
     try:
         record = json_value(content, halves=True)
     except ValueError:
@@ -428,7 +392,7 @@ def _mended(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _joined(content: bytes) -> dict[str, Any]:
+def joined(content: bytes) -> dict[str, Any]:
     """Put a stream of server-sent events together as one answer."""
     record: dict[str, Any] = {}
     text: list[str] = []
@@ -442,7 +406,7 @@ def _joined(content: bytes) -> dict[str, Any]:
         if data == b"[DONE]":
             ended = True
             break
-        chunk = _parsed(data)
+        chunk = parsed(data)
         try:
             record.update({k: chunk[k] for k in ("id", "model", "usage") if chunk.get(k)})
             for choice in chunk.get("choices") or ():

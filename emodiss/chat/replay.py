@@ -27,7 +27,7 @@ class Replay:
     Parameters
     ----------
     path
-        JSON lines, as in `interventions.jsonl`. Needed in each: `prompt_sha256` (of the last
+        JSON lines. Needed in each: `prompt_sha256` (of the last
         message, its pictures included: `content_sha256`), `raw` (the answer), `model`. Used where
         present: `sample` (0 if absent), `finish_reason`, `prompt_tokens`, `completion_tokens`,
         `parameters`, `served_model`, `answered_at`, `picture_policy`.
@@ -111,7 +111,7 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], str]:
     except (OSError, UnicodeDecodeError) as fault:
         raise ModelError(
             f"The recording {path.name} cannot be read: {type(fault).__name__}.",
-            next_step="Give a file of JSON lines such as RUN/interventions.jsonl.",
+            next_step="Give the JSON lines in which a run kept its answers.",
             code="replay",
         ) from None
     records: list[tuple[int, dict[str, Any]]] = []

@@ -41,33 +41,7 @@ _SAMPLE = 1 << 20
 
 
 class TransformersChat:
-    """A causal language model of transformers, or one that sees pictures too.
-
-    Parameters
-    ----------
-    model
-        A folder with weights, tokenizer and chat template, or the name of a Hugging Face
-        repository.
-    revision
-        Commit of the repository, 40 hexadecimal digits; not for a folder.
-    device
-        `cpu`, `cuda`, ...
-    dtype
-        `auto` takes that of the weights; or `float32`, `bfloat16`, `float16`.
-    offline
-        Whether only files that are on this machine already may be used.
-
-    Raises
-    ------
-    MissingExtra
-        If transformers is not installed.
-    SettingsError
-        If a repository is named without a commit, or a folder with one.
-    ModelMissing
-        If the weights are not there as safetensors.
-    ModelError
-        With code `chat_template` if the tokenizer has no chat template.
-    """
+    """A causal language model of transformers, or one that sees pictures; see `Endpoint`."""
 
     def __init__(
         self,

@@ -68,13 +68,24 @@ class _BySection(TyperGroup):
     """Lists its commands by what they are for."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write one section of `--help` for each of `SECTIONS`."""
-        limit = formatter.width - 6 - max(map(len, self.commands))
+        """Write one section of `--help` for each of `SECTIONS`, first sentences in full."""
         for section, names in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl(
-                    [(name, self.commands[name].get_short_help_str(limit)) for name in names]
-                )
+                formatter.write_dl([(name, _first(self.commands[name])) for name in names])
+
+
+class _Whole(TyperGroup):
+    """Lists its commands with their first sentences in full."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands of the group."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first(each)) for name, each in self.commands.items()])
+
+
+def _first(command: Any) -> str:
+    """Return the first sentence of a command's help; cut at the width, it says too little."""
+    return command.get_short_help_str(limit=1000)
 
 
 app = typer.Typer(
@@ -83,29 +94,32 @@ app = typer.Typer(
     help="Measure emotional dissonance between voice and face in conversations. Research only; "
     "not a medical device.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 models = typer.Typer(
+    cls=_Whole,
     help="Models: what there is, under which terms, and what is on this machine.",
     no_args_is_help=True,
 )
 app.add_typer(models, name="models")
 manifest = typer.Typer(
-    help="Manifests of public collections, and lists to share.", no_args_is_help=True
+    cls=_Whole,
+    help="Manifests of public collections, and lists to share.",
+    no_args_is_help=True,
 )
 app.add_typer(manifest, name="manifest")
 
 review = typer.Typer(
+    cls=_Whole,
     help="Reviews: what a person corrects, kept for good; the audit of a sample.",
     no_args_is_help=True,
 )
 app.add_typer(review, name="review")
 
-app.add_typer(mirror_commands.group(), name="mirror")
+app.add_typer(mirror_commands.group(_Whole), name="mirror")
 
 app.command("annotate")(annotate.annotate)
 app.command("resume")(resume.resume)

@@ -12,12 +12,22 @@ import typer
 from emodiss.chat.endpoint import Endpoint, MaybeEndpoint
 from emodiss.cli import output
 from emodiss.cli.option_groups import Options
+from emodiss.vocabulary import counted
 
 Model = Annotated[
     str | None,
     typer.Option(help="Model id at the endpoint; with --local a name, folder or repository."),
 ]
 Named = Annotated[str | None, typer.Argument(help="The same as --model.", show_default=False)]
+Judge = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A judge: id at the endpoint; with --local a name, folder or repository; repeatable."
+    ),
+]
+Judges = Annotated[
+    list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
+]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print exactly what would be sent, and stop.")
 ]
@@ -77,15 +87,18 @@ def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
         "version."
     )
     also = "" if endpoint.local else also
-    output.say(f"{len(lines)} requests would go to {where}; nothing was sent.{also}")
+    output.say(f"{counted(len(lines), 'request')} would go to {where}; nothing was sent.{also}")
 
 
-def cost_of(bill: Mapping[str, Any]) -> str:
-    """Say what a command cost, and how much of that is not known."""
+def bill_of(bill: Mapping[str, Any], *places: Endpoint) -> str:
+    """Say how much was asked and what it cost, and how much of that is not known."""
+    asked = counted(bill["requests"], "request")
     if bill["cost_usd"] is not None:
-        return f"cost {bill['cost_usd']:.6f} USD"
+        return f"{asked}, cost {bill['cost_usd']:.6f} USD"
+    if not (bill["known_cost_usd"] or any(place.is_remote for place in places)):
+        return asked  # a server on this machine sends no bill
     n = bill["answers_of_unknown_cost"] + bill["failures_of_unknown_cost"]
     return (
-        f"cost unknown: {bill['known_cost_usd']:.6f} USD and {n} requests without a known price "
-        "(give one with --prices)"
+        f"{asked}, cost unknown: {bill['known_cost_usd']:.6f} USD and {counted(n, 'request')} "
+        "without a known price (give one with --prices)"
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
+from emodiss.vocabulary import counted
 
 
 def collect(
@@ -28,7 +29,7 @@ def collect(
     for trouble in found.troubles:
         output.say(trouble)
     write_atomically(out, found.to_csv().encode())
-    output.say(f"{len(found.rows)} candidates")
+    output.say(counted(len(found.rows), "candidate"))
     output.tell(str(out))
     if found.troubles and not found.rows:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import typer
 from emodiss.cli import chat_options as chats, output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import AsJson, Quiet, RunFolder
+from emodiss.vocabulary import counted
 
 
 @grouped
@@ -57,8 +58,9 @@ def intervene(
         n_not = last["not_asked"] + len(done.unanswered)
         shared = f"{last['shared_now']} taken from the same prompt, " if last["shared_now"] else ""
         output.tell(
-            f"{done.path}: {last['answered_now']} answers new, {shared}{last['answered_before']} "
-            f"there before, {n_not} without; {last['requests']} requests, {chats.cost_of(last)}"
+            f"{done.path}: {counted(last['answered_now'], 'answer')} new, {shared}"
+            f"{last['answered_before']} there before, {n_not} without; "
+            f"{chats.bill_of(last, models)}"
         )
     if prompts.refused or not done.complete:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ import typer
 from emodiss.cli import chat_options as chats, output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import AsCsv, AsJson, Quiet, RunFolder
+from emodiss.vocabulary import counted
 
 Own = Annotated[
     list[str] | None,
@@ -24,16 +25,8 @@ Own = Annotated[
 @grouped
 def judge(
     run: RunFolder,
-    model_names: Annotated[
-        list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A judge: id at the endpoint; with --local a name, folder or repository; "
-            "repeatable."
-        ),
-    ] = None,
+    model_names: chats.Judges = None,
+    model: chats.Judge = None,
     criterion: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,6 +51,10 @@ def judge(
         str, typer.Option(help="How the points are listed: ascending, descending or both.")
     ] = "ascending",
     video: prompting.Video = None,
+    max_requests: Annotated[
+        int | None,
+        typer.Option(help="Stop before the first request if more than this may be needed.", min=0),
+    ] = None,
     own: Own = None,
     max_tokens: Annotated[
         int, typer.Option(help="Longest answer, tokens; models that reason need more.", min=1)
@@ -98,7 +95,9 @@ def judge(
         chats.preview(models, requests(loaded, models, **asked))
         return
     with output.progress_bars(quiet=quiet) as progress:
-        done = study.judge(loaded, models, **asked, own=family, progress=progress)
+        done = study.judge(
+            loaded, models, **asked, max_requests=max_requests, own=family, progress=progress
+        )
     record = done.record
     if as_json:
         record = record | {"notes": done.notes, "file": str(done.path)}
@@ -116,8 +115,8 @@ def judge(
         output.say(f"{name}: {n} questions without an answer [{code}]")
     if not (as_json or as_csv):
         output.tell(
-            f"{done.path}: {len(done.table)} judgements, {record['unanswered']} unanswered, "
-            f"{record['replaced']} replaced; {record['requests']} requests, {chats.cost_of(record)}"
+            f"{done.path}: {counted(len(done.table), 'judgement')}, {record['unanswered']} "
+            f"unanswered, {record['replaced']} replaced; {chats.bill_of(record, models)}"
         )
     if record["unanswered"]:
         raise typer.Exit(1)

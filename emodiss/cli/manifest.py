@@ -9,6 +9,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import AsCsv, AsJson
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from emodiss.manifest.public import Collection
@@ -71,7 +72,8 @@ def from_hope(
     _write_collection(found, out, "hope", transcripts=False)
     path = out / "hope_talk.csv"
     write_atomically(path, table.drop(columns=["start", "end"]).to_csv(index=False).encode())
-    output.say(f"{table['transcript'].nunique()} transcripts, {len(table):,} utterances")
+    n = table["transcript"].nunique()
+    output.say(f"{counted(n, 'transcript')}, {counted(len(table), 'utterance')}")
     output.tell(str(path))
 
 
@@ -80,8 +82,9 @@ def _write_collection(found: Collection, out: Path, name: str, *, transcripts: b
         output.say(problem)
     path = found.write(out, name, transcripts=transcripts)
     output.say(
-        f"{len(found.manifest)} sessions of {found.n_urls} addresses"
-        + (f", {found.n_utterances:,} utterances" if found.n_utterances else "")
+        f"{counted(len(found.manifest), 'session')} of "
+        f"{counted(found.n_urls, 'address', 'addresses')}"
+        + (f", {counted(found.n_utterances, 'utterance')}" if found.n_utterances else "")
     )
     output.tell(str(path))
 
@@ -93,18 +96,15 @@ def share(
     """Write the list that may be passed on: addresses and stretches, no media, no words."""
     from emodiss import manifest as manifests
     from emodiss.corpus.sharing import rows_of, shareable
-    from emodiss.runs.store import write_atomically
 
     # Only addresses are taken from it: no file that it names is opened.
     read = manifests.read(manifest, allow_local=True)
     for problem in read.problems:
         output.say(f"{manifest.name}: {problem}")
-    text = shareable(rows_of(read))
-    if out is None:
-        output.tell(text, end="")
-        return
-    write_atomically(out, text.encode())
-    output.tell(str(out))
+    if n_local := sum(row.url is None for row in read.rows):
+        of = f"{n_local} of {counted(len(read.rows), 'row')}"
+        output.say(f"{of} without an address: left out, since only addresses are passed on.")
+    output.tell_or_write(shareable(rows_of(read)), out)
 
 
 def licences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,15 @@ from emodiss.cli.options import (
     AsJson,
 )
 
+if TYPE_CHECKING:
+    from emodiss.models.card import Card
+
+
+def _lacks(entry: Card) -> str:
+    """Say what a model lacks to run on this machine; empty when nothing."""
+    weights, package = entry.missing(), not entry.installed
+    return " and ".join(["weights"] * bool(weights) + [f"package {entry.package}"] * package)
+
 
 def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List the models: task, whether they can run here, size, terms and native scale."""
@@ -22,7 +31,8 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
         {
             "name": e.name,
             "task": e.task,
-            "here": e.installed and not e.missing(),
+            "here": not _lacks(e),
+            "lacks": _lacks(e),
             "place": e.place,
             "size_mb": e.size_mb,
             "scale": e.scale or "",
@@ -36,7 +46,7 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     ]
     for problem in problems():
         output.say(str(problem))
-    columns = ["name", "task", "here", "size_mb", "scale", "licence", "what"]
+    columns = ["name", "task", "here", "lacks", "size_mb", "scale", "licence", "what"]
     output.show(rows, as_json=as_json, as_csv=as_csv, columns=columns)
 
 
@@ -67,6 +77,11 @@ def pull_models(
         )
     for entry in entries:
         output.say(f"{entry.name}: {entry.licence}; {entry.source}")
+        if not entry.installed:
+            output.say(
+                f"{entry.name}: the package {entry.package} that runs it is missing: "
+                f'pip install "emodiss[{entry.extra}]"'
+            )
         with output.progress_bars(quiet=quiet) as report:
             placed = pull(entry.name, progress=report)
         for path in placed:

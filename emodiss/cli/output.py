@@ -16,15 +16,21 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
-    from emodiss.runs.annotate import Progress
+    from emodiss.runs.progress import Progress
 
 
 # Tab and line feed stay; a carriage return would write over what stands there.
 _ACTIVE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
+
+
+# A count of this size among numbers with decimals is written without them.
+_LARGE: Final = 100.0
 
 
 def show(
@@ -50,11 +56,14 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
+    cells = {name: _column([row.get(name) for row in rows]) for name in columns or names}
+    # A column that says nothing in any row only takes room.
+    told = {name: column for name, column in cells.items() if any(column) or not rows}
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns or names:
+    for name in told:
         table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(name)) for name in columns or names))
+    for row in zip(*told.values(), strict=True):
+        table.add_row(*row)
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
 
@@ -63,6 +72,17 @@ def tell(text: str, *, end: str = "\n") -> None:
     """Write text to stdout: as it is to a file or pipe, harmless to a terminal."""
     # Without `color`, click takes escapes out of what goes to a file.
     typer.echo((harmless(text) if sys.stdout.isatty() else text) + end, nl=False, color=True)
+
+
+def tell_or_write(text: str, out: Path | None) -> None:
+    """Write text to a file and tell its path, or to stdout where no file is named."""
+    if out is None:
+        tell(text, end="")
+        return
+    from emodiss.runs.files import write_atomically
+
+    write_atomically(out, text.encode())
+    tell(str(out))
 
 
 def show_json(value: Any, *, sort_keys: bool = False) -> None:
@@ -101,13 +121,20 @@ def _shown(value: Any) -> Any:
     return harmless(value) if isinstance(value, str) else value
 
 
-def _cell(value: Any) -> str:
+def _column(values: Sequence[Any]) -> list[str]:
+    """Write the cells of a column; one of whole numbers has no decimals."""
+    known = [v for v in values if isinstance(v, float) and math.isfinite(v)]
+    return [_cell(value, whole=all(v.is_integer() for v in known)) for value in values]
+
+
+def _cell(value: Any, *, whole: bool) -> str:
     if value is None or value != value:  # NaN
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.2f}"
+        large = abs(value) >= _LARGE and value.is_integer()
+        return f"{value:.{0 if whole or large else 2}f}"
     return harmless(str(value)).replace("[", "\\[")
 
 
@@ -129,6 +156,7 @@ def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
 
     with Progress(
@@ -138,6 +166,8 @@ def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as bars:
         tasks: dict[str, Any] = {}
@@ -175,13 +205,7 @@ def _lines() -> Generator[Progress]:
 
 
 class ProgressLog:
-    """Decides when a pipe or a log file is told how far the work is, and in which words.
-
-    Parameters
-    ----------
-    now
-        Seconds on any clock that does not go back; as in the methods.
-    """
+    """Decides when a pipe or a log file is told how far the work is, and in which words."""
 
     EVERY_S: Final = 30.0
     """Seconds from one line to the next while a stage goes on."""

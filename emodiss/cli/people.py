@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,26 +31,47 @@ def people(
     videos = [name for name in loaded.videos if name in done]
     if video is not None and video not in videos:
         raise RunError(f"There is no measured video '{video}'.", next_step=nearest(video, videos))
-    rows = [row for name in ([video] if video else videos) for row in _rows(loaded, name)]
+    talk, floor = _talk(loaded), loaded.settings.people.min_confidence
+    rows = [
+        row
+        for name in ([video] if video else videos)
+        for row in _rows(loaded, name, talk.get(name, {}), floor)
+    ]
     output.show(rows, as_json=as_json, as_csv=as_csv)
 
 
-def _rows(run: Run, video: str) -> list[dict[str, Any]]:
+def _talk(run: Run) -> dict[str, dict[str, _Talk]]:
+    """Role and length of what each voice says, by video and voice."""
+    found: dict[str, dict[str, _Talk]] = {}
+    columns = run.lists("utterances", ["video_id", "speaker", "role", "start", "end"])
+    for name, voice, role, start, end in zip(*columns.values(), strict=True):
+        own = found.setdefault(name, {}).setdefault(voice, _Talk())
+        own.role = own.role or role
+        own.seconds += end - start
+    return found
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What the table says of a voice."""
+
+    role: str | None = None
+    seconds: float = 0.0
+
+
+def _rows(run: Run, video: str, talk: dict[str, _Talk], floor: float) -> list[dict[str, Any]]:
     """One row per voice, then one per face track that belongs to no voice."""
     people, tracks = run.artifact(video, "people"), run.artifact(video, "tracks")
     media = run.artifact(video, "media")
-    table = run.session(video)
-    floor = run.settings.people.min_confidence
     rows: list[dict[str, Any]] = []
     for person in people.persons:
-        own = table[table["speaker"] == person.speaker]
-        role = own["role"].dropna()
+        own = talk.get(person.speaker, _Talk())
         rows.append(
             {
                 "video": video,
                 "voice": person.speaker,
-                "role": role.iloc[0] if len(role) else None,
-                "talk_s": round(float((own["end"] - own["start"]).sum()), 1),
+                "role": own.role,
+                "talk_s": round(own.seconds, 1),
                 "tracks": "+".join(str(number) for number in person.track_ids),
                 "side": _sides([tracks.of(number) for number in person.track_ids], media.width),
                 "said_by": person.binding_source,

@@ -64,13 +64,12 @@ def rate(
             "use 127.0.0.1 with a tunnel (ssh -L)."
         )
 
-    if pages.consent_is_ours(study):
-        output.say(
-            "consent.md of the study is the suggestion that emodiss ships: replace it by the text "
-            "that your ethics board approved before people take part."
-        )
-
     def announce(where: Addresses) -> None:
+        if pages.consent_is_ours(study):
+            output.say(
+                "consent.md of the study is the suggestion that emodiss ships: replace it by the "
+                "text that your ethics board approved before people take part."
+            )
         output.tell(f"researcher  {where.researcher}")
         for rater, link in where.raters.items():
             output.tell(f"{rater}  {link}")

@@ -68,19 +68,23 @@ def report_on(run: Any, *, as_json: bool) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
-    from emodiss.runs.summary import determined
+    from emodiss.runs.summary import determined, noted
     from emodiss.vocabulary import meaning
 
     table = run.utterances
     failures = run.failures
-    for video in run.videos:
-        if "malformed_rows" in getattr(run.outcomes.get((video, "draft")), "notes", ()):
+    outcomes, videos = run.outcomes, run.videos
+    for video in videos:
+        if "malformed_rows" in getattr(outcomes.get((video, "draft")), "notes", ()):
             problems = run.artifact(video, "draft").problems
             rows = f"{len(problems)} row{'s' * (len(problems) > 1)}"
             output.say(f"{video}: {rows} left out; first: {problems[0]}")
+    voices_of: dict[str, set[str]] = {}
+    for video, voice in table[["video_id", "speaker"]].drop_duplicates().itertuples(index=False):
+        voices_of.setdefault(video, set()).add(voice)
     for row in run.manifest:
         named = set(row.get("roles") or {})
-        voices = set(table.loc[table["video_id"] == row["id"], "speaker"])
+        voices = voices_of.get(row["id"], set())
         # Labels are people's names, and stay out of what is logged.
         if voices and (n_strange := len(named - voices)):
             output.say(
@@ -92,7 +96,7 @@ def report_on(run: Any, *, as_json: bool) -> None:
     failed = {f.video for f in failures}
     rule = run.settings.dissonance
     known = determined(run)
-    n_videos = len(set(run.videos) | failed)
+    n_videos = len(set(videos) | failed)
     summary = {
         "run": str(run.root),
         "videos": n_videos,
@@ -108,8 +112,8 @@ def report_on(run: Any, *, as_json: bool) -> None:
     if as_json:
         output.show_json(summary)
     else:
-        for code, videos in noted(run).items():
-            if here := [video for video in run.videos if video in videos]:
+        for code, concerned in noted(outcomes).items():
+            if here := [video for video in videos if video in concerned]:
                 named = ", ".join(here[:_NAMED]) + (", ..." if len(here) > _NAMED else "")
                 output.say(f"{named}: {code}: {meaning(code)}")
         for failure in failures:
@@ -145,13 +149,3 @@ def _show_determined(run: Run, known: list[Determined]) -> None:
             step = f" ({reason.next_step})" if reason.next_step else ""
             line += f"; {n}: {reason.what}{step}"
         output.say(line)
-
-
-def noted(run: Run) -> dict[str, set[str]]:
-    """Return the videos by what stages noted on them, the notes in order of their codes."""
-    found: dict[str, set[str]] = {}
-    for (video, _), outcome in run.outcomes.items():
-        # What a skipped stage says is why it was not needed.
-        for code in () if outcome.status == "skipped" else outcome.notes:
-            found.setdefault(code, set()).add(video)
-    return dict(sorted(found.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,10 @@ from emodiss.cli.options import (
     AsCsv,
     AsJson,
 )
-from emodiss.cli.reporting import noted, resume_command
+from emodiss.cli.reporting import resume_command
 
 if TYPE_CHECKING:
-    from emodiss.runs.run import Run
+    from emodiss.runs.store import Outcome
 
 
 def status(
@@ -25,15 +27,21 @@ def status(
 ) -> None:
     """Show what is done, what failed and what to do about it."""
     from emodiss.runs.run import load
+    from emodiss.runs.summary import noted
     from emodiss.vocabulary import meaning
 
     loaded = load(run)
-    found = noted(loaded)
+    told = loaded.store.outcomes()
+    latest = {(outcome.video, outcome.stage): outcome for outcome in told}
+    found = noted(latest)
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
+    videos = loaded.videos
+    next_stages = _next_stages(videos, told)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for (video, _), outcome in latest.items():
+        seconds[video] += outcome.seconds
     rows: list[dict[str, Any]] = []
-    outcomes, next_stages = loaded.outcomes, _next_stages(loaded)
-    for video in dict.fromkeys([*loaded.videos, *failures]):
-        mine = {stage: o for (v, stage), o in outcomes.items() if v == video}
+    for video in dict.fromkeys([*videos, *failures]):
         failure = failures.get(video)
         waiting = "" if failure else next_stages.get(video, "")
         notes = [code for code, videos in found.items() if video in videos]
@@ -52,7 +60,7 @@ def status(
                 "notes": ", ".join(notes),
                 # A table for people has them below, once for all videos.
                 **({"meanings": {code: meaning(code) for code in notes}} if as_json else {}),
-                "seconds": round(sum(o.seconds for o in mine.values()), 1),
+                "seconds": round(seconds[video], 1),
             }
         )
     output.show(rows, as_json=as_json, as_csv=as_csv)
@@ -62,7 +70,7 @@ def status(
     raise typer.Exit(1 if failures else 0)
 
 
-def _next_stages(run: Run) -> dict[str, str]:
+def _next_stages(videos: Sequence[str], told: Sequence[Outcome]) -> dict[str, str]:
     """Name the stage at which work on each video goes on; empty when all is done.
 
     A run puts its waves of stages into the journal in their order, so a stage that was last told of
@@ -70,14 +78,13 @@ def _next_stages(run: Run) -> dict[str, str]:
     """
     from emodiss.stages import waves
 
-    told: dict[tuple[str, str], tuple[int, str]] = {}
-    for place, outcome in enumerate(run.store.outcomes()):
-        told[outcome.video, outcome.stage] = place, outcome.status
+    latest = {(one.video, one.stage): (place, one.status) for place, one in enumerate(told)}
+    in_order = waves()
     found: dict[str, str] = {}
-    for video in run.videos:
+    for video in videos:
         found[video], last = "", -1
-        for wave in waves():
-            said = [(told.get((video, stage.name), (-1, "")), stage.name) for stage in wave]
+        for wave in in_order:
+            said = [(latest.get((video, stage.name), (-1, "")), stage.name) for stage in wave]
             behind = (
                 name
                 for (place, state), name in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +57,9 @@ def collect(
     """Search for videos; a query that fails costs only itself."""
     from emodiss.media import fetch
 
-    look = look or _yt_dlp
+    if look is None:
+        importlib.import_module("yt_dlp")  # a package that is missing is no trouble of a query
+        look = _yt_dlp
     found: dict[str, dict[str, str]] = {}
     troubles: list[str] = []
     for query in dict.fromkeys(" ".join(query.split()) for query in queries):

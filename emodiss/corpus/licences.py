@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 
 NOT_STATED = "not stated"
 
@@ -51,6 +49,7 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
     )
 
 
+@takes_run
 def licences(run: Run) -> pd.DataFrame:
     """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
 

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from emodiss.corpus import turns
+from emodiss.runs.run import Run, takes_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emodiss.runs.run import Run
 
 # Letters of any script with apostrophes inside a word (research decision A8): "don't" is one word,
 # "-" and digits are none.
@@ -61,6 +61,7 @@ def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str
     return found
 
 
+@takes_run
 def table1(run: Run) -> pd.DataFrame:
     """Describe the corpus in numbers: paper A's Table 1, with turns in four readings.
 
@@ -115,6 +116,7 @@ def table1(run: Run) -> pd.DataFrame:
     return found.astype({"statistic": "str", "value": "float64", "n": "int64", "meaning": "str"})
 
 
+@takes_run
 def table2(run: Run, *, name: str = "This corpus") -> pd.DataFrame:
     """Compare the corpus with others: paper A's Table 2, with the last row from the run.
 
@@ -168,6 +170,7 @@ def _hosts(run: Run) -> list[str]:
     return sorted(set(hosts), key=lambda host: (-hosts.count(host), host))
 
 
+@takes_run
 def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
     """Add up the hours each stage took on each device, and what was asked of models: Table 4.
 

@@ -38,24 +38,7 @@ FACES: Final = (
 
 
 def write_faces(folder: Path) -> Path:
-    """Write three pictures of faces, and the table of faces that names them.
-
-    Parameters
-    ----------
-    folder
-        Made if needed. Receives `collins.png`, `hopper.png`, `mixed.png` (512 x 512) and
-        `faces.csv` with the columns path, identity, gender, age, source and licence.
-
-    Returns
-    -------
-    Path
-        The table; its paths are relative to it.
-
-    Raises
-    ------
-    MissingExtra, MediaError
-        If a portrait is not installed, or is another picture.
-    """
+    """Write three pictures of faces (512 x 512 pixels), and return the table that names them."""
     import cv2
 
     folder = Path(folder)

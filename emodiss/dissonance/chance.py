@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.dissonance.rules import EQUATION_1, Sides, scores_of, sides, threshold_of
+from emodiss.dissonance.rules import (
+    EQUATION_1,
+    Sides,
+    numbers_of,
+    rows_by_group,
+    scores_of,
+    sides,
+    threshold_of,
+)
 from emodiss.errors import SettingsError, nearest
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 Null = Literal["shift", "permutation"]
 """What voice and face are re-paired by: `shift` keeps the order in time of each, `permutation`
@@ -29,6 +38,9 @@ NULL_WORDS = {
 # Fewer different re-pairings cannot make p smaller than 1 in 20.
 _ENOUGH = 20
 
+# Differences that are laid out at once.
+_BLOCK = 2**20
+
 # Null rates are shares of n utterances; anything finer than this is rounding.
 _TIE = 1e-12
 
@@ -38,13 +50,14 @@ def default_thresholds() -> NDArray[np.float64]:
     return np.arange(2, 21) / 20
 
 
-def sweep(scores: ArrayLike, thresholds: ArrayLike | None = None) -> pd.DataFrame:
+def sweep(scores: ArrayLike | pd.DataFrame, thresholds: ArrayLike | None = None) -> pd.DataFrame:
     """Flag rate at each threshold.
 
     Parameters
     ----------
     scores
-        (n,) dissonance scores; NaN is undetermined and left out.
+        (n,) dissonance scores; NaN is undetermined and left out. Or an utterance table, whose
+        column `dissonance_score` is taken.
     thresholds
         Default is 0.10 to 1.00 in steps of 0.05.
 
@@ -53,6 +66,8 @@ def sweep(scores: ArrayLike, thresholds: ArrayLike | None = None) -> pd.DataFram
     DataFrame
         Columns threshold, n_flagged, n_determined, rate (NaN without any determined utterance).
     """
+    if isinstance(scores, pd.DataFrame) or hasattr(scores, "utterances"):
+        scores = numbers_of(table_of(scores), "dissonance_score")
     x = np.asarray(scores, np.float64)
     x = x[np.isfinite(x)]
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
@@ -147,9 +162,17 @@ def chance(
     """
     if threshold is not None:
         rule = rule.changed(threshold=threshold, quantile=None)
+    table = table_of(table)
     compared = sides(table, rule)
-    at = np.array([threshold_of(scores_of(compared), rule)])
-    found, note = _against_null(table, compared, at, null, n_pairings, seed)
+    at = threshold_of(scores_of(compared), rule)
+    return chance_of(table, compared, at, null=null, n_pairings=n_pairings, seed=seed)
+
+
+def chance_of(
+    table: pd.DataFrame, compared: Sides, at: float, *, null: Null, n_pairings: int, seed: int
+) -> Chance:
+    """Hold the flag rate of sides that are laid out already against chance, as in `chance`."""
+    found, note = _against_null(table, compared, np.array([at]), null, n_pairings, seed)
     row = found.iloc[0]
     names = ("paired_rate", "null_rate", "null_low", "null_high", "p_value")
     return Chance(
@@ -183,6 +206,7 @@ def sweep_against_chance(
         null_low and null_high (2.5 and 97.5 % points of the re-paired rates) and p_value.
     """
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
+    table = table_of(table)
     compared = sides(table, rule)
     observed = sweep(scores_of(compared), at)
     found, _ = _against_null(table, compared, at, null, n_pairings, seed)
@@ -214,7 +238,7 @@ def _against_null(
     rng = np.random.default_rng(seed)
     if null == "shift":
         n_different = math.prod(len(group) for group in groups)
-        rates = np.array(list(_shifted(flagged, n_different, n_pairings, rng))) / n
+        rates = _shifted(flagged, n_different, n_pairings, rng) / n
         every = n_different <= n_pairings
     else:
         n_different = math.prod(math.factorial(min(len(group), 20)) for group in groups)
@@ -241,17 +265,26 @@ def _groups(table: pd.DataFrame, found: Sides) -> list[NDArray[np.intp]]:
     if "start" in table:
         order = np.argsort(table["start"].to_numpy(np.float64), kind="stable")
     known = order[found.known[order]]
-    parts = (known[found.groups[known] == group] for group in np.unique(found.groups[known]))
-    return [rows for rows in parts if len(rows) > 1]
+    return [rows for rows in rows_by_group(known, found.groups) if len(rows) > 1]
 
 
 def _flagged_by_shift(
     found: Sides, rows: NDArray[np.intp], at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """How many of a group are past each threshold after each shift, (shifts, thresholds)."""
     first, second = found.first[rows], found.second[rows]
     n = len(rows)
     twice = np.concatenate([second, second])
-    return np.array([_flagged(first, twice[shift : shift + n], at) for shift in range(n)])
+    shifted = np.lib.stride_tricks.sliding_window_view(twice, n, axis=0)[:n]  # (shifts, k, n)
+    counts = np.empty((n, len(at)))
+    step = max(1, _BLOCK // n)
+    for begin in range(0, n, step):
+        some = shifted[begin : begin + step]
+        apart = (np.abs(first[:, k] - some[:, k]) for k in range(first.shape[1]))
+        score = functools.reduce(np.maximum, apart)
+        for k, threshold in enumerate(at):
+            counts[begin : begin + step, k] = np.count_nonzero(score > threshold, axis=1)
+    return counts
 
 
 def _flagged(
@@ -267,15 +300,17 @@ def _shifted(
     n_different: int,
     n_pairings: int,
     rng: np.random.Generator,
-) -> Iterator[NDArray[np.float64]]:
+) -> NDArray[np.float64]:
     """How many are flagged after each draw of shifts, one shift per group."""
+    sizes = [len(f) for f in flagged]
     if n_different <= n_pairings:
-        draws = itertools.product(*(range(len(f)) for f in flagged))
+        draws = np.indices(sizes).reshape(len(sizes), -1).T
     else:
-        sizes = [len(f) for f in flagged]
         draws = rng.integers(0, sizes, size=(n_pairings, len(sizes)))
-    for shifts in draws:
-        yield np.sum([f[shift] for f, shift in zip(flagged, shifts, strict=True)], axis=0)
+    counts = np.zeros((len(draws), flagged[0].shape[1]))
+    for own, shifts in zip(flagged, draws.T, strict=True):
+        counts += own[shifts]
+    return counts
 
 
 def _permuted(

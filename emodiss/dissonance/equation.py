@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.errors import ArgumentError
 from emodiss.settings import DissonanceSettings
 
 Axis = Literal["valence", "arousal", "both"]
@@ -69,15 +70,15 @@ def flag(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the arrays differ in length, or the threshold is negative or NaN.
     """
     arrays = [_measured(x) for x in (speech_v, speech_a, face_v, face_a)]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
         shapes = ", ".join(str(a.shape) for a in arrays)
-        raise ValueError(f"The four series must be equally long and flat, got shapes {shapes}.")
+        raise ArgumentError(f"The four series must be equally long and flat, got shapes {shapes}.")
     if not threshold >= 0:  # NaN too
-        raise ValueError(f"The threshold must be a number and not negative, got {threshold}.")
+        raise ArgumentError(f"The threshold must be a number and not negative, got {threshold}.")
     delta_v, delta_a = arrays[0] - arrays[2], arrays[1] - arrays[3]
     score = np.maximum(np.abs(delta_v), np.abs(delta_a))  # NaN if either is NaN
     unknown = np.isnan(score)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance
-from emodiss.dissonance.rules import EQUATION_1, reflag
+from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance_of
+from emodiss.dissonance.rules import EQUATION_1, scores_of, sides, threshold_of
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 _LEVEL = 0.05
 
@@ -125,33 +126,28 @@ def overview(
     null, n_pairings, seed
         As in `chance`.
     """
-    flagged = reflag(table, rule.changed(**_NO_ERRORS))
-    used = flagged["dissonance_threshold"]
-    by_chance = chance(table, rule=rule, null=null, n_pairings=n_pairings, seed=seed)
+    table = table_of(table)
+    compared = sides(table, rule)
+    scores = scores_of(compared)
+    threshold = threshold_of(scores, rule)
+    by_chance = chance_of(table, compared, threshold, null=null, n_pairings=n_pairings, seed=seed)
     n_centred = n_flagged_centred = 0
     chance_centred = None
     if rule.baseline == "none" and rule.quantile is None:
-        centred_rule = rule.changed(baseline="shift")
-        centred = reflag(table, centred_rule.changed(**_NO_ERRORS))["dissonant"]
-        n_centred, n_flagged_centred = int(centred.notna().sum()), int(centred.fillna(False).sum())
-        chance_centred = chance(
-            table, rule=centred_rule, null=null, n_pairings=n_pairings, seed=seed
+        centred = sides(table, rule.changed(baseline="shift"))
+        scores_centred = scores_of(centred)
+        n_centred = int(np.isfinite(scores_centred).sum())
+        n_flagged_centred = int((scores_centred > threshold).sum())
+        chance_centred = chance_of(
+            table, centred, threshold, null=null, n_pairings=n_pairings, seed=seed
         )
     return Overview(
         n=len(table),
-        n_determined=int(flagged["dissonant"].notna().sum()),
-        n_flagged=int(flagged["dissonant"].fillna(False).sum()),
-        threshold=float(used.iloc[0]) if len(used) else rule.threshold,
+        n_determined=int(np.isfinite(scores).sum()),
+        n_flagged=int((scores > threshold).sum()),
+        threshold=threshold if len(table) else rule.threshold,
         chance=by_chance,
         n_centred=n_centred,
         n_flagged_centred=n_flagged_centred,
         chance_centred=chance_centred,
     )
-
-
-# Probabilities are not asked for here, and cost time.
-_NO_ERRORS = {
-    f"error_{channel}_{axis}": None
-    for channel in ("speech", "face")
-    for axis in ("valence", "arousal")
-}

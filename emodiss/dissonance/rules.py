@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from emodiss.dissonance import probability
 from emodiss.dissonance.equation import exceedance_probability
+from emodiss.errors import ArgumentError
 from emodiss.settings import DissonanceSettings
+from emodiss.tabular import table_of
 
 EQUATION_1 = DissonanceSettings()
 """Paper A's rule."""
@@ -56,22 +58,18 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
     """Lay out what a rule compares."""
     suffix = "_raw" if rule.scale == "raw" else ""
     voice, face = (
-        np.column_stack([_numbers(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
+        np.column_stack([numbers_of(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
         for channel in ("speech", "face")
     )
     errors = _errors(table, rule)
     first, second = voice, face
     wordless = np.zeros(len(table), dtype=bool)
     if rule.compare == "text_vs_nonverbal":
-        first, second = _numbers(table, "sentiment")[:, None], (voice + face) / 2
+        first, second = numbers_of(table, "sentiment")[:, None], (voice + face) / 2
         wordless = np.isnan(first[:, 0])
-    coverage = _numbers(table, "face_coverage", needed=rule.min_coverage > 0)
+    coverage = numbers_of(table, "face_coverage", needed=rule.min_coverage > 0)
     sparse = coverage < rule.min_coverage  # NaN compares False
-    keys = [table[name].astype("str") for name in ("video_id", "speaker")]
-    groups = pd.DataFrame({"video": keys[0], "speaker": keys[1]}).groupby(
-        ["video", "speaker"], sort=True
-    )
-    whose = groups.ngroup().to_numpy(np.int64)
+    whose = _voices(table)
     known = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1) & ~sparse
     reasons = [
         None if sure else _reason(speech, look, mute, few)
@@ -89,12 +87,24 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
     return Sides(first, second, np.hypot(of_voice, of_face), of_frames, tuple(reasons), whose)
 
 
+def _voices(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Give each speaker of each session a number, (n,), in order; -1 where one is missing."""
+    video, speaker = (
+        pd.factorize(table[name].astype("str"), sort=True)[0] for name in ("video_id", "speaker")
+    )
+    pairs = np.where(
+        (video < 0) | (speaker < 0), -1, video * (speaker.max(initial=0) + 1) + speaker
+    )
+    found, number = np.unique(pairs, return_inverse=True)
+    return (number - int(len(found) > 0 and found[0] < 0)).astype(np.int64)
+
+
 def _errors(table: pd.DataFrame, rule: DissonanceSettings) -> list[NDArray[np.float64]]:
     """Errors (n, k) of the voice's model, of the face's model and of few frames, as compared."""
     shape = (len(table), len(rule.axes))
     if rule.compare == "text_vs_nonverbal":
         return [np.full(shape, np.nan) for _ in range(3)]  # nobody states one of the sentiment
-    frames = [_numbers(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
+    frames = [numbers_of(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
     found = [
         np.broadcast_to(errors_of(rule, "speech"), shape).copy(),
         np.broadcast_to(errors_of(rule, "face"), shape).copy(),
@@ -116,7 +126,7 @@ def errors_of(rule: DissonanceSettings, channel: str) -> NDArray[np.float64]:
 
 def _native_width(table: pd.DataFrame, name: str) -> float:
     """Width of a native scale, in widths of the house scale; NaN if it is neither known one."""
-    house, raw = _numbers(table, name, needed=False), _numbers(table, f"{name}_raw")
+    house, raw = numbers_of(table, name, needed=False), numbers_of(table, f"{name}_raw")
     known = np.isfinite(house) & np.isfinite(raw)
     if not known.any():
         return float("nan")
@@ -126,19 +136,23 @@ def _native_width(table: pd.DataFrame, name: str) -> float:
     return 0.5 if np.median(np.abs(house - (2 * raw - 1))[known]) < _ROUNDING else float("nan")
 
 
-def _numbers(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
+def numbers_of(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
     """Return a column as numbers; all NaN where the table may do without it and does."""
     if name in table:
         return table[name].to_numpy(np.float64, na_value=np.nan)
     if needed:
-        raise ValueError(f"The table lacks the column '{name}', which this rule compares.")
+        raise ArgumentError(
+            f"The table lacks the column '{name}', which this rule compares.",
+            next_step="Give the utterance table of a run: run.utterances.",
+        )
     return np.full(len(table), np.nan)
 
 
 def _texts(table: pd.DataFrame, name: str) -> list[str]:
     if name not in table:
         return ["ok"] * len(table)
-    return [value if isinstance(value, str) else "missing" for value in table[name]]
+    values = table[name].to_numpy(object)
+    return [value if isinstance(value, str) else "missing" for value in values]
 
 
 def _reason(speech: str, face: str, wordless: bool, sparse: bool) -> str:
@@ -160,8 +174,7 @@ def _against_baseline(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Take each speaker's own mean, and with `z` the spread, out of both sides and `errors`."""
     found = [first.copy(), second.copy()]
-    for group in np.unique(groups[known]):
-        own = np.flatnonzero(known & (groups == group))
+    for own in rows_by_group(np.flatnonzero(known), groups):
         trouble = "baseline:too_few" if len(own) < _MIN_BASELINE else None
         for side, of_side in zip(found, (errors[:1], errors[1:]), strict=True):
             mine = side[own]
@@ -179,6 +192,13 @@ def _against_baseline(
             for i in own:
                 reasons[i] = trouble
     return found[0], found[1]
+
+
+def rows_by_group(rows: NDArray[np.intp], groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """Split rows by the group of each, groups in order and rows within one as they stand."""
+    ordered = rows[np.argsort(groups[rows], kind="stable")]
+    edges = np.flatnonzero(np.diff(groups[ordered])) + 1
+    return np.split(ordered, edges) if len(ordered) else []
 
 
 def threshold_of(scores: NDArray[np.float64], rule: DissonanceSettings) -> float:
@@ -200,7 +220,7 @@ def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.Dat
     Parameters
     ----------
     table
-        Utterance table, of one session or of many.
+        Utterance table, of one session or of many; or a run.
     rule
         Settings group `dissonance`; default is Equation 1 as in the paper. A quantile is taken over
         the whole table given.
@@ -225,6 +245,7 @@ def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.Dat
     `flat`). An error that is the same in every utterance, such as that of a model for one face, is
     not in it: see `baseline`.
     """
+    table = table_of(table)
     found = sides(table, rule)
     delta = found.first - found.second  # (n, k)
     score = scores_of(found)

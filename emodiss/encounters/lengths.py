@@ -17,19 +17,7 @@ WORDS = "words"
 
 
 def counter(tokenizer: str | Path = WORDS) -> Callable[[str], int]:
-    """Return what counts the tokens of a text.
-
-    Parameters
-    ----------
-    tokenizer
-        `words`, the path of a `tokenizer.json` as language models have it, or a name of tiktoken,
-        such as `o200k_base`. tiktoken must be installed and may fetch its vocabulary.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such tokenizer.
-    """
+    """Return what counts tokens: `words`, a `tokenizer.json`, or as tiktoken names it."""
     if str(tokenizer) == WORDS:
         return count_words
     path = Path(tokenizer)

@@ -40,19 +40,7 @@ def plan_prompt(profile: Profile, *, pictured: bool, literal: bool = False) -> s
 
 
 def parse_plan(answer: str) -> Plan:
-    """Read a technique and a plan.
-
-    Parameters
-    ----------
-    answer
-        As it came: labels plain, bold or with a dash, values behind them or on the next lines. A
-        plan may hold the word counseling.
-
-    Returns
-    -------
-    Plan
-        With mode `no_plan` if there are no steps.
-    """
+    """Read technique and plan; labels may be plain, bold or dashed. `no_plan` without steps."""
     technique: list[str] = []
     steps: list[str] = []
     current: list[str] | None = None

@@ -71,15 +71,7 @@ Camera = Callable[[Case, Sequence[Line]], Picture | None]
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is known of the client's emotion at one line.
-
-    Parameters
-    ----------
-    text
-        As the captioner gave it; None if it has nothing to say.
-    reply
-        How it came about, where a model was asked.
-    """
+    """What is known of the client's emotion at one line (None: nothing), and how it came about."""
 
     text: str | None
     reply: Reply | None = None
@@ -99,36 +91,20 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How sessions go, whoever is the therapist.
+    """How sessions go, whoever is the therapist."""
 
-    Parameters
-    ----------
-    end
-        `two_in_a_row`: `[/END]` in two turns of the client in a row; `first_end`; `released_code`:
-        the first after more than four messages.
-    max_turns
-        Most turns; a turn is a line of each.
-    history
-        How many of the last lines both are told; None for all.
-    opening
-        What every therapist begins with; `{first_name}` stands for the client's.
-    """
-
+    # `two_in_a_row`: `[/END]` in two turns of the client in a row; `first_end`; `released_code`:
+    # the first after more than four messages.
     end: EndRule = "two_in_a_row"
+    # Most turns; a turn is a line of each.
     max_turns: int = 20
+    # How many of the last lines both are told; None for all.
     history: int | None = None
+    # What every therapist begins with; `{first_name}` stands for the client's.
     opening: str = OPENING
 
     def ended(self, ends: Sequence[bool], n_lines: int) -> EndedBy | None:
-        """Say which rule ends a session after a client's line, or None.
-
-        Parameters
-        ----------
-        ends
-            For each line of the client so far, whether it held the tag.
-        n_lines
-            Lines so far.
-        """
+        """Say which rule ends a session after a line of the client; `ends`: which held the tag."""
         reached = {
             "two_in_a_row": len(ends) > 1 and ends[-1] and ends[-2],
             "first_end": ends[-1],

@@ -49,23 +49,7 @@ def therapist_prompt(
     plan: str = "",
     window: int | None = None,
 ) -> str:
-    """Write what a therapist is asked: in a simulated session and in training data alike.
-
-    Parameters
-    ----------
-    profile
-        Of the client; the distorted thought is not told.
-    lines
-        What was said before. Stage directions are not told.
-    pictured
-        Whether a picture comes along; `IMAGE` stands where it goes.
-    caption
-        What is known of the client's emotion; None leaves its line out.
-    plan
-        Technique and plan; an empty one is left out.
-    window
-        How many of the last lines are told; None for all.
-    """
+    """Write what a therapist is asked, in a simulated session and in training data alike."""
     told = client_values(profile)
     return reply_prompt(told, lines, pictured=pictured, caption=caption, plan=plan, window=window)
 
@@ -109,22 +93,16 @@ def history(
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """An answer as a line of a session.
+    """An answer as a line of a session."""
 
-    Parameters
-    ----------
-    directions, words
-        As in `Line`; words hold no brackets, so that no direction reaches the therapist.
-    ends
-        Whether the client wants no more.
-    flags
-        `several_turns` (it went on with the other's turn and was cut there), `other_role` (it
-        began under the other's label), `open_bracket`, `empty`.
-    """
-
+    # directions, words: As in `Line`; words hold no brackets, so that no direction reaches the
+    # therapist.
     directions: tuple[str, ...]
     words: str
+    # Whether the client wants no more.
     ends: bool
+    # `several_turns` (it went on with the other's turn and was cut there), `other_role` (it began
+    # under the other's label), `open_bracket`, `empty`.
     flags: tuple[str, ...]
 
 

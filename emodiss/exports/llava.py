@@ -27,19 +27,7 @@ WINDOW = 6
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a model is asked, and what it should answer.
-
-    Parameters
-    ----------
-    id
-        Case and line; `-caption` behind it where a caption is asked for.
-    prompt
-        As in a simulated session; begins with `<image>` where there is a picture.
-    answer
-        The therapist's words without stage directions, or the client's directions as a caption.
-    picture
-        Path below the experiment's folder; None without a picture.
-    """
+    """What a model is asked, and what it should answer; the picture lies below the experiment."""
 
     id: str
     prompt: str

@@ -18,14 +18,13 @@ from emodiss.faces.pictures import (
     mouth_patch,
     square_patch,
 )
-from emodiss.faces.records import Detections, FaceTrack, Fragment, LinkCounts, Tracks
+from emodiss.faces.records import Detections, FaceTrack, LinkCounts, Tracks
 
 __all__ = [
     "Detections",
     "FaceBoxes",
     "FaceSeries",
     "FaceTrack",
-    "Fragment",
     "Growing",
     "LinkCounts",
     "Tracks",

@@ -21,14 +21,12 @@ from emodiss.interventions.records import (
     Intervention,
     InterventionError,
     ParsedReply,
-    ParseMode,
 )
 from emodiss.interventions.redaction import Redaction, read_names, redact
 from emodiss.interventions.responses import one_window, responses
-from emodiss.interventions.sharing import Plan, Twin, plan, questions
+from emodiss.interventions.sharing import Plan, plan, questions
 from emodiss.interventions.techniques import (
     Technique,
-    Vocabulary,
     count_sentences,
     count_words,
     normalise_technique,
@@ -41,13 +39,10 @@ __all__ = [
     "Answer",
     "Intervention",
     "InterventionError",
-    "ParseMode",
     "ParsedReply",
     "Plan",
     "Redaction",
     "Technique",
-    "Twin",
-    "Vocabulary",
     "count_sentences",
     "count_words",
     "normalise_technique",

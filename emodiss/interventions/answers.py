@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emodiss.chat.model import Answered, ChatModel, ChatParams, Completion, Question, Unanswered
+from emodiss.chat.model import Answered, ChatParams, Completion, Named, Question, Unanswered
 from emodiss.interventions.parsing import parse
 from emodiss.interventions.records import Intervention
 
@@ -55,7 +55,7 @@ class Answer:
         }
 
 
-def request_hash(prompt: Prompt, model: ChatModel, params: ChatParams, sample: int) -> str:
+def request_hash(prompt: Prompt, model: Named, params: ChatParams, sample: int) -> str:
     """Hash what is asked, so that a recorded answer can be recognised."""
     content = {
         "video_id": prompt.video_id,

@@ -15,39 +15,19 @@ from emodiss.interventions.answers import request_hash
 from emodiss.prompts.conditions import KINDS
 
 if TYPE_CHECKING:
-    from emodiss.chat.model import ChatModel, ChatParams
+    from emodiss.chat.model import ChatParams, Named
     from emodiss.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A prompt whose answer is that of another condition.
-
-    Parameters
-    ----------
-    condition
-        Its condition.
-    request_sha256
-        Its hash, as `request_hash` gives it.
-    """
+    """A prompt whose answer is that of another condition: its condition, and its `request_hash`."""
 
     condition: str
     request_sha256: str
 
     def line(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Write down the answer for this condition.
-
-        Parameters
-        ----------
-        answer
-            The answer's line, as in `interventions.jsonl`. One that was taken over itself is
-            followed to where it was asked.
-
-        Returns
-        -------
-        dict
-            The same answer; `same_answer_as` names the line that was asked and paid for.
-        """
+        """Write the answer down for this condition; `same_answer_as` names the line paid for."""
         source = answer.get("same_answer_as") or answer["request_sha256"]
         own = {"condition": self.condition, "request_sha256": self.request_sha256}
         return {**answer, **own, "same_answer_as": source, "requests": 0, "cost_usd": 0.0}
@@ -99,7 +79,7 @@ def questions(prompts: Iterable[Prompt]) -> list[list[Prompt]]:
 
 def plan(
     prompts: Iterable[Prompt],
-    model: ChatModel,
+    model: Named,
     *,
     params: ChatParams,
     samples: int,

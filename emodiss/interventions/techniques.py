@@ -49,17 +49,7 @@ _PARTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The technique names that are known.
-
-    Parameters
-    ----------
-    groups
-        Key and label of each school.
-    sources
-        Key and citation of each source.
-    entries
-        The techniques, as in `data/techniques.json`.
-    """
+    """The technique names that are known, with their schools and their sources."""
 
     groups: Mapping[str, str]
     sources: Mapping[str, str]
@@ -160,10 +150,6 @@ def count_words(text: str) -> int:
     text
         Any language. Combining marks count as part of their letter; a script without spaces
         between words (Chinese, Thai) gives one word per run.
-
-    Returns
-    -------
-    int
     """
     if not text.isascii():
         text = "".join(char for char in text if not unicodedata.category(char).startswith("M"))
@@ -177,10 +163,6 @@ def count_sentences(text: str) -> int:
     ----------
     text
         Abbreviations such as "Dr." and single capitals end no sentence.
-
-    Returns
-    -------
-    int
     """
     count = 0
     for line in text.split("\n"):

@@ -28,7 +28,6 @@ from emodiss.judging.checks import (
 from emodiss.judging.counseling import (
     CBT,
     COUNSELING,
-    COUNSELING_SCALE,
     GENERAL,
     counseling_questions,
     counseling_score,
@@ -53,14 +52,13 @@ from emodiss.judging.questions import (
     questions,
     read_answers,
 )
-from emodiss.judging.scores import Found, Weighed, find_bracketed, find_leading, find_score, weigh
+from emodiss.judging.scores import Found, find_score, weigh
 from emodiss.judging.sessions import SESSION_COLUMNS, session_table
 
 __all__ = [
     "CBT",
     "COLUMNS",
     "COUNSELING",
-    "COUNSELING_SCALE",
     "DIMENSIONS",
     "GENERAL",
     "MODES",
@@ -71,7 +69,6 @@ __all__ = [
     "Found",
     "JudgeError",
     "Steps",
-    "Weighed",
     "alliance_items",
     "alliance_questions",
     "alliance_score",
@@ -81,8 +78,6 @@ __all__ = [
     "counseling_score",
     "criterion",
     "examine",
-    "find_bracketed",
-    "find_leading",
     "find_score",
     "length_check",
     "match_items",

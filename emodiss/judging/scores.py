@@ -26,6 +26,16 @@ _ALONE = re.compile(
     r"[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"'.]{0,20}(?:\n|$)"
 )
 
+_ALONE_AT_END = re.compile(
+    r"\n[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"']{0,20}$"
+)
+_MAY_FOLLOW = re.compile(  # a number that is the score; "2 children" is something else
+    r"[ \t*_`\])}\"'’”>/\\]{0,20}(?:$|[\n.,;:!?<({–—-]|\w{0,3}[^\W\d_a-zà-ɏ]"
+    r"|(?:because|since|as|for|due|on|in|overall|stars?|points?|punkte?|sterne?|étoiles?|puntos?"
+    r"|estrellas?|out|von|sur|de|su)\b)",
+    re.IGNORECASE,
+)
+
 
 @functools.cache
 def _labelled(criteria: tuple[str, ...]) -> re.Pattern[str]:
@@ -63,10 +73,10 @@ def find_score(
     """Find the one score that a judge's answer states.
 
     Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
-    What remains states a score by a number that stands alone on the first line (`4`, `[[4]]`,
-    `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without either, by the
-    only number in it. Several different candidates, a number off the scale or none at all mean
-    that there is no score.
+    What remains states a score by a number that stands alone on the first or the last line (`4`,
+    `[[4]]`, `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without any, by
+    the only number in it, unless that counts something (`2 children`). Several different
+    candidates, a number off the scale or none at all mean that there is no score.
 
     Parameters
     ----------
@@ -76,19 +86,22 @@ def find_score(
         What a score may be.
     criteria
         Names that may stand as a label before a score.
-
-    Returns
-    -------
-    Found or None
     """
-    stripped = _blank_denominators(unwrapped(text))
+    stripped = _blank_denominators(unwrapped(text)).rstrip()
     start = len(stripped) - len(stripped.lstrip())
     spots = [(m["number"], m.start("number")) for m in _labelled(criteria).finditer(stripped)]
     alone = _ALONE.match(stripped, start)
     # "1." before a label is the number of a list.
     if alone and not (spots and alone[0].rstrip().endswith((".", ")"))):
         spots = [(alone["number"], alone.start("number")), *spots]
-    spots = spots or [(m[0], m.start()) for m in _NUMBERS.finditer(stripped)]
+    last = _ALONE_AT_END.search(stripped)
+    if last:
+        spots.append((last["number"], last.start("number")))
+    if not spots:
+        found = list(_NUMBERS.finditer(stripped))
+        if len({m[0] for m in found}) == 1 and not _MAY_FOLLOW.match(stripped, found[-1].end()):
+            return None
+        spots = [(m[0], m.start()) for m in found]
     values = {float(number.replace(",", ".")) for number, _ in spots}
     if len(values) != 1:
         return None
@@ -109,20 +122,8 @@ def find_leading(
 ) -> float | None:
     """Find the score of an answer that begins with it, as in `4, the counselor listens`.
 
-    Parameters
-    ----------
-    text
-        The answer. Thinking aloud, control tokens and wrapping count for nothing.
-    scale
-        What a score may be.
-    labels
-        Names that may stand as a label before a score, beside "score" and "rating".
-
-    Returns
-    -------
-    float or None
-        None if there is no score at the beginning and none after a label, if there are several
-        different ones, or if it is off the scale. Numbers in the explanation are no scores.
+    None if there is no score at the beginning and none after a label ("score", "rating" or one of
+    `labels`), if there are several, or if it is off the scale. Numbers in the explanation are none.
     """
     stripped = _blank_denominators(unwrapped(text))
     leading = _LEADING.match(stripped)
@@ -155,26 +156,13 @@ _LINE_ENDS = re.compile(r"[ \t*_.]*\n")
 
 
 def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False) -> float | None:
-    """Find the rating in double brackets that an answer ends with: `... [[4]]`.
+    """Find the rating in double brackets that an answer ends with: `... [[4]]`; None without one.
 
     The last one counts, and ratings on the way to it do not, unless they claim the same: they
     stand beside it (`[[3]] or [[4]]`), after a label (`Rating: [[3]]`), or on a line of their
     own. If those differ, there is no rating. An answer without double brackets has one only after
-    a label, or if it is nothing but a number.
-
-    Parameters
-    ----------
-    text
-        The answer. Thinking aloud, control tokens and wrapping count for nothing.
-    scale
-        What a rating may be.
-    cut
-        Whether the answer was cut off; a rating that more words follow is not its last then.
-
-    Returns
-    -------
-    float or None
-        None if there is no rating, there are several, or it is off the scale.
+    a label, or if it is nothing but a number. Of an answer that was `cut` off, a rating that more
+    words follow is not the last.
     """
     stripped = unwrapped(text)
     spots = [m for m in _BRACKETED.finditer(stripped) if not _EXAMPLE.search(stripped[: m.start()])]
@@ -212,16 +200,7 @@ def _blank_denominators(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A score weighed by probability.
-
-    Parameters
-    ----------
-    score
-        Sum of p(s) times s over the points of the scale, p renormalised to them.
-    mass
-        Probability that the points had before: below 1 because the judge might have said
-        something else, or because the endpoint lists only the likeliest tokens.
-    """
+    """A score weighed by probability, renormalised to the scale, and its mass before that."""
 
     score: float
     mass: float

@@ -11,18 +11,15 @@ allows others, its addresses must be http or https and carry no password,
 and its ids can name a folder of the run and nothing else.
 """
 
-from emodiss.manifest.inputs import MEDIA_SUFFIXES, Inputs, media_id, of_media, opened, run_folder
-from emodiss.manifest.rows import COLUMN_HELP, METADATA_COLUMNS, VideoRow
+from emodiss.manifest.inputs import Inputs, media_id, of_media, opened, run_folder
+from emodiss.manifest.rows import COLUMN_HELP, VideoRow
 from emodiss.manifest.rules import check_id, check_url
-from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, from_rows, read
+from emodiss.manifest.table import Manifest, Problem, from_rows, read
 from emodiss.vocabulary import ROLES, FaceChoice, Role, Side, parse_faces, parse_role, parse_roles
 
 __all__ = [
     "COLUMN_HELP",
-    "MEDIA_SUFFIXES",
-    "METADATA_COLUMNS",
     "ROLES",
-    "TRANSCRIPT_SUFFIXES",
     "FaceChoice",
     "Inputs",
     "Manifest",

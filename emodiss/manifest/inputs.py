@@ -6,14 +6,14 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from emodiss.errors import ManifestError
+from emodiss.errors import ArgumentError, ManifestError
 from emodiss.manifest.rows import VideoRow
 from emodiss.manifest.rules import check_id
-from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Manifest, Problem, read
+from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Files, Manifest, Problem, read
 
 MEDIA_SUFFIXES = (
     *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "mts", "m2ts", "ts", "wmv", "flv"),
@@ -54,7 +54,7 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
                 next_step="Say it there: emodiss.manifest.read(..., allow_local=True).",
             )
         return inputs
-    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given: list[str | Path] = [inputs] if isinstance(inputs, str | Path) else list(_checked(inputs))
     for one in given:
         if _ADDRESS.match(str(one)):
             raise ManifestError(
@@ -71,6 +71,17 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
             next_step="Give one manifest, or media files and folders only.",
         )
     return read(tables[0], allow_local=allow_local)
+
+
+def _checked(inputs: object) -> Iterator[str | Path]:
+    """Refuse what is no path, or no collection of paths."""
+    for one in inputs if isinstance(inputs, Iterable) else [inputs]:
+        if not isinstance(one, str | Path):
+            raise ArgumentError(
+                f"Got {type(one).__name__} where the path of a manifest or of media belongs.",
+                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read.",
+            )
+        yield one
 
 
 def _is_media(path: Path) -> bool:
@@ -122,6 +133,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
     taken: set[str] = set()
     seen: set[Path] = set()
     beside: dict[str, tuple[Path, ...]] = {}
+    looks = Files(empty)
     for file in files:
         real = file.resolve()
         if real in seen:
@@ -135,7 +147,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
         beside[name] = _transcripts_beside(file, name)
         first = next(map(str, beside[name]), None)
         row = VideoRow(id=name, path=str(real), transcript=first)
-        if faults := empty.file_faults(row):
+        if faults := looks.faults(row):
             problems.extend(Problem(0, column, name, why) for column, why in faults)
         else:
             rows.append(row)

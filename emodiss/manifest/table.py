@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +17,7 @@ from emodiss import tabular
 from emodiss.errors import ManifestError, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
-from emodiss.vocabulary import TRANSCRIPT_READERS
+from emodiss.vocabulary import TRANSCRIPT_READERS, counted
 
 TRANSCRIPT_SUFFIXES = tuple(TRANSCRIPT_READERS)
 """Endings of a given transcript, in the order they are looked for beside the media."""
@@ -131,19 +134,6 @@ class Manifest:
             found = [path for path in named if path.is_file() and path not in (media, self.path)]
         return [self.resolve(str(path)) for path in found]
 
-    def file_faults(self, row: VideoRow) -> list[tuple[str, str]]:
-        """List the columns of a row whose files may not or cannot be opened, each with the why."""
-        faults: list[tuple[str, str]] = []
-        for column, written in (("path", row.path), ("transcript", row.transcript)):
-            try:
-                if written is not None:
-                    self.resolve(written)
-                elif column == "transcript" and not faults:
-                    self.transcript_of(row)
-            except ManifestError as error:
-                faults.append((column, f"row '{row.id}': {error}"))
-        return faults
-
     def raise_problems(self) -> None:
         """Raise one error that lists every problem; do nothing when there is none.
 
@@ -153,11 +143,76 @@ class Manifest:
             If there is any problem.
         """
         if self.problems:
+            where = "of what was named" if self.path is None else "in the manifest"
             raise ManifestError(
-                f"{len(self.problems)} problem(s) in the manifest:\n"
+                f"{counted(len(self.problems), 'problem')} {where}:\n"
                 + "\n".join(f"  {problem}" for problem in self.problems),
-                next_step="Correct these lines.",
+                next_step="Check the paths." if self.path is None else "Correct these lines.",
             )
+
+
+class Files:
+    """Looks for the files that rows name: at each name and each folder once, however many rows."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._found: dict[str, Path | ManifestError | None] = {}
+        self._listed: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
+
+    def faults(self, row: VideoRow) -> list[tuple[str, str]]:
+        """List the columns of a row whose files may not or cannot be opened, each with the why."""
+        found: list[tuple[str, str]] = []
+        for column, written in (("path", row.path), ("transcript", row.transcript)):
+            try:
+                if written is not None:
+                    self._look_for(written)
+                elif column == "transcript" and not found and row.path is not None:
+                    media = self._look_for(row.path)
+                    folder = media.parent if media else self._manifest.folder
+                    stems = self._names_in(folder)[1]
+                    if row.id in self._manifest.beside or row.id.casefold() in stems:
+                        self._manifest.transcript_of(row)
+            except ManifestError as error:
+                found.append((column, f"row '{row.id}': {error}"))
+        return found
+
+    def _look_for(self, written: str) -> Path | None:
+        """Resolve a path as written; None where a glance tells that it is not there."""
+        if written not in self._found:
+            self._found[written] = None
+            first = written.partition("/")[0]
+            if (
+                not _PLAIN_PATH.fullmatch(written)
+                or _spelled_alike(first) in self._names_in(self._manifest.folder)[0]
+            ):
+                try:
+                    self._found[written] = self._manifest.resolve(written)
+                except ManifestError as error:
+                    self._found[written] = error
+        found = self._found[written]
+        if isinstance(found, ManifestError):
+            raise found
+        return found
+
+    def _names_in(self, folder: Path) -> tuple[frozenset[str], frozenset[str]]:
+        """Names of what is in a folder, whole and without their endings, spelled alike."""
+        if folder not in self._listed:
+            try:
+                names = frozenset(map(_spelled_alike, os.listdir(folder)))
+            except OSError:
+                names = frozenset[str]()
+            stems = frozenset(name.rpartition(".")[0] for name in names)
+            self._listed[folder] = names, stems
+        return self._listed[folder]
+
+
+# Nothing that leads out of a folder, and nothing too long for a name.
+_PLAIN_PATH = re.compile(r"(?=.{1,60}\Z)\w[\w .()-]*(?:/\w[\w .()-]*)*")
+
+
+def _spelled_alike(name: str) -> str:
+    """Spell a name so that names which some file system takes for one are equal."""
+    return unicodedata.normalize("NFC", name).casefold().rstrip(" .")
 
 
 def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
@@ -229,11 +284,14 @@ def _check_header(header: list[str], name: str) -> None:
             )
 
 
+@tabular.many_records()
 def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
     rows: list[VideoRow] = []
     problems: list[Problem] = []
     metadata: dict[str, dict[str, str]] = {}
     first_line: dict[str, int] = {}
+    files = Files(empty)
+    fields, carried = frozenset(VideoRow.model_fields), frozenset(METADATA_COLUMNS)
     for entry in table.lines():
         line = entry.line
         if isinstance(entry, tabular.Fault):
@@ -247,7 +305,7 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
             continue
         values = {name: cell for name, cell in entry.cells.items() if cell}
         row_id = values.get("id", "")
-        typed: dict[str, Any] = {k: v for k, v in values.items() if k in VideoRow.model_fields}
+        typed: dict[str, Any] = {k: v for k, v in values.items() if k in fields}
         try:
             row = VideoRow.model_validate({"id": "", **typed})
         except ValidationError as error:
@@ -258,7 +316,7 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
                     row_id,
                     fault["msg"].removeprefix("Value error, "),
                 )
-                for fault in error.errors()
+                for fault in error.errors(include_url=False, include_context=False)
             )
             continue
         # File systems of macOS and Windows take S1 and s1 for one folder.
@@ -268,14 +326,12 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
                 Problem(line, "id", row.id, f"'{row.id}' is already on line {first_line[folded]}")
             )
             continue
-        if faults := empty.file_faults(row):
+        if faults := files.faults(row):
             problems.extend(Problem(line, column, row.id, why) for column, why in faults)
             continue
         first_line[folded] = line
         rows.append(row)
-        metadata[row.id] = {
-            k: v for k, v in values.items() if k in METADATA_COLUMNS or k.startswith("x_")
-        }
+        metadata[row.id] = {k: v for k, v in values.items() if k in carried or k.startswith("x_")}
     return replace(empty, rows=tuple(rows), problems=tuple(problems), metadata=metadata)
 
 
@@ -303,6 +359,7 @@ def from_rows(
     header = list(dict.fromkeys(name for row in rows for name in row))
     _check_header(header, "rows")
     empty = Manifest(Path(folder).resolve(), (), (), {}, allow_local=allow_local)
+    files = Files(empty)
     checked: list[VideoRow] = []
     for number, values in enumerate(rows, start=1):
         try:
@@ -313,7 +370,7 @@ def from_rows(
                 f"Row {number} ({values.get('id', 'no id')}): {fault['msg']}.",
                 next_step="Correct this row.",
             ) from None
-        for column, why in empty.file_faults(row):
+        for column, why in files.faults(row):
             raise ManifestError(f"Row {number}, column {column}: {why}")
         checked.append(row)
     ids = Counter(row.id.casefold() for row in checked)

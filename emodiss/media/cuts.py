@@ -29,18 +29,6 @@ _CLOCK_HZ = 1_000_000
 class ChangeFinder:
     """Tells of frames given one by one which differ much from the one before.
 
-    Parameters
-    ----------
-    threshold
-        Least score of a change; see `CUT_THRESHOLD`.
-
-    Raises
-    ------
-    MissingExtra
-        If scenedetect is not installed.
-
-    Notes
-    -----
     Frames wider than 320 pixels are first reduced by area, which averages noise out and costs
     little; PySceneDetect's own reader skips pixels for the same reason.
     """
@@ -71,22 +59,10 @@ class ChangeFinder:
 def cuts_of(
     times: Iterable[float], changed: Iterable[bool], *, min_shot_s: float = MIN_SHOT_S
 ) -> list[float]:
-    """Merge changes that lie close to each other, such as flashes, into cuts.
+    """Merge changes closer than `min_shot_s`, such as flashes, into cuts, as PySceneDetect does.
 
-    Parameters
-    ----------
-    times
-        Of all frames looked at, in seconds, increasing.
-    changed
-        What `ChangeFinder` said of each.
-    min_shot_s
-        Changes closer than this are merged, as PySceneDetect does.
-
-    Returns
-    -------
-    list of float
-        Times of the first frame after each cut, in seconds, increasing. One that may still merge
-        with what comes within `min_shot_s` is not yet among them.
+    Gives the times of the first frame after each cut, in seconds, increasing. One that may still
+    merge with what comes within `min_shot_s` is not yet among them.
     """
     from scenedetect.detector import FlashFilter
 

@@ -37,10 +37,14 @@ _PIPE_BYTES = 1 << 20
 # Nothing that a person could hear, of 16-bit samples.
 _SILENT_PEAK = 4
 
-# Two channels cancel in a second whose mean has less than this share of the louder one's energy.
-# Talk on one channel alone keeps a quarter, two different voices a half.
-_CANCELLED_SHARE = 0.05
+# Channels cancel in a second whose mean has less than this share of what talk on one of n channels
+# alone would keep of its energy, 1/n^2; two different voices keep more.
+_CANCELLED_SHARE = 0.2
 _LOUD_RMS = 32.768  # -60 dB of full scale; quieter seconds say nothing
+
+# Wanted frames further apart than this are sought. Most files have a key frame at least as often,
+# so that less is decoded than by going on.
+_SEEK_S = 10.0
 
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
@@ -98,13 +102,16 @@ def _quiet() -> None:
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream that is not a cover picture."""
+    """Return the video stream that players show: no cover picture, the default one if one is."""
     from av.stream import Disposition
 
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    shown = (stream for stream in moving if stream.disposition & Disposition.default)
+    return next(shown, moving[0] if moving else None)
 
 
 def _default_sound(container: InputContainer) -> tuple[AudioStream | None, int]:
@@ -146,16 +153,21 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
                 next_step="Check that this is the right file.",
                 code="no_streams",
             )
-        wanted = [stream for stream in (video, audio) if stream is not None]
+        # Captions may go on after sound and picture, and the stated length holds them.
+        wanted = [s for s in (video, audio, *container.streams.subtitles) if s is not None]
         pts: set[int] = set()
-        last_video = last_audio = 0.0
+        last_video = last_audio = last_caption = 0.0
+        untimed = False
         for packet in container.demux(wanted):
             if packet.pts is None or packet.time_base is None or packet.is_discard:
+                untimed |= packet.pts is None and packet.size > 0
                 continue
             end = (packet.pts + (packet.duration or 0)) * float(packet.time_base) - zero
             if video is not None and packet.stream_index == video.index:
                 pts.add(packet.pts)
                 last_video = max(last_video, end)
+            elif audio is None or packet.stream_index != audio.index:
+                last_caption = max(last_caption, end)
             else:
                 last_audio = max(last_audio, end)
         times = np.zeros(0)
@@ -171,13 +183,19 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
             )
         codec = audio.codec_context.name if audio is not None and last_audio > 0 else None
         duration = max(last_video, last_audio)
+        if duration <= 0 and untimed:
+            raise MediaError(
+                "The file states no times for its frames.",
+                next_step="Convert it, for instance with: ffmpeg -i FILE new.mp4",
+                code="unreadable",
+            )
         if duration <= 0:
             raise MediaError(
                 "The file holds no sound and no frame.",
                 next_step="It is empty or cut off; download it again.",
                 code="no_streams",
             )
-        shortfall = stated - duration
+        shortfall = stated - max(duration, last_caption)
         if (
             shortfall > max(_TRUNCATED_S, _TRUNCATED_SHARE * stated)
             and not settings.allow_truncated
@@ -260,11 +278,11 @@ def decode_audio(*, source: Path, media: Media) -> Audio:
             pcm, other_track = found, other
             break
     heard: Heard = "mean"
-    if media.channels == 2 and other_track is None:
-        louder = _louder_of_cancelling(source, media)
-        if louder is not None:
-            pcm = _decoded(source, media, media.sound_track, channel=louder)
-            heard = "right" if louder else "left"
+    if media.channels > 1 and other_track is None:
+        loudest = _loudest_of_cancelling(source, media)
+        if loudest is not None:
+            pcm = _decoded(source, media, media.sound_track, channel=loudest)
+            heard = "loudest" if media.channels > 2 else "right" if loudest else "left"
     return Audio(pcm, SAMPLE_RATE, media.start, heard, other_track)
 
 
@@ -278,39 +296,40 @@ def _decoded(
     """Decode a sound track, or one of its channels, at 16 kHz."""
     # Read piece by piece into one block: what collects a program's output holds it twice.
     pcm = bytearray()
-    for piece in _pieces(source, media, track, channel=channel, n_channels=1):
+    for piece in _pieces(source, media, track, channel=channel):
         pcm += piece
     return np.frombuffer(pcm, dtype="<i2")
 
 
-def _louder_of_cancelling(source: Path, media: Media) -> int | None:
-    """Find the louder of two channels that cancel, 0 or 1; None where they do not.
+def _loudest_of_cancelling(source: Path, media: Media) -> int | None:
+    """Find the number of the loudest of the channels that cancel; None where they do not.
 
     Microphones and cables with turned polarity make such files: each channel is clear, and their
     mean is silent.
     """
+    n = media.channels
     n_loud = n_cancelled = 0
-    energy = np.zeros(2)
+    energy = np.zeros(n)
     rest = b""
-    for piece in _pieces(source, media, media.sound_track, n_channels=2):
+    for piece in _pieces(source, media, media.sound_track, mixed=False):
         rest += piece
-        whole = len(rest) // (4 * SAMPLE_RATE)
-        seconds = np.frombuffer(rest, dtype="<i2", count=whole * 2 * SAMPLE_RATE)
-        rest = rest[whole * 4 * SAMPLE_RATE :]
-        both = seconds.reshape(whole, SAMPLE_RATE, 2).astype(np.float32)
-        each = np.square(both).mean(axis=1)
-        mean = np.square(both.mean(axis=2)).mean(axis=1)
+        whole = len(rest) // (2 * n * SAMPLE_RATE)
+        seconds = np.frombuffer(rest, dtype="<i2", count=whole * n * SAMPLE_RATE)
+        rest = rest[whole * 2 * n * SAMPLE_RATE :]
+        channels = seconds.reshape(whole, SAMPLE_RATE, n).astype(np.float32)
+        each = np.square(channels).mean(axis=1)
+        mean = np.square(channels.mean(axis=2)).mean(axis=1)
         loud = each.max(axis=1) > _LOUD_RMS**2
         n_loud += int(loud.sum())
-        n_cancelled += int((mean < _CANCELLED_SHARE * each.max(axis=1))[loud].sum())
+        n_cancelled += int((mean < _CANCELLED_SHARE / n**2 * each.max(axis=1))[loud].sum())
         energy += each.sum(axis=0)
     return int(energy.argmax()) if n_cancelled and n_cancelled >= n_loud / 2 else None
 
 
 def _pieces(
-    source: Path, media: Media, track: int, *, n_channels: int, channel: int | None = None
+    source: Path, media: Media, track: int, *, channel: int | None = None, mixed: bool = True
 ) -> Iterator[bytes]:
-    """Decode a sound track to 16-bit samples, a piece at a time."""
+    """Decode a sound track to 16-bit samples, a piece at a time: one channel, or all as stored."""
     import ffmpeg
     import imageio_ffmpeg
 
@@ -323,9 +342,8 @@ def _pieces(
         .filter("atrim", start=media.start, end=media.end)
         .filter("asetpts", "PTS-STARTPTS")
     )
-    command = sound.output(
-        "pipe:", format="s16le", acodec="pcm_s16le", ac=n_channels, ar=SAMPLE_RATE
-    )
+    mono = {"ac": 1} if mixed else {}
+    command = sound.output("pipe:", format="s16le", acodec="pcm_s16le", ar=SAMPLE_RATE, **mono)
     decoder = command.global_args("-nostdin", "-v", "quiet").run_async(
         cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True
     )
@@ -364,6 +382,13 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     """
     if not len(indices):
         return
+    far = np.flatnonzero(np.diff(media.frame_times[indices]) > _SEEK_S) + 1
+    for run in np.split(indices, far):
+        yield from _run_of_frames(source, media, run)
+
+
+def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> Iterator[Frame]:
+    """Decode frames that lie close together; from the key frame before them on."""
     # To the microsecond, since a time that is computed twice may differ in its last bits.
     wanted = np.rint(media.frame_times[indices] * 1e6)
     waiting = np.ones(len(wanted), np.bool_)
@@ -372,6 +397,9 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     first = float(media.frame_times[indices[0]])
     display = media.display
     with _opened(source) as container:
+        from av.video.reformatter import VideoReformatter
+
+        converter = VideoReformatter()
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
         video.thread_type = "AUTO"
@@ -387,7 +415,7 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
             if k < len(wanted) and wanted[k] == at and waiting[k]:
                 waiting[k] = False
                 n_waiting -= 1
-                yield Frame(int(indices[k]), time, display.picture(frame))
+                yield Frame(int(indices[k]), time, display.picture(frame, converter))
                 _quiet()  # a model may have imported torchvision meanwhile
             if time >= last or not n_waiting:
                 return

@@ -24,7 +24,7 @@ Piece = tuple[int, int]
 PIECE_TICKS = 1800
 """A minute: long enough that starting costs little, short enough to lose."""
 
-Heard = Literal["mean", "left", "right"]
+Heard = Literal["mean", "left", "right", "loudest"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +181,8 @@ class Audio:
     offset
         Seconds from media start to the first sample.
     heard
-        What of a recording with two channels: their mean, or the louder one where they cancel.
+        What of a recording with several channels: their mean, or where they cancel the louder one
+        of two, the loudest one of more.
     other_track
         Number of the sound track that was decoded in place of the file's default one, because that
         is silent; None as a rule.

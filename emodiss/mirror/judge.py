@@ -21,9 +21,9 @@ from emodiss.judging.sessions import (
     record as written,
     session_table,
 )
-from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment, Progress, Say, asked, request_hash, shown
 from emodiss.screenplays import Line
+from emodiss.vocabulary import counted
 
 INSTRUMENTS = ("counseling", "alliance")
 
@@ -152,7 +152,7 @@ def judge(
     sessions, skipped = judged_sessions(experiment, way.of, way.directions)
     questions = way.questions(sessions)
     shown_as = {item: dialogue_sha256(lines) for item, lines in sessions.items()}
-    file = experiment.lines(layout.SCORES)
+    file = experiment.scores
     wanted: dict[tuple[str, ...], str] = {}
     unanswered: dict[tuple[str, ...], dict[str, Any]] = {}
     n_new = 0
@@ -166,6 +166,9 @@ def judge(
             digests = {key: request_hash(q, model, params) for key, q in own.items()}
             new = [q for key, q in own.items() if known.get(key) != digests[key]]
             wanted |= digests
+            if say is not None:
+                of = f"{counted(len(new), 'question')} about {counted(len(sessions), 'session')}"
+                say(f"{name}: {of}; {len(own) - len(new):,} answered before.")
             for n, (digest, found) in enumerate(asked(new, model, params, models), start=1):
                 about = found.question.about
                 line = written(found, name, _score(found)) | {
@@ -218,13 +221,7 @@ def requests(
 def judged_sessions(
     experiment: Experiment, of: Of = "encounters", directions: bool = False
 ) -> tuple[dict[str, Lines], dict[str, str]]:
-    """Take what can be judged out of an experiment, and say why the rest cannot.
-
-    Raises
-    ------
-    RunError
-        If there is nothing, or nothing that can be judged.
-    """
+    """Take what can be judged out of an experiment, and say why the rest cannot."""
     found: dict[str, Lines] = {}
     skipped: dict[str, str] = {}
     if of == "encounters":
@@ -289,5 +286,5 @@ def read_scores(experiment: Experiment, of: Of = "encounters") -> pd.DataFrame:
     DataFrame
         Columns of `judging.SESSION_COLUMNS`; without rows if nothing was judged.
     """
-    lines = {_key(line): line for line in experiment.lines(layout.SCORES).read()}
+    lines = {_key(line): line for line in experiment.scores.read()}
     return session_table(line for line in lines.values() if line["of"] == of)

@@ -43,7 +43,7 @@ def pages(experiment: Experiment) -> Path:
         encounters,
         experiment.root / layout.REPORT,
         root=experiment.root,
-        scores=experiment.lines(layout.SCORES).read(),
+        scores=experiment.scores.read(),
         name=experiment.root.name,
     )
 
@@ -56,26 +56,7 @@ def write_encounters(
     scores: Iterable[Mapping[str, Any]] = (),
     name: str = "",
 ) -> Path:
-    """Write the pages.
-
-    Parameters
-    ----------
-    encounters
-        Sessions, failed ones among them.
-    folder
-        Where the pages go; made if needed.
-    root
-        Folder that paths of pictures start from.
-    scores
-        Records of judges, as in `judging.SESSION_COLUMNS`.
-    name
-        Of the experiment.
-
-    Returns
-    -------
-    Path
-        The index.
-    """
+    """Write the pages of sessions, failed ones among them, and return the index."""
     by_item: dict[str, list[Mapping[str, Any]]] = {}
     for row in scores:
         by_item.setdefault(str(row["item"]), []).append(row)

@@ -35,17 +35,7 @@ _WARNING = (
 
 
 def paper(experiment: Experiment, evaluation: Evaluation, screening: Screening | None) -> str:
-    """Write an experiment's text, Markdown.
-
-    Parameters
-    ----------
-    experiment
-        With sessions.
-    evaluation
-        What they say.
-    screening
-        What the filters say of screenplays; None if there are none.
-    """
+    """Write an experiment's text, Markdown."""
     sessions = experiment.encounters.read()
     tables = evaluation.tables
     parts = [

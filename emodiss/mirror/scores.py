@@ -20,15 +20,7 @@ _WAY = ("judge", "wording", "directions")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Judgements that count.
-
-    Parameters
-    ----------
-    table
-        The judgements.
-    ways
-        Instrument to judge, wording, and whether directions were shown.
-    """
+    """Judgements that count, and by instrument the judge, wording and whether directions showed."""
 
     table: pd.DataFrame
     ways: dict[str, tuple[str, str, bool]]
@@ -41,20 +33,7 @@ def chosen_judgements(
     wording: Sequence[str] = (),
     directions: bool | None = None,
 ) -> Chosen:
-    """Choose one judge and one way of asking for each instrument.
-
-    Parameters
-    ----------
-    judged
-        All judgements of an experiment.
-    judge, wording, directions
-        What is asked for; among several ways that fit, own wording without directions counts.
-
-    Raises
-    ------
-    SettingsError
-        If nothing fits, or several ways do.
-    """
+    """Choose a judge and a way per instrument: if several fit, own wording, no directions."""
     parts: list[pd.DataFrame] = []
     ways: dict[str, tuple[str, str, bool]] = {}
     if judge is not None and judge not in set(judged["judge"]):
@@ -108,23 +87,10 @@ def score_grid(
 ) -> pd.DataFrame:
     """Give every case, therapist and criterion its row, with a score or why there is none.
 
-    Parameters
-    ----------
-    encounters
-        Simulated sessions.
-    judged
-        Judgements by one judge in one way per instrument.
-    items
-        File of items that the alliance was asked with.
-    zero
-        Count unreadable answers of CounselingEval as 0.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `statistics.paired.SCORES` and item. Reasons: `no_session` (the case was not
-        simulated with this therapist), `session_failed`, `not_judged`, `session_changed` (since it
-        was judged), `unparsable`.
+    Judgements are by one judge in one way per instrument. Columns are those of
+    `statistics.paired.SCORES` and item. Reasons: `no_session` (the case was not simulated with
+    this therapist), `session_failed`, `not_judged`, `session_changed` (since it was judged),
+    `unparsable` (with `zero`, CounselingEval counts these as 0).
     """
     by_item = {each.id: each for each in encounters}
     digests = {

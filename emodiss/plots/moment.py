@@ -19,12 +19,12 @@ from emodiss.errors import RunError
 from emodiss.media import iterate_frames
 from emodiss.plots import style
 from emodiss.plots.session import plot_session
+from emodiss.runs.run import Run, takes_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from emodiss.runs.run import Run
 
 # So few cells across a face leave its outline and nothing to know a person by.
 _BLUR_CELLS = 5
@@ -125,6 +125,7 @@ def hide_all(
         hide(image, box)
 
 
+@takes_run
 def figure2(
     run: Run, *, video: str | None = None, n: int = 6, n_frames: int = 3, blur: bool = False
 ) -> Figure:
@@ -235,6 +236,7 @@ def clock_time(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+@takes_run
 def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
     """Draw paper A's Figure 4: the curves of both channels around a dissonant stretch, shaded.
 

@@ -9,13 +9,13 @@ from emodiss.plots import style
 from emodiss.plots.durations import plot_durations
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.sentiment import plot_sentiment
+from emodiss.runs.run import Run, takes_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from emodiss.runs.run import Run
 
-
+@takes_run
 def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     """Draw paper A's Figure 3: durations, sentiment by role, both channels in the plane.
 
@@ -51,6 +51,7 @@ def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     return figure
 
 
+@takes_run
 def figure10(run: Run) -> Figure:
     """Draw paper A's Figure 10: absolute differences between voice and face, with the threshold.
 

@@ -19,7 +19,7 @@ from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.paper import figure3, figure10
 from emodiss.plots.session import figure_session
 from emodiss.ratings import LIKERT, RatingScale
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.store import write_atomically
 from emodiss.runs.written import Written
 
@@ -102,6 +102,7 @@ RATING_FIGURES = (
 _MAX_TIMELINES = 50
 
 
+@takes_run
 def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -> Figure:
     """Draw a figure of a run by name.
 
@@ -175,6 +176,7 @@ def save(
     write(path, buffer.getvalue())
 
 
+@takes_run
 def draw_all(run: Run) -> None:
     """Draw the paper's figures and up to 50 timelines into the run folder, if anything changed."""
     import hashlib

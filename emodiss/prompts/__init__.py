@@ -28,7 +28,6 @@ from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
     DEFAULTS,
     LITERAL,
-    Channel,
     Prompt,
     PromptError,
     Turn,
@@ -43,14 +42,13 @@ from emodiss.prompts.wording import (
     with_templates,
 )
 from emodiss.settings import PromptsSettings
+from emodiss.tabular import table_of
 
 __all__ = [
     "CONDITIONS",
     "DEFAULTS",
     "KINDS",
     "LITERAL",
-    "SCALE_LINE",
-    "Channel",
     "Condition",
     "Prompt",
     "PromptError",
@@ -86,9 +84,9 @@ def build(
     Parameters
     ----------
     utterances
-        One session's rows of the utterance table. `text` is needed; `role`, `video_id`,
-        `utterance_id`, `start`, `end`, `speaker`, the affect columns and `dissonant` are used
-        where present, and a condition names the columns that it cannot do without.
+        One session's rows of the utterance table, or a session of a run. `text` is needed; `role`,
+        `video_id`, `utterance_id`, `start`, `end`, `speaker`, the affect columns and `dissonant`
+        are used where present, and a condition names the columns that it cannot do without.
     kind
         One of `CONDITIONS`, the path of a template file, or the name of a template in `templates`.
     end
@@ -102,10 +100,6 @@ def build(
     changes
         Settings of that group that hold here, such as `window=3` or `templates=folder`.
 
-    Returns
-    -------
-    Prompt
-
     Raises
     ------
     PromptError
@@ -114,7 +108,7 @@ def build(
     SettingsError
         If a change names no setting of the group or is out of range.
     """
-    session = Session(utterances, _changed(options, changes))
+    session = Session(table_of(utterances), _changed(options, changes))
     template = load_template(kind, session.options.templates)
     return _fill(session, template, session.window(end, session.options.window))
 
@@ -151,6 +145,7 @@ def build_all(
     options = _changed(options, changes)
     window, flagged_only = options.window, options.flagged_only
     loaded = [load_template(kind, options.templates) for kind in kinds]
+    utterances = table_of(utterances)
     parts = [utterances]
     if "video_id" in utterances.columns and len(utterances):
         parts = [part for _, part in utterances.groupby("video_id", sort=False, dropna=False)]

@@ -30,17 +30,7 @@ LITERAL = PromptsSettings(literal=True)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What one channel showed during one utterance.
-
-    Parameters
-    ----------
-    label
-        Expression label, or None.
-    valence, arousal
-        In [-1, 1], or None.
-    words
-        Why there is nothing, in words; empty when the channel was measured.
-    """
+    """What one channel showed during one utterance; `words` say why there is nothing, if so."""
 
     label: str | None
     valence: float | None

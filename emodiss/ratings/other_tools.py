@@ -37,13 +37,7 @@ def _items(handout: Handout) -> list[dict[str, str]]:
 
 
 def label_studio(handout: Handout) -> dict[str, str]:
-    """Return files for Label Studio: tasks to import, and the labelling configuration.
-
-    Parameters
-    ----------
-    handout
-        From `open_study`.
-    """
+    """Return files for Label Studio: tasks to import, and the labelling configuration."""
     items = _items(handout)
     tasks = [{"data": {"item": each.pop("id"), **each}} for each in items]
     names = [name for name in items[0] if name not in ("id", "video")] if items else []
@@ -84,13 +78,7 @@ def label_studio(handout: Handout) -> dict[str, str]:
 
 
 def potato(handout: Handout) -> dict[str, str]:
-    """Return files for Potato: its configuration (JSON, which is YAML) and the data.
-
-    Parameters
-    ----------
-    handout
-        From `open_study`.
-    """
+    """Return files for Potato: its configuration (JSON, which is YAML) and the data."""
     items = _items(handout)
     fields: list[dict[str, Any]] = []
     for name in items[0] if items else ():
@@ -152,20 +140,7 @@ TOOLS = {"label-studio": ("Label Studio", label_studio), "potato": ("Potato", po
 
 
 def for_tool(handout: Handout, tool: str) -> dict[str, str]:
-    """Return the files of a study for another tool, by their paths.
-
-    Parameters
-    ----------
-    handout
-        From `open_study`.
-    tool
-        One of `TOOLS`.
-
-    Raises
-    ------
-    RatingsError
-        If there is no such tool.
-    """
+    """Return the files of a study for one of `TOOLS`, by their paths."""
     if tool not in TOOLS:
         raise RatingsError(f"There is no export for '{tool}'.", next_step=nearest(tool, TOOLS))
     title, make = TOOLS[tool]
@@ -181,13 +156,7 @@ def for_tool(handout: Handout, tool: str) -> dict[str, str]:
 
 
 def zipped(handout: Handout, tool: str) -> bytes:
-    """Return the files of a study for another tool as one archive.
-
-    Parameters
-    ----------
-    handout, tool
-        As in `for_tool`.
-    """
+    """Return the files of a study for another tool as one archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in for_tool(handout, tool).items():

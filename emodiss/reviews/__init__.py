@@ -4,7 +4,7 @@ Nothing is written into results: a review finds its target by where it lies in t
 """
 
 from emodiss.reviews.overlay import differences, place, reviewed_roles, reword
-from emodiss.reviews.places import N_PLACES, SAME_PLACE, find_utterance, find_voice, shared, voices
+from emodiss.reviews.places import SAME_PLACE, find_utterance, find_voice, shared, voices
 from emodiss.reviews.records import (
     KINDS,
     NOTHING_SAID,
@@ -23,7 +23,6 @@ from emodiss.reviews.role_labels import RoleLabel
 __all__ = [
     "KINDS",
     "NOTHING_SAID",
-    "N_PLACES",
     "SAME_PLACE",
     "FacePlace",
     "Overlay",

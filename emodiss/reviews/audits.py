@@ -16,6 +16,7 @@ import pandas as pd
 
 from emodiss.errors import EmodissError, nearest
 from emodiss.manifest import ROLES, Role, parse_role
+from emodiss.tabular import many_records
 
 Unit = Literal["session", "utterance"]
 
@@ -146,6 +147,7 @@ class Judged:
     note: str = ""
 
 
+@many_records()
 def read_sheet(
     rows: Sequence[Mapping[str, Any]], *, name: str, lines: Sequence[int] = ()
 ) -> list[Judged]:

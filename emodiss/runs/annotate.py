@@ -23,6 +23,7 @@ from emodiss.models import catalog
 from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.perform import Job
+from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
@@ -33,9 +34,6 @@ from emodiss.stages import Stage, waves
 
 _NAMED = 5
 """How many videos are named in a line about more of them."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def annotate(
     offline: bool = False,
     allow_local: bool = False,
     absent: memory.Absent = "stop",
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Run:
     """Annotate every usable row of a manifest, or media files.
@@ -115,9 +113,11 @@ def annotate(
         `keep` leaves their rows in the tables as they were measured, `drop` takes them out; their
         artifacts stay in any case.
     progress
-        Called after each job.
+        Called after each job. If not given, a notebook shows bars; True shows progress on stderr
+        elsewhere too, False shows none.
     announce
         Called with each line a person should see before work starts, such as manifest problems.
+        If not given, a notebook prints them.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def annotate(
         If another process works on the folder, the disk is full, or videos of the run are not
         handed in and `absent` does not say what is meant.
     """
-    say = announce or (lambda _line: None)
+    say = announce or (print if in_notebook() else lambda _line: None)
     read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
@@ -167,7 +167,8 @@ def annotate(
             address=address,
         )
         try:
-            current = _perform_all(found, store, chosen, pool, device, max(1, threads), progress)
+            with shown(progress) as told:
+                current = _perform_all(found, store, chosen, pool, device, max(1, threads), told)
         except KeyboardInterrupt:
             pool.stop()
             raise

@@ -9,29 +9,34 @@ its fields fails loudly here and not three stages later.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import math
+import sys
 import types
 import typing
 import wave
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import RunError
 from emodiss.media import Audio
 from emodiss.media.records import StoredSignal
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Files = dict[str, tuple[bytes | memoryview, ...]]
 """File names to contents, in pieces to be written one after the other."""
 
 _SAID_OF_SOUND = ("offset", "heard", "other_track")
 """What of `Audio` is neither samples nor in the header of a WAV file."""
+_PLAIN = frozenset((bool, int, float, str))
 
 
 def encode(value: Any) -> Files:
@@ -39,7 +44,7 @@ def encode(value: Any) -> Files:
     if isinstance(value, Audio):
         said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
         return {"data.wav": _to_wav(value), "data.json": (to_json(said),)}
-    if isinstance(value, pd.DataFrame):
+    if isinstance(value, _frame_type()):
         return {"data.parquet": (to_parquet(value),)}
     arrays: list[NDArray[Any]] = []
     files: Files = {"data.json": (to_json(_to_tree(value, arrays)),)}
@@ -54,7 +59,9 @@ def decode(kind: Any, folder: Path) -> Any:
     """Read a stage's result back."""
     if kind is Audio:
         return _from_wav(folder)
-    if kind is pd.DataFrame:
+    if kind in _frame_type():
+        import pandas as pd
+
         return pd.read_parquet(folder / "data.parquet")
     tree = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     path = folder / "data.npz"
@@ -62,6 +69,12 @@ def decode(kind: Any, folder: Path) -> Any:
         return _from_tree(kind, tree, {})
     with np.load(path, allow_pickle=False) as arrays:
         return _from_tree(kind, tree, dict(arrays))
+
+
+def _frame_type() -> tuple[type, ...]:
+    """Type of data frames; none before somebody makes one, since pandas takes long to import."""
+    pandas = sys.modules.get("pandas")
+    return () if pandas is None else (pandas.DataFrame,)
 
 
 def to_json(value: Any) -> bytes:
@@ -137,12 +150,21 @@ def _to_tree(value: Any, arrays: list[NDArray[Any]]) -> Any:
     return value
 
 
+@functools.cache
+def _stored(record: type) -> dict[str, Any]:
+    """Fields of a record that are stored, and their types; finding types takes a millisecond."""
+    hints = typing.get_type_hints(record)
+    return {f.name: hints[f.name] for f in dataclasses.fields(record) if f.init}
+
+
 def _from_tree(kind: Any, tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if isinstance(tree, dict):
         if "$array" in tree:
             return arrays[f"a{tree['$array']}"]
         if "$nan" in tree:
             return math.nan
+    elif kind in _PLAIN:  # most values by far
+        return tree
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
         return _from_tree(args[0], tree, arrays)
@@ -151,14 +173,13 @@ def _from_tree(kind: Any, tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
             return None
         return _from_tree(next(a for a in args if a is not type(None)), tree, arrays)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        known = {f.name for f in dataclasses.fields(kind) if f.init}
-        if not isinstance(tree, dict) or set(tree) != known:
+        known = _stored(kind)
+        if not isinstance(tree, dict) or tree.keys() != known.keys():
             raise RunError(
                 f"A stored result does not fit the record {kind.__name__}.",
                 next_step="It was written by another version; start a new run folder.",
             )
-        return kind(**{name: _from_tree(hints[name], tree[name], arrays) for name in known})
+        return kind(**{n: _from_tree(inner, tree[n], arrays) for n, inner in known.items()})
     if origin is tuple:
         inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
         kinds = [inner] * len(tree) if inner is not None else list(args)

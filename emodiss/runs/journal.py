@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from emodiss.errors import RunError
 from emodiss.runs.files import make_folder, mode_of, write_atomically
-from emodiss.tabular import json_value
+from emodiss.tabular import json_value, many_records
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -58,11 +58,9 @@ class Journal(Generic[T]):
     # Seconds to wait for it.
     patience_s: float = 10.0
 
+    @many_records()
     def read(self) -> list[T]:
-        """Return all entries, oldest first; [] without a file.
-
-        A last line torn by a kill is left out.
-        """
+        """Return all entries, oldest first, but a last line torn by a kill; [] without a file."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import gc
 import importlib
 import sys
@@ -126,6 +127,7 @@ def perform(job: Job) -> Outcome:
     )
 
 
+@functools.cache
 def result_type(stage_name: str, *, piece: bool = False) -> Any:
     """Return the record type a stage makes: the return annotation of its function."""
     stage = BY_NAME[stage_name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emodiss.runs.run import Run
+    from emodiss.runs.store import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +112,13 @@ def _statuses(table: pd.DataFrame, channel: str) -> Iterator[tuple[str, int]]:
     status = table[f"{channel}_status"]
     for name, n in status[status != "ok"].value_counts().items():
         yield f"{channel}:{name}", int(n)
+
+
+def noted(outcomes: Mapping[tuple[str, str], Outcome]) -> dict[str, set[str]]:
+    """Return the videos by what stages noted on them, the notes in order of their codes."""
+    found: dict[str, set[str]] = {}
+    for (video, _), outcome in outcomes.items():
+        # What a skipped stage says is why it was not needed.
+        for code in () if outcome.status == "skipped" else outcome.notes:
+            found.setdefault(code, set()).add(video)
+    return dict(sorted(found.items()))

@@ -14,10 +14,7 @@ from emodiss.screenplays.wording import filled
 
 
 def safety_question(case_id: str, lines: Sequence[Line]) -> Question:
-    """Ask for the level of every line of both roles.
-
-    The released code scores the therapist's lines with the client's.
-    """
+    """Ask for the level of every line of both roles, as the released code does."""
     shown = [
         {"index": line.index, "role": line.role, "words": " ".join(line.words.split())}
         for line in lines

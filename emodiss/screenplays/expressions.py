@@ -16,19 +16,7 @@ from emodiss.screenplays.wording import filled
 def expression_question(
     case_id: str, history: Sequence[Line], line: Line, *, directions: bool = True
 ) -> Question:
-    """Ask what the client's face shows with a line.
-
-    Parameters
-    ----------
-    case_id
-        Of the dialogue; part of the question's id.
-    history
-        The lines before.
-    line
-        What the client says.
-    directions
-        Whether stage directions are shown, in the history and with the line (Figure 14).
-    """
+    """Ask what the client's face shows with a line, with or without directions (Figure 14)."""
     text = filled(
         "mirror_expression",
         history=format_screenplay(history, directions=directions),
@@ -50,20 +38,7 @@ _PLACEHOLDER: Final = re.compile(
 
 
 def parse_expression(answer: str) -> tuple[str, str]:
-    """Read both descriptions from an answer.
-
-    Parameters
-    ----------
-    answer
-        As it came. The labels may stand in either order, with a dash, a number, quotation marks or
-        in bold, and their values behind them or on the next lines, in brackets or not.
-
-    Returns
-    -------
-    positive, negative
-        The expression that goes with the line and the one that contrasts with it, each on one line;
-        empty if the answer has none.
-    """
+    """Read both descriptions, each on one line; the labels may come in any order and dress."""
     found: dict[bool, list[str]] = {}
     current: list[str] | None = None
     for row in unwrapped(answer).splitlines():
@@ -85,17 +60,7 @@ def parse_expression(answer: str) -> tuple[str, str]:
 def face_prompts(
     positive: str, negative: str, *, gender: str, photomaker: bool = False
 ) -> tuple[str, str]:
-    """Put descriptions into what a picture is drawn from: prompt and negative prompt.
-
-    Parameters
-    ----------
-    positive, negative
-        The expression that is wanted, and the one that is not.
-    gender
-        As the profile says it.
-    photomaker
-        Whether PhotoMaker draws, which wants its trigger word `img` behind the person.
-    """
+    """Put descriptions into prompt and negative prompt; PhotoMaker wants its trigger word `img`."""
     prompt = filled("mirror_face_prompt", gender=gender, photomaker=photomaker, positive=positive)
     return prompt, filled("mirror_face_negative", negative=negative)
 

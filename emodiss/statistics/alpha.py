@@ -71,10 +71,6 @@ def krippendorff_alpha(
     bootstrap
         Resamples (0 leaves the interval out), seed and level of the interval.
 
-    Returns
-    -------
-    Alpha
-
     Raises
     ------
     StatisticsError

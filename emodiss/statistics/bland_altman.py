@@ -76,10 +76,6 @@ def bland_altman(
         exact for the bias (t) and approximate for the limits (Bland and Altman 1999, sec. 2.1).
     bootstrap
         Resamples, seed and level of the intervals (not of the limits, which are 1.96 SD).
-
-    Returns
-    -------
-    BlandAltman
     """
     from scipy.stats import t
 

@@ -81,10 +81,6 @@ def correlation(
     bootstrap
         Resamples, seed and level of the interval.
 
-    Returns
-    -------
-    Correlation
-
     Raises
     ------
     StatisticsError

@@ -80,10 +80,6 @@ def dissonance_by(
         Whole sessions are drawn; percentile intervals, widened for the number of sessions
         (Hesterberg 2015, The American Statistician 69(4), 371-386).
 
-    Returns
-    -------
-    DissonanceBy
-
     Raises
     ------
     StatisticsError

@@ -103,10 +103,6 @@ def mixed_model(
     confidence
         Level of the Wald intervals.
 
-    Returns
-    -------
-    MixedModel
-
     Raises
     ------
     MissingExtra

@@ -67,10 +67,6 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     blocks
         One row per block, one column per treatment, as from `block_means`. Rows with a missing
         cell are dropped and counted.
-
-    Returns
-    -------
-    Friedman
     """
     from scipy.stats import chi2, rankdata
 

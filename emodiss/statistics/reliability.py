@@ -73,10 +73,6 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
     confidence
         Level of the interval.
 
-    Returns
-    -------
-    Icc
-
     Raises
     ------
     StatisticsError
@@ -139,10 +135,6 @@ def icc_forms(table: ArrayLike | pd.DataFrame, *, confidence: float = 0.95) -> p
     ----------
     table, confidence
         As for `icc`.
-
-    Returns
-    -------
-    DataFrame
     """
     rows = [icc(table, form, confidence=confidence).to_frame() for form in ICC_FORMS]
     forms = pd.concat(rows, ignore_index=True)

@@ -73,10 +73,6 @@ def evaluate(
         Fit the mixed model. Without statsmodels it is left out and a note says so.
     adjust
         Add tables with the raters' severity taken out (`adjust_severity`).
-
-    Returns
-    -------
-    Evaluation
     """
     rows = usable(table, needs=("rater", "item", "video", "model", "condition", "criterion"))
     said = design_notes(table)

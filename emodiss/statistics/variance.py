@@ -163,10 +163,6 @@ def anova_oneway(
     confidence
         Level of the interval of eta squared.
 
-    Returns
-    -------
-    Anova
-
     Raises
     ------
     StatisticsError
@@ -201,10 +197,6 @@ def anova_from_summary(
     confidence
         Level of the interval of eta squared.
 
-    Returns
-    -------
-    Anova
-
     Raises
     ------
     StatisticsError
@@ -225,10 +217,6 @@ def tukey_hsd(
         As for `anova_oneway`.
     alpha
         Family-wise error.
-
-    Returns
-    -------
-    Tukey
     """
     numbers, codes, names, _ = _grouped(values, groups)
     n = np.bincount(codes, minlength=len(names))
@@ -252,10 +240,6 @@ def tukey_from_summary(
         As for `anova_from_summary`.
     alpha
         Family-wise error.
-
-    Returns
-    -------
-    Tukey
     """
     m, s, n, names = _summary(means, sds, ns, labels)
     return _tukey(m, s, n, names, alpha)

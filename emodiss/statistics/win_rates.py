@@ -101,10 +101,6 @@ def win_rates(
     bootstrap
         Resamples of cases, seed and level of the intervals.
 
-    Returns
-    -------
-    WinRates
-
     Raises
     ------
     StatisticsError

@@ -23,17 +23,7 @@ MEASURED = "measured"
 
 @dataclass(frozen=True, slots=True)
 class FaceCaption:
-    """What a face shows during one utterance, in words.
-
-    Parameters
-    ----------
-    video_id, utterance_id
-        Which utterance.
-    face_caption
-        On one line, at most 40 words.
-    model
-        Who says so: a model, or `measured`.
-    """
+    """What a face shows during one utterance, in 40 words at most, and the model that says so."""
 
     video_id: str
     utterance_id: str
@@ -52,24 +42,9 @@ class FaceCaption:
 def caption_faces(run: Run, source: Path | None = None) -> list[FaceCaption]:
     """Describe the patient's face in each utterance; `face_captions.jsonl` keeps it.
 
-    Parameters
-    ----------
-    run
-        The run.
-    source
-        Table of captions by whatever model made them: CSV with the columns video_id, utterance_id,
-        face_caption and model. None: words from emodiss' own label, valence and arousal.
-
-    Returns
-    -------
-    list of FaceCaption
-        The new ones, in the order of the table. Utterances whose face was not measured, or of which
-        the source says nothing, have none. Captions of other utterances stay as they are.
-
-    Raises
-    ------
-    RunError
-        If the source cannot be read, lacks a column, or names an utterance that the run lacks.
+    `source` is a CSV of captions by whatever model made them: video_id, utterance_id, face_caption,
+    model (RunError where it does not fit the run). None: words from emodiss' own label, valence and
+    arousal. Gives the new ones; captions of other utterances stay as they are.
     """
     table = run.utterances
     made = _measured(table) if source is None else _read(Path(source), table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.reviews import Review, find_utterance, find_voice
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COLUMNS = ("about", "statistic", "n", "same", "value", "low", "high", "reason")
 
 
+@takes_run
 def agreement(
     run: Run, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def agreement(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     first, second
         Names of the reviewers.
     video
@@ -146,6 +147,7 @@ def _row(about: str, said: pd.DataFrame, confidence: float) -> dict[str, Any]:
 _SAME_S = 0.05
 
 
+@takes_run
 def reviewers(run: Run, known: Sequence[Session] | None = None) -> list[str]:
     """Name everybody who reviewed something in a run."""
     every = known if known is not None else sessions(run)

@@ -14,7 +14,7 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import Rendered
@@ -80,6 +80,7 @@ def ask(
     return each()
 
 
+@takes_run
 def intervene(
     run: Run,
     prompts: Rendered,
@@ -96,7 +97,7 @@ def intervene(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     prompts
         From `emodiss.study.prompts`.
     models
@@ -194,6 +195,7 @@ def intervene(
     return Intervened(file.path, record, unanswered)
 
 
+@takes_run
 def requests(
     run: Run,
     prompts: Rendered,
@@ -204,10 +206,7 @@ def requests(
     max_tokens: int = 300,
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Show what `intervene` would send, given the same; nobody is asked.
-
-    A prompt that several conditions share is sent once.
-    """
+    """Show what `intervene` would send, once per prompt; nobody is asked."""
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     asked = [question(same[0]) for same in questions(_wanted(run, prompts))]
     return models.requests(asked, params, samples=samples, catalogued=catalogued(say))

@@ -15,12 +15,13 @@ from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.judging import Criterion, Steps
 from emodiss.judging.questions import Mode, Order
 from emodiss.ratings import CRITERIA
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People, redact_responses
 from emodiss.study.scoring import plan_steps, score
 from emodiss.study.study import Study
+from emodiss.vocabulary import counted
 
 PLACEHOLDER = "(the steps that the judge writes)"
 """Stands for steps that are still to be written, in what `requests` shows."""
@@ -59,6 +60,7 @@ class Judged:
         return {str(name): (", ".join(sorted(set(part))), len(part)) for name, part in found}
 
 
+@takes_run
 def judge(
     run: Run,
     models: Endpoint,
@@ -72,6 +74,7 @@ def judge(
     max_tokens: int = 16,
     video: str | None = None,
     people: People | None = None,
+    max_requests: int | None = None,
     own: Mapping[str, Sequence[str]] | None = None,
     say: Callable[[str], object] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
@@ -83,7 +86,7 @@ def judge(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     models
         The judges.
     criteria
@@ -98,6 +101,8 @@ def judge(
         Only this one.
     people
         Names to replace beside those of the speaker labels; None to replace nothing.
+    max_requests
+        Most requests that may be needed, repeated ones after faults aside; None for any number.
     own
         Judge to the models of its family; a model of the same name is taken for granted.
     say
@@ -108,7 +113,8 @@ def judge(
     Raises
     ------
     SettingsError
-        If no judge is named, or a mode or an order does not exist.
+        If no judge is named, a mode or an order does not exist, or more than `max_requests` may
+        be needed.
     JudgeError
         If a criterion or the steps cannot be used.
     RunError
@@ -119,6 +125,14 @@ def judge(
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)
+    least, most = asking.n_requests(len(items), models, mode, fallback, samples)
+    if say is not None:
+        say(_forecast(least, most, len(items), asking, mode, fallback, samples))
+    if max_requests is not None and most > max_requests:
+        raise SettingsError(
+            f"Up to {counted(most, 'request')} may be needed; max_requests is {max_requests:,}.",
+            next_step="Raise it, ask for fewer samples or orders, or take --fallback single.",
+        )
     file = JudgementFile(run.root)
     file.read()  # what stands in the way of keeping the scores is said before they are asked for
     with run.store.lock(), opened(models, run, say) as ready:
@@ -166,6 +180,7 @@ def judge(
     return Judged(file.path, table, checks, notes, record)
 
 
+@takes_run
 def requests(
     run: Run,
     models: Endpoint,
@@ -181,10 +196,7 @@ def requests(
     people: People | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Show what `judge` would send, given the same; nobody is asked.
-
-    Where steps are still to be written, `PLACEHOLDER` stands for them.
-    """
+    """Show what `judge` would send; `PLACEHOLDER` stands for steps that are still to be written."""
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)
@@ -242,6 +254,41 @@ class _Asking:
         given = judging.read_steps(path) if path.exists() else {}
         return cls(chosen, cast("tuple[Order, ...]", orders), given)
 
+    def n_requests(
+        self, n_items: int, models: Endpoint, mode: str, fallback: str | None, samples: int
+    ) -> tuple[int, int]:
+        """Count requests where all goes as asked, and where no judge gives probabilities."""
+        if models.replay is not None:
+            return 0, 0
+        n_judgements = n_items * len(self.criteria)
+        rounds = len(models.models) * len(self.orders)
+        n_steps = len(self.lacking)
+        least = most = n_judgements * (samples if mode == "sample" else 1)
+        if mode == "logprob" and fallback is not None:
+            most += n_judgements * (samples if fallback == "sample" else 1)
+        return n_steps + rounds * least, n_steps + rounds * most
+
+
+def _forecast(
+    least: int,
+    most: int,
+    n_items: int,
+    asking: _Asking,
+    mode: str,
+    fallback: str | None,
+    samples: int,
+) -> str:
+    """Say how many requests are to come, before the first."""
+    orders = f" x {len(asking.orders)} orders of the scale" if len(asking.orders) > 1 else ""
+    said = (
+        f"{counted(n_items, 'response')} x {counted(len(asking.criteria), 'criterion', 'criteria')}"
+        f"{orders}: {counted(least, 'request')} of judges, fewer where answers are kept"
+    )
+    if most > least:
+        each = f"{samples} answers to each question" if fallback == "sample" else "one answer each"
+        said += f"; up to {most:,} where an endpoint gives no probabilities ({each})"
+    return said + "."
+
 
 def _items(
     run: Run, video: str | None, people: People | None, say: Callable[[str], object] | None
@@ -254,7 +301,8 @@ def _items(
     said = table["response"].str.strip() != ""
     n_empty = int((~said).sum())
     if n_empty and say is not None:
-        say(f"{n_empty} interventions hold no response and cannot be judged.")
+        what = counted(n_empty, "intervention holds", "interventions hold")
+        say(f"{what} no response and cannot be judged.")
     table = table[said].rename(columns={"transcript": "context"}).reset_index(drop=True)
     if table.empty:
         raise RunError("There is no response to judge.", next_step="See RUN/interventions.jsonl.")

@@ -29,7 +29,7 @@ from emodiss.manifest import ROLES
 from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
 from emodiss.study.review_session import Session
@@ -150,6 +150,7 @@ class RoleLabels:
         ]
 
 
+@takes_run
 def label_roles(
     run: Run,
     models: Endpoint,
@@ -169,7 +170,7 @@ def label_roles(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     models
         One model.
     video
@@ -226,6 +227,7 @@ def label_roles(
     return RoleLabels([answered[name] for name in sessions if name in answered], unanswered)
 
 
+@takes_run
 def requests(
     run: Run,
     models: Endpoint,

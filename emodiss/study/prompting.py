@@ -19,7 +19,7 @@ from emodiss.prompts import (
     build_all,
     load_template,
 )
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.captions import with_captions
 from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
 
@@ -49,6 +49,7 @@ class Rendered:
     redactions: dict[str, Redaction]
 
 
+@takes_run
 def prompts(
     run: Run,
     kind: str = "all",
@@ -66,7 +67,7 @@ def prompts(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     kind
         A condition, a template file, or `all`: the paper's four and those of the settings;
         `caption` is apart, since it needs `emodiss caption` first, and `video`, since its prompts

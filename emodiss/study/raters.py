@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.runs.files import write_atomically
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.study import Study
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emodiss.ratings import Handout, Study as RatingStudy
 
 
+@takes_run
 def rating_study(
     run: Run,
     raters: Mapping[str, str] | Sequence[str],
@@ -68,22 +69,7 @@ def rating_study(
 
 
 def write_for(handout: Handout, tool: str, folder: str | Path) -> list[Path]:
-    """Write a blind study for another annotation tool.
-
-    Parameters
-    ----------
-    handout
-        From `emodiss.ratings.open_study`.
-    tool
-        `potato` or `label-studio`.
-    folder
-        Gets the files.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
+    """Write a blind study for another annotation tool, `potato` or `label-studio`."""
     from emodiss.ratings.other_tools import for_tool
 
     files = for_tool(handout, tool)

@@ -13,7 +13,7 @@ from emodiss.manifest import parse_role
 from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, takes_run
 from emodiss.study.review_session import Session
 from emodiss.timebase import Seconds
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 _FEATURES = ("talk_share", "question_mark", "second_person", "first_person", "reflection")
 
 
+@takes_run
 def sessions(run: Run, video: str | None = None) -> list[Session]:
     """Sessions of a run, or the one of a video; reviews are read once."""
     known = tuple(ReviewFile(run.root).read())
     return [Session(run, name, known) for name in ([video] if video else run.videos)]
 
 
+@takes_run
 def review(
     run: Run,
     video: str,
@@ -56,7 +58,7 @@ def review(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     video
         Id of the session.
     by
@@ -162,6 +164,7 @@ def review(
     return made
 
 
+@takes_run
 def add_utterance(
     run: Run,
     video: str,
@@ -196,6 +199,7 @@ def add_utterance(
     return made
 
 
+@takes_run
 def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
     """Take back what a person said of a session after some point; what others said stays.
 
@@ -217,6 +221,7 @@ def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = ""
     return made
 
 
+@takes_run
 def role_evidence(
     run: Run, video: str | None = None, *, announce: Callable[[str], None] | None = None
 ) -> pd.DataFrame:
@@ -225,7 +230,7 @@ def role_evidence(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     video
         Only this session.
     announce
@@ -288,6 +293,7 @@ class Imported:
     problems: list[str]
 
 
+@takes_run
 def import_corrections(
     run: Run, file: str | Path, *, by: str, video: str | None = None
 ) -> Imported:
@@ -296,7 +302,7 @@ def import_corrections(
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     file
         Corrected `.eaf` or `.vtt`, or the filled sheet of an audit, `.csv` or `.json`.
     by
@@ -352,19 +358,21 @@ def import_corrections(
     return Imported(made, list(problems))
 
 
+@takes_run
 def take_over(run: Run, reviews: Sequence[Review]) -> None:
     """Add reviews to the run's; they hold from the next `annotate` on."""
     if reviews:
         ReviewFile(run.root).append(reviews)
 
 
+@takes_run
 def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0.95) -> list[Score]:
     """Count what an audit found to be right, with its Wilson interval.
 
     Parameters
     ----------
     run
-        The run.
+        The run, or its folder.
     sheet
         Filled sheet of `emodiss.reviews.audits.sample`; the verdicts among reviews if None.
     confidence

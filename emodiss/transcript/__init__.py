@@ -8,12 +8,11 @@ utterance somebody else talks over.
 
 from __future__ import annotations
 
-from emodiss.transcript.cutting import LONGEST_S, cut
+from emodiss.transcript.cutting import cut
 from emodiss.transcript.join import join, tell_apart, with_overlap
 from emodiss.transcript.readers import (
     FORMATS,
     SPEAKER_DEFAULT,
-    error_of,
     read,
     read_annomi,
     read_report,
@@ -31,7 +30,6 @@ from emodiss.transcript.records import (
 
 __all__ = [
     "FORMATS",
-    "LONGEST_S",
     "SPEAKER_DEFAULT",
     "Problem",
     "Recognition",
@@ -42,7 +40,6 @@ __all__ = [
     "Word",
     "Wording",
     "cut",
-    "error_of",
     "join",
     "read",
     "read_annomi",

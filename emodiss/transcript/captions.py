@@ -13,9 +13,9 @@ from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
-_ARROW = re.compile(r"\s*(?P<start>\S+)\s+-->\s+(?P<end>\S+)(?:\s+.*)?")
+_ARROW = re.compile(r"\s*(?P<start>[^\s-]+)\s*-->\s*(?P<end>\S+)(?:\s+.*)?")
 _CLOCK_VTT = re.compile(r"(?:\d+:)?\d{2}:\d{2}[.,]\d{1,3}")
-_CLOCK_SRT = re.compile(r"\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}")
+_CLOCK_SRT = re.compile(r"(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?")
 VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t](?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
 
@@ -95,7 +95,8 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
 
 def _on_one_line(rows: Iterable[Row | Problem]) -> Iterator[Row | Problem]:
     for row in rows:
-        yield row if isinstance(row, Problem) else replace(row, text=" ".join(row.text.split()))
+        text = "" if isinstance(row, Problem) else " ".join(row.text.split())
+        yield row if isinstance(row, Problem) or text == row.text else replace(row, text=text)
 
 
 def _chat(line: str) -> str:
@@ -195,13 +196,18 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
 
 def plain_text(text: str) -> str:
     """Take tags, entities and runs of white space out of the text of a cue."""
-    text = _LONG_REFERENCE.sub("\ufffd", _TAG.sub("", _OVERRIDE.sub("", text)))
-    return visible(html.unescape(text))
+    if "{" in text:
+        text = _OVERRIDE.sub("", text)
+    if "<" in text:
+        text = _TAG.sub("", text)
+    if "&" in text:
+        text = html.unescape(_LONG_REFERENCE.sub("\ufffd", text))
+    return visible(text)
 
 
 def visible(text: str) -> str:
     """Take marks of direction and width, which nobody sees, and runs of white space out."""
-    return " ".join(_DIRECTION.sub("", text).split())
+    return " ".join((text if text.isascii() else _DIRECTION.sub("", text)).split())
 
 
 def _voices(cue: Cue) -> list[Row]:
@@ -211,21 +217,21 @@ def _voices(cue: Cue) -> list[Row]:
     edges = [0, *(tag.start() for tag in tags), len(text)]
     names = [None, *(plain_text(tag["name"] or "") or None for tag in tags)]
     parts = [
-        (name, text[start:end])
+        (name, part, plain)
         for name, start, end in zip(names, edges, edges[1:], strict=False)
-        if plain_text(text[start:end])
+        if (plain := plain_text(part := text[start:end]))
     ]
     if len(parts) <= 1:
         # A voice may be named where nobody transcribed what it says.
-        name, part = parts[0] if parts else (names[-1], "")
+        name, part, _ = parts[0] if parts else (names[-1], "", "")
         lines = "\n".join(plain_text(line) for line in part.split("\n"))
         return [Row(cue.line, cue.start, cue.end, name, lines, _words(part, cue))]
     if cue.end <= cue.start:
-        return [Row(cue.line, cue.start, cue.end, name, plain_text(part)) for name, part in parts]
-    spans = share_out(cue.start, cue.end, [plain_text(part) for _, part in parts])
+        return [Row(cue.line, cue.start, cue.end, name, plain) for name, _, plain in parts]
+    spans = share_out(cue.start, cue.end, [plain for _, _, plain in parts])
     return [
-        Row(cue.line, start, end, name, plain_text(part), timing="interpolated")
-        for (name, part), (start, end) in zip(parts, spans, strict=True)
+        Row(cue.line, start, end, name, plain, timing="interpolated")
+        for (name, _, plain), (start, end) in zip(parts, spans, strict=True)
     ]
 
 

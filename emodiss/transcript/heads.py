@@ -13,9 +13,9 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import pairwise
 from typing import Literal
@@ -32,9 +32,12 @@ _OFTEN_SHARE = 0.2
 
 _MOST_CHARACTERS = 80
 _MOST_WORDS = 7
+_MOST_BARE = 4
 _MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
 
 _COLON = "[:：﹕︰]"
+_HAS_COLON = re.compile(_COLON)
+_MAY_HOLD_A_HEAD = re.compile(r"[:：﹕︰\[【〔(（]")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _LEAD = re.compile(
     r"[\s*_#@•·]{0,9}(?:\d{1,4}[.)]\s{1,9})?(?:[-–—]\s{0,9})?(?P<change>(?:>{2,3}|»)\s{0,9})?[*_@]{0,3}"
@@ -52,7 +55,9 @@ _BEFORE_CLOCK = re.compile(
     rf"(?P<colon>{_COLON})(?=\s)"
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
+_TELEPHONE = re.compile(r"\+?[\d*x(][\d*x() .-]{5,18}[\d*x]")
 _ARTICLE = re.compile(r"(?:the|der|die|el|la|le|il|o|a)\s|l'", re.IGNORECASE)
+_BETWEEN_NAMES = re.compile(r"\s[/|@–—-]\s|[/|,]\s{0,9}")
 _FROM = re.compile(r"From (?P<name>.{1,60}?) [Tt]o .{1,60}", re.IGNORECASE)
 _ASIDE = re.compile(r"\s{0,9}[\[(（【](?P<said>[^\[\]()（）【】]{0,40})[\])）】]\s{0,9}\Z")
 _STAGE = re.compile(  # of a name, but no part of it
@@ -101,15 +106,19 @@ class Head:
     # `certain`: by its form alone; `strong`: reads like a person's name and little else; `likely`:
     # has the form of a name; `weak`: only where it comes back.
     kind: Kind
+    # Stands in brackets alone, as what is heard beside speech does.
+    alone: bool = False
 
 
 def find_head(line: str) -> Head | None:
     """Look for the name of a voice at the head of a line."""
+    if not _MAY_HOLD_A_HEAD.search(line):
+        return None
     lead = _LEAD.match(line)
     assert lead is not None  # each part of it may be absent
     start = lead.end()
     bracketed = _BRACKETED.match(line, start)
-    if bracketed:
+    if bracketed and any(map(str.isalpha, bracketed["name"])):
         return _in_brackets(bracketed, named=bool(lead["change"]))
     if lead["stamp"] is None and _clock_ends_at(line, start):
         return None
@@ -130,21 +139,27 @@ def find_head(line: str) -> Head | None:
 
 def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     """Take names of voices that stand at the heads of lines into the speaker column."""
+    if not any(_MAY_HOLD_A_HEAD.search(row.text) for row in rows):
+        yield from rows
+        return
     lines = [_lines(row) for row in rows]
-    heads = [[find_head(line) for line in each] for each in lines]
-    inside = [_inside(line) for each in lines for line in each]
+    find = cache(find_head)  # of this file: each line is asked for more than once
+    heads = [[find(line) for line in each] for each in lines]
+    inside = [_inside(line, find) for each in lines for line in each]
     everything = [head for each in (*heads, *inside) for head in each if head]
     counts = Counter(head.name.casefold() for head in everything)
     first = [each[0] if each else None for each in heads]
-    recurring = sum(head is not None and counts[head.name.casefold()] > 1 for head in first)
+    again = [head.alone for head in first if head and counts[head.name.casefold()] > 1]
+    recurring, in_brackets = len(again), 2 * sum(again) >= len(again)
     habitual = recurring > 0 and recurring >= NAMED_SHARE * len(rows)
     always = recurring > 0 and all(head is not None and head.kind != "weak" for head in first)
     names: dict[str, str] = {}  # by what is compared: as first written
     for head in everything:
         folded = head.name.casefold()
-        again = habitual and counts[folded] > 1
-        strong = habitual and head.kind == "strong"
-        if head.kind == "certain" or again or strong or (always and head.kind != "weak"):
+        named = counts[folded] > 1 or head.kind == "strong"
+        if head.alone and not in_brackets:
+            continue  # "[Sobs]" beside "Ana:"
+        if head.kind == "certain" or (habitual and named) or (always and head.kind != "weak"):
             names.setdefault(folded, head.name)
     if not names:
         yield from rows
@@ -153,7 +168,9 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     riddles = {
         prefix
         for prefix, n in prefixes.items()
-        if prefix and n > 1 and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
+        if prefix
+        and (n > 1 or _bare(prefix))
+        and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
     }
     last: str | None = None
     for row, each in zip(rows, lines, strict=True):
@@ -161,7 +178,7 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
             last = None  # a voice tag is explicit: nothing is carried past it
             yield row
             continue
-        parts = _parts(each, names, riddles)
+        parts = _parts(each, names, riddles, find)
         if any(part.unread for part in parts):
             yield Problem(
                 row.line,
@@ -169,53 +186,49 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
                 "voice is left unknown (expected a name that comes back, or [Name]:)",
                 doubt=True,
             )
-        for made in _shared(row, parts):
-            part, placed = made
+        timing = "interpolated" if len(parts) > 1 else row.timing
+        for part, words, (start, end) in _shared(row, parts):
+            flags = row.flags
             if part.name is not None:
                 last = part.name
-                yield replace(placed, speaker=last)
-            elif part.unread:
+            elif part.unread or part.changed:
                 last = None
-                yield replace(placed, flags=(*placed.flags, "speaker_unread"))
-            elif part.changed:
-                last = None
-                yield replace(placed, flags=(*placed.flags, "speaker_change"))
+                flags = (*flags, "speaker_unread" if part.unread else "speaker_change")
             elif last is not None:
-                yield replace(placed, speaker=last, flags=(*placed.flags, "speaker_carried"))
-            else:
-                yield placed
+                flags = (*flags, "speaker_carried")
+            yield Row(row.line, start, end, last, part.text, words, timing, flags)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
     """A stretch of a caption by one voice, with the words of the row that it holds."""
 
     name: str | None
-    text: str
     first_word: int
     changed: bool = False
     unread: bool = False
+    said: list[str] = field(default_factory=list)
 
     @property
-    def n_words(self) -> int:
-        return len(self.text.split())
+    def text(self) -> str:
+        return " ".join(self.said)
 
 
 def _lines(row: Row) -> list[str]:
     return [line for line in row.text.split("\n") if line.strip()]
 
 
-def _inside(line: str) -> list[Head | None]:
+def _inside(line: str, find: Callable[[str], Head | None]) -> list[Head | None]:
     """Heads that follow the end of a sentence inside a line."""
-    if not re.search(_COLON, line):
+    if not _HAS_COLON.search(line):
         return []
-    first = find_head(line)
+    first = find(line)
     done = first.length if first else _abbreviated(line)
     found: list[Head | None] = []
     for match in _SENTENCE.finditer(line):
         if match.end() < done:
             continue  # "Dr. Ruiz": the end of no sentence
-        head = find_head(line[match.end() : match.end() + 2 * _MOST_CHARACTERS])
+        head = find(line[match.end() : match.end() + 2 * _MOST_CHARACTERS])
         done = match.end() + head.length if head else done
         found.append(head)
     return found
@@ -226,22 +239,41 @@ def _abbreviated(line: str) -> int:
     found = _BEFORE_COLON.match(line)
     written = found["name"].split() if found else []
     n = max(1, sum(word.endswith(".") for word in written))
-    known = _words_of("titles") | _words_of("particles")
-    opening = _plain_words(" ".join(written[:n]))
-    return len(line) if opening and all(w in known or w.isdecimal() for w in opening) else 0
+    opening = _plain_words(written[:n])
+    titles, particles = _words_of("titles"), _words_of("particles")
+    known = (w in titles or w in particles or w.isdecimal() for w in opening)
+    return len(line) if opening and all(known) else 0
 
 
 def _prefix(line: str) -> str:
     """Return what stands before the first colon, if it is short and words follow it."""
-    found = _BEFORE_COLON.match(line)
-    if not found or not line[found.end() : found.end() + 1].isspace():
+    lead = _LEAD.match(line)
+    start = lead.end() if lead else 0
+    found = _BEFORE_COLON.match(line, start)
+    if not found or not _may_end_a_head(line, found):
         return ""
     return found["name"].strip().casefold()
 
 
+def _sounds(inside: str) -> bool:
+    words = _plain_words(inside.split())
+    return any(word in _words_of("sounds") or word.endswith("ing") for word in words)
+
+
+def _bare(prefix: str) -> bool:
+    """Whether no word of a few before a colon belongs into sentences, as in no name."""
+    words = _plain_words(prefix.split())
+    known = _words_of("in_sentences") | _words_of("openers")
+    return (
+        len(words) <= _MOST_BARE
+        and not known.intersection(words)
+        and not any(map(_SAYING.search, words))
+    )
+
+
 def _opens(prefix: str) -> bool:
     """Whether words before a colon begin a sentence, as far as single words tell."""
-    words = _plain_words(prefix)
+    words = _plain_words(prefix.split())
     return bool({words[0], words[-1]} & _words_of("openers")) if words else True
 
 
@@ -251,7 +283,16 @@ _SENTENCE = re.compile(
 _CHANGE = re.compile(r"[\s*_]{0,9}(?:>{2,3}|»)\s{0,9}")
 
 
-def _parts(lines: Sequence[str], names: Mapping[str, str], riddles: Collection[str]) -> list[_Part]:
+_DASH = re.compile(r"\s{0,9}[-–]\s{0,9}")
+_DASHED = re.compile(r"\s{0,9}[-–]\s?\w")
+
+
+def _parts(
+    lines: Sequence[str],
+    names: Mapping[str, str],
+    riddles: Collection[str],
+    find: Callable[[str], Head | None],
+) -> list[_Part]:
     """Divide a caption at the heads of voices, between its lines and inside them."""
     parts: list[_Part] = []
     done = 0  # words before this place
@@ -259,25 +300,24 @@ def _parts(lines: Sequence[str], names: Mapping[str, str], riddles: Collection[s
     def add(text: str, name: str | None, taken: int, *, changed: bool, unread: bool) -> None:
         nonlocal done
         done += taken
-        text = " ".join(text.split())
         if not parts or name is not None or changed or unread:
-            parts.append(_Part(name, text, done, changed, unread))
-        elif text:
-            joined = f"{parts[-1].text} {text}".strip()
-            parts[-1] = replace(parts[-1], text=joined)
-        done += len(text.split())
+            parts.append(_Part(name, done, changed, unread))
+        words = text.split()
+        parts[-1].said += words
+        done += len(words)
 
-    dashed = sum(bool(re.match(r"\s{0,9}[-–]\s?\w", line)) for line in lines) > 1
+    dashed = sum(bool(_DASHED.match(line)) for line in lines) > 1
     for line in lines:
-        places = [0, *(match.end() for match in _SENTENCE.finditer(line)), len(line)]
         begun = 0
-        head, changed, unread = _head_at(line, 0, names, dashed=dashed)
-        unread = unread or (head is None and _prefix(line) in riddles)
-        for place in places[1:]:
-            if place < begun + (head.length if head else 0 if begun else _abbreviated(line)):
+        head, changed, unread = _head_at(line, 0, names, find, dashed=dashed)
+        unread = unread or (head is None and bool(riddles) and _prefix(line) in riddles)
+        places = [match.end() for match in _SENTENCE.finditer(line)]
+        least = head.length if head else _abbreviated(line) if places else 0
+        for place in [*places, len(line)]:
+            if place < begun + least:
                 continue  # "Dr. Ruiz": the end of no sentence
             if place < len(line):
-                inner, inner_changed, _ = _head_at(line, place, names, dashed=False)
+                inner, inner_changed, _ = _head_at(line, place, names, find, dashed=False)
                 if inner is None and not inner_changed:
                     continue
             else:
@@ -288,48 +328,45 @@ def _parts(lines: Sequence[str], names: Mapping[str, str], riddles: Collection[s
             name = head.name if head else None
             add(text[length:], name, taken, changed=changed, unread=unread)
             begun, head, changed, unread = place, inner, inner_changed, False
-    return [part for part in parts if part.text or part.name] or [_Part(None, "", 0)]
+            least = head.length if head else 0
+    return [part for part in parts if part.said or part.name] or [_Part(None, 0)]
 
 
 def _head_at(
-    line: str, place: int, names: Mapping[str, str], *, dashed: bool
+    line: str,
+    place: int,
+    names: Mapping[str, str],
+    find: Callable[[str], Head | None],
+    *,
+    dashed: bool,
 ) -> tuple[Head | None, bool, bool]:
     """Read the head at a place: a known name, whether the voice changes, whether it is unread."""
     rest = line[place : place + 2 * _MOST_CHARACTERS] if place else line
-    head = find_head(rest)
-    if head and head.name.casefold() in names:
-        return replace(head, name=names[head.name.casefold()]), False, False
-    changed = bool(_CHANGE.match(rest)) or (dashed and bool(re.match(r"\s{0,9}[-–]", rest)))
+    head = find(rest)
+    if head and (known := names.get(head.name.casefold())):
+        return (head if known == head.name else Head(known, head.length, head.kind)), False, False
+    changed = bool(_CHANGE.match(rest)) or (dashed and bool(_DASH.match(rest)))
     # Only a line of its own is in doubt; inside a line, names that come back decide.
     unread = not place and head is not None and head.kind != "weak"
     return None, changed, unread
 
 
 def _mark(text: str) -> int:
-    found = _CHANGE.match(text) or re.match(r"\s{0,9}[-–]\s{0,9}", text)
+    found = _CHANGE.match(text) or _DASH.match(text)
     return found.end() if found else 0
 
 
-def _shared(row: Row, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Row]]:
-    """Give each part its share of the row's time and words."""
-    n_words = sum(len(line.split()) for line in _lines(row))
-    words = [
-        row.words[part.first_word : part.first_word + part.n_words]
-        if len(row.words) == n_words
-        else ()
-        for part in parts
-    ]
-    if len(parts) == 1:
-        kept = words[0] if len(row.words) == n_words else row.words
-        yield parts[0], replace(row, text=parts[0].text, words=tuple(kept))
-        return
-    for part, own, (start, end) in zip(parts, words, _spans(row, parts, words), strict=True):
-        yield (
-            part,
-            replace(
-                row, start=start, end=end, text=part.text, words=tuple(own), timing="interpolated"
-            ),
-        )
+def _shared(
+    row: Row, parts: Sequence[_Part]
+) -> Iterator[tuple[_Part, tuple[Word, ...], tuple[float, float]]]:
+    """Give each part its share of the row's words and time."""
+    words: list[tuple[Word, ...]] = [()] * len(parts)
+    if row.words and len(row.words) == sum(len(line.split()) for line in _lines(row)):
+        words = [row.words[p.first_word : p.first_word + len(p.said)] for p in parts]
+    elif len(parts) == 1:
+        words = [row.words]
+    spans = _spans(row, parts, words) if len(parts) > 1 else [(row.start, row.end)]
+    yield from zip(parts, words, spans, strict=True)
 
 
 def _spans(
@@ -347,8 +384,7 @@ def _spans(
 
 def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
     inside = match["name"].strip()
-    words = _plain_words(inside)
-    if not words or any(word in _words_of("sounds") or word.endswith("ing") for word in words):
+    if not inside or _sounds(inside):
         return None
     form = _form(inside)
     with_colon = bool(match["colon"])
@@ -359,11 +395,14 @@ def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
         return Head(name, match.end(), "certain" if kind != "weak" else "likely")
     if match["open"] in "(（" and kind != "certain":
         return None  # "(Sighing)" and "(To Ana)" stand in round brackets
-    return None if kind == "weak" else Head(name, match.end(), kind)
+    return None if kind == "weak" else Head(name, match.end(), kind, alone=kind != "certain")
+
+
+_CLOCK_BEGINS = re.compile(r"\d{1,2}\s?[:：]\s?\d")
 
 
 def _clock_ends_at(line: str, start: int) -> bool:
-    return bool(re.match(r"\d{1,2}\s?[:：]\s?\d", line[start : start + 6]))
+    return bool(_CLOCK_BEGINS.match(line[start : start + 6]))
 
 
 def _may_end_a_head(line: str, found: re.Match[str]) -> bool:
@@ -384,6 +423,7 @@ def _may_end_a_head(line: str, found: re.Match[str]) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)  # names come back, whatever is said after them
 def _form(written: str) -> tuple[str, Kind] | None:
     """Label and form of what stands before a colon or in brackets; None where it is no name."""
     sent = _FROM.fullmatch(written)
@@ -393,7 +433,9 @@ def _form(written: str) -> tuple[str, Kind] | None:
     base, role, sure = _without_asides(written)
     base, n_credentials = _without_credentials(base)
     base = _without_symbols(base)
-    if not base or not any(char.isalpha() for char in base):
+    if _TELEPHONE.fullmatch(written) and sum(map(str.isdecimal, written)) >= 6:
+        return written, "likely"  # who joined a meeting by telephone
+    if not any(map(str.isalpha, base)):
         return None
     folded = base.casefold().strip(".")
     bare = _ARTICLE.sub("", folded, count=1)
@@ -401,9 +443,10 @@ def _form(written: str) -> tuple[str, Kind] | None:
         return base, "certain"
     if _ADDRESS.fullmatch(base):
         return base, "likely"
-    chunks = [chunk for chunk in re.split(r"\s[/|@–—-]\s|[/|,]\s{0,9}", base) if chunk.strip()]
+    chunks = [chunk for chunk in _BETWEEN_NAMES.split(base) if chunk.strip()]
     if len(chunks) > 1 and chunks[-1].strip().casefold() in _words_of("parts"):
         role, sure = chunks.pop().strip(), True
+        base = base.removesuffix(role).rstrip(" /|@,–—-")
     kinds = [_kind(chunk.split(), n_chunks=len(chunks)) for chunk in chunks]
     if not kinds or len(kinds) > 3 or any(kind is None for kind in kinds):
         return None
@@ -440,18 +483,22 @@ def _without_credentials(base: str) -> tuple[str, int]:
 
 
 def _without_symbols(base: str) -> str:
-    kept = [c for c in base if unicodedata.category(c) not in ("So", "Sk", "Cf", "Cs", "Co")]
-    plain = unicodedata.normalize("NFC", "".join(kept))
+    plain = unicodedata.normalize("NFC", "".join(filter(_no_symbol, base)))
     return " ".join(plain.strip(" \t\"“”'*_.-–").split())
 
 
-def _plain_words(text: str) -> list[str]:
-    return [word.strip(",'\"()!?").replace(".", "").casefold() or "." for word in text.split()]
+@cache  # by character: there are no more than Unicode has
+def _no_symbol(char: str) -> bool:
+    return unicodedata.category(char) not in ("So", "Sk", "Cf", "Cs", "Co")
+
+
+def _plain_words(words: Sequence[str]) -> list[str]:
+    return [word.strip(",'\"()!?").replace(".", "").casefold() or "." for word in words]
 
 
 def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
-    plain = _plain_words(" ".join(words))
-    if not words or len(words) > _MOST_WORDS or not any(c.isalpha() for c in plain[0]):
+    plain = _plain_words(words)
+    if not words or len(words) > _MOST_WORDS or not any(map(str.isalpha, plain[0])):
         return None
     titled = plain[0] in _words_of("titles") and len(words) > 1
     if len(words) == 1 and len(plain[0]) == 1 and words[0][0].isupper():
@@ -462,19 +509,19 @@ def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
         words[0][0].isupper() and plain[0] in _words_of("names_too")
     ):
         return None
-    if any(not _wordlike(word) for word in words):
+    if not all(map(_wordlike, words)):
         return None
-    cased = [word for word in words if any(_cased(char) for char in word)]
+    cased = [word for word in words if _cased(word)]
     if not cased:
         joined = "".join(words)
         if len(joined) > _MOST_CASELESS + 6 * (len(words) - 1) or _SAYING.search(joined):
             return None
         return "strong" if titled else "likely"
-    main = [word for word in cased if word.strip(".,'").casefold() not in _words_of("particles")]
-    if main and all(any(char.isupper() for char in word) for word in main):
+    main = [word for word in cased if word.strip(".,'") not in _words_of("particles")]  # "Ben"
+    if main and all(any(map(str.isupper, word)) for word in main):
         return "strong" if titled else "likely"
     lower = len(words) <= 2 and n_chunks == 1
-    return "weak" if lower and not any(char.isupper() for char in "".join(words)) else None
+    return "weak" if lower and not any(map(str.isupper, "".join(words))) else None
 
 
 def _of_sentences(word: str, plain: str) -> bool:
@@ -485,14 +532,14 @@ def _of_sentences(word: str, plain: str) -> bool:
 
 def _wordlike(word: str) -> bool:
     """Whether a word holds letters, marks, digits and what stands inside names only."""
-    inner = word[1:-1]
-    return all(
-        unicodedata.category(char)[0] in "LMN"
-        or char in ".'’‘-_&·・׳״"
-        or (char == '"' and char in inner)
-        for char in word
-    )
+    return all(map(_in_words, word)) and ('"' not in word or '"' in word[1:-1])
 
 
-def _cased(char: str) -> bool:
-    return char.lower() != char.upper()
+@cache  # by character: there are no more than Unicode has
+def _in_words(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN" or char in ".'’‘-_&·・׳״#+\""
+
+
+def _cased(text: str) -> bool:
+    """Whether a text holds a character that has a capital or a small form."""
+    return text.lower() != text.upper()

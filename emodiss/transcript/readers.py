@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from emodiss.errors import TranscriptError, nearest
-from emodiss.tabular import decoded
+from emodiss.tabular import decoded, many_records
 from emodiss.transcript.records import Problem, Row, Utterance
 from emodiss.transcript.tables import read_annomi_rows, read_stm
 from emodiss.transcript.timing import settle
@@ -75,6 +75,7 @@ def read(
     return utterances
 
 
+@many_records()
 def read_report(
     path: str | PathLike[str],
     *,
@@ -110,6 +111,7 @@ def read_report(
     return settle(rows, speaker_default=speaker_default), problems
 
 
+@many_records()
 def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, list[Utterance]]:
     """Read AnnoMI's table of counselling transcripts.
 
@@ -185,23 +187,14 @@ def _sorted_out(entries: Iterable[Row | Problem]) -> tuple[list[Row], list[Probl
 
 
 def _flagged(row: Row) -> Row:
-    if row.text and not _DESCRIPTION.sub("", row.text).strip():
+    described = row.text.lstrip()[:1] in ("[", "(", "\u266a", "\u266b")
+    if described and not _DESCRIPTION.sub("", row.text).strip():
         return replace(row, flags=(*row.flags, "no_words"))
     return row
 
 
 def error_of(path: Path, problems: list[Problem], *, n_read: int) -> TranscriptError:
-    """Put the faults of a file into one error.
-
-    Parameters
-    ----------
-    path
-        The file.
-    problems
-        At least one, in order of line.
-    n_read
-        How many utterances could be read all the same; without any, less strict helps nobody.
-    """
+    """Put a file's faults into one error; without one row read, less strict helps nobody."""
     first = problems[0]
     where = f"{path.name}, line {first.line}" if first.line else path.name
     n_more = len(problems) - 1

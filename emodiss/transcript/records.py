@@ -95,6 +95,7 @@ class Utterance:
           because it heard nobody, doubted its words, or repeated itself;
         - `language_or_noise_doubtful`: most of what was recognised in this recording is doubted;
         - `cut`: part of a longer utterance, cut by `transcript.max_utterance_s`;
+        - `not_recognised`: a voice is heard, and the recogniser wrote no words of it;
         - `no_words`: only a description in brackets or a music sign.
     """
 

@@ -13,9 +13,12 @@ from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
 from emodiss.settings import TranscriptSettings
 from emodiss.timebase import Seconds, Span
+from emodiss.transcript.cutting import LONGEST_S
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
+from emodiss.transcript.readers import error_of
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
+from emodiss.transcript.wordless import of_one_voice, wordless
 from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
@@ -180,10 +183,14 @@ def assemble(
     else:
         heard = recognition if recognition is not None else Recognition(())
         said = _words_of(heard) if words is None else words
-        found = transcripts.join(said, turns or (), max_pause_s=settings.max_pause_s)
-        found = _doubted(found, heard.segments)
+        pause, turns = settings.max_pause_s, turns or ()
+        loops = [segment for segment in heard.segments if "repetition" in segment.flags]
+        said = of_one_voice(said, loops, turns, pause)
+        found = _doubted(transcripts.join(said, turns, max_pause_s=pause), heard.segments)
+        if said:  # without any words the turns are the utterances already
+            found += wordless(found, turns, max_pause_s=pause)
         source = "recognised" if recognition is not None else "voice activity"
-        longest = longest or transcripts.LONGEST_S
+        longest = longest or LONGEST_S
     if longest is not None:
         found = transcripts.cut(found, longest, turns=turns or ())
     begun = [u for u in found if u.start < media.duration]
@@ -231,6 +238,6 @@ def _given(
     found, problems = transcripts.read_report(path)
     faults = [problem for problem in problems if not problem.doubt]
     if faults and (settings.strict or not found):
-        raise transcripts.error_of(path, faults, n_read=len(found))
+        raise error_of(path, faults, n_read=len(found))
     said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in faults)
     return found, f"given:{path.suffix.lstrip('.').lower()}", said

@@ -99,6 +99,10 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             "header such as 'Speaker, Start Time, End Time, Utterance'",
         )
         return
+    twice = [name for name in columns.values() if table.header.count(name) > 1]
+    if twice:
+        yield Problem(table.line, f"{len(twice)} column(s) named twice; expected each once")
+        return
     rows: list[Row] = []
     in_integers = True
     for entry in table.lines():
@@ -106,13 +110,15 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         if isinstance(entry, Fault):
             yield Problem(line, entry.message)
             continue
-        cell = {kind: entry.cells[name] for kind, name in columns.items()}
-        span = span_of_cells(cell["start"], cell.get("end"), line)
+        cell = entry.cells
+        start, end = cell[columns["start"]], cell.get(columns.get("end", ""))
+        span = span_of_cells(start, end, line)
         if isinstance(span, Problem):
             yield span
             continue
-        in_integers &= cell["start"].isdecimal() and cell.get("end", "").isdecimal()
-        rows.append(Row(line, *span, cell.get("speaker") or None, cell["text"]))
+        in_integers = in_integers and start.isdecimal() and (end or "").isdecimal()
+        speaker = cell.get(columns.get("speaker", ""))
+        rows.append(Row(line, *span, speaker or None, cell[columns["text"]]))
     if in_integers and _in_milliseconds(rows):
         rows = [replace(row, start=row.start / 1000, end=row.end / 1000) for row in rows]
     yield from rows if "speaker" in columns else name_voices(rows)

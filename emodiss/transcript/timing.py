@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from emodiss.transcript.records import Row, Utterance, Word
+from emodiss.transcript.records import Row, Timing, Utterance, Word
 
 SECONDS_PER_CHARACTER = 0.065
 """Pace assumed where only text is known: English conversation runs at about 210 words a minute
@@ -86,62 +86,67 @@ def settle(rows: Sequence[Row], *, speaker_default: str) -> list[Utterance]:
     if not rows:
         return []
     spans = _spans_from_starts if all(math.isnan(row.end) for row in rows) else _spans_as_given
+    return [_utterance(*settled, speaker_default) for settled in spans(rows)]
+
+
+_Settled = tuple[Row, float, float, Timing, tuple[str, ...]]
+"""A row, its start and end, how they were obtained, and its flags."""
+
+
+def _utterance(
+    row: Row,
+    start: float,
+    end: float,
+    timing: Timing,
+    flags: tuple[str, ...],
+    speaker_default: str,
+) -> Utterance:
     # One spelling of accents, so that a manifest written elsewhere names the same voice.
-    return [
-        _utterance(row, unicodedata.normalize("NFC", row.speaker or speaker_default))
-        for row in spans(rows)
-    ]
+    speaker = unicodedata.normalize("NFC", row.speaker or speaker_default)
+    words = row.words and tuple(replace(word, speaker=speaker) for word in row.words)
+    return Utterance(start, end, speaker, row.text, words, 0.0, timing, flags)
 
 
-def _utterance(row: Row, speaker: str) -> Utterance:
-    return Utterance(
-        start=row.start,
-        end=row.end,
-        speaker=speaker,
-        text=row.text,
-        words=tuple(replace(word, speaker=speaker) for word in row.words),
-        timing=row.timing,
-        flags=row.flags,
-    )
-
-
-def _spans_as_given(rows: Sequence[Row]) -> Iterator[Row]:
+def _spans_as_given(rows: Sequence[Row]) -> Iterator[_Settled]:
     ordered = sorted(rows, key=lambda row: row.start)
     starts = [row.start for row in ordered]
     for row in ordered:
         if row.end > row.start:
-            yield row
+            yield row, row.start, row.end, row.timing, row.flags
             continue
         place = bisect.bisect_right(starts, row.start)
         end = starts[place] if place < len(starts) else math.inf
         if math.isnan(row.end) and math.isfinite(end):
-            yield replace(row, end=end, timing="interpolated")
+            yield row, row.start, end, "interpolated", row.flags
             continue
         flags = row.flags if math.isnan(row.end) else (*row.flags, "no_length")
         end = min(end, row.start + _assumed_length(row.text))
-        yield replace(row, end=end, timing="interpolated", flags=flags)
+        yield row, row.start, end, "interpolated", flags
 
 
-def _spans_from_starts(rows: Sequence[Row]) -> Iterator[Row]:
+def _spans_from_starts(rows: Sequence[Row]) -> Iterator[_Settled]:
     trusted = set(longest_rising([row.start for row in rows]))
     groups: list[list[Row]] = []
+    begins: list[float] = []
     for index, row in enumerate(rows):
-        if index in trusted and (not groups or row.start > groups[-1][0].start):
+        if index in trusted and (not groups or row.start > begins[-1]):
             groups.append([row])
-        elif not groups:
-            # Rows before the first believable start begin with it.
-            groups.append([replace(row, start=rows[min(trusted)].start)])
-            groups[-1][0] = replace(groups[-1][0], flags=(*row.flags, "out_of_order"))
+            begins.append(row.start)
+            continue
+        if index not in trusted:
+            row = replace(row, flags=(*row.flags, "out_of_order"))
+        if groups:
+            groups[-1].append(row)
         else:
-            flags = row.flags if index in trusted else (*row.flags, "out_of_order")
-            groups[-1].append(replace(row, flags=flags))
-    for group, following in zip(groups, [*groups[1:], None], strict=True):
-        start = group[0].start
+            # Rows before the first believable start begin with it.
+            groups.append([row])
+            begins.append(rows[min(trusted)].start)
+    for group, start, following in zip(groups, begins, [*begins[1:], None], strict=True):
         texts = [row.text for row in group]
-        end = following[0].start if following else start + sum(map(_assumed_length, texts))
+        end = start + sum(map(_assumed_length, texts)) if following is None else following
         for row, (own_start, own_end) in zip(group, share_out(start, end, texts), strict=True):
             flags = (*row.flags, "no_length") if len(group) > 1 else row.flags
-            yield replace(row, start=own_start, end=own_end, timing="interpolated", flags=flags)
+            yield row, own_start, own_end, "interpolated", flags
 
 
 def _assumed_length(text: str) -> float:

@@ -38,13 +38,7 @@ class Said:
 
 
 class Voices:
-    """Turns that can be asked whose a word is.
-
-    Parameters
-    ----------
-    turns
-        By start.
-    """
+    """Turns, by start, that can be asked whose a word is."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._turns = turns

@@ -20,12 +20,9 @@ from emodiss.utterances.measures import (
     measure_speech,
 )
 from emodiss.utterances.schema import (
-    FACE_STATUSES,
     FACE_SUMMARY_SCHEMA,
     FRAME_SCHEMA,
-    LISTENER_STATUSES,
     SCHEMA,
-    SPEECH_STATUSES,
     WINDOW_SCHEMA,
     Column,
     TableError,
@@ -36,13 +33,10 @@ from emodiss.utterances.table import face_summary, frame_table, tabulate, window
 from emodiss.utterances.windows import VoiceWindows, measure_windows, windows_of
 
 __all__ = [
-    "FACE_STATUSES",
     "FACE_SUMMARY_SCHEMA",
     "FRAME_SCHEMA",
-    "LISTENER_STATUSES",
     "PARTS",
     "SCHEMA",
-    "SPEECH_STATUSES",
     "WINDOW_SCHEMA",
     "Column",
     "FaceMeasures",

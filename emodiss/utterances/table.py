@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,8 @@ def _face_of(
     found = {"n_face_frames": n, "face_status": status, "track_id": track}
     if status != "ok":
         return found
-    own = {f"face_{axis}_se": errors[i, axis] for axis in ("valence", "arousal")}
-    return {**found, **_means("face", measures, mine), **own}
+    own = {axis: errors[i, axis] for axis in ("valence", "arousal")}
+    return {**found, **_means("face", measures, mine, own)}
 
 
 def _listener_of(
@@ -138,19 +139,27 @@ def _listener_of(
         "n_listener_frames": int(mine.sum()),
         "listener_status": status,
     }
-    return {**found, **_means("listener", measures, mine)} if status == "ok" else found
-
-
-def _means(channel: str, measures: FaceFrames, mine: NDArray[np.bool_]) -> dict[str, Any]:
-    """Mean over ticks of one face in one utterance, as columns of the table."""
-    found: dict[str, Any] = {}
+    if status != "ok":
+        return found
     # A frame that is shown for several ticks is one observation.
     _, firsts = np.unique(measures.frame[mine], return_index=True)
+    errors = {
+        axis: affect.mean_of_series(getattr(measures, axis)[mine][firsts]).standard_error
+        for axis in ("valence", "arousal")
+    }
+    return {**found, **_means("listener", measures, mine, errors)}
+
+
+def _means(
+    channel: str, measures: FaceFrames, mine: NDArray[np.bool_], errors: Mapping[str, float]
+) -> dict[str, Any]:
+    """Mean over ticks of one face in one utterance, as columns of the table; by axis, its error."""
+    found: dict[str, Any] = {}
     for axis in ("valence", "arousal"):
         values = getattr(measures, axis)[mine].astype(np.float64)
         raw = getattr(measures, f"{axis}_raw")[mine]
         found[f"{channel}_{axis}"] = float(values.mean())
-        found[f"{channel}_{axis}_se"] = affect.mean_of_series(values[firsts]).standard_error
+        found[f"{channel}_{axis}_se"] = errors[axis]
         found[f"{channel}_{axis}_raw"] = float(raw.astype(np.float64).mean())
     mean_probabilities = measures.probabilities[mine].astype(np.float64).mean(axis=0)
     found[f"{channel}_label"] = EXPRESSIONS[int(mean_probabilities.argmax())]

@@ -45,13 +45,7 @@ def clips_of(handout: Handout, run: Run | None) -> dict[str, Path | None]:
 
 
 def run_of(handout: Handout, run: str | Path | None = None) -> Run | None:
-    """Load the run whose clips are shown; None where a study has none.
-
-    Raises
-    ------
-    RunError
-        If the run that is named, here or by the study, is none.
-    """
+    """Load the run whose clips are shown; None where a study has none."""
     from emodiss.runs.run import load
 
     chosen = Path(run) if run is not None else handout.run
@@ -100,19 +94,7 @@ def rating_app(
     host: str = LOOPBACK,
     limits: Limits | None = None,
 ) -> Generator[tuple[Guard, RatingSite]]:
-    """Open a study as an application (ASGI), with its site.
-
-    Parameters
-    ----------
-    folder
-        As `emodiss study` writes it.
-    run
-        Whose clips are shown; the run that the study names if None.
-    host
-        Address under which it is served.
-    limits
-        How much may be asked for.
-    """
+    """Open a study as an application (ASGI), with its site."""
     handout = open_study(folder)
     clips = clips_of(handout, run_of(handout, run))
     with opened(handout, clips) as (site, routes):
@@ -133,24 +115,7 @@ def serve_study(
     port: int = 0,
     announce: Callable[[Addresses], None] = lambda _: None,
 ) -> None:
-    """Serve a study to its raters until Ctrl-C or SIGTERM.
-
-    Parameters
-    ----------
-    folder, run
-        As in `rating_app`.
-    host
-        Address to listen on; one that other machines reach is nobody's default.
-    port
-        0 takes a free one.
-    announce
-        Called with the addresses once requests are answered.
-
-    Raises
-    ------
-    RatingsError, RunError
-        If the folder is no study, its run is none, it is served already, or the address is taken.
-    """
+    """Serve a study to its raters until Ctrl-C or SIGTERM; `announce` is told the addresses."""
     with rating_app(folder, run=run, host=host) as (app, site):
         taken = bind(host, port)
         root = address_of(taken)
@@ -165,22 +130,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "headless
 def figure9(
     folder: str | Path, out: str | Path, *, run: str | Path | None = None, step: int | None = None
 ) -> Path:
-    """Photograph the form as raters see it: paper A's Figure 9, from the pages themselves.
-
-    Parameters
-    ----------
-    folder, run
-        As in `rating_app`. The study must not be served meanwhile.
-    out
-        PNG to write.
-    step
-        Of the first rater's walk, from 1; the first item of the study if None.
-
-    Raises
-    ------
-    RunError
-        If no Chromium is on this machine, or it draws nothing.
-    """
+    """Photograph the form at a step, or its first item: paper A's Figure 9. Not while served."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise RunError(

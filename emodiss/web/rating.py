@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import secrets
 from collections.abc import Mapping, Sequence
@@ -252,13 +251,7 @@ class RatingSite:
         return _go(f"{root}/{n + 1}" if n < last else await self.place(rater, root))
 
     def read_answer(self, fields: Mapping[str, Sequence[str]]) -> tuple[Answer, dict[str, str]]:
-        """Read a form of an item; what is wrong with it, by field.
-
-        Raises
-        ------
-        HTTPException
-            422 for what no page of ours sends: unknown fields, options or reasons.
-        """
+        """Read a form of an item: what is wrong by field, or 422 for what no page of ours sends."""
         from starlette.exceptions import HTTPException
 
         options = {ask.name: [value for value, _ in ask.options] for ask in self.handout.asks}
@@ -429,12 +422,7 @@ def _number(step: Step) -> int:
     return int(step.name.rpartition("-")[2]) - 1
 
 
-@functools.cache
-def _see_other() -> Any:
+def _go(address: str) -> Response:
     from starlette.responses import RedirectResponse
 
-    return functools.partial(RedirectResponse, status_code=303)
-
-
-def _go(address: str) -> Response:
-    return _see_other()(address)
+    return RedirectResponse(address, status_code=303)

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
+from emodiss.runs.run import Run, takes_run
 from emodiss.runs.written import Written
 from emodiss.vocabulary import reason_words
 from emodiss.web import curves
@@ -34,7 +35,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emodiss.runs.run import Run
+    from emodiss.settings import Settings
 
+_AT_ONCE = 50
+_SHOWN = [
+    *("utterance_id", "start", "end", "speaker", "role", "text"),
+    *("dissonant", "dissonance_reason", "dissonance_axis"),
+    *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
+]
+"""Columns of the utterance table that a page shows."""
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
@@ -53,6 +62,14 @@ class Line:
     note: str
     reason: str
     numbers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def measured(self) -> str:
+        """All numbers in words."""
+        return "; ".join(
+            f"{name} valence {valence}, arousal {arousal}" if valence else f"{name} not measured"
+            for name, valence, arousal in self.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,7 @@ class _Summary:
         return self.n_flagged / self.n_known if self.n_known else float("nan")
 
 
+@takes_run
 def write(
     run: Run,
     out: str | Path | None = None,
@@ -125,8 +143,10 @@ def _write(
             "n_untraced": len(part.untraced),
         }
 
+    settings, seen = run.settings, _frames_of(run, chosen)
     for done, video in enumerate(chosen, start=1):
         table = utterances.iloc[where.get(video, [])].sort_values("start", ignore_index=True)
+        frames = next(seen)
         length = float(lengths.get(video, np.nan))
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
         summary = _summary(video, table, length, trouble)
@@ -134,12 +154,12 @@ def _write(
             keep(
                 folder / summary.href,
                 _session_page(
-                    run,
                     rows[video],
                     summary,
                     table,
+                    frames,
                     _address(media.get(video), folder),
-                    told(rests.of(video)),
+                    {"meaning": _meaning(settings, table), **told(rests.of(video))},
                 ),
             )
         summaries.append(summary)
@@ -147,8 +167,23 @@ def _write(
             progress(done, len(chosen))
     index = folder / "index.html"
     shown = utterances[utterances["video_id"].isin(chosen)]
-    keep(index, _index_page(run, summaries, _meaning(run, shown), told(rests.of(*chosen))))
+    keep(index, _index_page(run, summaries, _meaning(settings, shown), told(rests.of(*chosen))))
     return index
+
+
+def _frames_of(run: Run, videos: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Give the face frames of the speakers of one video after the other.
+
+    The table is the longest of a run: it is read for some videos at a time, neither whole nor anew
+    for each.
+    """
+    columns = ["video_id", "utterance_id", "time", "valence", "arousal", "part"]
+    for first in range(0, len(videos), _AT_ONCE):
+        some = videos[first : first + _AT_ONCE]
+        frames = run.columns("face_frames", columns, videos=some)
+        frames = frames[frames["part"] == "speaker"].reset_index(drop=True)
+        where = frames.groupby("video_id").indices
+        yield from (frames.iloc[where.get(video, [])] for video in some)
 
 
 def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _Summary:
@@ -165,22 +200,23 @@ def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _S
 
 
 def _session_page(
-    run: Run,
     row: dict[str, Any],
     summary: _Summary,
     table: pd.DataFrame,
+    frames: pd.DataFrame,
     media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [line_of(row) for row in table.itertuples()]
-    frames = run.session_frames(summary.video, part="speaker")
+    threshold, table = _threshold_of(table), table[_SHOWN]
+    # Objects, since columns of text are slow to walk through.
+    lines = [line_of(row) for row in table.astype(object).itertuples()]
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=_threshold_of(table),
+        threshold=threshold,
         media=media,
         url=row.get("url") or "",
         start=start,
@@ -190,14 +226,13 @@ def _session_page(
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),
-        meaning=_meaning(run, table),
         **origin,
     )
 
 
-def _meaning(run: Run, table: pd.DataFrame) -> str:
+def _meaning(settings: Settings, table: pd.DataFrame) -> str:
     """Say what the flags amount to, beside chance and after centring."""
-    return overview(table, run.settings.dissonance).in_words()
+    return overview(table, settings.dissonance).in_words()
 
 
 def _index_page(
@@ -275,7 +310,7 @@ def line_of(row: Any) -> Line:
         note=note,
         reason=reason,
         numbers=tuple(
-            (name, _signed(getattr(row, f"{channel}_valence")), _signed(
+            (name, signed(getattr(row, f"{channel}_valence")), signed(
                 getattr(row, f"{channel}_arousal")))
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
@@ -292,7 +327,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Write a number with its sign; nothing where there is none."""
     if not np.isfinite(value):
         return ""
     # Rounded first: a hair below zero is 0.00, not its negative.

@@ -51,17 +51,7 @@ _TYPED = ("do", "text", "speaker", "start", "end", "cut")
 
 
 class ReviewSite:
-    """Pages of one run for its reviewers.
-
-    Parameters
-    ----------
-    root
-        Run folder.
-    names
-        Reviewers.
-    blind
-        Whether nobody sees what the others say, for double coding.
-    """
+    """Pages of one run for its reviewers; blind, nobody sees what the others say."""
 
     def __init__(self, root: str | Path, names: Sequence[str], *, blind: bool = False) -> None:
         self.root, self.blind = root, blind
@@ -600,21 +590,7 @@ def serve_run(
     port: int = 0,
     announce: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> None:
-    """Serve a run to its reviewers until Ctrl-C.
-
-    Parameters
-    ----------
-    run
-        Run folder.
-    names
-        Reviewers; each gets a link.
-    blind
-        Whether nobody sees what the others say.
-    host, port
-        Address to listen on; port 0 takes a free one.
-    announce
-        Called with the link of each reviewer once requests are answered.
-    """
+    """Serve a run to its reviewers until Ctrl-C; `announce` is told the link of each."""
     site = ReviewSite(run, names, blind=blind)
     taken = bind(host, port)
     links = {name: f"{address_of(taken)}/v/{code}/" for name, code in site.codes.items()}

@@ -24,13 +24,7 @@ def hosts_of(host: str) -> tuple[str, ...]:
 
 
 def bind(host: str = LOOPBACK, port: int = 0) -> socket.socket:
-    """Take an address; port 0 takes a free one.
-
-    Raises
-    ------
-    RunError
-        If it cannot be taken.
-    """
+    """Take an address, or raise a RunError; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -54,17 +48,7 @@ def address_of(taken: socket.socket) -> str:
 
 
 def serve(app: Any, taken: socket.socket, *, started: Callable[[], None] = lambda: None) -> None:
-    """Serve until Ctrl-C or SIGTERM, and answer what was asked before.
-
-    Parameters
-    ----------
-    app
-        From `build_app`.
-    taken
-        From `bind`.
-    started
-        Called once requests are answered.
-    """
+    """Serve until Ctrl-C or SIGTERM, and answer what was asked before."""
     import uvicorn
 
     class Server(uvicorn.Server):

@@ -123,19 +123,7 @@ def build_app(
     hosts: Collection[str] = ("127.0.0.1",),
     limits: Limits | None = None,
 ) -> Guard:
-    """Build the application around its routes.
-
-    Parameters
-    ----------
-    routes
-        Of Starlette. An endpoint raises `HTTPException` with a status of 4xx, and words for its
-        page where the usual ones do not fit.
-    hosts
-        Names under which it may be reached; with 127.0.0.1, every name of this machine for
-        itself. Empty: any name.
-    limits
-        How much may be asked for.
-    """
+    """Build the application around its routes; no `hosts` means any name may reach it."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route

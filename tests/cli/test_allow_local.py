@@ -124,7 +124,7 @@ def test_the_commands_ask_for_leave(elsewhere, stand_ins, run_cli, tmp_path):
     code, out, _ = run_cli(*command, "--allow-local")
     assert code == 0 and json.loads(out)["videos"] == 3
     code, out, err = run_cli(*command, "--strict")
-    assert code == 2 and "3 problem(s)" in err
+    assert code == 2 and "3 problems" in err
     code, out, err = run_cli(*command, "--dry-run")
     assert {job["video"] for job in json.loads(out)} == {"near"} and "row 'said'" in err
     code, out, err = run_cli(*command, "--dry-run", "--allow-local")

@@ -104,7 +104,7 @@ def test_annotate_ends_with_1_when_a_video_fails_and_says_which(
     assert (summary["videos"], summary["failed"]) == (3, 2)
     assert {f["code"] for f in summary["failures"]} == {"manifest", "missing_file"}
     code, _, err = run_cli(*arguments, "--strict")
-    assert code == 2 and "1 problem(s) in the manifest" in err
+    assert code == 2 and "1 problem in the manifest" in err
 
 
 def test_annotate_tells_of_a_fault_of_the_manifest_once(run_cli, study, tmp_path, stand_ins):
@@ -375,6 +375,25 @@ def test_help_and_version_load_nothing_heavy():
     assert done.stdout.splitlines() == [emodiss.__version__, "[]"]
 
 
+def test_what_tells_of_a_run_loads_no_more_than_it_needs(study, tmp_path, stand_ins):
+    """Importing pandas, SciPy or Matplotlib takes longer than all that these commands do."""
+    root = emodiss.annotate(
+        study / "manifest.csv", out=tmp_path / "run", settings=stand_ins, workers=0
+    ).root
+    heavy = ("pandas", "scipy", "matplotlib", "torch", "cv2", "av", "ray", "jinja2", "yt_dlp")
+    code = (
+        "import sys\nfrom emodiss.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    needed = {"status": "[]", "people": "[]", "dissonance": "['pandas', 'scipy']"}
+    for command, expected in needed.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code, command, str(root)], capture_output=True, text=True
+        )
+        assert done.stderr.splitlines()[-1] == expected, (command, done.stderr)
+
+
 def test_the_readme_is_up_to_date():
     from pathlib import Path
 
@@ -427,3 +446,26 @@ def test_help_lists_every_command_once_and_by_what_it_is_for():
     assert [shown.index(f"{section}:") for section in SECTIONS] == sorted(
         shown.index(f"{section}:") for section in SECTIONS
     )
+
+
+def test_help_cuts_no_sentence_short_and_the_shell_completes_commands():
+    for words in ([], ["review"], ["mirror"], ["models"], ["manifest"]):
+        shown = CliRunner().invoke(app, [*words, "--help"]).stdout
+        assert "..." not in shown.replace("[ARGS]...", ""), words
+    asked = {"_EMODISS_COMPLETE": "complete_bash", "COMP_WORDS": "emodiss an", "COMP_CWORD": "1"}
+    done = CliRunner().invoke(app, [], prog_name="emodiss", env=asked)
+    assert done.stdout.split() == ["annotate"]
+
+
+def test_a_folder_around_a_run_is_told_apart(run_cli, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    code, _, said = run_cli("status", tmp_path)
+    assert code == 2 and f"Did you mean '{tmp_path / 'run'}'?" in said
+
+
+def test_addresses_that_are_lacking_are_counted(run_cli, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,path,url\na,a.mp4,\nb,,https://example.org/b.mp4\n")
+    code, out, said = run_cli("manifest", "share", path)
+    assert code == 0 and len(out.splitlines()) == 2 and "1 of 2 rows without an address" in said

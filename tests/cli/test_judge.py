@@ -422,3 +422,17 @@ def test_failures_techniques_and_flags_of_the_run_stand_beside_the_ratings(run, 
     done = call("evaluate", run, "--resamples", 100, "--no-mixed")
     assert done.exit_code == 0 and "1 of 2 rated windows are flagged" in done.stderr
     assert set(pd.read_csv(run / "evaluation" / "gains_flagged.csv")["n_videos"]) == {1}
+
+
+def test_requests_are_forecast_and_may_be_limited_before_the_first_is_sent(run, server):
+    asked = ("--criterion", "empathy", "--samples", 4, "--scale-order", "both")
+    limited = judge(run, *at(server, "mute"), *asked, "--max-requests", 100)
+    # 16 responses in 2 orders and one question for the steps; without probabilities 4 more each.
+    assert isinstance(limited.exception, EmodissError)
+    assert "161 requests may be needed" in str(limited.exception)
+    assert not server.bodies
+    done = judge(run, *at(server, "mute"), *asked, "--max-requests", 161)
+    said = "16 responses x 1 criterion x 2 orders of the scale: 33 requests of judges"
+    assert said in done.stderr and "up to 161 where" in done.stderr
+    assert "cost" not in done.stdout  # of a server on this machine
+    assert 33 < len(server.bodies) <= 161

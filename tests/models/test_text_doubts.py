@@ -65,3 +65,28 @@ def test_a_recording_of_which_most_is_doubted_is_doubted_as_a_whole():
     partly = doubt_the_recording(segments((1, True), (1, True), (3, False)))
     assert [s.flags for s in partly] == [("low_probability",), ("low_probability",), ()]
     assert doubt_the_recording([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "doubted"),
+    [
+        # Whisper's loop on German: 174 words in 18.7 s, all of them probable.
+        ("I don't know how to do it, " * 22, 18.7, True),
+        # A sentence said over and over at the pace of speech, as actors and drills do.
+        ("Dogs are sitting by the door. " * 7, 22.0, False),
+        # Slow, but nobody says it twenty times.
+        ("no, " * 80, 30.0, True),
+        ("no, " * 12, 5.0, False),
+        # Fast talk that repeats nothing.
+        ("and then we went to the old house by the sea with all of them there", 2.0, False),
+    ],
+)
+def test_a_loop_is_doubted_however_sure_it_is_of_its_words(text, seconds, doubted):
+    loop = Utterance(0.0, seconds, "", text, flags=doubts(text, -0.2, 0.0))
+    (found,) = doubt_the_recording([loop])
+    assert ("language_or_noise_doubtful" in found.flags) == doubted
+
+
+def test_text_on_what_is_no_speech_counts_as_doubtful():
+    (found,) = doubt_the_recording([Utterance(0.0, 3.0, "", "Thank you.", flags=("no_speech",))])
+    assert found.flags == ("no_speech", "language_or_noise_doubtful")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 import emodiss
-from emodiss.errors import SettingsError
+from emodiss.errors import RunError, SettingsError
 from emodiss.reviews import audits
 from emodiss.reviews.audits import AuditError
 from emodiss.reviews.role_labels import RoleLabel
@@ -20,9 +22,36 @@ from emodiss.study import (
     take_over,
 )
 
+VERBS = {
+    name: verb
+    for name in emodiss.study.__all__
+    if inspect.isfunction(verb := getattr(emodiss.study, name))
+    and next(iter(inspect.signature(verb).parameters)) == "run"
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_about_a_run_takes_its_folder(name, tmp_path):
+    # What is no run is refused by its path, so a path is what the verb takes.
+    needed = [
+        p
+        for p in list(inspect.signature(VERBS[name]).parameters.values())[1:]
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    given = [None for p in needed if p.kind is p.POSITIONAL_OR_KEYWORD]
+    with pytest.raises(RunError, match=r"no run folder: it has no run\.json"):
+        VERBS[name](tmp_path, *given, **{p.name: "x" for p in needed if p.kind is p.KEYWORD_ONLY})
+
+
+def test_an_open_run_is_not_opened_again(again):
+    run = again()
+    assert emodiss.load(run) is run
+    (found,) = review(run.root, "a", voice="Bo", role="client", by="Rita")
+    assert (found.kind, list(Study(run).reviews["kind"])) == ("role", ["role"])
+
 
 @pytest.fixture
-def again(study, tmp_path, stand_ins):
+def again(study, tmp_path, stand_ins, finished_run):
     def annotate():
         return emodiss.annotate(
             study / "manifest.csv",

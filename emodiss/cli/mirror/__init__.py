@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 
 import typer
+from typer.core import TyperGroup
 
 ORDER = (
     *("profiles", "screenplays", "expressions", "faces", "screen", "simulate", "judge", "pairs"),
@@ -14,9 +15,10 @@ ORDER = (
 """Files in the order of an experiment."""
 
 
-def group() -> typer.Typer:
-    """Make the group from the files that are there."""
+def group(kind: type[TyperGroup]) -> typer.Typer:
+    """Make the group, of a kind that lists its commands, from the files that are there."""
     made = typer.Typer(
+        cls=kind,
         help="Simulated sessions with resistant clients, after Kim et al. (2025): one experiment "
         "in one folder. For research; no simulated therapist is fit to treat anyone.",
         no_args_is_help=True,

@@ -73,7 +73,7 @@ def screenplays(
         counts = ", ".join(f"{n} {name}" for name, n in sorted(record["status"].items()))
         output.tell(
             f"{record['new']} screenplays new; of {record['cases']} cases: {counts or 'none'}, "
-            f"{record['missing']} missing; {record['requests']} requests, {chats.cost_of(record)}"
+            f"{record['missing']} missing; {chats.bill_of(record, models)}"
         )
     if not done.complete:
         raise typer.Exit(1)

@@ -135,13 +135,12 @@ def simulate(
         output.show(rows, as_json=as_json, as_csv=as_csv)
     else:
         ended = ", ".join(f"{n} by {rule}" for rule, n in sorted(record["ended_by"].items()))
-        asked = sum(bill["requests"] for bill in record["bills"])
         output.tell(
             f"{record['therapist']}: {len(rows)} of {record['cases']} sessions "
             f"({record['before']} there before), ended {ended or 'none'}; {record['failed']} "
-            f"failed, {record['truncated']} replies cut off; {asked} requests"
+            f"failed, {record['truncated']} replies cut off"
         )
         for bill in record["bills"]:
-            output.say(chats.cost_of(bill))
+            output.say(chats.bill_of(bill, therapist, client))
     if not done.complete:
         raise typer.Exit(1)

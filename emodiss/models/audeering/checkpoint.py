@@ -38,8 +38,6 @@ from emodiss.models.audeering.windows import Level, WindowedSpeech, label_order
 from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import require, verify
 
-__all__ = ["SpeechRegressor", "Wav2Vec2Speech"]
-
 
 class _RegressionHead(nn.Module):
     """Dense layer, tanh, output layer; dropout, which is off outside training, is left out."""
@@ -54,17 +52,7 @@ class _RegressionHead(nn.Module):
 
 
 class SpeechRegressor(nn.Module):
-    """wav2vec2 with the checkpoint's head and tensor names; in evaluation mode once built.
-
-    Parameters
-    ----------
-    config
-        A transformers `Wav2Vec2Config`, whose `num_labels` is the number of outputs.
-
-    Notes
-    -----
-    With the published configuration 234 tensors and 165,336,707 parameters (661 MB).
-    """
+    """wav2vec2 with the checkpoint's head and tensor names: 165,336,707 parameters, 661 MB."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -99,13 +87,7 @@ class SpeechRegressor(nn.Module):
 
 
 class Wav2Vec2Speech(WindowedSpeech):
-    """The hub checkpoint as a speech affect model; options as in the base class.
-
-    Parameters
-    ----------
-    folder
-        Folder with `config.json` and `model.safetensors` (or `pytorch_model.bin`).
-    """
+    """The hub checkpoint (config.json, model.safetensors) as a speech affect model."""
 
     name: ClassVar[str] = "audeering-w2v2-hf"
     published_signal: ClassVar[Level] = "normalised"

@@ -24,8 +24,6 @@ from emodiss.models.audeering import AUDEERING_ARCHIVE, AUDEERING_ONNX
 from emodiss.models.audeering.windows import SAMPLE_RATE, Level, WindowedSpeech, label_order
 from emodiss.models.weight_files import require
 
-__all__ = ["AudonnxSpeech"]
-
 _MODEL_CLASS: Final = re.compile(r"\$audonnx[.:](core\.model\.)?Model(==|$)")
 _KNOWN_CLASS: Final = re.compile(rf"{_MODEL_CLASS.pattern}|\$audobject[.:]")
 

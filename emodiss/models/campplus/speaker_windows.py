@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
 from emodiss.models.speech_signal import Samples
 
-__all__ = ["STEP_S", "Windows", "listen", "mean_voices", "of_activities", "of_sets"]
-
 STEP_S: Final = 1.0
 """Time from window to window, seconds."""
 
@@ -35,17 +33,11 @@ Decode = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """What one network heard.
+    """What one network heard."""
 
-    Parameters
-    ----------
-    firsts
-        (windows,) first frame of each, counted from the start of the recording.
-    active
-        (windows, frames, 3) bool, whether each local voice speaks.
-    """
-
+    # (windows,) first frame of each, counted from the start of the recording.
     firsts: NDArray[np.int64]
+    # (windows, frames, 3) bool, whether each local voice speaks.
     active: NDArray[np.bool_]
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:

@@ -27,22 +27,7 @@ from emodiss.screenplays.expressions import face_prompts
 
 
 class CommandFaces:
-    """Asks a program for pictures.
-
-    Parameters
-    ----------
-    program
-        Command line; no shell reads it.
-    timeout_s
-        Longest wait for one picture, the program's start included, s.
-    photomaker
-        Whether the prompt has PhotoMaker's trigger word.
-
-    Raises
-    ------
-    SettingsError
-        If there is no program.
-    """
+    """Asks a program for pictures; no shell reads its command line."""
 
     def __init__(self, program: str, timeout_s: float = 600.0, photomaker: bool = True) -> None:
         self._words = shlex.split(program)

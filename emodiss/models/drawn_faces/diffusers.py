@@ -18,34 +18,7 @@ from emodiss.screenplays.expressions import face_prompts
 
 
 class DiffusersFaces:
-    """Draws a person by the look of a reference and words.
-
-    Parameters
-    ----------
-    model
-        Folder of an SDXL pipeline as diffusers saves it.
-    adapter
-        Folder with the IP-Adapter's weights and its `image_encoder`.
-    weights
-        Name of the IP-Adapter's file.
-    steps
-        Of the DDIM sampler.
-    scale
-        Weight of the reference, 0 to 1.
-    guidance
-        Weight of the words.
-    size
-        Side that is drawn, pixels; the picture is then brought to 336.
-    device
-        `cpu` or `cuda`.
-
-    Raises
-    ------
-    SettingsError
-        If a folder is not named, or the file is no safetensors.
-    MissingExtra, ModelMissing
-        If diffusers or the weights are not there.
-    """
+    """Draws a person by the look of a reference and words; options as its card declares."""
 
     def __init__(
         self,

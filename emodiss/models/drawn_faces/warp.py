@@ -33,13 +33,7 @@ _JITTER = 0.12  # how far a seed changes a movement, as a share
 
 
 class WarpedFaces:
-    """Draws expressions by warping the picture of a person.
-
-    Parameters
-    ----------
-    detector
-        Identity of the detector's weights; part of this one's.
-    """
+    """Draws expressions by warping the picture of a person, whose face the detector finds."""
 
     def __init__(self, detector: str) -> None:
         self._identity = f"warp@{_VERSION},{detector}"

@@ -172,52 +172,13 @@ def _choose(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 class EmoNetFace:
-    """EmoNet as a face affect model: crops in, expression, valence and arousal out.
+    """EmoNet as a face affect model; options as in `EmoNetSettings`.
 
-    Weights are read at the first `predict`; `identity` never reads the published files.
+    Weights are read at the first `predict`; `identity` never reads the published files. The five
+    classes of `n_classes=5` fill five of the eight columns of `FaceAffect.probabilities`. The crop
+    `landmark_square` reads the 68 landmarks from the network's own heatmaps in a first pass (the
+    authors' came from a separate network), at twice the cost.
 
-    Parameters
-    ----------
-    weights
-        `emonet_8.pth` or `emonet_5.pth` as published.
-    n_classes
-        8 (preferred) or 5. The five classes fill five of the eight columns of
-        `FaceAffect.probabilities`; the others are 0.
-    crop
-        `box`: the detector's tight box, stretched to 256 x 256 without keeping its shape, as the
-        paper's pipeline and the authors' video demo do. `landmark_square`: the square of the
-        authors' evaluation around the 68 landmarks, read here from the network's own heatmaps in
-        a first pass (theirs came from a separate landmark network), at twice the cost.
-    mirror
-        Average raw valence and arousal with those of the mirrored face, as the published figures
-        do; expression is not averaged. Twice the cost.
-    fifth_class
-        What the fifth class of the 5-class model means; see the module's note.
-    device
-        `cpu`, `cuda` or `cuda:<n>`.
-    threads
-        CPU threads during a call.
-    batch_size
-        Faces per forward pass; by default 1 on a CPU, where batches are slower (0.8x at 8), and
-        64 on a GPU.
-    backend
-        `torch`; `onnxruntime`, on a CPU in float32; `openvino`, on a CPU (extra `openvino`);
-        `auto`: torch on a GPU, and on a CPU the fastest measured, which is onnxruntime for float32
-        and openvino for bfloat16. In float32 equal within 1e-5.
-    precision
-        `float32` is exact (TF32 is off). `bfloat16` is faster where the processor has it, an
-        approximation whose error on the real weights has not been measured.
-    allow_unverified
-        Take a file that is not the published one, such as weights of your own. The identity then
-        carries the file's sha256.
-
-    Raises
-    ------
-    ValueError
-        If an option has an unknown value.
-
-    Notes
-    -----
     CPU time for one face on one thread, as a share of that of the network as its authors run it
     (`scripts/bench_video.py` measures it): channels-last layout, used here, 0.8 to 0.9; ONNX
     Runtime 0.6; bfloat16 with AVX-512 alone 0.4 in torch and 0.3 in OpenVINO, with AMX (measured
@@ -286,15 +247,7 @@ class EmoNetFace:
         return "signed"
 
     def load(self) -> None:
-        """Read and check the weights now rather than at the first `predict`.
-
-        Raises
-        ------
-        ModelMissing
-            If there is no file.
-        ModelError
-            If the file is not the published one, cannot be read or does not fit.
-        """
+        """Read and check the weights now rather than at the first `predict`."""
         if self._run is not None:
             return
         if self.allow_unverified:
@@ -332,27 +285,7 @@ class EmoNetFace:
         return aligned
 
     def predict(self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> FaceAffect:
-        """Measure n face crops.
-
-        Parameters
-        ----------
-        crops
-            n crops, each (H, W, 3) uint8 RGB of any size, cut with `crop_margin` and
-            `crop_square` (`emodiss.faces.crop`).
-
-        Returns
-        -------
-        FaceAffect
-            n rows, in the order of the crops. Raw valence and arousal are as the network gave
-            them (averaged over the mirror image if asked).
-
-        Raises
-        ------
-        ValueError
-            If a crop is not (H, W, 3) uint8 with at least one pixel.
-        ModelMissing, ModelError
-            See `load`.
-        """
+        """Measure n crops, each (H, W, 3) uint8 RGB, cut with `crop_margin` and `crop_square`."""
         for index, crop in enumerate(crops):
             _check_crop(crop, index)
         if len(crops) == 0:

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["CLASS_COUNTS", "N_LANDMARKS", "SIDE", "EmoNet"]
-
 SIDE: Final = 256
 """Height and width of the input, pixels."""
 N_LANDMARKS: Final = 68

@@ -25,8 +25,6 @@ from emodiss.models.lite.voice_frames import (
     hf500_db,
 )
 
-__all__ = ["FEATURE_NAMES", "MIN_VOICED_FRAMES", "fingerprint", "summarise"]
-
 Floats = NDArray[np.float64]
 
 MIN_VOICED_FRAMES: Final = 10

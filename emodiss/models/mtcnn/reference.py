@@ -21,24 +21,7 @@ from emodiss.models.torch_threads import without_tf32
 
 
 class ReferenceMtcnn:
-    """Finds faces with `facenet_pytorch.MTCNN`, one frame at a time.
-
-    Parameters
-    ----------
-    min_face_size, thresholds, factor
-        As in `facenet_pytorch.MTCNN`, with its defaults.
-    min_face_share
-        Smallest face as a share of the frame's height; takes the place of `min_face_size`.
-    device
-        "cpu" or "cuda".
-
-    Raises
-    ------
-    ValueError
-        If the minimum face is not a positive number.
-    MissingExtra
-        If facenet-pytorch is not installed.
-    """
+    """Finds faces with `facenet_pytorch.MTCNN` and its defaults, one frame at a time."""
 
     def __init__(
         self,

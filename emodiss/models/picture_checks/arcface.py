@@ -25,22 +25,7 @@ _TEMPLATE = np.array(
 
 
 class ArcFace:
-    """Describes the largest face of a picture, found and aligned by MTCNN.
-
-    Parameters
-    ----------
-    file
-        ONNX: (n, 3, 112, 112) float32 RGB in [-1, 1] to (n, d).
-    threads
-        Of the CPU.
-
-    Raises
-    ------
-    SettingsError
-        If no file is named.
-    ModelMissing
-        If it is not there or no such network.
-    """
+    """Describes the largest face of a picture by an ONNX file: (n, 3, 112, 112) RGB in [-1, 1]."""
 
     def __init__(self, file: str, *, threads: int = 1) -> None:
         if not file:

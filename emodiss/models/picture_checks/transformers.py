@@ -19,22 +19,7 @@ _SUITABLE = ("normal", "sfw", "safe", "neutral")
 
 
 class Clip:
-    """Compares pictures with texts.
-
-    Parameters
-    ----------
-    model, revision
-        Folder, or repository and commit.
-    device
-        `cpu` or `cuda`.
-
-    Raises
-    ------
-    SettingsError
-        If no model is named, or a repository without its commit.
-    MissingExtra, ModelMissing
-        If transformers or the weights are not there.
-    """
+    """Compares pictures with texts; a repository is named with its commit."""
 
     def __init__(self, model: str, revision: str | None = None, *, device: str = "cpu") -> None:
         self._identity, self._processor, self._model = _opened("clip", "CLIPModel", model, revision)
@@ -60,20 +45,7 @@ class Clip:
 
 
 class Nsfw:
-    """Tells unsuitable pictures from normal ones.
-
-    Parameters
-    ----------
-    model, revision, device
-        As in `Clip`; the labels of the model name one class each for unsuitable and for normal.
-
-    Raises
-    ------
-    SettingsError
-        As in `Clip`, or if the labels are others.
-    MissingExtra, ModelMissing
-        As in `Clip`.
-    """
+    """Tells unsuitable pictures from normal ones by a model whose labels name a class for each."""
 
     def __init__(self, model: str, revision: str | None = None, *, device: str = "cpu") -> None:
         self._identity, self._processor, self._model = _opened(

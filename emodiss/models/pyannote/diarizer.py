@@ -27,8 +27,6 @@ from emodiss.models.torch_threads import torch_threads
 from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Turn
 
-__all__ = ["PAGE", "Community1", "share_trunk"]
-
 PAGE: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
 """Where its terms are accepted."""
 
@@ -37,30 +35,7 @@ FILES: Final = tuple(file.name for file in COMMUNITY_1)
 
 
 class Community1:
-    """Speaker turns by pyannote.audio's community-1.
-
-    Parameters
-    ----------
-    folder
-        Copy of the repository; see `FILES`.
-    min_speakers, max_speakers
-        Bounds on the number of voices; None for no bound. An exact number goes to `diarize`.
-    exclusive
-        Give overlapping speech to one voice only.
-    shared_trunk
-        Compute the embedding's ResNet once per window instead of once per voice.
-    device
-        `cpu` or `cuda`.
-    threads
-        CPU threads.
-
-    Raises
-    ------
-    ModelMissing
-        If the folder lacks a file; says which page to accept, the command, and what does without.
-    ModelError
-        If the files do not make a pipeline.
-    """
+    """Speaker turns by pyannote.audio's community-1; options as in `PyannoteSettings`."""
 
     name = "pyannote-community-1"
 

@@ -74,13 +74,7 @@ class _Stretch:
 
 
 class SegmentationDiarizer:
-    """Speaker turns from the segmentation network inside the whisperx package.
-
-    Parameters
-    ----------
-    threads
-        CPU threads of the network.
-    """
+    """Speaker turns from the segmentation network inside the whisperx package."""
 
     name = "pyannote-segmentation"
 

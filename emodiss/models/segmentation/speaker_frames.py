@@ -16,8 +16,6 @@ from emodiss.media.records import Stretches
 from emodiss.models.speech_signal import SAMPLE_RATE, Samples
 from emodiss.transcript import Turn
 
-__all__ = ["FRAME_S", "N_VOICES", "SAMPLE_RATE", "frame_start", "levelled", "turns_of"]
-
 N_VOICES: Final = 3
 """Voices a network tells apart inside a window."""
 

@@ -30,8 +30,6 @@ from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.transcript import Timing, Utterance, Word
 from emodiss.transcript.timing import text_weight
 
-__all__ = ["AttentionAligner"]
-
 _RATE: Final = 16_000
 _HOP: Final = 160
 """Samples in one frame of the spectrogram."""
@@ -57,30 +55,7 @@ class _Placed:
 
 
 class AttentionAligner:
-    """Finds when given words are said, with a Whisper.
-
-    Parameters
-    ----------
-    folder
-        CTranslate2 folder: model.bin, config.json, tokenizer.json, vocabulary.
-    name
-        Catalog name, for messages.
-    mismatch_below
-        Mean probability of words below which a text is not what is said.
-    compute_type
-        `default` is float16 on a GPU and int8 on a CPU.
-    device
-        `cpu` or `cuda`.
-    threads
-        CPU threads.
-
-    Raises
-    ------
-    ModelMissing
-        If the folder lacks a file.
-    ModelError
-        If it does not hold a Whisper.
-    """
+    """Finds when given words are said, with a CTranslate2 Whisper."""
 
     timing: Timing = "attention"
     takes_stretches = True
@@ -98,8 +73,6 @@ class AttentionAligner:
         from faster_whisper import WhisperModel
 
         whisper_folder.require_files(folder, name=name)
-        if compute_type == "default":
-            compute_type = "float16" if device == "cuda" else "int8"
         self.name = name
         self.mismatch_below = mismatch_below
         self._model: Any = whisper_folder.load(

@@ -33,8 +33,6 @@ from emodiss.transcript import Recognition, Utterance, Word
 from emodiss.transcript.join import ends_sentence
 from emodiss.transcript.timing import shared_out
 
-__all__ = ["FasterWhisper"]
-
 _RATE: Final = 16_000
 _JUDGED_WORDS: Final = 3
 """The mean probability of fewer words says little about them."""
@@ -43,40 +41,7 @@ _BLOCK_S: Final = 600
 
 
 class FasterWhisper:
-    """Recognises speech with a CTranslate2 Whisper.
-
-    Parameters
-    ----------
-    folder
-        CTranslate2 folder: model.bin, config.json, tokenizer.json, vocabulary.
-    local_folder
-        Taken instead of `folder`: a Whisper of one's own.
-    name
-        Catalog name, for messages.
-    belief
-        From where on this model's words are believed.
-    compute_type
-        `default` is float16 on a GPU and int8 on a CPU.
-    batch_size
-        Not used: windows go one by one.
-    beam_size
-        Beams of the search.
-    chunk_s
-        Longest window, seconds; Whisper hears 30 s at most.
-    vad_onset, vad_offset
-        Probability of speech at which a stretch starts and ends.
-    device
-        `cpu` or `cuda`.
-    threads
-        CPU threads.
-
-    Raises
-    ------
-    ModelMissing
-        If the folder lacks a file.
-    ModelError
-        If it does not hold a Whisper.
-    """
+    """Recognises speech with a CTranslate2 Whisper; options as in `WhisperSettings`."""
 
     takes_stretches = True
 
@@ -101,8 +66,6 @@ class FasterWhisper:
         if local_folder is not None:
             folder = Path(local_folder)
         whisper_folder.require_files(folder, name=name)
-        if compute_type == "default":
-            compute_type = "float16" if device == "cuda" else "int8"
         self.name = name
         self._belief = belief
         self._beam_size = beam_size

@@ -27,8 +27,6 @@ from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
 from emodiss.transcript import Recognition, Utterance
 
-__all__ = ["WhisperX", "quiet_libraries"]
-
 
 def quiet_libraries() -> None:
     """Keep WhisperX from logging spoken words, and pyannote.audio from reporting over the network.
@@ -45,39 +43,7 @@ def quiet_libraries() -> None:
 
 
 class WhisperX:
-    """Recognises speech with a CTranslate2 Whisper.
-
-    Parameters
-    ----------
-    folder
-        CTranslate2 folder: model.bin, config.json, tokenizer.json, vocabulary,
-        preprocessor_config.json.
-    local_folder
-        Taken instead of `folder`: a Whisper of one's own.
-    name
-        Catalog name, for messages.
-    compute_type
-        `default` is float16 on a GPU and float32 on a CPU; `int8` is smaller and faster.
-    batch_size
-        Segments at once.
-    beam_size
-        Beams of the search; WhisperX's own default is 5.
-    chunk_s
-        Longest segment, seconds; Whisper hears 30 s at most.
-    vad_onset, vad_offset
-        Activity at which speech starts and ends; WhisperX's own defaults.
-    device
-        `cpu` or `cuda`.
-    threads
-        CPU threads.
-
-    Raises
-    ------
-    ModelMissing
-        If the folder lacks a file.
-    ModelError
-        If it does not hold a Whisper.
-    """
+    """Recognises speech with a CTranslate2 Whisper; options as in `WhisperSettings`."""
 
     def __init__(
         self,
@@ -176,14 +142,13 @@ def _pipeline(
     quiet_libraries()
     import whisperx.asr
 
-    if compute_type == "default":
-        compute_type = "float16" if device == "cuda" else "float32"
     model = whisper_folder.load(
         whisperx.asr.WhisperModel,
         folder,
         device=device,
         threads=threads,
         compute_type=compute_type,
+        on_cpu="float32",
     )
     model.model = _Recorder(model.model)
     # It prints a remark about the voice activity; stdout is for data.

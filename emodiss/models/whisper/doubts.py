@@ -23,28 +23,26 @@ COMPRESSION_RATIO: Final = 2.4
 """Text that compresses further repeats itself: Whisper's own `compression_ratio_threshold`."""
 REPETITIONS: Final = 4
 """The same one to five words this often in a row are not speech."""
+_LOOP_WORDS_PER_S: Final = 6.0
+"""Repeated text faster than this was never spoken: conversation has 3 to 4 words a second. Loops of
+Whisper have 8 to 9, sentences that an actor repeats have 2."""
+_LOOP_REPETITIONS: Final = 20
+"""Nor was what comes so often in a row, however slowly."""
 _LONGEST_NGRAM: Final = 5
 _SILENT_DBFS: Final = -60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """From where on a model's words are believed; part of its card.
+    """From where on a model's words are believed; part of its card."""
 
-    Parameters
-    ----------
-    log_probability
-        Least mean log probability of a window's tokens. Whisper's own `logprob_threshold` of -1
-        was meant for larger models; a small one is wrong long before.
-    word_probability
-        Least mean probability of a segment's words: it lets a clear sentence stand in a window
-        of doubtful ones. 1 where the log probability alone decides.
-    hopeless
-        Mean probability of words below which a segment is doubted whatever its window is like.
-    """
-
+    # Least mean log probability of a window's tokens. Whisper's own `logprob_threshold` of -1 was
+    # meant for larger models; a small one is wrong long before.
     log_probability: float = -1.0
+    # Least mean probability of a segment's words: it lets a clear sentence stand in a window of
+    # doubtful ones. 1 where the log probability alone decides.
     word_probability: float = 1.0
+    # Mean probability of words below which a segment is doubted whatever its window is like.
     hopeless: float = 0.0
 
 
@@ -85,10 +83,18 @@ def doubts(
 def doubt_the_recording(segments: Sequence[Utterance]) -> tuple[Utterance, ...]:
     """Doubt all that was heard in a recording of which most is doubtful."""
     total = sum(segment.duration for segment in segments)
-    low = sum(s.duration for s in segments if "low_probability" in s.flags)
-    if not segments or low <= total / 2:
+    doubtful = sum(s.duration for s in segments if _is_invented(s))
+    if not segments or doubtful <= total / 2:
         return tuple(segments)
     return tuple(replace(s, flags=(*s.flags, "language_or_noise_doubtful")) for s in segments)
+
+
+def _is_invented(segment: Utterance) -> bool:
+    """Whether a segment says nothing of what is spoken; a loop is sure of its words."""
+    if {"low_probability", "no_speech"} & set(segment.flags):
+        return True
+    fast = len(segment.text.split()) > _LOOP_WORDS_PER_S * segment.duration
+    return "repetition" in segment.flags and (fast or _repeats(segment.text, _LOOP_REPETITIONS))
 
 
 def level_db(part: NDArray[np.float32]) -> float:
@@ -97,12 +103,13 @@ def level_db(part: NDArray[np.float32]) -> float:
     return 10 * float(np.log10(power)) if power > 0 else -math.inf
 
 
-def _repeats(text: str) -> bool:
+def _repeats(text: str, times: int = REPETITIONS) -> bool:
+    """Whether one to five words come so often in a row."""
     words = text.lower().split()
     for n in range(1, _LONGEST_NGRAM + 1):
-        span = n * REPETITIONS
-        for first in range(len(words) - span + 1):
-            ngram = words[first : first + n]
-            if words[first : first + span] == ngram * REPETITIONS:
+        alike = 0
+        for earlier, later in zip(words, words[n:], strict=False):
+            alike = alike + 1 if earlier == later else 0
+            if alike >= n * (times - 1):
                 return True
     return False

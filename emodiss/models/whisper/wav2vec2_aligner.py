@@ -23,36 +23,12 @@ from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.transcript import Utterance, Word
 
-__all__ = ["Wav2Vec2Aligner"]
-
 TORCHAUDIO_FILE: Final = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
 _PUNKT: Final = Path("nltk_data") / "tokenizers" / "punkt_tab"
 
 
 class Wav2Vec2Aligner:
-    """Finds when given words are said.
-
-    Parameters
-    ----------
-    folder
-        Holds `wav2vec2_fairseq_base_ls960_asr_ls960.pth` (English), or a Hugging Face wav2vec2
-        (config.json, model.safetensors, vocab.json, ...), and `nltk_data/tokenizers/punkt_tab`.
-    local_folder
-        Taken instead of `folder`: a wav2vec2 of one's own.
-    language
-        ISO 639-1 code of what the model was trained on.
-    name
-        Catalog name, for messages.
-    device
-        `cpu` or `cuda`.
-    threads
-        CPU threads.
-
-    Raises
-    ------
-    ModelMissing
-        If the folder lacks the model or NLTK's data.
-    """
+    """Finds when words are said: with torchaudio's English wav2vec2 or a Hugging Face one."""
 
     def __init__(
         self,

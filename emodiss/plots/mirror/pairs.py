@@ -19,15 +19,7 @@ _WON, _TIED, _LOST = "#0072B2", "#D9DCE1", "#E69F00"
 
 
 def plot_pairs(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw one stacked bar per pair of models: won, tied, lost, each with its count.
-
-    Parameters
-    ----------
-    pairs
-        Rows of one criterion from `statistics.win_rates(...).pairs`.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw a bar per pair of models, of one criterion's `win_rates(...).pairs`: won, tied, lost."""
     models = list(dict.fromkeys(pairs["model"].astype("str")))
     rows = pairs.set_index(["model", "opponent"])
     meetings = [pair for pair in combinations(models, 2) if pair in rows.index]

@@ -3,16 +3,15 @@
 Cells without ratings have no bar and no colour and say so; every cell shows its n.
 """
 
-from emodiss.plots.ratings.answers import figure_answers, plot_shares
-from emodiss.plots.ratings.countries import figure8, plot_tiles
+from emodiss.plots.ratings.answers import figure_answers
+from emodiss.plots.ratings.countries import figure8
 from emodiss.plots.ratings.judges import figure_correlations, plot_correlations, table3
 from emodiss.plots.ratings.kappa import figure6, plot_kappa
-from emodiss.plots.ratings.means import CONDITION_COLOURS, figure5, plot_means
+from emodiss.plots.ratings.means import figure5, plot_means
 from emodiss.plots.ratings.raters import figure11, plot_answers
 from emodiss.plots.ratings.replies import figure7, replies_html, side_by_side
 
 __all__ = [
-    "CONDITION_COLOURS",
     "figure5",
     "figure6",
     "figure7",
@@ -24,8 +23,6 @@ __all__ = [
     "plot_correlations",
     "plot_kappa",
     "plot_means",
-    "plot_shares",
-    "plot_tiles",
     "replies_html",
     "side_by_side",
     "table3",

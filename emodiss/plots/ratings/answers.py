@@ -25,19 +25,7 @@ _SPOKEN = {"any": "any failure", "unknown": "not in the vocabulary", "none": "no
 def plot_shares(
     shares: pd.DataFrame, what: str, *, conditions: Sequence[str], ax: Axes | None = None
 ) -> Axes:
-    """Draw shares of one model's answers with intervals, a row each, conditions side by side.
-
-    Parameters
-    ----------
-    shares
-        Rows of one model from `statistics.failure_rates` or `technique_shares`.
-    what
-        Column that names the rows: `failure` or `technique_group`.
-    conditions
-        Conditions in order.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw shares of one model's answers with intervals, a row each, conditions side by side."""
     rows = [str(name) for name in dict.fromkeys(shares[what])]
     place = {name: k for k, name in enumerate(rows)}
     spare = iter(_MORE_COLOURS * len(conditions))

@@ -40,15 +40,7 @@ _LIGHT, _DARK = 0.25, 0.85
 
 
 def plot_tiles(counts: pd.Series, *, ax: Axes | None = None) -> Axes:
-    """Draw Europe as tiles, darker where more raters come from, each with its number.
-
-    Parameters
-    ----------
-    counts
-        Raters by the name of the country.
-    ax
-        Where to draw; a new figure by default.
-    """
+    """Draw Europe as tiles, darker where more raters come from, each with its number."""
     import matplotlib as mpl
     from matplotlib.patches import Rectangle
 

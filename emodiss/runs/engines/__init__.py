@@ -39,6 +39,10 @@ def create(
     address: str | None = None,
 ) -> Engine:
     """Make an engine; without a number of workers it takes what the machines offer."""
+    if workers is not None and workers < 0:
+        raise SettingsError(
+            f"There cannot be {workers} workers.", next_step="Give 0 to work in this process."
+        )
     if name == "local":
         from emodiss.runs.engines.local import LocalEngine
 

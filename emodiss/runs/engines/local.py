@@ -21,13 +21,7 @@ from emodiss.runs.store import Outcome
 
 
 class LocalEngine:
-    """Runs jobs in worker processes.
-
-    Parameters
-    ----------
-    workers
-        Number of processes; 0 does the work in this process, which is easier to debug.
-    """
+    """Runs jobs in so many worker processes, or with 0 in this one, which is easier to debug."""
 
     def __init__(self, *, workers: int) -> None:
         self.workers = workers

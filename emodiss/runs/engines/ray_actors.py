@@ -43,27 +43,7 @@ class _Worker:
 
 
 class RayEngine:
-    """Runs jobs in Ray actors.
-
-    Parameters
-    ----------
-    workers
-        Number of actors; None takes as many as the cores (or GPUs) allow. More than there is room
-        for wait until the cluster grows.
-    threads
-        Cores that each actor asks for.
-    device
-        `cpu` or `cuda`; with `cuda` each actor asks for one GPU.
-    address
-        Of a cluster, as `ray.init` takes it; None uses `RAY_ADDRESS`, or else this machine.
-
-    Raises
-    ------
-    MissingExtra
-        If ray is not installed.
-    RunError
-        If no cluster answers there, or it has no GPU that was asked for.
-    """
+    """Runs jobs in Ray actors; those there is no room for wait until the cluster grows."""
 
     def __init__(
         self,

@@ -1,0 +1,106 @@
+"""With the core packages alone, every command ends in a result or names the extra to install."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import emodiss
+from tests.test_installation import imported
+
+CORE = {
+    *("filelock", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "rich"),
+    *("scipy", "threadpoolctl", "typer", "vaderSentiment"),
+    *("PIL", "packaging", "requests"),  # come with the former
+}
+"""Packages that the wheel brings without any extra; names as they are imported."""
+
+COMMANDS = {
+    "status RUN": None,
+    "people RUN": None,
+    "table RUN 1": None,
+    "plot RUN fig2": "media",
+    "plot RUN fig3": None,
+    "plot RUN fig10": None,
+    "plot RUN contact-sheet": "media",
+    "report RUN": None,
+    "export RUN --format eaf -o OUT": None,
+    "export RUN --format textgrid -o OUT": "export",
+    "export RUN --format methods -o OUT": None,
+    "prompts RUN": None,
+    "prompts RUN --kind video": "media",
+    "intervene RUN --model m --base-url http://127.0.0.1:9/v1": "llm",
+    "intervene RUN --local smollm2-135m": "llm-local",
+    "label-roles RUN --model m --base-url http://127.0.0.1:9/v1": "llm",
+    "serve RUN": "web",
+    "review roles RUN": None,
+    "models list": None,
+    "doctor": "models",
+    "demo --out OUT/demo": "demo",
+    "annotate FILM --out OUT/new": "models",
+    "collect therapy -o OUT/c.csv": "media",
+    "mirror demo OUT/mirror": "media",
+}
+"""Command and the extra that it needs; None where it gives a result."""
+
+SCRIPT = """
+import contextlib, io, json, sys
+
+class Absent:
+    names = frozenset(json.loads(sys.argv[1]))
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+sys.meta_path.insert(0, Absent())
+import importlib.util
+known = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: (
+    None if name.partition(".")[0] in Absent.names else known(name, *more))
+from emodiss.cli import main
+ended = {}
+for line in json.loads(sys.argv[2]):
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["emodiss", *line.split()]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+    ended[line] = code, out.getvalue() + err.getvalue()
+print(json.dumps(ended))
+"""
+
+
+@pytest.fixture
+def ended(study, tmp_path, stand_ins) -> dict[str, tuple[int, str]]:
+    emodiss.annotate(study / "manifest.csv", out=tmp_path / "run", settings=stand_ins, workers=0)
+    places = {"RUN": tmp_path / "run", "OUT": tmp_path / "out", "FILM": study / "a.mp4"}
+    lines: dict[str, str] = {}
+    for command in COMMANDS:
+        line = command
+        for name, place in places.items():
+            line = line.replace(name, str(place))
+        lines[line] = command
+    absent = sorted(imported() - CORE)
+    assert {"av", "cv2", "torch", "openai", "starlette", "statsmodels"} <= set(absent)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(absent), json.dumps(list(lines))],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return {lines[line]: tuple(end) for line, end in json.loads(done.stdout).items()}
+
+
+def test_every_command_ends_in_a_result_or_names_its_extra(ended):
+    wrong = {}
+    for command, extra in COMMANDS.items():
+        code, said = ended[command]
+        good = code == 0 if extra is None else code != 0 and f"emodiss[{extra}]" in said
+        if not good:
+            wrong[command] = code, said[-400:]
+    assert not wrong
