@@ -198,6 +198,11 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
             f"{path.name}: cannot be opened ({fault.strerror or type(fault).__name__}).",
             next_step=f"Check the path of the {what} and that the file may be read.",
         ) from fault
+    if raw.startswith(b"PK\x03\x04"):
+        raise error(
+            f"{path.name}: is a workbook or an archive and no text; expected UTF-8 text.",
+            next_step="Open it and save it as 'CSV UTF-8'.",
+        )
     # UTF-16 announces itself; spreadsheets write it as "Unicode text".
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
@@ -298,7 +303,8 @@ def parse(
     Returns
     -------
     Table
-        Rows without any text are passed over, and so are columns without a name and any text.
+        Rows without any text are passed over, and so are columns without a name and any text, and
+        a first column without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
     first = text.split("\n", 1)[0].rstrip("\r")
@@ -355,7 +361,9 @@ def parse(
         stray = None
         if n > n_columns or len(named) < n_columns:
             by_name.pop("", None)
-            stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
+            # A number in a first column without a name counts rows, as pandas and R do.
+            texts = enumerate(cells[1:], 1) if cells[0].isdecimal() else enumerate(cells)
+            stray = next((p for p, cell in texts if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
         elif stray < n_columns:

@@ -87,7 +87,7 @@ _REFUSAL = re.compile(
     r"|\ben tant qu(?:e |')(?:IA|modèle de langage|intelligence artificielle)\b"
     r"|\bje (?:suis désolée?,? mais je )?ne (?:peux|puis) pas (?:vous |t')?aider (?:avec|à)\b"
     r"|\bdésolée?,? mais je ne (?:peux|puis) pas (?:vous |t')?aider\b"
-    r"|\bnão posso (?:ajudar|auxiliar) (?:com|nisso)|\bcomo (?:uma )?inteligência artificial\b"
+    r"|\bnão posso ajudar (?:com|nisso)|\bcomo (?:uma )?inteligência artificial\b"
     r"|\bnon posso aiutart[ie] con\b|\bin quanto (?:IA|modello linguistico)\b"
     r"|не могу (?:\w+ ){0,2}(?:помочь|ответить) (?:с|на) эт|как (?:ИИ|языковая модель)"
     r"|お手伝い(?:すること(?:は|が))?でき(?:ません|かねます)|お答えできません|AIとして"

@@ -172,8 +172,9 @@ def _write(
                 "letters, digits, '-', '_' and '.' were expected."
             )
     paths = [folder / f"{what}.csv", key_path, key_path.with_name("design.json")]
-    (folder / "sheets").mkdir(parents=True, exist_ok=True)
-    key_path.parent.mkdir(exist_ok=True)
+    # What people said and the key of the study are for their owner alone.
+    for closed in (folder, folder / "sheets", key_path.parent):
+        closed.mkdir(mode=0o700, parents=True, exist_ok=True)
     for_spreadsheets(items).to_csv(paths[0], index=False, lineterminator="\n")
     for rater, sheet in sheets.items():
         paths.append(folder / "sheets" / f"{rater}.csv")

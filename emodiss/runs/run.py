@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import ArgumentError, RunError, nearest
 from emodiss.manifest import Problem
@@ -20,9 +20,6 @@ from emodiss.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_Rest = ParamSpec("_Rest")
-_Made = TypeVar("_Made")
 
 _AGAIN = "Write it anew: emodiss annotate on the same folder."
 
@@ -404,6 +401,11 @@ def load(root: AnyRun) -> Run:
     """
     if isinstance(root, Run):
         return root
+    if not isinstance(root, str | os.PathLike):
+        raise ArgumentError(
+            f"Got {type(root).__name__} where a run belongs.",
+            next_step="Open one: emodiss.load(FOLDER).",
+        )
     root = Path(root)
     if not (root / layout.RUN).is_file():
         inside = [path.parent for path in sorted(root.glob(f"*/{layout.RUN}"))]
@@ -414,24 +416,3 @@ def load(root: AnyRun) -> Run:
             else "Give the folder that was named with --out.",
         )
     return Run(root)
-
-
-def takes_run(
-    verb: Callable[Concatenate[Run, _Rest], _Made],
-) -> Callable[Concatenate[AnyRun, _Rest], _Made]:
-    """Let a function about a run take its folder too, and refuse anything else by name."""
-
-    @wraps(verb)
-    def called(run: AnyRun, *arguments: _Rest.args, **named: _Rest.kwargs) -> _Made:
-        return verb(_opened(run), *arguments, **named)
-
-    return called
-
-
-def _opened(given: object) -> Run:
-    if isinstance(given, Run | str | Path):
-        return load(given)
-    raise ArgumentError(
-        f"Got {type(given).__name__} where a run belongs.",
-        next_step="Open one: emodiss.load(FOLDER).",
-    )
