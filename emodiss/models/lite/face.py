@@ -22,7 +22,7 @@ SHA256 = "c106c733c25721d5eab50cc1276e099d430ec8633f05dcde69148055996a86de"
 """Checksum of the shipped weights; pinned here so that a swapped file is not run."""
 
 _SIDE = 48
-_BATCH = 64
+_BATCH = 16
 
 
 class LiteFace:
