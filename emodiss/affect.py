@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import EmodissError, nearest
 from emodiss.series import SeriesMean, mean_of_series, means_of_series
-from emodiss.vocabulary import StatedError, model_error
 
 __all__ = [
     "EXPRESSIONS",
@@ -36,7 +35,6 @@ __all__ = [
     "StatedError",
     "mean_of_series",
     "means_of_series",
-    "model_error",
     "nearest_label",
     "prototypes",
     "to_house_scale",
@@ -49,6 +47,23 @@ Scale = Literal["signed", "unit"]
 """Native scale of a model: `signed` is [-1, 1]; `unit` is about [0, 1]."""
 
 SCALES: tuple[Scale, ...] = ("signed", "unit")
+
+
+@dataclass(frozen=True, slots=True)
+class StatedError:
+    """How far an affect model is off, as its card says.
+
+    Parameters
+    ----------
+    valence, arousal
+        Root mean square error against people's ratings, house scale; None where nobody states it.
+    source
+        Where the numbers come from, or why there are none.
+    """
+
+    valence: float | None
+    arousal: float | None
+    source: str
 
 
 class ScaleError(EmodissError, ValueError):

@@ -22,7 +22,7 @@ from pydantic import (
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.tabular import is_text
-from emodiss.vocabulary import FaceChoice, model_error, parse_faces
+from emodiss.vocabulary import FaceChoice, parse_faces
 
 
 class Group(BaseModel):
@@ -596,22 +596,6 @@ class Settings(Group):
         description="options of models that other packages bring: options.<model>.<name>=value; "
         "the model's card says which there are",
     )
-
-    @model_validator(mode="after")
-    def _errors_of_models(self) -> Settings:
-        """Let the models' cards say how far they are off, where nobody else does."""
-        stated = {
-            f"error_{channel}_{axis}": getattr(model_error(name), axis)
-            for channel, name in (
-                ("speech", self.models.speech_affect),
-                ("face", self.models.face_affect),
-            )
-            for axis in ("valence", "arousal")
-        }
-        missing = {n: e for n, e in stated.items() if getattr(self.dissonance, n) is None}
-        # Frozen for others, not for its own validation.
-        object.__setattr__(self, "dissonance", self.dissonance.model_copy(update=missing))
-        return self
 
 
 def assigned(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:

@@ -198,6 +198,11 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
             f"{path.name}: cannot be opened ({fault.strerror or type(fault).__name__}).",
             next_step=f"Check the path of the {what} and that the file may be read.",
         ) from fault
+    if raw.startswith(b"PK\x03\x04"):
+        raise error(
+            f"{path.name}: is a workbook or an archive and no text; expected UTF-8 text.",
+            next_step="Open it and save it as 'CSV UTF-8'.",
+        )
     # UTF-16 announces itself; spreadsheets write it as "Unicode text".
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
@@ -298,7 +303,8 @@ def parse(
     Returns
     -------
     Table
-        Rows without any text are passed over, and so are columns without a name and any text.
+        Rows without any text are passed over, and so are columns without a name and any text, and
+        a first column without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
     first = text.split("\n", 1)[0].rstrip("\r")
@@ -313,10 +319,11 @@ def parse(
     )
     header: list[str] = []
     header_line = 1
-    named: frozenset[int] = frozenset()
+    n_columns, named = 0, frozenset[int]()
     rows: list[Row] = []
     faults: list[Fault] = []
     n_lacking = 0  # cells, of all rows so far
+    most_lacking = _MOST_LACKING + _MOST_LACKING_PER_CHARACTER * len(text) if short_rows else -1
     while True:
         line = reader.line_num + 1 + skipped
         try:
@@ -335,42 +342,43 @@ def parse(
         if not any(cells):
             continue
         if not header:
-            header, header_line = cells, line
+            header, header_line, n_columns = cells, line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)
             continue
         if restore:
             cells = [_restored(cell) for cell in cells]
         n = len(cells)
-        lacking = len(header) - n
-        if lacking > 0:
-            n_lacking += lacking
-            if short_rows and n_lacking <= _MOST_LACKING + _MOST_LACKING_PER_CHARACTER * len(text):
-                cells += [""] * lacking
+        if n < n_columns:
+            n_lacking += n_columns - n
+            if n_lacking <= most_lacking:
+                cells += [""] * (n_columns - n)
         by_name = dict(zip(header, cells, strict=False))
-        if len(named) < len(header):
+        if len(cells) < n_columns:
             by_name.pop("", None)
-        if len(cells) < len(header):
-            message = f"{n} cells; expected {len(header)}, as in the header"
+            message = f"{n} cells; expected {n_columns}, as in the header"
             faults.append(Fault(line, message, by_name, n_cells=n))
             continue
         stray = None
-        if n > len(named) or len(named) < len(header):
-            stray = next((p for p, cell in enumerate(cells) if cell and p not in named), None)
+        if n > n_columns or len(named) < n_columns:
+            by_name.pop("", None)
+            # A number in a first column without a name counts rows, as pandas and R do.
+            texts = enumerate(cells[1:], 1) if cells[0].isdecimal() else enumerate(cells)
+            stray = next((p for p, cell in texts if cell and p not in named), None)
         if stray is None:
             rows.append(Row(line, by_name))
-        elif stray < len(header):
+        elif stray < n_columns:
             message = f"text in column {stray + 1}, which has no name in the header"
             faults.append(Fault(line, message, by_name))
         else:
             message = (
-                f"{n} cells; expected {len(header)}, as in the header (a text that "
+                f"{n} cells; expected {n_columns}, as in the header (a text that "
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
             faults.append(Fault(line, message, by_name, n_cells=n))
     return Table(
         name,
         tuple(filter(None, header)),
-        len(header),
+        n_columns,
         header_line,
         tuple(rows),
         tuple(faults),
@@ -575,6 +583,10 @@ def refuse(
     )
 
 
+def _restored(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
 def table_of(given: object) -> pd.DataFrame:
     """Return a table that was handed over, or the utterances of a run or a session."""
     import pandas as pd
@@ -586,10 +598,6 @@ def table_of(given: object) -> pd.DataFrame:
             next_step="Give run.utterances, or run.session(ID) for one session.",
         )
     return found
-
-
-def _restored(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def safe_cell(text: str) -> str:

@@ -6,12 +6,8 @@ and in the artifact. What it means and what to do about it is said here, once.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
@@ -96,8 +92,10 @@ MEANINGS: Final[dict[str, str]] = {
     "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
-    "unknown_role": "The part of a voice, such as therapist or patient, is not known; state it in "
-    "the manifest's column roles or with: emodiss review.",
+    "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
+    "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
+    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
+    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
@@ -238,39 +236,6 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-@dataclass(frozen=True, slots=True)
-class StatedError:
-    """How far an affect model is off, as its card says.
-
-    Parameters
-    ----------
-    valence, arousal
-        Root mean square error against people's ratings, house scale; None where nobody states it.
-    source
-        Where the numbers come from, or why there are none.
-    """
-
-    valence: float | None
-    arousal: float | None
-    source: str
-
-
-@functools.cache
-def model_error(name: str) -> StatedError:
-    """Look up how far a model is off.
-
-    Parameters
-    ----------
-    name
-        Its name in the model catalog.
-    """
-    text = importlib.resources.files("emodiss.data").joinpath("affect_errors.json").read_text()
-    stated = json.loads(text)["models"].get(name)
-    if stated is None:
-        return StatedError(None, None, "none: nobody states an error of this model")
-    return StatedError(**stated)
-
-
 N_LOOKS: Final = 5
 """Looks of voices whose role is not known; a sixth voice has the first one's again."""
 
@@ -300,3 +265,8 @@ def language_code(text: str | None) -> str:
     """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
     found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
     return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
+
+
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"

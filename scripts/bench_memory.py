@@ -1,29 +1,29 @@
-"""Show how memory grows with the length of a video: peak of a whole run over lengths of one clip.
+"""Show how memory grows with the length of a video: the peak of each stage at some lengths.
 
-    python scripts/bench_memory.py [--seconds 10 60 600 3600] [--models stand-ins] [--sound]
+    python scripts/bench_memory.py [--seconds 10 60 600 3600] [--models stand-ins] [--speech FILE]
 
 One generated clip (320 x 180 pixels, two talking heads) is looped to each length without encoding
-it again, and annotated in a fresh process with the preset `lite`. What is held at a time (frames,
-networks) shows with the real models, `--models lite`, at wide strides, so that an hour ends in
-minutes. What is kept for each tick shows with `--models stand-ins`, the default: every tick is
-looked at and measured, by models that answer at once. `--models as-it-is` changes no setting of
-`lite`; `--height 720` makes larger pictures, of which following holds some. With `--sound` the film
-has a sound track, whose 16 kHz samples are held once as 16-bit integers (115 MB per hour), also
-while they are decoded and stored, and once more as floats where a model takes the whole signal
-(230 MB per hour).
+it again, and annotated by a fresh process with the preset `lite`, as a worker does it; what the
+process holds from earlier stages counts in later ones. What is held at a time (frames, networks)
+shows with the real models, `--models lite`, at wide strides, so that an hour ends in minutes. What
+is kept for each tick shows with `--models stand-ins`, the default: every tick is looked at and
+measured, by models that answer at once. `--models as-it-is` changes no setting of `lite`;
+`--height 720` makes larger pictures. With `--speech` a recording of people who talk, as WAV, is
+looped along, and no transcript is given: words and speakers are found in it. For Linux, which can
+count a peak anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from bench_clip import FPS, loop_clip, write_clip
 
 from emodiss.affect import EXPRESSIONS, FaceAffect
 from emodiss.faces import FaceBoxes
+from emodiss.stages import Stage
 
 SETTINGS = {
     "as-it-is": (),
@@ -85,8 +86,38 @@ class StandInFace:
         return FaceAffect(valence, -valence, lots, "signed")
 
 
+def watch_stages() -> dict[str, float]:
+    """Return where the peak of each stage will be, in MB; what a worker holds before counts too."""
+    peaks: dict[str, float] = {}
+    load = Stage.load
+
+    def watched(self: Stage, function: str | None = None) -> Callable[..., Any]:
+        work = load(self, function)
+
+        @functools.wraps(work)
+        def measured(**given: Any) -> Any:
+            peaks["between"] = max(peaks.get("between", 0), peak_mb())
+            Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+            try:
+                return work(**given)
+            finally:
+                peaks[self.name] = max(peaks.get(self.name, 0), peak_mb())
+                Path("/proc/self/clear_refs").write_text("5")
+
+        return measured
+
+    Stage.load = watched
+    return peaks
+
+
+def peak_mb() -> float:
+    """Return the peak of this process since it was last counted anew."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
-    """Run everything in this process; the peak is that of its whole life."""
+    """Run everything in this process."""
     import emodiss
     from emodiss.models.catalog import CATALOG
 
@@ -103,6 +134,7 @@ def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
             loader=f"bench_memory:{loader.__name__}",
             options=lambda _settings, _folder: {},
         )
+    peaks = watch_stages()
     run = emodiss.annotate(
         folder / "manifest.csv",
         out=folder / "run",
@@ -111,42 +143,45 @@ def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
         workers=0,
     )
     table = run.utterances
+    peaks["between"] = max(peaks["between"], peak_mb())
     return {
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": max(peaks.values()),
+        "torch": "torch" in sys.modules,
+        "stages": peaks,
         "utterances": len(table),
         "faces_ok": int((table["face_status"] == "ok").sum()),
         "failures": [f.stage for f in run.failures],
     }
 
 
-def with_sound(film: Path, seconds: float, folder: Path) -> Path:
-    """Add a spoken-like tone of the film's length."""
+def with_speech(film: Path, seconds: float, speech: Path, folder: Path) -> Path:
+    """Loop a recording along."""
     import imageio_ffmpeg
 
     out = folder / "sounding.mp4"
-    tone = f"sine=frequency=180:duration={seconds},tremolo=f=4:d=0.9"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", str(film), "-f", "lavfi"]
-    command += ["-i", tone, "-c:v", "copy", "-c:a", "aac", "-ar", "16000", "-shortest", str(out)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", str(film)]
+    command += ["-stream_loop", "-1", "-i", str(speech), "-c:v", "copy", "-c:a", "aac"]
+    command += ["-ar", "16000", "-ac", "1", "-t", str(seconds), str(out)]
     subprocess.run(command, check=True)
     return out
 
 
-def measure(seconds: float, clip: Path, *, models: str, sound: bool) -> dict[str, Any]:
+def measure(seconds: float, clip: Path, *, models: str, speech: Path | None) -> dict[str, Any]:
     """Annotate a film of this length in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         film = loop_clip(folder / "film.mp4", clip, seconds)
-        if sound:
-            film = with_sound(film, seconds, folder)
         # Ten seconds each, left and right in turn, as the clip's two heads.
         lines = [
             f"film 1 {who} {start:.1f} {min(start + 9.5, seconds):.1f} <o> words of a sentence"
             for start, who in ((10.0 * k, "AB"[k % 2]) for k in range(int(seconds // 10) or 1))
         ]
-        (folder / "film.stm").write_text("\n".join(lines) + "\n")
-        (folder / "manifest.csv").write_text(
-            f"id,path,transcript,roles\nfilm,{film},film.stm,A=therapist;B=patient\n"
-        )
+        rows = f"id,path,transcript,roles\nfilm,{film},film.stm,A=therapist;B=patient\n"
+        if speech:
+            rows = f"id,path\nfilm,{with_speech(film, seconds, speech, folder)}\n"
+        else:
+            (folder / "film.stm").write_text("\n".join(lines) + "\n")
+        (folder / "manifest.csv").write_text(rows)
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, __file__, "--child", name, "--models", models],
@@ -165,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, nargs="+", default=[10, 60, 600, 3600])
     parser.add_argument("--models", choices=list(SETTINGS), default="stand-ins")
-    parser.add_argument("--sound", action="store_true")
+    parser.add_argument("--speech", type=Path, help="recording of people who talk, WAV")
     parser.add_argument("--height", type=int, default=180)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -182,14 +217,19 @@ def main() -> None:
             width=options.height * 16 // 9,
         )
         for seconds in options.seconds:
-            rows.append(measure(seconds, clip, models=options.models, sound=options.sound))
+            rows.append(measure(seconds, clip, models=options.models, speech=options.speech))
             row = rows[-1]
             print(
                 f"{seconds:6.0f} s of video: peak {row['peak_mb']:.0f} MB; {row['faces_ok']} of "
-                f"{row['utterances']} utterances with a face; failed: {row['failures'] or 'none'}; "
-                f"took {row['took_s']:.0f} s",
+                f"{row['utterances']} utterances with a face; torch imported: {row['torch']}; "
+                f"failed: {row['failures'] or 'none'}; took {row['took_s']:.0f} s",
                 flush=True,
             )
+    head = " | ".join(f"{row['seconds']:g} s" for row in rows)
+    print(f"\n| peak, MB | {head} |\n" + "| --- " * (len(rows) + 1) + "|")
+    for stage in rows[0]["stages"]:
+        peaks = " | ".join(f"{row['stages'].get(stage, float('nan')):.0f}" for row in rows)
+        print(f"| {stage} | {peaks} |")
     first, last = rows[0], rows[-1]
     if last["seconds"] > first["seconds"]:
         hours = (last["seconds"] - first["seconds"]) / 3600

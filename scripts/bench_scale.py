@@ -9,6 +9,8 @@ a few bytes and real transcripts, with stand-ins for the stages that look and li
 runs in a process of its own; times are CPU seconds of all its threads, start-up included.
 """
 
+# pyright: reportPrivateUsage=false
+# It makes a run as `annotate` does, from the same parts.
 from __future__ import annotations
 
 import argparse
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,11 +35,12 @@ import numpy as np
 import pandas as pd
 
 from emodiss import dissonance, manifest as manifests, utterances
+from emodiss.exports import FORMATS
 from emodiss.faces.boxes import FaceSeries
 from emodiss.faces.records import Detections, FaceTrack, LinkCounts, Tracks
 from emodiss.media import Audio, Media, hash_file
-from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.models import catalog
+from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.runs import annotate as annotating, memory, perform, sources, tables
 from emodiss.runs.store import Outcome, Store
 from emodiss.stages import BY_NAME
@@ -103,7 +106,7 @@ def _follow(**_: Any) -> Tracks:
     def face(number: int) -> FaceTrack:
         ticks = np.arange(0, 300, 3)
         left = SIZE[0] / 2 * (number - 1) + 200
-        boxes = np.tile(np.float32([left, 200, left + 150, 350]), (100, 1))
+        boxes = np.tile(np.array([left, 200, left + 150, 350], np.float32), (100, 1))
         landmarks = np.tile(boxes[:, None, :2] + 50, (1, 5, 1))
         ones = np.ones(100, np.float32)
         return FaceTrack(number, ticks, ticks / 30, boxes, landmarks, ones, ones > 0)
@@ -115,10 +118,7 @@ def _match(**_: Any) -> People:
     pairs = [(voice, k) for voice in range(2) for k in range(2)]
     return People(
         tuple(Person(n, (k + 1,), 0.99, "measured") for k, n in enumerate(VOICES)),
-        tuple(
-            Binding(VOICES[v], k + 1, 9.0, 1.0, 3.0, 0.99 if v == k else 0.01)
-            for v, k in pairs
-        ),
+        tuple(Binding(VOICES[v], k + 1, 9.0, 1.0, 3.0, 0.99 if v == k else 0.01) for v, k in pairs),
     )
 
 
@@ -126,10 +126,15 @@ def _listen(*, audio: Audio, transcript: Any, **_: Any) -> SpeechMeasures:
     n = len(transcript.utterances)
     rng = np.random.default_rng(int(audio.signal[0]))
     heard = rng.random(n) > 0.2
-    values = [np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)]
+    values: list[Any] = [
+        np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)
+    ]
     return SpeechMeasures(
         tuple("ok" if one else "too_short" for one in heard),
-        *(*values, *values, 0, "signed"),
+        *values,
+        *values,
+        n_clamped=0,
+        scale="signed",
         start=np.array([u.start for u in transcript.utterances]),
         end=np.array([u.end for u in transcript.utterances]),
     )
@@ -150,7 +155,7 @@ def _look(*, media: Media, transcript: Any, **_: Any) -> FaceMeasures:
     spans = np.array([(u.start, u.end) for u in transcript.utterances])[utterance]
     time_ = spans[:, 0] + (np.arange(m) % 4 + 0.5) / 4 * (spans[:, 1] - spans[:, 0])
     values = [
-        (np.repeat(rng.normal(mean, 0.2, n), 4)[: m] + rng.normal(0, 0.1, m)).clip(-1, 1)
+        (np.repeat(rng.normal(mean, 0.2, n), 4)[:m] + rng.normal(0, 0.1, m)).clip(-1, 1)
         for mean in (-0.1, 0.1)
     ]
     valence, arousal = (value.astype(np.float32) for value in values)
@@ -160,7 +165,7 @@ def _look(*, media: Media, transcript: Any, **_: Any) -> FaceMeasures:
         tick=(time_ * 30).astype(np.int64),
         frame=(time_ * 10).astype(np.int64),
         time=time_,
-        box=np.tile(np.float32([200, 200, 350, 350]), (m, 1)),
+        box=np.tile(np.array([200, 200, 350, 350], np.float32), (m, 1)),
         valence=valence,
         arousal=arousal,
         valence_raw=valence,
@@ -204,10 +209,10 @@ def _tabulate(
             "binding_source": "measured",
             **{f"speech_{axis}": getattr(speech_affect, axis) for axis in AXES},
             **{f"speech_{axis}_raw": getattr(speech_affect, axis) for axis in AXES},
-            "speech_label": np.where(np.isnan(speech_affect.valence), None, "neutral"),
+            "speech_label": [None if bad else "neutral" for bad in np.isnan(speech_affect.valence)],
             "speech_status": speech_affect.status,
             **face,
-            "face_label": np.where(seen, "neutral", None),
+            "face_label": ["neutral" if one else None for one in seen],
             "n_face_frames": np.where(seen, 4, 0),
             "face_coverage": face_affect.coverage,
             "track_id": np.arange(n) % 2 + 1,
@@ -282,3 +287,113 @@ def simulate(folder: Path, *, sessions: int, n: int) -> None:
             current[source.row.id] = {name: r.key for name, r in recipes.items() if r.key}
         store.append(outcomes)
         tables.gather(store, current, stride=settings.face_affect.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is timed, as Python code, and the most CPU seconds it may take."""
+
+    name: str
+    code: str
+    # None where nothing is promised.
+    target: float | None = None
+    # Divides what was measured: pages of a report.
+    per: int = 1
+
+
+def rows(folder: Path, sessions: int) -> list[Row]:
+    """List what is timed."""
+    run, out = str(folder / "run"), str(folder / "out")
+    new, more = str(folder / "new.csv"), str(folder / "study" / "more.csv")
+    load = f"import emodiss; run = emodiss.load({run!r}); "
+    plan = "import emodiss; emodiss.plan({!r}, out={!r}, absent='keep')"
+    draw = "from emodiss.plots import registry; registry.draw(run, {!r})"
+    figures = ("figure2", "figure3", "figure4", "figure10")
+
+    def cli(*words: str) -> str:
+        return f"from emodiss.cli import main; sys.argv[1:] = {list(words)!r}; main()"
+
+    return [
+        *(Row(f"export {n}", cli("export", run, "--format", n, "--out", out), 60) for n in FORMATS),
+        Row("report, a page", cli("report", run, "-q", "--out", out), 0.05, sessions + 1),
+        Row("emodiss.load(RUN)", load),
+        Row(".utterances", load + "run.utterances"),
+        Row("status", cli("status", run)),
+        Row("people", cli("people", run)),
+        Row("dissonance", cli("dissonance", run)),
+        Row("prompts", cli("prompts", run, "--out", f"{out}/prompts.jsonl")),
+        *(Row(f"table {k}", cli("table", run, str(k))) for k in (1, 2, 4)),
+        *(Row(name, load + draw.format(name)) for name in figures),
+        Row("plan, all new", plan.format(new, f"{out}/none"), 3),
+        Row("plan, run finished", plan.format(more, run)),
+    ]
+
+
+def write_manifests(folder: Path) -> None:
+    """Write two manifests of 2,000 rows: nothing there yet, and all sessions of the run."""
+    new = [f"n{k:04d},https://example.org/{k}.mp4," for k in range(ROWS // 2)]
+    new += [f"m{k:04d},,nowhere/{k}.mp4" for k in range(ROWS // 2)]
+    (folder / "new.csv").write_text("\n".join(["id,url,path", *new]) + "\n")
+    study = folder / "study"
+    known = (study / "manifest.csv").read_text().splitlines()
+    more = [f"more{k},m{k}.mp4,," for k in range(ROWS - len(known) + 1)]
+    (study / "more.csv").write_text("\n".join([*known, *more]) + "\n")
+
+
+# A process takes over the peak of the one that started it, and on Linux alone tells its own.
+_PEAK = (
+    "import atexit, sys; atexit.register(lambda: print('\\n', next(line for line in "
+    "open('/proc/self/status') if line.startswith('VmHWM')).split()[1], file=sys.stderr)); "
+)
+
+
+def measure(row: Row) -> tuple[float, float, float]:
+    """Run a command; return its CPU seconds, wall seconds and peak memory in MB."""
+    linux = sys.platform == "linux"
+    command = [sys.executable, "-c", (_PEAK if linux else "import sys; ") + row.code]
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{row.name} ended with {done.returncode}: {done.stderr[-2000:]}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = float(done.stderr.split()[-1]) / 2**10 if linux else after.ru_maxrss / 2**20
+    return cpu / row.per, wall, peak
+
+
+def main() -> None:
+    """Make the run unless it is there, measure, and print one table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--utterances", type=int, default=UTTERANCES)
+    parser.add_argument(
+        "--keep", type=Path, help="keep the run here, and take the one that is there"
+    )
+    parser.add_argument("--only", default="", help="only what has this in its name")
+    chosen = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.keep or Path(temporary)
+        if not (folder / "run" / "face_summary.parquet").exists():
+            simulate(folder, sessions=chosen.sessions, n=chosen.utterances)
+        write_manifests(folder)
+        sessions = len((folder / "study" / "manifest.csv").read_text().splitlines()) - 1
+        missed = 0
+        print(f"{'':20} {'CPU s':>9} {'target':>8} {'met':>4} {'wall s':>8} {'peak MB':>8}")
+        for row in rows(folder, sessions):
+            if chosen.only not in row.name:
+                continue
+            cpu, wall, peak = measure(row)
+            met = row.target is None or cpu < row.target
+            missed += not met
+            told = ("", "") if row.target is None else (f"{row.target:g}", "yes" if met else "NO")
+            print(
+                f"{row.name:20} {cpu:9.3f} {told[0]:>8} {told[1]:>4} {wall:8.1f} {peak:8.0f}",
+                flush=True,
+            )
+            shutil.rmtree(folder / "out", ignore_errors=True)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

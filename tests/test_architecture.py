@@ -361,3 +361,32 @@ def test_guides_and_notebooks_name_only_what_can_be_imported():
     assert len(named) > 25
     for name in sorted(named):
         pkgutil.resolve_name(name)
+
+
+REACHED_INTO = {
+    "emodiss.cli._explain",
+    *(f"emodiss.cli.doctor.{name}" for name in ("_javascript", "_opencv", "_weights")),
+    "emodiss.models.catalog._of_others",
+    *(f"emodiss.models.mtcnn.cascade.{name}" for name in ("_nms_at_once", "_nms_in_turn")),
+}
+"""Private functions that tests call all the same; this list may only shrink."""
+
+
+def test_tests_call_no_private_function_of_a_module():
+    found: set[str] = set()
+    for path in Path(__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules_by_name: dict[str, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("emodiss"):
+                for alias in node.names:
+                    modules_by_name[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                    if re.match("_[a-z]", alias.name):
+                        found.add(f"{node.module}.{alias.name}")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                name = modules_by_name.get(node.value.id, "")
+                is_module = (PACKAGE.parent / name.replace(".", "/")).with_suffix(".py").is_file()
+                if is_module and re.match("_[a-z]", node.attr):
+                    found.add(f"{name}.{node.attr}")
+    assert found <= REACHED_INTO

@@ -45,6 +45,23 @@ def test_seconds_with_the_right_a_wrong_and_no_face(bench):
     assert found == {"face_right_s": 2.0, "face_wrong_s": 2.0, "face_open_s": 1.0}
 
 
+def test_behind_a_cut_a_face_is_judged_where_it_was_seen(bench):
+    # Full pictures: Ada until 2 s, then Bo, who listens while Ada goes on speaking.
+    whole = (0, 0, 200, 100)
+    case = bench.Case(
+        "x",
+        "cuts",
+        Path("x.mp4"),
+        turns=(Turn(0, 3, "Ada"),),
+        voices={"Ada": "Ada"},
+        faces=(("Ada", 0, 2, whole), ("Bo", 2, 4, whole)),
+    )
+    ada = make.track(7, np.arange(0, 60, 3), (10.0, 10, 40, 40))
+    table = pd.DataFrame({"start": [0.0], "end": [3.0], "track_id": [7]})
+    found = bench._faces(case, table, make.tracks(ada))
+    assert found == {"face_right_s": 3.0, "face_wrong_s": 0.0, "face_open_s": 0.0}
+
+
 def test_classes_are_summed_and_bad_input_is_not_among_them(bench):
     whole = {"outcome": "done", "voices": 1, "voices_found": 1, "utterances": 4, "words": 10,
              "words_unflagged": 10, "voice_ok": 4, "face_ok": 2, "speech_s": 10.0,

@@ -204,7 +204,7 @@ def test_without_speech_nothing_is_measured(speech):
 def judged(**rows: str) -> pd.DataFrame:
     """Return a table of verdicts from reasons by id."""
     own = [{"id": k, "reasons": [r for r in v.split(";") if r]} for k, v in rows.items()]
-    return curation._table(
+    return curation.curated_table(
         own, {"b": ("keep", "the hiss is the room's"), "d": ("exclude", "acted")}
     )
 

@@ -157,10 +157,10 @@ def test_faults_of_an_untouched_run_are_seen(run, session):
     from emodiss.demo import comparison
 
     def found(table: pd.DataFrame) -> dict[str, str]:
-        rows = comparison._found(session.truth, table)
-        return dict(zip(comparison._expected(session.truth), rows, strict=True))
+        rows = comparison.found_in(session.truth, table)
+        return dict(zip(comparison.expected_of(session.truth), rows, strict=True))
 
-    table = comparison._with_sides(run)
+    table = comparison.with_sides(run)
     names = {"Diane": "S1", "Sheila": "S1"}  # one voice for both
     one = found(table.assign(speaker=table["speaker"].map(names), text="Hello.", role=None))
     assert one["voices"] == "1" and one["roles right / wrong / open"] == "0 / 0 / 1"

@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from emodiss.affect import model_error
 from emodiss.dissonance import exceedance_probability, overview, reflag
 from emodiss.dissonance.probability import learn_spread, probability_past
-from emodiss.models.catalog import CATALOG, weights_folder
+from emodiss.models.catalog import CATALOG, weights_folder, with_errors
 from emodiss.settings import DissonanceSettings as Rule, resolve
 
 ERRORS: dict[str, Any] = {
@@ -113,12 +112,12 @@ def test_raw_scales_bring_their_own_width():
 
 def test_settings_take_the_models_errors_from_their_cards_unless_somebody_says_otherwise():
     lite = {"models.speech_affect": "ser-lite", "models.face_affect": "fer-lite"}
-    stated = resolve(lite).dissonance
-    assert stated.error_face_valence == model_error("fer-lite").valence
-    assert (
-        resolve({**lite, "dissonance.error_face_valence": 0.5}).dissonance.error_face_valence == 0.5
-    )
-    paper = resolve({}).dissonance
+    stated = with_errors(resolve(lite)).dissonance
+    assert stated.error_face_valence == CATALOG["fer-lite"].error.valence
+    own = with_errors(resolve({**lite, "dissonance.error_face_valence": 0.5})).dissonance
+    assert own.error_face_valence == 0.5
+    assert own.error_face_arousal == stated.error_face_arousal is not None
+    paper = with_errors(resolve({})).dissonance
     # audEERING publishes no error; EmoNet's is the published one.
     assert (paper.error_speech_valence, paper.error_face_valence) == (None, 0.29)
     for entry in CATALOG.values():
@@ -134,11 +133,11 @@ def test_errors_of_shipped_models_are_those_of_their_evaluations():
     for axis in ("valence", "arousal"):
         face = facts["fer_lite"]
         own = math.hypot(face["test"][f"{axis}_rmse"], face["vote_map"][f"cv_rmse_{axis}"])
-        assert getattr(model_error("fer-lite"), axis) == pytest.approx(own, abs=5e-4)
+        assert getattr(CATALOG["fer-lite"].error, axis) == pytest.approx(own, abs=5e-4)
         across = facts["ser_lite"]["across"].values()
         total = sum(part["n"] * part[axis]["rmse"] ** 2 for part in across)
         voice = math.sqrt(total / sum(part["n"] for part in across))
-        assert getattr(model_error("ser-lite"), axis) == pytest.approx(voice, abs=5e-4)
+        assert getattr(CATALOG["ser-lite"].error, axis) == pytest.approx(voice, abs=5e-4)
 
 
 def test_a_constant_between_two_models_is_called_what_it_is():

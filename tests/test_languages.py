@@ -122,7 +122,7 @@ class OfARun:
 )
 def test_a_recogniser_is_believed_unless_it_was_told(tmp_path, told, heard, expected):
     run = OfARun(tmp_path, told, heard)
-    found = curation._stated_languages(run, "a", {"url": None}, None)  # type: ignore[arg-type]
+    found = curation.stated_languages(run, "a", {"url": None}, None)  # type: ignore[arg-type]
     assert found["recogniser"] == expected
 
 
@@ -132,7 +132,7 @@ def test_a_fetched_page_says_what_is_spoken(tmp_path):
     folder.mkdir(parents=True)
     (folder / "about.json").write_text('{"language": "nl"}')
     run = OfARun(tmp_path, "en")
-    found = curation._stated_languages(run, "a", {"url": url}, None)  # type: ignore[arg-type]
+    found = curation.stated_languages(run, "a", {"url": url}, None)  # type: ignore[arg-type]
     assert found["page"] == "nl"
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from emodiss import people
 from emodiss.faces import FaceTrack, LinkCounts, Tracks
+from emodiss.faces.mouths import change, opening
 from emodiss.media import Audio
 from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, series
 from emodiss.people.likeness import links
-from emodiss.people.mouths import change, opening
 from emodiss.people.posterior import marginals
 from emodiss.settings import PeopleSettings
-from emodiss.transcript import Transcript, Utterance
+from emodiss.transcript import Transcript, Turn, Utterance
 from tests import make
 
 RATE = 16_000
@@ -393,6 +393,29 @@ def test_level_of_a_tone_in_the_band_and_out_of_it():
     assert (
         np.isnan(late[:25]).all() and np.isfinite(late[26:99]).all() and np.isnan(late[101:]).all()
     )
+
+
+def test_turns_say_when_a_voice_is_heard_and_utterances_whose_it_is():
+    said = [
+        Utterance(1.0, 3.0, "A"),
+        Utterance(4.0, 6.0, "B"),  # a person gave it to B: the diarizer heard A
+        Utterance(7.0, 8.0, "B"),  # the diarizer heard nobody
+    ]
+    turns = [
+        Turn(0.6, 1.8, "A"), Turn(2.2, 3.4, "A"), Turn(4.0, 6.0, "A"),
+        Turn(9.0, 9.8, "A"),  # no utterance: a murmur, or what a person took out
+        Turn(2.8, 3.2, "C"),  # a voice without utterances
+    ]  # fmt: skip
+    found = series.talking(said, ["A", "B"], 10 * series.RATE, 0.0, turns)
+    seconds = [[(a / series.RATE, b / series.RATE) for a, b in runs(row)] for row in found]
+    assert seconds == [[(0.6, 1.8), (2.2, 3.4)], [(4.0, 6.0), (7.0, 8.0)]]
+    earlier = series.talking(said, ["A", "B"], 10 * series.RATE, 0.4, turns)
+    assert np.array_equal(earlier[:, :-10], found[:, 10:])
+
+
+def runs(row: np.ndarray) -> np.ndarray:
+    """First and last of each run of True, (n, 2)."""
+    return np.flatnonzero(np.diff(row.astype(int), prepend=0, append=0)).reshape(-1, 2)
 
 
 def test_only_alike_fragments_are_linked():

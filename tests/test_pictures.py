@@ -152,8 +152,8 @@ def test_the_grain_of_a_camera_is_no_motion(tmp_path):
 def test_bars_are_cut_off_and_a_dark_moment_is_not_a_bar():
     shown = np.full((5, 64, 64), 12, np.uint8)  # dark, as coded black is
     shown[2, 10:50, 5:] = 90
-    assert pictures._without_bars(shown).shape == (5, 40, 59)
-    assert pictures._without_bars(np.zeros((3, 64, 64), np.uint8)).shape == (3, 64, 64)
+    assert pictures.without_bars(shown).shape == (5, 40, 59)
+    assert pictures.without_bars(np.zeros((3, 64, 64), np.uint8)).shape == (3, 64, 64)
 
 
 def test_a_very_short_or_soundless_picture_is_no_fault(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import emodiss
-from emodiss.exports import whole_run
+from emodiss.exports import whole_run, write_run
 from emodiss.exports.provenance import trace
 from emodiss.reviews import Place, Review
 from emodiss.runs import perform
@@ -77,7 +77,7 @@ def test_methods_terms_card_and_pages_say_in_how_many_sessions(annotated, tmp_pa
     terms = {row["name"]: (row["n_sessions"], row["of_sessions"]) for row in
              whole_run.model_terms(run)}  # fmt: skip
     assert terms["fake-voices"] == (1, 2) and terms["fake-faces"] == (2, 2)
-    card = whole_run.write_huggingface(run, tmp_path / "dataset").read_text()
+    card = write_run(run, "huggingface", tmp_path).read_text()
     assert "| diarizer | 1 of 2 | none |" in card
     index = report.write(run, tmp_path / "pages")
     assert f"fake-voices@numpy {np.__version__}</code>, in 1 of 2 sessions" in index.read_text()

@@ -93,7 +93,36 @@ def test_doubts_reach_the_utterances_that_hold_the_words_and_no_others():
     doubted = Utterance(2.0, 4.0, "", "Thanks for watching.", flags=("no_speech",))
     heard = Recognition((doubted, Utterance(8.0, 9.0, "", "Well then.")), "en")
     found = assemble(heard, None, (Turn(1.0, 10.0, "A"),))
-    assert ["no_speech" in u.flags for u in found] == [True, False]
+    assert ["no_speech" in u.flags for u in found if u.text] == [True, False]
+
+
+def test_speech_without_words_is_a_row_without_text():
+    heard = Recognition((Utterance(2.0, 4.0, "", "A good week."),), "en")
+    turns = (
+        Turn(1.5, 4.5, "A"),  # the words' own turn: its edges are no speech without words
+        Turn(5.0, 5.8, "B"),
+        Turn(6.0, 7.0, "B"),  # after a short pause of the same voice
+        Turn(8.0, 8.9, "A"),  # a murmur
+    )
+    said, without = assemble(heard, None, turns)
+    assert (said.speaker, said.start, said.end) == ("A", 2.0, 4.0)
+    assert (without.speaker, without.start, without.end) == ("B", 5.0, 7.0)
+    assert without.text == "" and without.words == () and without.timing == "detected"
+    assert without.flags == ("not_recognised",)
+
+
+def test_a_loop_stays_with_the_voice_that_speaks_longest_in_it():
+    text = "and so on " * 30
+    loop = Utterance(0.0, 12.0, "", text.strip(), flags=("repetition",))
+    turns = (Turn(0.0, 4.0, "A"), Turn(4.2, 9.0, "B"), Turn(9.2, 12.0, "A"))
+    found = assemble(Recognition((loop,), "en"), None, turns)
+    assert [(u.speaker, u.start, u.end, bool(u.text)) for u in found] == [
+        ("A", 0.0, 4.0, False), ("B", 4.2, 9.0, True), ("A", 9.2, 12.0, False)
+    ]  # fmt: skip
+    assert ["repetition" in u.flags for u in found] == [False, True, False]
+    # One voice may repeat itself across its pauses.
+    (alone,) = assemble(Recognition((loop,), "en"), None, (Turn(0, 4, "A"), Turn(6, 12, "A")))
+    assert (alone.start, alone.end) == (0.0, 12.0)
 
 
 def test_nobody_recognised_is_an_empty_transcript_and_not_voice_activity():

@@ -88,7 +88,7 @@ def test_a_page_holds_everything_and_asks_nobody(pages, study):
     [(0.126, "+0.13"), (-0.126, "\u22120.13"), (-0.001, "+0.00"), (0.0, "+0.00"), (np.nan, "")],
 )
 def test_numbers_have_a_sign_and_zero_is_not_negative(value, text):
-    assert report._signed(value) == text
+    assert report.signed(value) == text
 
 
 def test_what_people_say_cannot_become_part_of_the_page(pages):
@@ -204,7 +204,7 @@ def test_an_hour_of_frames_is_thinned_to_means_and_gaps_stay():
         {"utterance_id": np.repeat(["u1", "u2"], n // 2), "time": time, "valence": np.repeat(
             [0.5, -0.5], n // 2)}
     )  # fmt: skip
-    path = curves._line(frames, "valence", 0.0, 6000.0)
+    path = curves.line_path(frames, "valence", 0.0, 6000.0)
     assert path.count("M") == 2
     assert 2900 <= path.count("L") + path.count("M") <= 3100
     # Means of constants are the constants: 0.5 lies at 50, -0.5 at 150.

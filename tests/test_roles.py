@@ -17,11 +17,13 @@ from emodiss.people.roles import (
     FEATURES,
     MIN_CONFIDENCE,
     RoleGuess,
+    assign,
     classify_roles,
     coefficients,
     count_features,
 )
-from emodiss.transcript import Utterance
+from emodiss.transcript import Utterance, Wording
+from tests import make
 
 SESSION = """
 D: Thanks for coming in today. How have you been since we last talked?
@@ -121,6 +123,29 @@ def test_it_abstains_rather_than_guesses() -> None:
     # One of two voices without any text: nothing to compare with.
     half = classify_roles([Utterance(0, 1, "A", "How are you?"), Utterance(1, 2, "B")])
     assert roles(half) == {"A": None, "B": None}
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({}, {"A": None, "B": None, "C": None}),
+        ({"B": "therapist"}, {"A": "patient", "B": "therapist", "C": "patient"}),
+        # Two may still be the therapist.
+        ({"A": "patient"}, {"A": "patient", "B": None, "C": None}),
+        ({"A": "patient", "B": "patient"}, {"A": "patient", "B": "patient", "C": "therapist"}),
+        ({"A": "patient", "B": "other"}, {"A": "patient", "B": "other", "C": None}),
+    ],
+)
+def test_one_word_of_a_person_settles_what_was_too_close(stated, expected) -> None:
+    lines = session("A: Hello there.\nB: Hello there.\nC: Hello there.")
+    found = assign(
+        wording=Wording(tuple(lines), "recognised", ids=("a", "b", "c")),
+        row=make.VIDEO.model_copy(update={"roles": stated}),
+        reviews=(),
+        role_labels=(),
+    )
+    assert {voice.speaker: voice.role for voice in found.voices} == expected
+    assert ("unknown_role" in found.notes) == (None in expected.values())
 
 
 def test_little_text_gives_little_confidence() -> None:

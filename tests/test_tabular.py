@@ -47,6 +47,9 @@ VARIANTS = {
     "sep= in UTF-16": written(";", sep=True).encode("utf-16"),
     "empty columns": written(extra=",,").encode(),
     "blank rows": ("\n,,\n" + written() + "\n , ,\n").encode(),
+    "rows numbered by R": "\n".join(
+        (f'"{i}"' if i else '""') + f",{line}" for i, line in enumerate(written().splitlines())
+    ).encode(),
     "no line end": written().rstrip("\n").encode(),
 }
 
@@ -188,6 +191,22 @@ def test_a_transcript_with_empty_cells_at_the_end_of_its_rows(tmp_path, extra):
     found, problems = read_report(path)
     assert [(u.text, u.speaker) for u in found] == [("Hello", "speaker"), ("Bye", "A")]
     assert problems == []
+
+
+def test_cells_that_r_writes_for_nothing_are_empty(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,path,transcript,start,title\ns1,v.mp4,NA,NA,NA\n")
+    [row] = manifest.read(path).rows
+    assert (row.transcript, row.start) == (None, None)
+    path.write_text("start,end,text\n1,NA,one\n3,4,NA\n")
+    assert [u.text for u in read_report(path)[0]] == ["one", "NA"]
+
+
+def test_a_workbook_says_that_it_is_none_of_text(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_bytes(b"PK\x03\x04\x14\x00")
+    with pytest.raises(ManifestError, match="save it as 'CSV UTF-8'"):
+        read(path)
 
 
 # --- the same in every table that people fill ----------------------------------------------------

@@ -141,7 +141,7 @@ def test_the_schema_covers_the_design():
 
 
 def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
-    from emodiss.utterances.measures import _face_reason
+    from emodiss.utterances.measures import face_reason
 
     media, tracks = make.media(), make.tracks()
     person = Person("Ada", (1,), 0.99, "measured")
@@ -153,7 +153,7 @@ def test_a_large_face_that_a_stride_steps_over_is_not_called_small():
         (0, 0, 0): "off_screen",
     }.items():
         within = np.zeros(9, np.int64)
-        assert _face_reason(media, person, tracks, within, seen, rule) == reason
+        assert face_reason(media, person, tracks, within, seen, rule) == reason
 
 
 def test_other_columns_raise_the_version_of_the_stage_that_writes_them():

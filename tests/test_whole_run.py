@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 
 import pandas as pd
 import pytest
 
 import emodiss
-from emodiss.exports import whole_run
+from emodiss.errors import RunError
+from emodiss.exports import whole_run, write_run
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
+def run(study, tmp_path, stand_ins, finished_run):
     return emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",
@@ -39,7 +41,6 @@ def test_the_terms_of_every_model_in_the_run_are_listed(run):
 
 
 def test_the_references_are_those_of_the_models_that_were_used(run, tmp_path):
-    from emodiss.exports import write_run
     from emodiss.exports.references import bibliography
     from emodiss.models.catalog import cards
 
@@ -116,13 +117,28 @@ def test_an_index_on_another_drive_names_whole_paths(run, study, tmp_path, monke
     assert next(csv.DictReader(io.StringIO(text)))["file"] == (study / "a.mp4").resolve().as_posix()
 
 
+def test_a_dataset_that_a_person_changed_is_kept_whole_unless_forced(run, tmp_path):
+    card = write_run(run, "huggingface", tmp_path)
+    files = [path for path in card.parent.rglob("*") if path.is_file()]
+    assert len(files) == 3
+    card.write_text("My own words.")
+    for path in files:
+        os.utime(path, (0, 0))
+    with pytest.raises(RunError, match=r"README\.md' was changed since"):
+        write_run(run, "huggingface", tmp_path, words=True)
+    assert card.read_text() == "My own words."
+    assert [path.stat().st_mtime for path in files] == [0, 0, 0]  # nor the tables beside it
+    assert write_run(run, "huggingface", tmp_path, words=True, force=True) == card
+    assert "My own words." not in card.read_text()
+
+
 @pytest.mark.parametrize("words", [False, True])
 def test_a_dataset_folder_loads_and_keeps_words_back_unless_asked(run, tmp_path, words):
-    card = whole_run.write_huggingface(run, tmp_path / "dataset", words=words)
-    table = pd.read_parquet(tmp_path / "dataset" / "data" / "utterances.parquet")
+    card = write_run(run, "huggingface", tmp_path, words=words)
+    table = pd.read_parquet(tmp_path / "huggingface" / "data" / "utterances.parquet")
     assert len(table) == 4 and "url" in table
     assert ("text" in table) == ("speaker" in table) == words
-    everything = b"".join(p.read_bytes() for p in (tmp_path / "dataset").rglob("*.parquet"))
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "huggingface").rglob("*.parquet"))
     assert (b"good week" in everything) == words
     text = card.read_text(encoding="utf-8")
     front = text.split("---\n")[1]

@@ -12,15 +12,24 @@ from typing import Any
 
 from emodiss.tabular import JSON
 
-_THOUGHT = r"(?:think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad)"
+_THOUGHT = (
+    r"(?:(?!end_)[a-z]{1,12}[:_]){0,2}"
+    r"(?:think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad|monologue)"
+)
 _THINKING = re.compile(
-    rf"(?P<open><(?:[a-z]{{1,12}}:)?{_THOUGHT}>|\[THINK\]|◁think▷|<\|channel>thought\b)"
-    rf"|</(?:[a-z]{{1,12}}:)?{_THOUGHT}>|\[/THINK\]|◁/think▷|<channel\|>",
-    re.IGNORECASE,
+    rf"(?P<open><[|｜]?[ \t]?{_THOUGHT}(?:[ \t][^<>\n]{{0,80}})?[|｜]?>"
+    r"|\[THINK\]|◁think▷|<\|channel>thought\b|<unused94>thought\b"
+    r"|(?P<folded><details\b[^<>\n]{0,120}>\s{0,9}<summary>[^<>\n]{0,40}"
+    r"(?:think|thought|reason)[^<>\n]{0,40}</summary>))"
+    rf"|<(?:/|[|｜]/|[|｜]end_(?:of_)?)[ \t]?{_THOUGHT}[ \t]?[|｜]?>"
+    r"|\[/THINK\]|◁/think▷|<channel\|>|<unused95>|^\.\.\.done thinking\.[ \t]*$"
+    r"|(?P<unfolded></details>)",
+    re.IGNORECASE | re.MULTILINE,
 )
 # Channels of OpenAI's open-weight models: the answer is on the one named `final`.
 _CHANNEL = re.compile(r"<\|channel\|>[ \t]{0,9}(?P<name>\w+)[^<\n]{0,80}<\|message\|>")
 _FINAL = "assistantfinal"  # the same with its control tokens taken out
+_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis")
 _TURN = re.compile(
     r"<\|(?:im_start|start)\|>[ \t]{0,9}\w{0,20}\n?|<start_of_turn>[ \t]{0,9}\w{0,20}\n?"
     r"|<\|start_header_id\|>\w{0,20}<\|end_header_id\|>|<\|(?:user|system|assistant)\|>"
@@ -28,9 +37,12 @@ _TURN = re.compile(
 )
 _END = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end|endoftext|end_of_text|end_of_turn|return|eos)\|>"
-    r"|<end_of_turn>|<eos>|</s>|<[|｜]end▁of▁sentence[|｜]>"
+    r"|<end_of_turn>|<eos>|</s>|<[|｜]end▁of▁sentence[|｜]>|\[e~\["
 )
-_CONTROL = re.compile(r"<[|｜][^<>|｜\s]{1,60}[|｜]>|<(?:s|bos|pad|unk)>|<</?SYS>>")
+_CONTROL = re.compile(
+    r"<[|｜][^<>|｜\s]{1,60}[|｜]>|<(?:s|bos|pad|unk)>|<</?SYS>>"
+    r"|</?(?:final_)?(?:answer|output|solution)>"
+)
 _INVISIBLE = "\ufeff\u200b\u2060"
 _MARGIN = re.compile(rf"^[ \t{_INVISIBLE}]+", re.MULTILINE)
 _QUOTE = re.compile(r"^[ \t]{0,20}>[> \t]{0,20}", re.MULTILINE)
@@ -106,15 +118,19 @@ def _last_channel(text: str) -> str:
     if channels:
         final = [match for match in channels if match["name"] == "final"]
         return _blank(text, 0, final[-1].end() if final else len(text))
-    if text.lstrip().startswith("analysis") and _FINAL in text:
+    if _FINAL in text and _ANALYSIS.match(text):
         return _blank(text, 0, text.rindex(_FINAL) + len(_FINAL))
     return text
 
 
 def _without_thinking(text: str) -> str:
     begins: int | None = None
+    folded = False
     spans: list[tuple[int, int]] = []
     for tag in _THINKING.finditer(text):
+        if tag["unfolded"] and not folded:
+            continue  # of what else is folded up
+        folded = bool(tag["folded"]) or (folded and not tag["unfolded"])
         if tag["open"]:
             begins = tag.start() if begins is None else begins
         else:  # an end without a start: all that stands before was thought

@@ -12,6 +12,7 @@ client's own are off. Redirects are never followed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email.utils
 import ipaddress
@@ -19,6 +20,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -56,6 +58,7 @@ _HOPELESS = {
     404: "Check --base-url (it usually ends in /v1) and --model.",
     405: "Check --base-url (it usually ends in /v1).",
 }
+_EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 def is_loopback(base_url: str) -> bool:
@@ -187,7 +190,16 @@ class OpenAICompatible:
         logging.getLogger("openai").setLevel(logging.WARNING)
         make_http: Any = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)
         # A proxy from the environment would carry what is meant for this machine to another one.
-        http = make_http(follow_redirects=False, trust_env=not local, timeout=timeout_s)
+        # Each request has a connection of its own, which a watch can end when it is too slow.
+        limits = openai.DEFAULT_CONNECTION_LIMITS
+        http = make_http(
+            follow_redirects=False,
+            trust_env=not local,
+            timeout=timeout_s,
+            limits=type(limits)(max_keepalive_connections=0),
+            event_hooks={"request": [self._follow]},
+        )
+        self._here = threading.local()
         self._client = openai.OpenAI(
             api_key=key or "none",
             base_url=self._url,
@@ -227,34 +239,55 @@ class OpenAICompatible:
             token_field=self._token_field,
         )
         start = time.monotonic()
+        self._here.sockets = sockets = list[Any]()
+        watch = threading.Timer(self._timeout_s, _end, (sockets,))
+        watch.daemon = True
+        watch.start()
         try:
             record = self._receive(body, start + self._timeout_s)
         except ChatError:
             raise
         except Exception as fault:
+            if time.monotonic() >= start + self._timeout_s:
+                raise self._too_slow() from None
             # Causes are cut off: their texts may repeat what was sent, or the key.
             raise self._typed(fault, pictures=bool(pictures)) from None
+        finally:
+            watch.cancel()
         answer = self._completion(record, time.monotonic() - start)
         return dataclasses.replace(answer, picture_policy=PICTURE_POLICY) if pictures else answer
 
-    def _receive(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
-        # Read piece by piece: the client's own timeout only bounds the time between two pieces.
+    def _follow(self, request: Any) -> None:
+        """Remember the sockets of a request: time-outs count between two bytes of its answer."""
+        sockets = self._here.sockets
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                sockets.append(info["return_value"].get_extra_info("socket"))
+
+        request.extensions["trace"] = trace
+
+    def _receive(self, asked: dict[str, Any], deadline: float) -> dict[str, Any]:
+        # Read piece by piece, so that an answer without end is seen as such.
         content = bytearray()
         create = self._client.chat.completions.with_streaming_response.create
-        with create(**body) as response:
+        with create(**asked) as response:
             for piece in response.iter_bytes():
                 content += piece
                 if time.monotonic() > deadline:
                     raise self._too_slow()
                 if len(content) > _MAX_BYTES:
                     raise _malformed(f"is longer than {_MAX_BYTES} bytes")
-        return _joined(bytes(content)) if self._stream else _parsed(bytes(content))
+        # Some gateways stream unasked, others do not when asked.
+        body = bytes(content).lstrip()
+        streamed = body.startswith(_EVENTS) or (self._stream and not body.startswith(b"{"))
+        return joined(body) if streamed else parsed(body)
 
     def _completion(self, record: dict[str, Any], latency_s: float) -> Completion:
         try:
             choice = record["choices"][0]
             message = choice["message"]
-            text = message.get("content")
+            text = _said(message.get("content"))
             if text is None:
                 text = message.get("refusal") or ""
             if not isinstance(text, str):
@@ -305,6 +338,12 @@ class OpenAICompatible:
         return fault
 
 
+def _end(sockets: Sequence[Any]) -> None:
+    for each in sockets:
+        with contextlib.suppress(OSError, AttributeError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
 def _of_status(
     status: int, headers: Mapping[str, str], body: object, *, pictures: bool
 ) -> ChatError:
@@ -337,7 +376,7 @@ def _of_status(
             next_step="Run the same command again later.",
             code=code,
             retryable=True,
-            retry_after_s=_retry_after(headers),
+            retry_after_s=retry_after(headers),
             may_be_charged=status >= 500,
         )
     hint = "Shorten the prompt with --window, or leave a parameter out that the endpoint does not "
@@ -345,7 +384,7 @@ def _of_status(
     return ChatError(what, next_step=f"{sees}{hint}know with --omit.", code=code)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the endpoint asks to wait (RFC 9110, section 10.2.3), or None."""
     text = headers.get("retry-after", "").strip()
     try:
@@ -372,7 +411,8 @@ def _malformed(what: str) -> ChatError:
     )
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def parsed(content: bytes) -> dict[str, Any]:
+    """Read the body of an answer."""
     try:
         record = json_value(content, halves=True)
     except ValueError:
@@ -384,6 +424,13 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return record
 
 
+def _said(content: Any) -> Any:
+    """Take the words out of a content that is given in parts, of which some are thoughts."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
 def _mended(text: str) -> str:
     """Join characters that pieces of a stream cut in half; a half alone becomes U+FFFD."""
     if is_text(text):
@@ -391,7 +438,7 @@ def _mended(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _joined(content: bytes) -> dict[str, Any]:
+def joined(content: bytes) -> dict[str, Any]:
     """Put a stream of server-sent events together as one answer."""
     record: dict[str, Any] = {}
     text: list[str] = []
@@ -405,13 +452,13 @@ def _joined(content: bytes) -> dict[str, Any]:
         if data == b"[DONE]":
             ended = True
             break
-        chunk = _parsed(data)
+        chunk = parsed(data)
         try:
             record.update({k: chunk[k] for k in ("id", "model", "usage") if chunk.get(k)})
             for choice in chunk.get("choices") or ():
                 seen = True
                 delta = choice.get("delta") or {}
-                text.append(delta.get("content") or delta.get("refusal") or "")
+                text.append(_said(delta.get("content")) or delta.get("refusal") or "")
                 finish = choice.get("finish_reason") or finish
                 tokens += (choice.get("logprobs") or {}).get("content") or ()
         except (TypeError, AttributeError):

@@ -5,6 +5,7 @@ Exit status: 0 all done, 1 something failed (it is listed), 2 wrong use or nothi
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,9 @@ def _first(command: Any) -> str:
     """Return the first sentence of a command's help; cut at the width, it says too little."""
     return command.get_short_help_str(limit=1000)
 
+
+# What a write says without naming its file.
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE)
 
 app = typer.Typer(
     name="emodiss",
@@ -195,10 +199,11 @@ def main() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_DISKS:
             raise
+        place = "A file" if error.filename is None else f"'{os.fsdecode(error.filename)}'"
         fault = RunError(
-            f"'{error.filename}' cannot be used: {error.strerror}.",
+            f"{place} cannot be used: {error.strerror}.",
             next_step="Check that path, its permissions and the room on its disk.",
             code="disk",
         )

@@ -19,6 +19,15 @@ Model = Annotated[
     typer.Option(help="Model id at the endpoint; with --local a name, folder or repository."),
 ]
 Named = Annotated[str | None, typer.Argument(help="The same as --model.", show_default=False)]
+Judge = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A judge: id at the endpoint; with --local a name, folder or repository; repeatable."
+    ),
+]
+Judges = Annotated[
+    list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
+]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print exactly what would be sent, and stop.")
 ]

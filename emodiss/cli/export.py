@@ -36,7 +36,7 @@ def export(
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
     from emodiss.errors import RunError
-    from emodiss.exports import FORMATS, ExportError, write, write_run
+    from emodiss.exports import COLUMNS, FORMATS, ExportError, write, write_run
     from emodiss.exports.registry import find
     from emodiss.reviews import NOTHING_SAID
     from emodiss.runs.reviews import ReviewFile, n_pending
@@ -64,12 +64,12 @@ def export(
     broken = {failure.video for failure in loaded.failures}
     failed = False
     # All at once: reading the table anew for each of a thousand sessions takes longer than writing.
-    sessions = {} if video else dict(iter(loaded.utterances.groupby("video_id", observed=True)))
+    whole = loaded.session(video) if video else loaded.columns("utterances", list(COLUMNS))
+    where = whole.groupby("video_id", observed=True).indices
     media = loaded.media_files([video] if video else None)
-    nobody = loaded.utterances.iloc[:0] if not video else None
     with Written(run) as written:
         for name in [video] if video else loaded.videos:
-            table = loaded.session(name) if nobody is None else sessions.get(name, nobody)
+            table = whole.iloc[where.get(name, [])]
             if not len(table):
                 failed = failed or name in broken
                 output.say(f"{name}: no utterances, so no files; see emodiss status.")

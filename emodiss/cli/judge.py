@@ -25,16 +25,8 @@ Own = Annotated[
 @grouped
 def judge(
     run: RunFolder,
-    model_names: Annotated[
-        list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A judge: id at the endpoint; with --local a name, folder or repository; "
-            "repeatable."
-        ),
-    ] = None,
+    model_names: chats.Judges = None,
+    model: chats.Judge = None,
     criterion: Annotated[
         list[str] | None,
         typer.Option(

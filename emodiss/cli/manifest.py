@@ -96,21 +96,15 @@ def share(
     """Write the list that may be passed on: addresses and stretches, no media, no words."""
     from emodiss import manifest as manifests
     from emodiss.corpus.sharing import rows_of, shareable
-    from emodiss.runs.store import write_atomically
 
     # Only addresses are taken from it: no file that it names is opened.
     read = manifests.read(manifest, allow_local=True)
     for problem in read.problems:
         output.say(f"{manifest.name}: {problem}")
-    text = shareable(rows_of(read))
     if n_local := sum(row.url is None for row in read.rows):
         of = f"{n_local} of {counted(len(read.rows), 'row')}"
         output.say(f"{of} without an address: left out, since only addresses are passed on.")
-    if out is None:
-        output.tell(text, end="")
-        return
-    write_atomically(out, text.encode())
-    output.tell(str(out))
+    output.tell_or_write(shareable(rows_of(read)), out)
 
 
 def licences(

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from emodiss.runs.progress import Progress
@@ -70,6 +72,17 @@ def tell(text: str, *, end: str = "\n") -> None:
     """Write text to stdout: as it is to a file or pipe, harmless to a terminal."""
     # Without `color`, click takes escapes out of what goes to a file.
     typer.echo((harmless(text) if sys.stdout.isatty() else text) + end, nl=False, color=True)
+
+
+def tell_or_write(text: str, out: Path | None) -> None:
+    """Write text to a file and tell its path, or to stdout where no file is named."""
+    if out is None:
+        tell(text, end="")
+        return
+    from emodiss.runs.files import write_atomically
+
+    write_atomically(out, text.encode())
+    tell(str(out))
 
 
 def show_json(value: Any, *, sort_keys: bool = False) -> None:

@@ -9,9 +9,7 @@ import typer
 
 from emodiss.cli import output, prompting
 from emodiss.cli.option_groups import grouped
-from emodiss.cli.options import (
-    RunFolder,
-)
+from emodiss.cli.options import RunFolder
 
 
 @grouped
@@ -35,16 +33,6 @@ def prompts(
         lines = [json.dumps(p.to_dict(), ensure_ascii=False, sort_keys=True) for p in found.prompts]
         text = "\n".join(lines)
     if found.prompts or not found.refused:
-        _write(f"{text}\n" if text else "", out)
+        output.tell_or_write(f"{text}\n" if text else "", out)
     if found.refused:
         raise typer.Exit(1)
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        output.tell(text, end="")
-        return
-    from emodiss.runs.store import write_atomically
-
-    write_atomically(out, text.encode())
-    output.tell(str(out))

@@ -17,9 +17,10 @@ def settings(
     preset: Preset = presets.DEFAULT, as_json: AsJson = False, as_csv: AsCsv = False
 ) -> None:
     """List every setting with its value in a preset and what it means."""
+    from emodiss.models.catalog import with_errors
     from emodiss.settings import NAMES, resolve
 
-    chosen = resolve(presets.changes_of(preset)).model_dump()
+    chosen = with_errors(resolve(presets.changes_of(preset))).model_dump()
     rows: list[dict[str, Any]] = []
     for dotted, meaning in NAMES.items():
         group, name = dotted.split(".")

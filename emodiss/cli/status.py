@@ -39,7 +39,7 @@ def status(
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     videos = loaded.videos
     next_stages = _next_stages(videos, told)
-    seconds = defaultdict[str, float](float)
+    seconds: defaultdict[str, float] = defaultdict(float)
     for (video, _), outcome in latest.items():
         seconds[video] += outcome.seconds
     reviewed = ReviewFile(run).overlays()

@@ -102,7 +102,7 @@ def curate(
             moving[video] = motions.motion(source, media)
         row |= _measured(run, video, float(lengths[video]), audio)
         language = languages.spoken(
-            _stated_languages(run, video, known[video], source),
+            stated_languages(run, video, known[video], source),
             english=row["function_words"],
             min_english=limits.min_function_words,
             wanted=limits.language,
@@ -124,10 +124,10 @@ def curate(
             by_id[pair.b] |= {"duplicate_of": first, "duplicate_share": pair.share}
             by_id[pair.b]["duplicate_by"] = pair.by
             by_id[pair.b]["reasons"].append("duplicate")
-    return _table(rows, overrules or {})
+    return curated_table(rows, overrules or {})
 
 
-def _stated_languages(
+def stated_languages(
     run: Run, video: str, row: Mapping[str, Any], source: Path | None
 ) -> dict[languages.Source, str | None]:
     """Return what is said to be spoken, by who says it, most trusted first."""
@@ -194,7 +194,10 @@ def _reasons(row: dict[str, Any], limits: Curation) -> list[str]:
     return [name for name, hit in found.items() if hit]
 
 
-def _table(rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+def curated_table(
+    rows: list[dict[str, Any]], overrules: Mapping[str, tuple[str, str]]
+) -> pd.DataFrame:
+    """Lay out verdicts and measures as the table of a curation."""
     numbers = (
         *("duplicate_share", "duration_s", "speech_s", "snr_db", "clipped_share", "bandwidth_hz"),
         *("dropout_share", "speech_dbfs", "n_talkers", "crowded_share", "function_words"),

@@ -64,7 +64,7 @@ def motion(source: Path, media: Media) -> Motion:
     pictures = _small_pictures(source, media)
     if len(pictures) < 4:
         return Motion(np.zeros((0, _WAVES**2 - 1), np.float32), np.zeros(0, bool))
-    waves = _waves(_without_bars(pictures))
+    waves = _waves(without_bars(pictures))
     half = (waves[1:] + waves[:-1]) / 2
     change = half[2:] - half[:-2]
     # Each wave by its own size, or the largest would speak alone; a cut is no louder than a nod.
@@ -95,7 +95,7 @@ def _small_pictures(source: Path, media: Media) -> NDArray[np.uint8]:
     return found[:done]
 
 
-def _without_bars(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def without_bars(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Cut off the rows and columns at the edges that are black from beginning to end."""
     lit = pictures.max(axis=0) > _BLACK
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))

@@ -51,14 +51,14 @@ def compare(truth: DemoTruth, runs: Mapping[str, Run]) -> list[dict[str, str]]:
     list of dict
         A row per question with the keys `what`, `truth` and one per run.
     """
-    rows = [{"what": what, "truth": expected} for what, expected in _expected(truth).items()]
+    rows = [{"what": what, "truth": expected} for what, expected in expected_of(truth).items()]
     for name, run in runs.items():
-        for row, found in zip(rows, _found(truth, _with_sides(run)), strict=True):
+        for row, found in zip(rows, found_in(truth, with_sides(run)), strict=True):
             row[name] = found
     return rows
 
 
-def _with_sides(run: Run) -> pd.DataFrame:
+def with_sides(run: Run) -> pd.DataFrame:
     """Return the utterances, and in which half of the picture the face of each lies, if any."""
     (video,) = run.videos
     table = run.session(video)
@@ -70,7 +70,8 @@ def _with_sides(run: Run) -> pd.DataFrame:
     return table.assign(face_side=[sides.get(t) for t in table["track_id"].fillna(-1)])
 
 
-def _expected(truth: DemoTruth) -> dict[str, str]:
+def expected_of(truth: DemoTruth) -> dict[str, str]:
+    """Say what the truth is, by what is compared."""
     n_words = sum(len(plain_words(u.text)) for u in truth.utterances)
     speech = sum(u.end - u.start for u in truth.utterances)
     voices = {u.speaker for u in truth.utterances}
@@ -90,7 +91,8 @@ def _expected(truth: DemoTruth) -> dict[str, str]:
     }
 
 
-def _found(truth: DemoTruth, table: pd.DataFrame) -> list[str]:
+def found_in(truth: DemoTruth, table: pd.DataFrame) -> list[str]:
+    """Say what was found of the truth, in the order of `expected_of`."""
     spoken = [Turn(u.start, u.end, u.speaker) for u in truth.utterances]
     starts, ends = table["start"].to_numpy(float), table["end"].to_numpy(float)
     labels = [str(s) for s in table["speaker"]]

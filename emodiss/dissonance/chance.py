@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -278,7 +279,9 @@ def _flagged_by_shift(
     counts = np.empty((n, len(at)))
     step = max(1, _BLOCK // n)
     for begin in range(0, n, step):
-        score = np.abs(first.T - shifted[begin : begin + step]).max(axis=1)
+        some = shifted[begin : begin + step]
+        apart = (np.abs(first[:, k] - some[:, k]) for k in range(first.shape[1]))
+        score = functools.reduce(np.maximum, apart)
         for k, threshold in enumerate(at):
             counts[begin : begin + step, k] = np.count_nonzero(score > threshold, axis=1)
     return counts

@@ -69,11 +69,7 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
         wordless = np.isnan(first[:, 0])
     coverage = numbers_of(table, "face_coverage", needed=rule.min_coverage > 0)
     sparse = coverage < rule.min_coverage  # NaN compares False
-    keys = [table[name].astype("str") for name in ("video_id", "speaker")]
-    groups = pd.DataFrame({"video": keys[0], "speaker": keys[1]}).groupby(
-        ["video", "speaker"], sort=True
-    )
-    whose = groups.ngroup().to_numpy(np.int64)
+    whose = _voices(table)
     known = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1) & ~sparse
     reasons = [
         None if sure else _reason(speech, look, mute, few)
@@ -89,6 +85,18 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
         )
     of_voice, of_face, of_frames = errors
     return Sides(first, second, np.hypot(of_voice, of_face), of_frames, tuple(reasons), whose)
+
+
+def _voices(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Give each speaker of each session a number, (n,), in order; -1 where one is missing."""
+    video, speaker = (
+        pd.factorize(table[name].astype("str"), sort=True)[0] for name in ("video_id", "speaker")
+    )
+    pairs = np.where(
+        (video < 0) | (speaker < 0), -1, video * (speaker.max(initial=0) + 1) + speaker
+    )
+    found, number = np.unique(pairs, return_inverse=True)
+    return (number - int(len(found) > 0 and found[0] < 0)).astype(np.int64)
 
 
 def _errors(table: pd.DataFrame, rule: DissonanceSettings) -> list[NDArray[np.float64]]:
@@ -143,7 +151,8 @@ def numbers_of(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArra
 def _texts(table: pd.DataFrame, name: str) -> list[str]:
     if name not in table:
         return ["ok"] * len(table)
-    return [value if isinstance(value, str) else "missing" for value in table[name]]
+    values = table[name].to_numpy(object)
+    return [value if isinstance(value, str) else "missing" for value in values]
 
 
 def _reason(speech: str, face: str, wordless: bool, sparse: bool) -> str:

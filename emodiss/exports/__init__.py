@@ -10,10 +10,11 @@ was measured.
 from __future__ import annotations
 
 from emodiss.exports.corrections import Change, read_back
-from emodiss.exports.items import ExportError, Item, items
+from emodiss.exports.items import COLUMNS, ExportError, Item, items
 from emodiss.exports.registry import FORMATS, Format, write, write_run
 
 __all__ = [
+    "COLUMNS",
     "FORMATS",
     "Change",
     "ExportError",

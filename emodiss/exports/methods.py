@@ -287,12 +287,13 @@ def _expected(table: pd.DataFrame) -> str:
 def _changed(run: Run) -> str:
     """Name the settings that are not the preset's; models are named where they did something."""
     from emodiss import presets
+    from emodiss.models.catalog import with_errors
     from emodiss.settings import resolve
 
     preset = run.facts.get("preset", "")
     own = run.settings.model_dump(mode="json", exclude={"models"})
     try:
-        usual = resolve(presets.changes_of(preset)).model_dump(mode="json")
+        usual = with_errors(resolve(presets.changes_of(preset))).model_dump(mode="json")
     except SettingsError:
         return f"Settings: {json.dumps(own, sort_keys=True)}."
     changed = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ class Format:
         (id of the video, its utterances, its media file) to the content of the file.
     of_run
         (run, path of the file or folder, whether words and names may leave) to the content of the
-        file, or to the path to show where the function wrote the files itself.
+        file, or to the files of the folder: their paths in it to their contents, the one that
+        tells of the others last.
     also
         Other names that people type.
     """
@@ -43,7 +44,7 @@ class Format:
     name: str
     file: str
     of_video: Callable[[str, Sequence[Item], Path | None], str] | None = None
-    of_run: Callable[[Run, Path, bool], str | Path] | None = None
+    of_run: Callable[[Run, Path, bool], str | Mapping[str, bytes]] | None = None
     also: tuple[str, ...] = ()
 
 
@@ -54,7 +55,7 @@ FORMATS = {
         Format("webvtt", ".vtt", webvtt, also=("vtt",)),
         Format("textgrid", ".TextGrid", textgrid),
         Format("eaf", ".eaf", elan.write),
-        Format("huggingface", "huggingface", of_run=whole_run.write_huggingface),
+        Format("huggingface", "huggingface", of_run=whole_run.huggingface),
         Format("audformat", "audformat.csv", of_run=whole_run.audformat_index),
         Format("methods", "methods.txt", of_run=lambda run, _path, _words: methods(run)),
         Format("bibtex", "references.bib", of_run=lambda run, _path, _words: references(run)),
@@ -129,14 +130,19 @@ def write_run(
     ------
     ExportError
         If there is no such format.
+    RunError
+        If a file was changed since this run wrote it; none is written then.
     """
     run = load(run)
     row = find(kind, [row.name for row in FORMATS.values() if row.of_run])
     assert row.of_run is not None
     path = out / row.file
     made = row.of_run(run, path, words)
-    if isinstance(made, Path):
-        return made
+    files = (
+        {path: made.encode()}
+        if isinstance(made, str)
+        else {path / name: content for name, content in made.items()}
+    )
     with Written(run.root) as written:
-        written.write(path, made.encode(), force=force)
-    return path
+        written.write_all(files, force=force)
+    return list(files)[-1]

@@ -13,7 +13,6 @@ import pandas as pd
 from emodiss.exports.methods import methods
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import codecs
-from emodiss.runs.store import write_atomically
 from emodiss.utterances import SCHEMA
 
 if TYPE_CHECKING:
@@ -93,8 +92,8 @@ def _file_name(media: Path | None, row: Mapping[str, Any], folder: Path) -> str:
         return media.resolve().as_posix()
 
 
-def write_huggingface(run: Run, folder: Path, words: bool = False) -> Path:
-    """Write a dataset folder that Hugging Face `datasets` loads: Parquet and a card."""
+def huggingface(run: Run, _folder: Path, words: bool = False) -> dict[str, bytes]:
+    """Make the files of a dataset that Hugging Face `datasets` loads: Parquet and a card."""
     table = run.utterances
     if not words:
         table = table.drop(columns=list(_WORDS))
@@ -102,11 +101,11 @@ def write_huggingface(run: Run, folder: Path, words: bool = False) -> Path:
     table.insert(1, "url", table["video_id"].map(addresses).astype("str"))
     videos = run.videos_table.drop(columns="sha256")
     videos.insert(1, "url", videos["video_id"].map(addresses).astype("str"))
-    for name, content in (("utterances", table), ("videos", videos)):
-        write_atomically(folder / "data" / f"{name}.parquet", codecs.to_parquet(content))
-    card = folder / "README.md"
-    write_atomically(card, _card(run, table, words=words).encode())
-    return card
+    return {
+        "data/utterances.parquet": codecs.to_parquet(table),
+        "data/videos.parquet": codecs.to_parquet(videos),
+        "README.md": _card(run, table, words=words).encode(),
+    }
 
 
 def _card(run: Run, table: pd.DataFrame, *, words: bool) -> str:

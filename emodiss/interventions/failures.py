@@ -81,11 +81,18 @@ _REFUSAL = re.compile(
     # The same in some other languages that a session may be held in.
     r"|\bals (?:ein )?(?:KI|Sprachmodell|künstliche Intelligenz)\b"
     r"|\b(?:dabei|damit|Ihnen|dir) (?:leider )?nicht (?:weiter)?helfen\b"
+    r"|\b(?:dabei|damit) kann ich (?:\w+ ){0,2}nicht\b|\bdazu kann ich (?:leider )?nichts\b"
     r"|\bcomo (?:una? )?(?:IA|inteligencia artificial|modelo de lengua\w*)\b"
     r"|\bno puedo (?:ayudar(?:te|le)?|asistir(?:te|le)?) con\b"
     r"|\ben tant qu(?:e |')(?:IA|modèle de langage|intelligence artificielle)\b"
-    r"|\bje ne peux pas (?:vous |t')?aider (?:avec|à)\b"
-    r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|我(?:无法|不能)(?:提供|协助|帮助)",
+    r"|\bje (?:suis désolée?,? mais je )?ne (?:peux|puis) pas (?:vous |t')?aider (?:avec|à)\b"
+    r"|\bdésolée?,? mais je ne (?:peux|puis) pas (?:vous |t')?aider\b"
+    r"|\bnão posso ajudar (?:com|nisso)|\bcomo (?:uma )?inteligência artificial\b"
+    r"|\bnon posso aiutart[ie] con\b|\bin quanto (?:IA|modello linguistico)\b"
+    r"|не могу (?:\w+ ){0,2}(?:помочь|ответить) (?:с|на) эт|как (?:ИИ|языковая модель)"
+    r"|お手伝い(?:すること(?:は|が))?でき(?:ません|かねます)|お答えできません|AIとして"
+    r"|도와드릴 수 없|답변(?:을)? (?:드릴|할) 수 없|AI로서"
+    r"|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|(?:我|抱歉[,，]?\s?我?)(?:无法|不能)(?:提供|协助|帮助|回答)",
     re.IGNORECASE,
 )
 _REFUSAL_REACH = 400  # a refusal opens a reply; later, the same words may be the patient's

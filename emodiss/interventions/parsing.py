@@ -49,7 +49,9 @@ _TECHNIQUE_LINE = re.compile(
 )
 _GENERIC_BRACKET = re.compile(rf"\A{_TECHNIQUE_LABEL}\Z", re.IGNORECASE)
 _LABEL_START = re.compile(rf"\A{_TECHNIQUE_LABEL}[ \t]*:[ \t]*", re.IGNORECASE)
-_BRACKET = re.compile(r"\A[*_#\s]{0,6}\[([^\[\]\n]{1,200})\][*_]{0,3}[ \t]*[:–—-]?[ \t]*")
+_BRACKET = re.compile(
+    r"\A[*_#\s]{0,6}[\[【]([^\[\]【】\n]{1,200})[\]】][*_]{0,3}[ \t]*[:–—-]?[ \t]*"
+)
 _BOLD = re.compile(r"\A(?:\*{2,3}|__)([^*_\n]{2,160}?)(?:\*{2,3}|__)[ \t]*[:–—-]?[ \t]*")
 _HEADING = re.compile(r"\A#{1,6}[ \t]+([^\n]{2,160})\n+")
 _COLON = re.compile(r"\A([^:\n]{2,160}):[ \t]*(?=\S|\n)")

@@ -26,6 +26,16 @@ _ALONE = re.compile(
     r"[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"'.]{0,20}(?:\n|$)"
 )
 
+_ALONE_AT_END = re.compile(
+    r"\n[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"']{0,20}$"
+)
+_MAY_FOLLOW = re.compile(  # a number that is the score; "2 children" is something else
+    r"[ \t*_`\])}\"'’”>/\\]{0,20}(?:$|[\n.,;:!?<({–—-]|\w{0,3}[^\W\d_a-zà-ɏ]"
+    r"|(?:because|since|as|for|due|on|in|overall|stars?|points?|punkte?|sterne?|étoiles?|puntos?"
+    r"|estrellas?|out|von|sur|de|su)\b)",
+    re.IGNORECASE,
+)
+
 
 @functools.cache
 def _labelled(criteria: tuple[str, ...]) -> re.Pattern[str]:
@@ -63,10 +73,10 @@ def find_score(
     """Find the one score that a judge's answer states.
 
     Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
-    What remains states a score by a number that stands alone on the first line (`4`, `[[4]]`,
-    `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without either, by the
-    only number in it. Several different candidates, a number off the scale or none at all mean
-    that there is no score.
+    What remains states a score by a number that stands alone on the first or the last line (`4`,
+    `[[4]]`, `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without any, by
+    the only number in it, unless that counts something (`2 children`). Several different
+    candidates, a number off the scale or none at all mean that there is no score.
 
     Parameters
     ----------
@@ -77,14 +87,21 @@ def find_score(
     criteria
         Names that may stand as a label before a score.
     """
-    stripped = _blank_denominators(unwrapped(text))
+    stripped = _blank_denominators(unwrapped(text)).rstrip()
     start = len(stripped) - len(stripped.lstrip())
     spots = [(m["number"], m.start("number")) for m in _labelled(criteria).finditer(stripped)]
     alone = _ALONE.match(stripped, start)
     # "1." before a label is the number of a list.
     if alone and not (spots and alone[0].rstrip().endswith((".", ")"))):
         spots = [(alone["number"], alone.start("number")), *spots]
-    spots = spots or [(m[0], m.start()) for m in _NUMBERS.finditer(stripped)]
+    last = _ALONE_AT_END.search(stripped)
+    if last:
+        spots.append((last["number"], last.start("number")))
+    if not spots:
+        found = list(_NUMBERS.finditer(stripped))
+        if len({m[0] for m in found}) == 1 and not _MAY_FOLLOW.match(stripped, found[-1].end()):
+            return None
+        spots = [(m[0], m.start()) for m in found]
     values = {float(number.replace(",", ".")) for number, _ in spots}
     if len(values) != 1:
         return None

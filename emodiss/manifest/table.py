@@ -304,6 +304,9 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
             problems.append(Problem(line, "row", entry.cells.get("id", ""), message))
             continue
         values = {name: cell for name, cell in entry.cells.items() if cell}
+        for name in VideoRow.model_fields.keys() - {"id"}:
+            if values.get(name, "").casefold() in tabular.MISSING:  # "NA", as R writes it
+                values.pop(name, None)
         row_id = values.get("id", "")
         typed: dict[str, Any] = {k: v for k, v in values.items() if k in fields}
         try:

@@ -268,7 +268,7 @@ def _found(
         n_coded += 1
         session = run.session(video)
         rows = [each.cells for each in coded.rows]
-        matched = _matched([str(text) for text in session["text"]], rows)
+        matched = matched_rows([str(text) for text in session["text"]], rows)
         if n := matched.count(None):
             notes.append(f"{video}: {n} utterances are none of the transcript's, and have no code")
         so_far: list[Line] = []
@@ -314,7 +314,9 @@ def _transcript(run: Run, stated: object) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _matched(texts: Sequence[str], rows: Sequence[dict[str, str]]) -> list[dict[str, str] | None]:
+def matched_rows(
+    texts: Sequence[str], rows: Sequence[dict[str, str]]
+) -> list[dict[str, str] | None]:
     """Give each utterance the row it came from: in order, whole or as a part that was cut off."""
     plain = [_plain(row.get("Utterance", "")) for row in rows]
     place = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import SIDE, FacePicture, FaceSynthesizer, drawing_seed
 from emodiss.manifest.rules import check_id
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment, Progress
+from emodiss.mirror.experiment import Experiment, Progress, file_hash
 from emodiss.mirror.expressions import expression_file
 from emodiss.models import catalog
 from emodiss.runs.files import write_atomically, write_json
@@ -29,17 +29,11 @@ MAX_ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a fresh picture must pass.
+    """What a fresh picture must pass."""
 
-    Parameters
-    ----------
-    identity
-        All that can change what it says.
-    judge
-        Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
-    """
-
+    # All that can change what it says.
     identity: str
+    # Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
     judge: Callable[[NDArray[np.uint8], Path, Expression], Verdict]
 
 
@@ -217,9 +211,9 @@ def draw_line(
 def reference_pictures(experiment: Experiment) -> dict[str, Path]:
     """Return where the picture of each profile's face lies, by profile."""
     found: dict[str, Path] = {}
-    for pair in experiment.lines(layout.REFERENCES).read():
-        if isinstance(pair.get("face"), Mapping):
-            found[str(pair["profile"])] = experiment.root / str(pair["face"]["path"])
+    for pair in experiment.references.read():
+        if pair["face"] is not None:
+            found[pair["profile"]] = experiment.root / pair["face"]["path"]
     return found
 
 
@@ -247,10 +241,7 @@ def _request(
     check: Check | None,
 ) -> str:
     """Hash all that can change a picture: never where the reference lies, but what it shows."""
-    try:
-        shown = hashlib.sha256(reference.read_bytes()).hexdigest()
-    except OSError:
-        shown = ""
+    shown = file_hash(reference)
     asked = [draw.identity, expression.positive, expression.negative, shown, gender, attempts]
     asked.append("" if check is None else check.identity)
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
@@ -267,10 +258,7 @@ def _folder_of(case: str) -> str:
 def _is_there(root: Path, known: FacePicture) -> bool:
     if known.status not in ("drawn", "rejected") or known.path is None:
         return False
-    try:
-        return hashlib.sha256((root / known.path).read_bytes()).hexdigest() == known.sha256
-    except OSError:
-        return False
+    return known.sha256 is not None and file_hash(root / known.path) == known.sha256
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -19,7 +19,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import FacePicture
 from emodiss.faces.protocols import FaceDetector
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked
+from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked, file_hash
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.models import catalog
 from emodiss.runs.journal import Journal
@@ -241,7 +241,7 @@ class _Measuring:
 
     def __init__(self, experiment: Experiment, tools: Instruments) -> None:
         self.root, self.tools = experiment.root, tools
-        self.file: Journal[dict[str, Any]] = experiment.lines(layout.MEASURES)
+        self.file: Journal[dict[str, Any]] = experiment.lines(layout.MEASURES, "key", "value")
         self.known = {line["key"]: line["value"] for line in self.file.read()}
         self.references = reference_pictures(experiment)
         self.drawn: dict[str, list[FacePicture]] = {}
@@ -301,7 +301,7 @@ class _Measuring:
                 "identity",
                 embedder.identity,
                 lambda: _plain(cosine(embedder.embed(pixels), self._reference(reference))),
-                _hash_of(reference),
+                file_hash(reference),
             )
         if (guess := tools.attributes) is not None:
             said = of("attributes", guess.identity, lambda: _guess(guess, pixels))
@@ -363,11 +363,7 @@ def _alliance(experiment: Experiment) -> dict[str, float]:
     """Mean of the items of the Working Alliance Inventory by case, where a judge scored it."""
     from emodiss.judging import alliance_scores, session_table
 
-    records = [
-        line
-        for line in experiment.lines(layout.SCORES).read()
-        if line.get("instrument") == "alliance"
-    ]
+    records = [line for line in experiment.scores.read() if line["instrument"] == "alliance"]
     if not records:
         return {}
     table = alliance_scores(session_table(records)).dropna(subset=["score"])
@@ -390,13 +386,6 @@ def _guess(model: FaceAttributes, pixels: Pixels) -> list[Any]:
 def _plain(value: float) -> float | None:
     """Write a number as JSON can: None for one that is not finite."""
     return float(value) if math.isfinite(value) else None
-
-
-def _hash_of(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _decoded(content: bytes) -> Pixels | None:

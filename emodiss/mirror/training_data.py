@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from emodiss.exports import llava
 from emodiss.exports.llava import WINDOW, Form
 from emodiss.faces.drawn import FacePicture
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.experiment import Experiment, file_hash
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.runs.files import write_atomically
 from emodiss.screenplays import Screenplay
@@ -125,9 +124,8 @@ def _chosen(
     """Pick the dialogues: whole, kept by the filters, and of nobody who is evaluated."""
     every = experiment.need(experiment.screenplays, "screenplays")
     evaluated = {c.profile.person for c in experiment.cases.read() if c.split == "evaluation"}
-    kept = {
-        str(line["case_id"]): line["keep"] for line in experiment.lines(layout.SCREENING).read()
-    }
+    screening = experiment.lines(layout.SCREENING, "case_id", "keep")
+    kept = {str(line["case_id"]): line["keep"] for line in screening.read()}
     screened = bool(kept) and not unscreened
     plays: list[Screenplay] = []
     dropped: Counter[str] = Counter()
@@ -157,7 +155,7 @@ def _chosen(
 
 def _pictures(experiment: Experiment) -> tuple[dict[tuple[str, int], str], int]:
     """Give the drawn pictures that are there and are no reference face; and how many were none."""
-    references = {_hash(path) for path in reference_pictures(experiment).values()} - {""}
+    references = {file_hash(path) for path in reference_pictures(experiment).values()} - {""}
     found: dict[tuple[str, int], str] = {}
     refused = 0
     for each in face_file(experiment).read():
@@ -176,21 +174,14 @@ def _shown(root: Path, each: FacePicture) -> str:
     place = root / each.path
     if Path(each.path).is_absolute() or not place.resolve().is_relative_to(root.resolve()):
         return ""
-    found = _hash(place)
+    found = file_hash(place)
     return found if each.sha256 in (None, found) else ""
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _licences(experiment: Experiment, plays: list[Screenplay]) -> str:
     own = {play.case.profile.id for play in plays}
-    pairs = experiment.lines(layout.REFERENCES).read()
-    faces = [pair["face"] for pair in pairs if pair["profile"] in own and pair.get("face")]
+    pairs = experiment.references.read()
+    faces = [pair["face"] for pair in pairs if pair["profile"] in own and pair["face"]]
     drawn = [each.model for each in face_file(experiment).read() if each.status == "drawn"]
     cases = {play.case.id for play in plays}
     return llava.licences(

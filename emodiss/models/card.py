@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from emodiss.affect import Scale, StatedError, model_error
+from emodiss.affect import Scale, StatedError
 from emodiss.errors import ModelMissing
 from emodiss.models import weight_files
 from emodiss.models.weight_files import WeightFile, Wheel
@@ -81,6 +81,8 @@ class Card:
         Download size in megabytes.
     scale
         Native scale of an affect model; None for other tasks.
+    error
+        How far an affect model is off, and who says so; None where nobody does.
     what
         One line for people.
     extra
@@ -122,6 +124,7 @@ class Card:
     wheel: Wheel | None = None
     packaged: tuple[str, ...] = ()
     scale: Scale | None = None
+    error: StatedError | None = None
     group: str | None = None
     own_options: type[Group] | None = None
     options: Callable[[Settings, Path], Mapping[str, Any]] = lambda _settings, _folder: {}
@@ -208,11 +211,6 @@ class Card:
     def installed(self) -> bool:
         """Whether the package that runs it is installed; nothing is imported."""
         return is_installed(self.package)
-
-    @property
-    def error(self) -> StatedError | None:
-        """How far an affect model is off, and who says so; None for other tasks."""
-        return model_error(self.name) if self.scale else None
 
     def missing(self) -> list[str]:
         """Names of weight files that are not on this machine."""

@@ -49,6 +49,7 @@ __all__ = [
     "verify",
     "weights_folder",
     "weights_of",
+    "with_errors",
 ]
 
 GROUP = "emodiss.models"
@@ -159,6 +160,19 @@ def require(entries: Mapping[str, Card]) -> None:
             f"Or use {' and '.join(dict.fromkeys(e.instead for e in absent.values()))}."
         ),
     )
+
+
+def with_errors(settings: Settings) -> Settings:
+    """Let the cards of affect models say how far they are off, where nobody else does."""
+    chosen, rule = settings.models, settings.dissonance
+    found: dict[str, float | None] = {}
+    for channel, name in (("speech", chosen.speech_affect), ("face", chosen.face_affect)):
+        card = cards().get(name)
+        for axis in ("valence", "arousal"):
+            field = f"error_{channel}_{axis}"
+            if card is not None and card.error is not None and getattr(rule, field) is None:
+                found[field] = getattr(card.error, axis)
+    return settings.model_copy(update={"dissonance": rule.model_copy(update=found)})
 
 
 def load(name: str, settings: Settings, *, device: str = "cpu", threads: int = 1) -> Any:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models import catalog
+from emodiss.models.onnx_session import cpu_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -43,32 +44,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """How one network becomes an ONNX file.
+    """How one network becomes an ONNX file."""
 
-    Parameters
-    ----------
-    name
-        Of the network, for the file.
-    sha256
-        Of its weights.
-    build
-        `module:function` that makes the network in evaluation mode, and the texts that it is given;
-        called only when there is no kept file.
-    shape
-        Of an example input.
-    input, output
-        Names in the file.
-    free
-        Axes of the input that may have any length, to their names. The first axis of the output is
-        free when that of the input is.
-    """
-
+    # Of the network, for the file.
     name: str
+    # Of its weights.
     sha256: str
+    # `module:function` that makes the network in evaluation mode, and the texts that it is given;
+    # called only when there is no kept file.
     build: tuple[str, ...]
+    # Of an example input.
     shape: Sequence[int]
+    # input, output: Names in the file.
     input: str
     output: str
+    # Axes of the input that may have any length, to their names. The first axis of the output is
+    # free when that of the input is.
     free: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -111,7 +102,7 @@ class Export:
 
     def _exported_elsewhere(self, path: Path) -> None:
         done = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import _main; _main()"],
+            [sys.executable, "-c", f"from {__name__} import main; main()"],
             input=json.dumps([asdict(self), str(path)]),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True,
@@ -126,7 +117,7 @@ class Export:
             )
 
 
-def _main() -> None:
+def main() -> None:
     """Export what a process that has no torch asks for."""
     asked, path = json.load(sys.stdin)
     asked["free"] = {int(axis): name for axis, name in asked["free"].items()}
@@ -169,19 +160,11 @@ class Runner:
 
     def __call__(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on one array."""
-        session = self._session = self._session or self._loaded()
+        session = self._session = self._session or cpu_session(
+            self._export.content(), self._threads
+        )
         found: Any = session.run(None, {self._export.input: array})
         return found[0]
-
-    def _loaded(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            self._export.content(), options, providers=["CPUExecutionProvider"]
-        )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ from emodiss.people.stated import require_one_owner, reviewed_faces, sources_of,
 from emodiss.reviews import Review
 from emodiss.settings import PeopleSettings
 from emodiss.timebase import CLOCK_FPS
-from emodiss.transcript import Transcript
+from emodiss.transcript import Transcript, Turn
 from emodiss.vocabulary import FaceChoice
 
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
@@ -41,6 +41,7 @@ def match(
     audio: Audio,
     row: VideoRow,
     settings: PeopleSettings,
+    turns: tuple[Turn, ...] | None = None,
     talking: TalkScores | None = None,
     reviews: Sequence[Review] = (),
 ) -> People:
@@ -60,6 +61,8 @@ def match(
         Manifest row; faces stated there stand.
     settings
         Group `people`; faces stated there stand where the manifest states none.
+    turns
+        Of a diarizer, if it told the voices apart: when each is heard inside its utterances.
     talking
         Scores of an active-speaker model, if one was asked for.
     reviews
@@ -79,7 +82,7 @@ def match(
     speakers = sorted({u.speaker for u in transcript.utterances})
     sources = sources_of(row.faces or {}, settings.faces or {}, speakers)
     choices: dict[str, FaceChoice] = {**(settings.faces or {}), **(row.faces or {})}
-    weighed = _Session.of(transcript, mouths, audio, talking)
+    weighed = _Session.of(transcript, mouths, audio, talking, turns or ())
     evidence, late = weighed.posterior({})
     stated = {
         speaker: stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
@@ -121,12 +124,13 @@ def weigh(
     mouths: Mouths,
     audio: Audio,
     talking: TalkScores | None = None,
+    turns: Sequence[Turn] = (),
 ) -> tuple[list[Binding], float]:
     """Weigh every pair of voice and face, all together.
 
     Parameters
     ----------
-    transcript, mouths, audio, talking
+    transcript, mouths, audio, talking, turns
         As in `match`.
 
     Returns
@@ -136,7 +140,7 @@ def weigh(
     late
         Lateness of the sound in seconds, 0 where it is not sure enough.
     """
-    return _Session.of(transcript, mouths, audio, talking).posterior({})
+    return _Session.of(transcript, mouths, audio, talking, turns).posterior({})
 
 
 class _Session:
@@ -160,6 +164,7 @@ class _Session:
         mouths: Mouths,
         audio: Audio,
         talking: TalkScores | None,
+        turns: Sequence[Turn],
     ) -> _Session:
         """Measure everything that does not depend on who was given whose face."""
         speakers = sorted({u.speaker for u in transcript.utterances})
@@ -181,7 +186,7 @@ class _Session:
         heard = []
         for late, prior in tried:
             sound = series.syllables(_earlier(level, round(late * series.RATE), n))
-            talk = series.talking(transcript.utterances, speakers, n, late)
+            talk = series.talking(transcript.utterances, speakers, n, late, turns)
             heard.append((late, math.log(prior), _Pairs.of(faces, sound, talk)))
         return cls(speakers, ids, at_once, alike, heard)
 

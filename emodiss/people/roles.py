@@ -23,7 +23,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -189,7 +189,8 @@ def assign(
     Roles
         A model's word fills in only what is not said yet, never makes a second therapist, and is
         not taken at all when it contradicts what was said of another voice; except that a third
-        voice that hardly speaks stays `other`.
+        voice that hardly speaks stays `other`. Where the classifier abstains, one voice that a
+        person called the therapist settles the others who take part.
     """
     utterances = wording.utterances
     reviewed, n_lost = reviewed_roles(utterances, reviews)
@@ -201,9 +202,27 @@ def assign(
     for speaker, role in (row.roles or {}).items():
         if speaker in guesses:
             settled.setdefault(speaker, VoiceRole(speaker, role, "manifest", math.nan))
+    guesses = _told(guesses, {s: v.role for s, v in settled.items() if v.role is not None})
     _fill_in(settled, labels, "language_model")
     _fill_in(settled, guesses, "classifier")
     return Roles(tuple(settled[speaker] for speaker in guesses), n_lost)
+
+
+def _told(guesses: Mapping[str, RoleGuess], stated: Mapping[str, Role]) -> dict[str, RoleGuess]:
+    """Guess again what was too close, given what a person stated.
+
+    The classifier compares who of those that take part is the one therapist. Once that is known,
+    nothing is left to compare: the probability that another one is not is 1.
+    """
+    close = [s for s, guess in guesses.items() if guess.reason == "too_close" and s not in stated]
+    if "therapist" in stated.values():
+        role: Role = "patient"
+    elif len(close) == 1 and set(stated.values()) == {"patient"}:
+        role = "therapist"
+    else:
+        return dict(guesses)
+    told = {s: replace(guesses[s], role=role, confidence=1.0, reason="") for s in close}
+    return {**guesses, **told}
 
 
 def _fill_in(

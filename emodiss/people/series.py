@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emodiss.media import Audio
 from emodiss.people.records import MouthMotion
 from emodiss.timebase import CLOCK_FPS
-from emodiss.transcript import Utterance
+from emodiss.transcript import Turn, Utterance
 
 RATE = 25
 """Values per second: value k belongs to k / 25 s from media start."""
@@ -98,14 +98,33 @@ def level_of_motion(mouth: MouthMotion, n: int) -> NDArray[np.float64]:
 
 
 def talking(
-    utterances: Sequence[Utterance], speakers: Sequence[str], n: int, late_s: float
+    utterances: Sequence[Utterance],
+    speakers: Sequence[str],
+    n: int,
+    late_s: float,
+    turns: Sequence[Turn] = (),
 ) -> NDArray[np.bool_]:
-    """Which voices are heard when, (v, n), were the sound brought forward by `late_s`."""
+    """Which voices are heard when, (v, n), were the sound brought forward by `late_s`.
+
+    Turns of a diarizer know better than words when a voice begins and stops. Whose an utterance is
+    stands where they contradict it: a person may have corrected it, or taken another out.
+    """
     out = np.zeros((len(speakers), n), np.bool_)
     row = {speaker: k for k, speaker in enumerate(speakers)}
+
+    def place(of: Utterance | Turn) -> slice:
+        edges = (max(0, round((time - late_s) * RATE)) for time in (of.start, of.end))
+        return slice(*edges)
+
+    said = np.zeros(n, np.bool_)
     for utterance in utterances:
-        begin, end = (
-            max(0, round((time - late_s) * RATE)) for time in (utterance.start, utterance.end)
-        )
-        out[row[utterance.speaker], begin:end] = True
+        said[place(utterance)] = True
+    for turn in turns:
+        if turn.speaker in row and said[place(turn)].any():
+            out[row[turn.speaker], place(turn)] = True
+    unheard = [u for u in utterances if not out[row[u.speaker], place(u)].any()]
+    for utterance in unheard:
+        out[:, place(utterance)] = False
+    for utterance in unheard:
+        out[row[utterance.speaker], place(utterance)] = True
     return out

@@ -61,9 +61,10 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
 def _in_run(path: Path) -> bool:
     """Whether a path lies in a run folder, which holds what people said and how they looked.
 
-    A folder of simulated sessions is kept alike: profiles and faces may be of real people.
+    Folders of simulated sessions and of rating studies are kept alike: profiles and faces may be of
+    real people, and raters' answers are.
     """
-    marks = (layout.RUN, layout.EXPERIMENT)
+    marks = (layout.RUN, layout.EXPERIMENT, layout.STUDY_DESIGN)
     return path.name in marks or any(
         (folder / mark).exists() for folder in path.absolute().parents for mark in marks
     )
@@ -94,20 +95,34 @@ def keep_private(root: Path) -> None:
 
 
 @contextlib.contextmanager
+def named(path: Path, temporary: Path | None = None) -> Generator[None]:
+    """Let an error of the disk name the file that is written: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.filename is None or error.filename == str(temporary)
+        if unnamed and error.errno is not None:
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextlib.contextmanager
 def replaced(path: Path) -> Generator[IO[bytes]]:
     """Open a file to be written whole or not at all: it takes its name when the block ends."""
     make_folder(path.parent)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    handle = os.open(temporary, _NEW, mode_of(path))
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    temporary = path.parent / f".{secrets.token_hex(6)}.tmp"
+    with named(path, temporary):
+        handle = os.open(temporary, _NEW, mode_of(path))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # a disk that is gone keeps it
+                temporary.unlink(missing_ok=True)
+            raise
     _sync_folder(path.parent)
 
 

@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from emodiss.errors import RunError
-from emodiss.runs.files import make_folder, mode_of, write_atomically
+from emodiss.runs.files import make_folder, mode_of, named, write_atomically
 from emodiss.tabular import json_value, many_records
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Journal(Generic[T]):
     def append(self, entries: Iterable[T]) -> None:
         """Add entries in one write and force them to the disk; a torn last line goes."""
         text = "".join(self.dump(self.encode(entry)) + "\n" for entry in entries)
-        with self._alone(), open(self.path, "ab+", opener=_opened) as file:
+        with self._alone(), named(self.path), open(self.path, "ab+", opener=_opened) as file:
             _mend(file)
             file.write(text.encode())
             file.flush()

@@ -35,5 +35,6 @@ JUDGE_LEDGER: Final = "judge_ledger.json"
 
 RATINGS: Final = "ratings.csv"
 STUDY: Final = "study"
+STUDY_DESIGN: Final = "hidden/design.json"
 EVALUATION: Final = "evaluation"
 REPORT: Final = "report"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from emodiss import manifest as manifests, presets
 from emodiss.errors import EmodissError, ManifestError, RunError, SettingsError
 from emodiss.manifest import Manifest, VideoRow
+from emodiss.models.catalog import with_errors
 from emodiss.prompts import with_templates
 from emodiss.runs import layout
 from emodiss.runs.run import Run, load
@@ -56,16 +57,16 @@ def choose(
         if before is not None:
             _require_same(read, before)
     if preset is not None:
-        chosen = resolve(presets.changes_of(preset), settings)
+        chosen = with_errors(resolve(presets.changes_of(preset), settings))
         if before is not None:
             said += _conflicts(before, preset, chosen)
     elif before is not None:
         preset = str(before.facts.get("preset", presets.DEFAULT))
-        chosen = resolve(_remembered(before), settings)
+        chosen = with_errors(resolve(_remembered(before), settings))
         said.append(f"goes on with preset {preset} and the settings of this run")
     else:
         preset = presets.DEFAULT
-        chosen = resolve(presets.changes_of(preset), settings)
+        chosen = with_errors(resolve(presets.changes_of(preset), settings))
         said.append(presets.DEFAULT_SAID)
     gone = _left_out(read, before, absent) if before is not None else []
     if gone:

@@ -32,7 +32,9 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     inputs: dict[str, Any] = facts.get("inputs") or {"folder": "", "sources": []}
     texts = [facts.get("preset", ""), inputs["folder"], *(s["path"] for s in inputs["sources"])]
     for problem in facts.get("problems", []):
-        str(Problem(**problem))
+        made = Problem(**problem)
+        wrong += [made] * (not isinstance(made.line, int))
+        texts += [made.column, made.id, made.message]
     if wrong or not all(isinstance(g, dict) for g in groups):
         raise TypeError
     if not all(isinstance(text, str) for text in texts):
@@ -307,9 +309,7 @@ class Run:
         """
         return self._table(name, columns, video=videos)
 
-    def lists(
-        self, name: str, columns: Sequence[str], *, video: str | None = None
-    ) -> dict[str, list[Any]]:
+    def lists(self, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
         """Return some columns of a table as plain lists; what is missing is None or NaN.
 
         A command that needs no more than this starts in half the time, without pandas.
@@ -318,15 +318,13 @@ class Run:
         ----------
         name, columns
             As in `columns`.
-        video
-            Only the rows of this video.
         """
         import pyarrow.parquet as pq
 
         path = self._table_path(name)
         with sound(path, _AGAIN):
-            rows = [("video_id", "==", video)] if video is not None else None
-            return pq.read_table(path, columns=list(columns), filters=rows).to_pydict()
+            read = pq.ParquetFile(path).read(columns=list(columns))
+            return {column: read[column].to_pylist() for column in columns}
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.

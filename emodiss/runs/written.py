@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from emodiss.errors import RunError
@@ -28,20 +29,30 @@ class Written:
 
     def write(self, path: Path, content: bytes, *, force: bool = False) -> None:
         """Write a file, unless another content than what this run wrote lies there."""
-        name, new = str(path.resolve()), hashlib.sha256(content).hexdigest()
-        if not force and path.exists():
-            now = hashlib.sha256(path.read_bytes()).hexdigest()
-            # In its own folders, what is not known is of an earlier version of emodiss.
-            own = any(path.resolve().is_relative_to(folder) for folder in self._own)
-            earlier = own and name not in self._hashes
-            if now not in (new, self._hashes.get(name)) and not earlier:
-                raise RunError(
-                    f"'{path}' was changed since this run wrote it, or is of something else.",
-                    next_step="Bring corrections in with emodiss review import, choose another "
-                    "--out, or overwrite it with --force.",
-                )
-        write_atomically(path, content)
-        self._hashes[name] = new
+        self.write_all({path: content}, force=force)
+
+    def write_all(self, files: Mapping[Path, bytes], *, force: bool = False) -> None:
+        """Write files that belong together: all, or none where one of them was changed."""
+        hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        for path, new in hashes.items() if not force else ():
+            self._refuse_changed(path, new)
+        for path, content in files.items():
+            write_atomically(path, content)
+            self._hashes[str(path.resolve())] = hashes[path]
+
+    def _refuse_changed(self, path: Path, new: str) -> None:
+        if not path.exists():
+            return
+        now, name = hashlib.sha256(path.read_bytes()).hexdigest(), str(path.resolve())
+        # In its own folders, what is not known is of an earlier version of emodiss.
+        own = any(path.resolve().is_relative_to(folder) for folder in self._own)
+        earlier = own and name not in self._hashes
+        if now not in (new, self._hashes.get(name)) and not earlier:
+            raise RunError(
+                f"'{path}' was changed since this run wrote it, or is of something else.",
+                next_step="Bring corrections in with emodiss review import, choose another "
+                "--out, or overwrite it with --force.",
+            )
 
     def __enter__(self) -> Written:
         return self

@@ -76,14 +76,7 @@ class Evaluation:
         from emodiss.plots.registry import save
 
         folder = Path(folder)
-        for place in (folder, folder / layout.FIGURES):
-            try:
-                place.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise SettingsError(
-                    f"'{place}' is a file; a folder was expected.",
-                    next_step="Choose another --out.",
-                ) from None
+        make_results_folder(folder, option="--out")
         pictures: list[Path] = []
         for name, figure in self.figures().items():
             path = folder / layout.FIGURES / f"{name}.png"
@@ -96,18 +89,41 @@ class Evaluation:
                 note = f"{path.name} shows {n} characters as boxes, because the font lacks them"
                 if note + shown not in self.notes:
                     self.notes.append(note + shown)
-        contents = {
-            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
-            for name, frame in sorted(self.tables.items())
-        }
+        html: dict[str, str] = {}
         if self.replies is not None:
-            contents["figure7.html"] = drawings.replies_html(
+            html["figure7.html"] = drawings.replies_html(
                 self.replies, conditions=self.conditions, context=self.context
             )
-        contents["notes.txt"] = "".join(f"{note}\n" for note in self.notes)
-        for name, text in contents.items():
-            write_atomically(folder / name, text.encode())
-        return [*(folder / name for name in contents), *pictures]
+        return [*write_tables(folder, self.tables, self.notes, html), *pictures]
+
+
+def make_results_folder(folder: Path, *, option: str) -> None:
+    """Make a folder for tables and, in it, one for figures; `option` names another."""
+    for place in (folder, folder / layout.FIGURES):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise SettingsError(
+                f"'{place}' is a file; a folder was expected.",
+                next_step=f"Choose another {option}.",
+            ) from None
+
+
+def write_tables(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str],
+    more: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write tables as CSV, then other texts by their names, then the notes; return the files."""
+    contents = {
+        f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
+        for name, frame in sorted(tables.items())
+    }
+    contents |= {**(more or {}), "notes.txt": "".join(f"{note}\n" for note in notes)}
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in contents]
 
 
 def evaluate(
@@ -219,7 +235,7 @@ def evaluate(
         if source in tables:
             tables[name] = table3(tables[source])
     if background is not None:
-        tables |= _people(_words(background), asked)
+        tables |= _people(words_of(background), asked)
     said_by = context = None
     try:
         said_by, context = _replies(study, replies, video, window)
@@ -262,10 +278,10 @@ def _ratings(
                 "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
             )
         if key is not None:
-            hidden = _words(key)
+            hidden = words_of(key)
             if "repeat" in hidden.columns:
                 hidden["repeat"] = pd.to_numeric(hidden["repeat"])
-            sheets = {_name(one, n): _words(one) for n, one in enumerate(named)}
+            sheets = {_name(one, n): words_of(one) for n, one in enumerate(named)}
             tables = [ratings.merge(sheets, hidden, scale=scale)]
         else:
             tables = [ratings.read(path, scale=scale) for path in named]
@@ -283,7 +299,7 @@ def _name(sheet: Table, n: int) -> str:
     return f"sheet {n + 1}" if isinstance(sheet, pd.DataFrame) else str(sheet)
 
 
-def _words(table: Table) -> pd.DataFrame:
+def words_of(table: Table) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
     if isinstance(table, pd.DataFrame):
         return table
@@ -395,7 +411,7 @@ def _replies(
 ) -> tuple[pd.DataFrame | None, str | None]:
     """Take the replies of Figure 7 from a file or the run, with the dialogue they answer."""
     if replies is not None:
-        return _words(replies), None
+        return words_of(replies), None
     if study is None or not study.has_responses:
         return None, None
     found = interventions.one_window(study.responses, video=video, window=window)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from emodiss.manifest.public import ANNOMI_TALK, each_once
-from emodiss.tabular import Fault, Table, parse
+from emodiss.tabular import MISSING, Fault, Table, parse
 from emodiss.timebase import parse_time
 from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
@@ -32,7 +32,7 @@ def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float]
         begun = parse_time(start)
     except ValueError as error:
         return Problem(line, f"start: {error}")
-    if end is None or not end.strip():
+    if end is None or end.strip().casefold() in MISSING:
         return begun, math.nan
     try:
         return begun, parse_time(end)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from emodiss.timebase import Seconds
 from emodiss.transcript.records import Turn, Utterance, Word
 
-LEAST_S = 1.0
-"""Shorter speech beside words is an edge that words and turns see differently, or a murmur."""
-
 
 def wordless(
     utterances: Sequence[Utterance], turns: Sequence[Turn], *, max_pause_s: Seconds
 ) -> list[Utterance]:
-    """Make utterances without text of the speech that no utterance covers."""
+    """Make utterances without text of the speech that no utterance covers.
+
+    No more of it than a pause may last is an edge that words and turns see differently.
+    """
     covered = _union((u.start, u.end) for u in utterances)
     found: list[Utterance] = []
     for voice in sorted({turn.speaker for turn in turns}):
@@ -30,7 +30,7 @@ def wordless(
         found += [
             Utterance(run[0][0], run[-1][1], voice, timing="detected", flags=("not_recognised",))
             for run in runs
-            if sum(end - start for start, end in run) >= LEAST_S
+            if sum(end - start for start, end in run) > max_pause_s
         ]
     return found
 
@@ -51,7 +51,7 @@ def of_one_voice(
 
 
 def _runs(word: Word, turns: Sequence[Turn], max_pause_s: Seconds) -> list[Turn]:
-    """What the voices say during a word, one run from change to change of the voice."""
+    """List what the voices say during a word, one run from change to change of the voice."""
     runs: list[Turn] = []
     for turn in sorted(turns, key=lambda turn: (turn.start, turn.end)):
         start, end = max(turn.start, word.start), min(turn.end, word.end)

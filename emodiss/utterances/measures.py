@@ -289,11 +289,11 @@ def _wanted(
             found += len(np.unique(clock.frame_at(track.ticks[chosen])))
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
         seen = (n_seen, n_large, found)
-        status.append(_face_reason(media, person, tracks, within, seen, settings))
+        status.append(face_reason(media, person, tracks, within, seen, settings))
     return Looks.joined(looks), tuple(status), coverage
 
 
-def _face_reason(
+def face_reason(
     media: Media,
     person: Person,
     tracks: Tracks,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ WIDTH, HEIGHT = 10_000.0, 200.0
 
 # More points than a screen has columns only make the page heavy.
 _MAX_POINTS = 3000
+_OF_BARS = ["utterance_id", "start", "end", "speaker", "dissonant"]
 _GAP_S = 0.25
 
 
@@ -51,7 +53,7 @@ class Panel:
 def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, end: float) -> Panel:
     """Draw voice and face on one axis of affect."""
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
-    shades = _bars(table[fired], "shade", start, end)
+    shades = _bars(table.loc[fired, _OF_BARS], start, end)
     means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
     told = [
         f"{name}: mean {values.mean():+.2f} over {int(values.notna().sum())} utterances"
@@ -63,7 +65,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
         axis=axis,
         voice=_levels(table, means["speech"], start, end),
         face=_levels(table, means["face"], start, end),
-        frames=_line(frames, axis, start, end),
+        frames=line_path(frames, axis, start, end),
         shades=shades,
         summary=f"{'; '.join(told)}; {len(shades)} utterances dissonant on this axis",
     )
@@ -72,19 +74,25 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
 def lanes(table: pd.DataFrame, start: float, end: float) -> list[tuple[str, tuple[Bar, ...]]]:
     """Lay out who speaks when: one lane per speaker, in order of appearance."""
     looks = looks_of(zip(table["speaker"], table["role"], strict=True))
-    return [
-        (str(speaker), _bars(table[table["speaker"] == speaker], looks[speaker], start, end))
-        for speaker in dict.fromkeys(table["speaker"].dropna())
-    ]
+    found: dict[str, list[Bar]] = {}
+    for speaker, bar in zip(
+        table["speaker"].to_numpy(object), _bars(table[_OF_BARS], start, end, looks), strict=True
+    ):
+        if isinstance(speaker, str):
+            found.setdefault(speaker, []).append(bar)
+    return [(speaker, tuple(bars)) for speaker, bars in found.items()]
 
 
-def _bars(table: pd.DataFrame, look: str, start: float, end: float) -> tuple[Bar, ...]:
+def _bars(
+    table: pd.DataFrame, start: float, end: float, looks: Mapping[str, str] | None = None
+) -> tuple[Bar, ...]:
     x = _x(table["start"].to_numpy(float), start, end)
     right = _x(table["end"].to_numpy(float), start, end)
-    flags = table["dissonant"].astype("object")
+    names = ("utterance_id", "speaker", "dissonant")
+    texts = (table[name].to_numpy(object, na_value=None) for name in names)
     return tuple(
-        Bar(round(float(a), 1), round(float(b - a), 1), str(k), look, state_of(flag))
-        for a, b, k, flag in zip(x, right, table["utterance_id"], flags, strict=True)
+        Bar(round(a, 1), round(width, 1), str(k), (looks or {}).get(who, "shade"), state_of(flag))
+        for a, width, k, who, flag in zip(x.tolist(), (right - x).tolist(), *texts, strict=True)
     )
 
 
@@ -109,16 +117,19 @@ def _levels(table: pd.DataFrame, values: pd.Series, start: float, end: float) ->
     a = _x(table["start"].to_numpy(float)[there], start, end)
     b = _x(table["end"].to_numpy(float)[there], start, end)
     y = _y(values.to_numpy(float)[there])
-    return "".join(f"M{p:.1f} {v:.1f}H{q:.1f}" for p, q, v in zip(a, b, y, strict=True))
+    edges = zip(a.tolist(), b.tolist(), y.tolist(), strict=True)
+    return "".join(f"M{p:.1f} {v:.1f}H{q:.1f}" for p, q, v in edges)
 
 
-def _line(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
+def line_path(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
     """Path through the face frames; a gap in time or a change of utterance stays a gap."""
-    frames = frames.dropna(subset=[axis]).sort_values("time")
-    if not len(frames):
-        return ""
     time, value = frames["time"].to_numpy(float), frames[axis].to_numpy(float)
-    whose = frames["utterance_id"].to_numpy()
+    there = np.flatnonzero(~np.isnan(value))
+    if not len(there):
+        return ""
+    there = there[np.argsort(time[there])]
+    time, value = time[there], value[there]
+    whose = frames["utterance_id"].to_numpy(object)[there]
     broken = np.r_[True, (np.diff(time) > _GAP_S) | (whose[1:] != whose[:-1])]
     if len(time) > _MAX_POINTS:
         # Means of as many neighbours as it takes, never across a gap.
@@ -131,5 +142,6 @@ def _line(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
         broken = broken[first]
     x, y = _x(time, start, end), _y(value)
     return "".join(
-        f"{'M' if b else 'L'}{p:.1f} {v:.1f}" for p, v, b in zip(x, y, broken, strict=True)
+        f"{'M' if b else 'L'}{p:.1f} {v:.1f}"
+        for p, v, b in zip(x.tolist(), y.tolist(), broken.tolist(), strict=True)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import secrets
 from collections.abc import Mapping, Sequence
@@ -423,12 +422,7 @@ def _number(step: Step) -> int:
     return int(step.name.rpartition("-")[2]) - 1
 
 
-@functools.cache
-def _see_other() -> Any:
+def _go(address: str) -> Response:
     from starlette.responses import RedirectResponse
 
-    return functools.partial(RedirectResponse, status_code=303)
-
-
-def _go(address: str) -> Response:
-    return _see_other()(address)
+    return RedirectResponse(address, status_code=303)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import jinja2
     import pandas as pd
 
+    from emodiss.runs.run import Run
     from emodiss.settings import Settings
 
 _AT_ONCE = 50
@@ -42,7 +43,7 @@ _SHOWN = [
     *("dissonant", "dissonance_reason", "dissonance_axis"),
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
-"""Columns that `line_of` reads."""
+"""Columns of the utterance table that a page shows."""
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
@@ -61,6 +62,14 @@ class Line:
     note: str
     reason: str
     numbers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def measured(self) -> str:
+        """All numbers in words."""
+        return "; ".join(
+            f"{name} valence {valence}, arousal {arousal}" if valence else f"{name} not measured"
+            for name, valence, arousal in self.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +207,16 @@ def _session_page(
     media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    lines = [line_of(row) for row in table[_SHOWN].itertuples()]
+    threshold, table = _threshold_of(table), table[_SHOWN]
+    # Objects, since columns of text are slow to walk through.
+    lines = [line_of(row) for row in table.astype(object).itertuples()]
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=_threshold_of(table),
+        threshold=threshold,
         media=media,
         url=row.get("url") or "",
         start=start,
@@ -300,7 +311,7 @@ def line_of(row: Any) -> Line:
         note=note,
         reason=reason,
         numbers=tuple(
-            (name, _signed(getattr(row, f"{channel}_valence")), _signed(
+            (name, signed(getattr(row, f"{channel}_valence")), signed(
                 getattr(row, f"{channel}_arousal")))
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
@@ -317,7 +328,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Write a number with its sign; nothing where there is none."""
     if not np.isfinite(value):
         return ""
     # Rounded first: a hair below zero is 0.00, not its negative.

@@ -172,6 +172,20 @@ def dripping(seconds: float) -> Act:
     return act
 
 
+def dripping_headers(seconds: float) -> Act:
+    """Send one header after the other, as if there were no end to them."""
+
+    def act(handler: Handler) -> None:
+        handler.send_response(200)
+        for number in range(30):
+            handler.send_header(f"x-{number}", "y")
+            handler.flush_headers()
+            time.sleep(seconds / 30)
+        answer(REPLY)(handler)
+
+    return act
+
+
 def cut(handler: Handler) -> None:
     """Promise a long answer and hang up in the middle of it."""
     handler.send_response(200)

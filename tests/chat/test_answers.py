@@ -41,6 +41,15 @@ WRAPPINGS = [
     "<start_of_turn>model\n{}<end_of_turn>\n<start_of_turn>user\n5",
     "{}[INST] Score: 1 [/INST]",
     "<｜Assistant｜>{}<｜end▁of▁sentence｜>",
+    "<seed:think>Score: 1</seed:think>{}",
+    "<|begin_of_thought|>Score: 1<|end_of_thought|><|begin_of_solution|>{}<|end_of_solution|>",
+    "<|START_THINKING|>Score: 1<|END_THINKING|><|START_RESPONSE|>{}<|END_RESPONSE|>",
+    "<unused94>thought\nScore: 1<unused95>{}",
+    "<longcat_think>Score: 1</longcat_think>{}",
+    "<inner_monologue>Score: 1</inner_monologue><answer>{}</answer>",
+    '<details type="reasoning">\n<summary>Thought for 3 s</summary>\nScore: 1</details>\n{}',
+    "Thinking...\nScore: 1\n...done thinking.\n\n{}",
+    "assistantanalysis Score: 1assistantfinal{}",
     "\ufeff{}",
     "\u200b{}",
     "\u2060 \ufeff{}",
@@ -60,8 +69,7 @@ def test_wrapping_changes_neither_a_reply_nor_a_score(wrapping):
     answer = wrapping.format("4")
     found = find_score(answer)
     assert found is not None and found.value == 4
-    assert answer[found.start] == "4"
-    assert answer[: found.start].count("4") == 0
+    assert found.start == wrapping.index("{}")
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
@@ -96,6 +104,11 @@ def test_thinking_alone_is_no_answer(reply):
         ('```json\n{"score": 4, "reason": "2 feelings"}\n```', 4),
         ('{"reason": "names 2 feelings", "score": "4"}', 4),
         ("<answer>4</answer>", 4),
+        ("Warm, with 2 of 3 feelings named.\n\n4", 4),
+        ("Score: 2\n\n4", None),
+        ("The client has 2 children.", None),
+        ("I would give it a 4 because it is warm.", 4),
+        ("Ich gebe 4 Punkte.", 4),
         ("<score>4</score>\n<reason>2 feelings</reason>", 4),
         ("Score: 9" + "9" * 400, None),
     ],
@@ -168,6 +181,12 @@ def test_a_form_that_cannot_be_read_is_a_failure_of_its_own(reply):
         "Es tut mir leid, dabei kann ich Ihnen nicht helfen.",
         "Lo siento, no puedo ayudarte con eso.",
         "En tant qu'IA, je ne peux pas répondre.",
+        "Je suis désolé, mais je ne peux pas vous aider.",
+        "Desculpe, não posso ajudar com isso.",
+        "Mi dispiace, non posso aiutarti con questo.",
+        "Извините, я не могу помочь с этим.",
+        "申し訳ありませんが、お手伝いできません。",
+        "죄송하지만 도와드릴 수 없습니다.",
         "作为一个人工智能,我无法提供帮助。",
         '{"error": "I cannot assist with that."}',
     ],

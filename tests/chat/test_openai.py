@@ -275,7 +275,9 @@ def test_logprobs_are_read(server):
     assert (token.token, token.logprob, token.top) == ("4", -0.5, (("5", -0.4),))
 
 
-@pytest.mark.parametrize("act", [s.slow(1.6, s.answer("late")), s.dripping(3.0)])
+@pytest.mark.parametrize(
+    "act", [s.slow(1.6, s.answer("late")), s.dripping(3.0), s.dripping_headers(4.0)]
+)
 def test_slow_answers_time_out(server, act):
     error = fault(server, act)
     assert error.code == "timeout" and error.retryable and error.may_be_charged
@@ -323,3 +325,18 @@ def test_nobody_listens(monkeypatch):
 def test_parameters_out_of_range_are_refused(params):
     with pytest.raises(SettingsError, match=next(iter(params))):
         ChatParams(**params)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_in_parts_or_in_the_other_form_is_read(server, stream, streamed):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Score: 2"}]}
+    parts = [thought, {"type": "text", "text": "4"}]
+    if streamed:
+        event = {"choices": [{"index": 0, "delta": {"content": parts}}]}
+        server.script = [lambda h: s.stream(h, [event], done=True)]
+    else:
+        whole = s.record("")
+        whole["choices"][0]["message"]["content"] = parts
+        server.script = [s.body(whole)]
+    assert model(server, stream=stream).generate(QUESTION, PARAMS).text == "4"

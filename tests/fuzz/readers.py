@@ -1,12 +1,11 @@
-"""Every reader of what comes from outside, with sound inputs to begin from."""
+"""Every reader of what comes from outside, with sound inputs to begin from; see `rooms`, too."""
 
 # ruff: noqa: E501 -- lists of odd text are read better in few lines
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +26,13 @@ from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.written import Written
 from emodiss.settings import Settings, resolve
 from emodiss.study import reviewing
-from emodiss.study.evaluate import _words
+from emodiss.study.evaluate import words_of
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.label_roles import read_answer
 from emodiss.transcript import Utterance
-
-
-@dataclass(frozen=True)
-class Fuzzer:
-    """A reader, a sound input or several, and where in a folder it looks for its file."""
-
-    file: str
-    seeds: tuple[str, ...]
-    read: Callable[[Path], object]
-    # Whether any input must give a result; others may end in an error of emodiss.
-    never: bool = False
-    # What must lie in the folder for the file to be read at all.
-    beside: Mapping[str, str] = field(default_factory=dict)
-
+from tests.fuzz import rooms
+from tests.fuzz.fuzzer import Fuzzer
 
 SHOWN = (
     Item("u0001", 0.0, 1.2, "Ada B", "therapist", 'Well, "how" are <you> & yours?'),
@@ -312,11 +299,11 @@ def _answered(path: Path) -> object:
 
 
 def _waited(path: Path) -> object:
-    return [openai._retry_after({"retry-after": line}) for line in _text(path).split("\n")]
+    return [openai.retry_after({"retry-after": line}) for line in _text(path).split("\n")]
 
 
 def _merged(path: Path) -> object:
-    return ratings.merge({str(path): _words(path)}, _words(path.parent / "key"))
+    return ratings.merge({str(path): words_of(path)}, words_of(path.parent / "key"))
 
 
 def _roles(path: Path) -> object:
@@ -364,10 +351,10 @@ def fuzzers() -> dict[str, Fuzzer]:
         "prices": Fuzzer("p.json", PRICES, read_prices),
         "replay": Fuzzer("i.jsonl", REPLAY, _replayed),
         "completion": Fuzzer(
-            "body", COMPLETION, lambda path: _completion(openai._parsed(path.read_bytes()))
+            "body", COMPLETION, lambda path: _completion(openai.parsed(path.read_bytes()))
         ),
         "stream": Fuzzer(
-            "body", STREAM, lambda path: _completion(openai._joined(path.read_bytes()))
+            "body", STREAM, lambda path: _completion(openai.joined(path.read_bytes()))
         ),
         "retry_after": Fuzzer("header", ("120\nWed, 21 Oct 2026 07:28:00 GMT\n",), _waited, True),
         "reply": Fuzzer("answer.txt", REPLIES, _answered, never=True),
@@ -426,6 +413,7 @@ def fuzzers() -> dict[str, Fuzzer]:
             ("id,url,code,since\na,https://example.org,gone,2026-01-01T00:00:00+00:00\n",),
             lambda path: fetching.decay(path.parent).read(),
         ),
+        **rooms.fuzzers(),
     }
 
 

@@ -16,7 +16,7 @@ from emodiss.chat.model import Completion, content_sha256
 from emodiss.cli import app
 from emodiss.errors import ChatError, RunError, SettingsError
 from emodiss.manifest.public import read_annomi
-from emodiss.mirror.annomi import _matched
+from emodiss.mirror.annomi import matched_rows
 from tests import make
 
 SAID = [
@@ -68,7 +68,7 @@ def test_transcripts_keep_what_most_annotators_say_and_note_ties(tmp_path):
 def test_an_utterance_finds_its_row_whole_cut_or_not_at_all():
     rows = [{"Utterance": text} for text in ("Yes.", "I did. I went home. Then I slept.", "Yes.")]
     texts = ["yes.", "I did. I went home.", "Then I slept.", "edited", "Yes."]
-    found = _matched(texts, rows)
+    found = matched_rows(texts, rows)
     assert [None if row is None else rows.index(row) for row in found] == [0, 1, 1, None, 0]
     assert found[4] is rows[2]
 

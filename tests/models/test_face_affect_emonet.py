@@ -412,7 +412,7 @@ def test_bfloat16_is_near_and_not_equal(file8: Path, model: EmoNetFace, backend:
 def test_a_processor_without_bfloat16_is_told_and_nothing_is_rounded_less(
     file8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openvino = emonet_runtimes._import_openvino()
+    openvino = emonet_runtimes.import_openvino()
 
     class Plain(openvino.Core):
         def get_property(self, *asked: str) -> list[str]:  # type: ignore[override]

@@ -23,7 +23,7 @@ from tests import fakes, make
 MODELS = """
 import numpy as np
 from pydantic import Field
-from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
+from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect, StatedError
 from emodiss.models.card import Card
 from emodiss.settings import Group
 
@@ -82,7 +82,8 @@ class Confused:
 
 CARDS = (
     card("acme-ser", "speech_affect", "Speech", "unit", own_options=Options),
-    card("acme-fer", "face_affect", "Face", "signed"),
+    card("acme-fer", "face_affect", "Face", "signed",
+         error=StatedError(0.2, None, "acme's own")),
     card("acme-tracker", "tracker", "Nearest", None),
     card("acme-confused", "tracker", "Confused", None),
 )
@@ -204,6 +205,16 @@ def test_the_catalog_lists_it_and_its_options_enter_its_identity(site):
     assert card.identity_with(other) == f"{card.identity}(gain=2.0)"
     # The default, said aloud, is the same model.
     assert card.identity_with(resolve({}, ["options.acme-ser.gain=1"])) == card.identity
+
+
+def test_its_card_says_how_far_it_is_off(site):
+    install(site, MODELS)
+    chosen = {"models.speech_affect": "acme-ser", "models.face_affect": "acme-fer"}
+    rule = catalog.with_errors(resolve(chosen)).dissonance
+    assert (rule.error_face_valence, rule.error_face_arousal) == (0.2, None)
+    assert (rule.error_speech_valence, rule.error_speech_arousal) == (None, None)
+    own = catalog.with_errors(resolve({**chosen, "dissonance.error_face_valence": 0.4})).dissonance
+    assert own.error_face_valence == 0.4
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_word_is_nearer_to_a_voice_than_its_noisy_vector_says():
             np.concatenate([long.solo_s, second.solo_s]),
             np.concatenate([long.vectors, second.vectors]),
         )
-        found = voice_linking._merged(
+        found = voice_linking.merged(
             both, NOTHING, np.repeat([0, 1], [20, n_pieces]), least=1, most=None
         )
         assert len(found) == expected

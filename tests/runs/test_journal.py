@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -187,3 +189,26 @@ def test_only_a_torn_last_line_may_be_bad(tmp_path):
     journal.path.write_bytes(b'{"word": "x"}\n[1]')  # whole, and no entry
     with pytest.raises(RunError, match="line 2: not what emodiss wrote"):
         journal.read()
+
+
+@KINDS
+def test_an_error_of_the_disk_names_the_file(kind, tmp_path, monkeypatch):
+    journal = kind(tmp_path)
+    journal.append([{"id": "a", "word": "one"}])
+    before = journal.path.read_bytes()
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (journal.append, journal.write):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write([{"id": "b", "word": "two"}])
+        assert caught.value.filename == str(journal.path)
+    monkeypatch.undo()
+    assert journal.path.read_bytes().startswith(before)
+    assert [path.name for path in tmp_path.iterdir()] == [journal.path.name]
+    monkeypatch.setattr(secrets, "token_hex", lambda _n: "x" * 300)
+    with pytest.raises(OSError, match="too long") as caught:
+        journal.write([])
+    assert caught.value.filename == str(journal.path)

@@ -61,3 +61,13 @@ def test_a_file_elsewhere_follows_the_umask(tmp_path, umask):
     write_atomically(tmp_path / "new" / "export.csv", b"x")
     assert stat.S_IMODE((tmp_path / "new" / "export.csv").stat().st_mode) == 0o666 & ~umask
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o777 & ~umask
+
+
+def test_a_rating_study_is_closed_to_others(tmp_path, umask):
+    from tests.web import studies
+
+    folder = studies.write(tmp_path / "study")
+    closed = [stat.S_IMODE((folder / name).stat().st_mode) for name in (".", "hidden", "sheets")]
+    assert closed == [0o700] * 3
+    write_atomically(folder / "figures" / "a.png", b"x")
+    assert open_to_others(folder / "figures") == []

@@ -47,11 +47,11 @@ def test_an_open_run_is_not_opened_again(again):
     run = again()
     assert emodiss.load(run) is run
     (found,) = review(run.root, "a", voice="Bo", role="client", by="Rita")
-    assert list(Study(run).reviews["id"]) == [found.id]
+    assert (found.kind, list(Study(run).reviews["kind"])) == ("role", ["role"])
 
 
 @pytest.fixture
-def again(study, tmp_path, stand_ins):
+def again(study, tmp_path, stand_ins, finished_run):
     def annotate():
         return emodiss.annotate(
             study / "manifest.csv",

@@ -15,16 +15,8 @@ from emodiss.cli.options import AsCsv, AsJson, Quiet
 @grouped
 def judge(
     out: Annotated[Path, typer.Argument(help="Folder of the experiment.")],
-    model_names: Annotated[
-        list[str] | None, typer.Argument(help="Judges, as with --model.", show_default=False)
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A judge: id at the endpoint; with --local a name, folder or repository; "
-            "repeatable."
-        ),
-    ] = None,
+    model_names: chats.Judges = None,
+    model: chats.Judge = None,
     instrument: Annotated[
         list[str] | None,
         typer.Option(help="counseling (CounselingEval) or alliance (WAI); repeatable. Both."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from emodiss.affect import StatedError
 from emodiss.models.card import Card, of_folder
 from emodiss.models.weight_files import WeightFile
 
@@ -49,6 +50,13 @@ AUDEERING_HUB_OLDER: Final = WeightFile(
 )
 """The pickled form of the weights, taken when there is no safetensors file."""
 
+_NO_ERROR: Final = StatedError(
+    None,
+    None,
+    "none: Wagner et al. 2023 publish concordance coefficients, which need the spread of the "
+    "labels to give an error",
+)
+
 CARDS = (
     Card(
         name="audeering-w2v2",
@@ -62,6 +70,7 @@ CARDS = (
         noncommercial=True,
         size_mb=610.0,
         scale="unit",
+        error=_NO_ERROR,
         files=AUDEERING_ONNX,
         archive=AUDEERING_ARCHIVE,
         what="arousal, dominance and valence from voice (Wagner et al. 2023)",
@@ -82,6 +91,7 @@ CARDS = (
         noncommercial=True,
         size_mb=661.4,
         scale="unit",
+        error=_NO_ERROR,
         files=AUDEERING_HUB,
         what="the same model as audeering-w2v2, run by torch; for a GPU and for batches",
         group="audeering",

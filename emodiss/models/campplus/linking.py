@@ -56,20 +56,13 @@ _ROUNDS: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """Stretches of speech and whose voice they sound like.
+    """Stretches of speech and whose voice they sound like."""
 
-    Parameters
-    ----------
-    spans
-        (n, 2) start and end, seconds, in order of start.
-    solo_s
-        (n,) seconds in which one person speaks.
-    vectors
-        (n, d), of length 1.
-    """
-
+    # (n, 2) start and end, seconds, in order of start.
     spans: Floats
+    # (n,) seconds in which one person speaks.
     solo_s: Floats
+    # (n, d), of length 1.
     vectors: Floats
 
     def __len__(self) -> int:
@@ -104,7 +97,7 @@ def centroids(
         seeds = pieces.solo_s >= pieces.solo_s.max()
     chosen = np.flatnonzero(seeds)
     labels = _first_clusters(pieces, chosen, least)
-    found = _merged(pieces, heard, labels, least, most)
+    found = merged(pieces, heard, labels, least, most)
     vectors = pieces.vectors[chosen]
     for _ in range(_ROUNDS):
         nearest = (vectors @ found.T).argmax(axis=1)
@@ -131,7 +124,7 @@ def _first_clusters(pieces: Pieces, chosen: NDArray[np.int64], least: int) -> ND
     return labels
 
 
-def _merged(
+def merged(
     pieces: Pieces,
     heard: Sequence[Windows],
     labels: NDArray[np.int64],

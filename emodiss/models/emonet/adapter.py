@@ -285,27 +285,7 @@ class EmoNetFace:
         return aligned
 
     def predict(self, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> FaceAffect:
-        """Measure n face crops.
-
-        Parameters
-        ----------
-        crops
-            n crops, each (H, W, 3) uint8 RGB of any size, cut with `crop_margin` and
-            `crop_square` (`emodiss.faces.crop`).
-
-        Returns
-        -------
-        FaceAffect
-            n rows, in the order of the crops. Raw valence and arousal are as the network gave
-            them (averaged over the mirror image if asked).
-
-        Raises
-        ------
-        ValueError
-            If a crop is not (H, W, 3) uint8 with at least one pixel.
-        ModelMissing, ModelError
-            See `load`.
-        """
+        """Measure n crops, each (H, W, 3) uint8 RGB, cut with `crop_margin` and `crop_square`."""
         for index, crop in enumerate(crops):
             _check_crop(crop, index)
         if len(crops) == 0:

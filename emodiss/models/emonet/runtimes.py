@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import MissingExtra, ModelError
 from emodiss.models.emonet.network import SIDE, EmoNet
+from emodiss.models.onnx_session import cpu_session
 from emodiss.models.torch_threads import torch_threads, without_tf32
 
 Run = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
@@ -43,13 +44,7 @@ def in_torch(network: EmoNet, *, device: str, precision: str, threads: int) -> R
 
 def in_onnxruntime(network: EmoNet, *, threads: int) -> Run:
     """Run in ONNX Runtime on the CPU, in float32."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        _graph(network), options, providers=["CPUExecutionProvider"]
-    )
+    session: Any = cpu_session(_graph(network), threads)
 
     def run(batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         values = session.run(OUTPUTS, {"image": batch})
@@ -60,7 +55,7 @@ def in_onnxruntime(network: EmoNet, *, threads: int) -> Run:
 
 def in_openvino(network: EmoNet, *, precision: str, threads: int) -> Run:
     """Run in OpenVINO on the CPU, one face at a time: its batches are no faster."""
-    openvino = _import_openvino()
+    openvino = import_openvino()
     core = openvino.Core()
     model = core.read_model(_graph(network))
     model.reshape([1, 3, SIDE, SIDE])
@@ -92,7 +87,8 @@ def in_openvino(network: EmoNet, *, precision: str, threads: int) -> Run:
     return run
 
 
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
+    """Import OpenVINO, whose telemetry stays off."""
     # On import OpenVINO's telemetry writes an identifier into the home folder and may call home.
     # Without its package OpenVINO takes an empty stand-in of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale
-from emodiss.errors import MissingExtra, ModelError
+from emodiss.errors import ModelError
+from emodiss.models.onnx_session import cpu_session
 
 SHA256 = "c106c733c25721d5eab50cc1276e099d430ec8633f05dcde69148055996a86de"
 """Checksum of the shipped weights; pinned here so that a swapped file is not run."""
@@ -42,19 +43,7 @@ class LiteFace:
     def __init__(self, *, threads: int = 1) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}.")
-        weights = _verified_weights()
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtra.of("onnxruntime", "models") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # a waiting thread that spins takes the core from the other workers
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: Any = onnxruntime.InferenceSession(
-            weights, options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = cpu_session(_verified_weights(), threads, spinning=False)
 
     def predict(self, crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> FaceAffect:
         """Measure expression, valence and arousal of face crops.
@@ -64,23 +53,9 @@ class LiteFace:
         itself, so order and company do not matter. The model does not ask whether a crop shows a
         face; that is the detector's part.
 
-        Parameters
-        ----------
-        crops
-            (n, H, W, 3) uint8 RGB, or a sequence of (H, W, 3) uint8 RGB of differing sizes; n may
-            be 0.
-
-        Returns
-        -------
-        FaceAffect
-            n rows. `probabilities` are calibrated to how often the majority of FER+ raters agrees.
-            Valence and arousal come from the estimated shares of votes through the AffectNet-C25
-            vote map: derived, and not validated against rated valence and arousal.
-
-        Raises
-        ------
-        ValueError
-            If a crop is not uint8 of shape (H, W, 3) with H and W at least 1.
+        `probabilities` are calibrated to how often the majority of FER+ raters agrees. Valence and
+        arousal come from the estimated shares of votes through the AffectNet-C25 vote map: derived,
+        and not validated against rated valence and arousal.
         """
         grey = np.empty((len(crops), _SIDE, _SIDE), np.float32)
         if isinstance(crops, np.ndarray) and crops.ndim != 4 and crops.size:

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.affect import Scale, SpeechAffect
-from emodiss.errors import MissingExtra, ModelError
+from emodiss.errors import ModelError
 from emodiss.models import speech_signal
 from emodiss.models.lite import voice_features, voice_frames
+from emodiss.models.onnx_session import cpu_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -39,15 +40,8 @@ _REINSTALL: Final = "Reinstall emodiss; the weights are part of the package."
 
 
 class LiteSpeech:
-    """Measures one utterance at a time, on the CPU.
+    """Measures one utterance at a time, on the CPU; results do not depend on threads.
 
-    Parameters
-    ----------
-    threads : int
-        Threads of the runtime; results do not depend on it.
-
-    Notes
-    -----
     An utterance is cut into equal windows of at most 5 s. Each window becomes one vector of
     level-free statistics (`emodiss.models.lite.voice_features`), the network maps the vectors, and
     the result is their mean weighted by voiced time. So 60 s of speech are measured on the same
@@ -71,28 +65,10 @@ class LiteSpeech:
         return MIN_DURATION_S
 
     def predict(self, signal: ArrayLike, sample_rate: int) -> SpeechAffect:
-        """Measure one utterance.
+        """Measure one mono signal in [-1, 1] of 0.5 s or more, whose gain does not matter.
 
-        Parameters
-        ----------
-        signal : (n,) float32 or float64
-            Mono in [-1, 1], at least 0.5 s. Its gain does not matter.
-        sample_rate : int
-            At least 8000 Hz; resampled to 16 kHz.
-
-        Returns
-        -------
-        SpeechAffect
-            All values NaN when the signal holds no voice: digital silence, noise, or less than
-            0.2 s of voiced speech in every window. Raw values are the network's; the others are
-            clamped to [-1, 1].
-
-        Raises
-        ------
-        ValueError
-            If the signal is not mono, floating point and finite, or is too short.
-        ModelError
-            If the shipped weights are damaged or belong to another version.
+        All values are NaN when it holds no voice: digital silence, noise, or less than 0.2 s of
+        voiced speech in every window.
         """
         samples, rate = speech_signal.check_signal(signal, sample_rate)
         duration_s = len(samples) / rate
@@ -121,7 +97,7 @@ class LiteSpeech:
 
     def _run(self, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, Any]:
         """(n, d) statistics to (n, 3) valence, arousal, dominance."""
-        session = self._session = self._session or _open(self._threads)
+        session = self._session = self._session or cpu_session(_read_weights(), self._threads)
         return np.asarray(session.run(["affect"], {"features": vectors})[0])
 
 
@@ -157,16 +133,3 @@ def _read_weights() -> bytes:
             next_step="Train again with scripts/train_lite_speech.py.",
         )
     return data
-
-
-def _open(threads: int) -> onnxruntime.InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra.of("onnxruntime", "models") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        _read_weights(), options, providers=["CPUExecutionProvider"]
-    )

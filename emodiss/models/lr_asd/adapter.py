@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models.lr_asd import LR_ASD
+from emodiss.models.onnx_session import cpu_session
 from emodiss.models.weight_files import require, sha256_of, verify
 
 SAMPLE_RATE = 16_000
@@ -90,8 +91,6 @@ def _mel_filters() -> NDArray[np.float64]:
 
 def _session(weights: Path, threads: int) -> Any:
     """Open the graph, made once and kept beside the weights."""
-    import onnxruntime
-
     path = weights.with_name(f"{weights.stem}-{sha256_of(weights)[:12]}.onnx")
     graph = path.read_bytes() if path.exists() else export(weights)
     if not path.exists():
@@ -101,9 +100,7 @@ def _session(weights: Path, threads: int) -> Any:
             unfinished.replace(path)
         except OSError:
             pass  # a folder that cannot be written costs seconds on every start, and no more
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return cpu_session(graph, threads)
 
 
 def export(weights: Path) -> bytes:

@@ -142,14 +142,13 @@ def _pipeline(
     quiet_libraries()
     import whisperx.asr
 
-    if compute_type == "default":
-        compute_type = "float16" if device == "cuda" else "float32"
     model = whisper_folder.load(
         whisperx.asr.WhisperModel,
         folder,
         device=device,
         threads=threads,
         compute_type=compute_type,
+        on_cpu="float32",
     )
     model.model = _Recorder(model.model)
     # It prints a remark about the voice activity; stdout is for data.

@@ -22,8 +22,12 @@ def require_files(folder: Path, *, name: str) -> None:
         )
 
 
-def load(make: Any, folder: Path, *, device: str, threads: int, compute_type: str) -> Any:
-    """Load the weights."""
+def load(
+    make: Any, folder: Path, *, device: str, threads: int, compute_type: str, on_cpu: str = "int8"
+) -> Any:
+    """Load the weights; the compute type `default` is float16 on a GPU, else `on_cpu`."""
+    if compute_type == "default":
+        compute_type = "float16" if device == "cuda" else on_cpu
     try:
         return make(
             str(folder),

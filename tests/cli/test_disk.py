@@ -1,0 +1,40 @@
+"""A disk that takes nothing is named by every command, and so is the file where one is known."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from emodiss import cli
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "A file cannot be used: No space"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "'a.csv' cannot be used: No"),
+        (OSError(errno.EROFS, "Read-only file system", b"a.csv"), "'a.csv' cannot be used: Read"),
+        (OSError(errno.ESTALE, "Stale file handle", "a.csv"), "'a.csv' cannot be used: Stale"),
+    ],
+)
+def test_errors_of_the_disk_are_messages(monkeypatch, capsys, fault, said):
+    def app() -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "room" in shown
+
+
+def test_what_is_of_no_disk_is_no_message(monkeypatch):
+    def app() -> None:
+        raise OSError(errno.ECONNREFUSED, "Connection refused")
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(OSError, match="refused"):
+        cli.main()
