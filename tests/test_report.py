@@ -193,7 +193,7 @@ def test_curves_lie_where_times_and_values_say():
     lanes = curves.lanes(table, 10.0, 20.0)
     assert [(name, [b.kind for b in bars]) for name, bars in lanes] == [
         ("Ada", ["patient"]),
-        ("Bo", ["unknown"]),
+        ("Bo", ["voice0"]),  # nobody knows the role: a look of its own
     ]
 
 

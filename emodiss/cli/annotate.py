@@ -23,7 +23,7 @@ from emodiss.cli.options import (
     Threads,
     Workers,
 )
-from emodiss.cli.reporting import draw_figures, going_on, report_on
+from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 
 def annotate(
@@ -104,4 +104,6 @@ def annotate(
             announce=lambda line: output.say(f"{name}: {line}"),
         )
         draw_figures(run, figures)
+    if not (as_json or quiet):
+        say_what_is_next(run)
     report_on(run, as_json=as_json)

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from emodiss import presets
+from emodiss import __version__, presets
 from emodiss.cli import output
 from emodiss.cli.options import AsJson, Preset
 
@@ -37,6 +38,7 @@ class Finding:
 def examine(*, preset: str, folder: Path) -> list[Finding]:
     """Look at everything a run with this preset needs."""
     return [
+        _versions(),
         _ffmpeg(),
         _decoder(),
         _opencv(),
@@ -47,6 +49,13 @@ def examine(*, preset: str, folder: Path) -> list[Finding]:
         _token(preset),
         *_weights(preset),
     ]
+
+
+def _versions() -> Finding:
+    found = f"{__version__}, Python {platform.python_version()}"
+    if importlib.util.find_spec("torch") is not None:
+        found += f", torch {importlib.metadata.version('torch')}"
+    return Finding("emodiss", "ok", found)
 
 
 def _ffmpeg() -> Finding:
@@ -196,4 +205,7 @@ def doctor(
     """Check ffmpeg, memory, GPU, token, weights and disk before hours are spent."""
     findings = examine(preset=preset, folder=out)
     output.show([output.fields(finding) for finding in findings], as_json=as_json)
-    raise typer.Exit(1 if any(f.state == "missing" for f in findings) else 0)
+    missing = [finding.what for finding in findings if finding.state == "missing"]
+    if not as_json:
+        output.say(f"Missing: {', '.join(missing)}." if missing else f"Ready for preset {preset}.")
+    raise typer.Exit(1 if missing else 0)

@@ -9,6 +9,8 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import RunFolder
+from emodiss.cli.reporting import resume_command
+from emodiss.vocabulary import counted
 
 
 def export(
@@ -45,13 +47,20 @@ def export(
     every = [row for row in FORMATS.values() if row.of_video]
     named = [every if kind.casefold() == "all" else [find(kind)] for kind in kinds or ["all"]]
     rows = {row.name: row for several in named for row in several}.values()
+    overlays = ReviewFile(run).overlays()
+    for name in [video] if video else loaded.videos:
+        if pending := n_pending(loaded.store, name, overlays.get(name, NOTHING_SAID)):
+            what = counted(pending, "review is", "reviews are")
+            output.say(
+                f"{name}: {what} newer than the table and not in what is written; first run: "
+                f"{resume_command(run)}"
+            )
     for row in rows:
         if row.of_run:
             output.tell(str(write_run(loaded, row.name, out, words=words, force=force)))
     chosen = [row for row in rows if row.of_video]
     if not chosen:
         return
-    overlays = ReviewFile(run).overlays()
     broken = {failure.video for failure in loaded.failures}
     failed = False
     # All at once: reading the table anew for each of a thousand sessions takes longer than writing.
@@ -65,11 +74,6 @@ def export(
                 failed = failed or name in broken
                 output.say(f"{name}: no utterances, so no files; see emodiss status.")
                 continue
-            if pending := n_pending(loaded.store, name, overlays.get(name, NOTHING_SAID)):
-                output.say(
-                    f"{name}: {pending} reviews are newer than the table and not in the file; run "
-                    "emodiss annotate again first."
-                )
             for row in chosen:
                 try:
                     text = write(table, row.name, media=media.get(name))

@@ -33,6 +33,16 @@ def draw_figures(run: Run, wanted: bool = True) -> None:
             draw_all(run)
 
 
+def say_what_is_next(run: Run) -> None:
+    """Name the commands that look at a run, correct it and hand it on."""
+    if len(run.utterances):
+        root = shlex.quote(str(run.root))
+        output.say(
+            f"Look at it: emodiss report {root}; correct it: emodiss serve {root}; hand it on: "
+            f"emodiss export {root}"
+        )
+
+
 def going_on(root: Path) -> contextlib.AbstractContextManager[None]:
     """Let a stop end with the command that goes on with a run."""
     from emodiss.cli.stopping import stoppable

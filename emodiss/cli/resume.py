@@ -21,7 +21,7 @@ from emodiss.cli.options import (
     Threads,
     Workers,
 )
-from emodiss.cli.reporting import draw_figures, going_on, report_on
+from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 
 def resume(
@@ -56,4 +56,6 @@ def resume(
             announce=lambda line: output.say(f"{run.name}: {line}"),
         )
         draw_figures(found, figures)
+    if not (as_json or quiet):
+        say_what_is_next(found)
     report_on(found, as_json=as_json)

@@ -15,6 +15,7 @@ from emodiss.cli.options import (
     AsJson,
 )
 from emodiss.cli.reporting import resume_command
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from emodiss.runs.store import Outcome
@@ -26,6 +27,7 @@ def status(
     as_csv: AsCsv = False,
 ) -> None:
     """Show what is done, what failed and what to do about it."""
+    from emodiss.runs.reviews import ReviewFile, n_pending
     from emodiss.runs.run import load
     from emodiss.runs.summary import noted
     from emodiss.vocabulary import meaning
@@ -40,6 +42,9 @@ def status(
     seconds: defaultdict[str, float] = defaultdict(float)
     for (video, _), outcome in latest.items():
         seconds[video] += outcome.seconds
+    reviewed = ReviewFile(run).overlays()
+    newer = {video: n_pending(loaded.store, video, said) for video, said in reviewed.items()}
+    pending = {video: n for video, n in newer.items() if n}
     rows: list[dict[str, Any]] = []
     for video in dict.fromkeys([*videos, *failures]):
         failure = failures.get(video)
@@ -57,6 +62,7 @@ def status(
                 else resume_command(run)
                 if waiting
                 else "",
+                "pending_reviews": pending.get(video, 0 if as_json else ""),
                 "notes": ", ".join(notes),
                 # A table for people has them below, once for all videos.
                 **({"meanings": {code: meaning(code) for code in notes}} if as_json else {}),
@@ -67,6 +73,11 @@ def status(
     if not (as_json or as_csv):
         for code in found:
             output.tell(f"{code}: {meaning(code)}")
+        if pending:
+            output.tell(
+                f"Reviews of {counted(len(pending), 'video')} are newer than the tables; take them "
+                f"in with: {resume_command(run)}"
+            )
     raise typer.Exit(1 if failures else 0)
 
 

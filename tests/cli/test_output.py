@@ -46,3 +46,13 @@ def test_a_pipe_is_told_while_the_work_goes_on(monkeypatch, capsys, quiet, told)
     assert capsys.readouterr().out.startswith(told)
     if quiet:
         assert not said.is_set()
+
+
+def test_a_table_leaves_out_what_is_empty_and_writes_counts_without_decimals(capsys):
+    rows = [{"name": "a", "what": "", "n": 3.0, "v": 0.5}, {"name": "b", "what": None, "n": 1441.0}]
+    output.show(rows)
+    head, _, *body = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert head == ["name", "n", "v"]
+    assert body == [["a", "3", "0.50"], ["b", "1441"]]
+    output.show([], columns=["name", "n"])
+    assert capsys.readouterr().out.split()[:2] == ["name", "n"]

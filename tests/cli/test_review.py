@@ -44,6 +44,10 @@ def test_a_correction_is_set_listed_and_reaches_table_and_exports(run_cli, again
     code, out, err = run_cli("export", root, "--format", "webvtt", "-o", tmp_path / "x")
     assert code == 0 and "a: 3 reviews are newer than the table" in err
     assert "good week" in (tmp_path / "x" / "a.vtt").read_text()
+    code, out, err = run_cli("export", root, "--format", "methods", "-o", tmp_path / "y")
+    assert code == 0 and "a: 3 reviews are newer than the table" in err
+    code, out, _ = run_cli("status", root, "--json")
+    assert [row["pending_reviews"] for row in json.loads(out)] == [3, 0]
     again()
     code, out, err = run_cli("export", root, "-o", tmp_path / "x")
     assert (code, err) == (0, "")

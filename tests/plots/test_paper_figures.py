@@ -322,3 +322,21 @@ def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
         save(draw(run, "fig10"), tmp_path / "figure.jpg")
     assert ".svg" in error.value.next_step
     assert not (tmp_path / "figure.jpg").exists()
+
+
+def test_voices_without_a_role_have_a_colour_each_and_a_role_has_its_own(table):
+    unknown = table.assign(role=None)
+    colours = style.colours_of(unknown)
+    voices = set(table["speaker"])
+    assert set(colours) == voices and len(set(colours.values())) == len(voices)
+    taken = {*style.ROLE_COLOURS.values(), style.FACE, style.SPEECH, style.FLAG}
+    assert not taken & set(colours.values())
+    first = table["speaker"].iloc[0]
+    known = style.colours_of(
+        unknown.assign(role=(unknown["speaker"] == first).map({True: "patient"}))
+    )
+    assert known[first] == style.ROLE_COLOURS["patient"]
+    for colour in style.VOICE_COLOURS:  # black text stands on them
+        light = [(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+                 for c in (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))]  # fmt: skip
+        assert (np.dot(light, (0.2126, 0.7152, 0.0722)) + 0.05) / 0.05 >= 4.5

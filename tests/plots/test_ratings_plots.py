@@ -241,3 +241,27 @@ def test_figure_5_says_what_windows_it_is_of():
     means = statistics.condition_means(ratings.simulate(n_videos=3, seed=1).table)
     figure = drawings.figure5(means, note="1 of 3 rated windows are flagged.")
     assert "1 of 3 rated windows" in figure.legends[0].get_title().get_text()
+
+
+def test_figure6_of_two_raters_keeps_its_titles_apart(study):
+    two = study.table[study.table["rater"].isin(sorted(study.table["rater"].unique())[:2])]
+    two = pd.concat([two.assign(criterion=name) for name in ratings.CRITERIA])
+    kappa = statistics.pairwise_kappa(two, bootstrap=Bootstrap(resamples=100))
+    figure = drawings.figure6(kappa)
+    figure.canvas.draw()
+    titles = [ax._left_title for ax in figure.axes if ax.images and ax.get_title(loc="left")]
+    assert len(titles) == 6
+    boxes = [title.get_window_extent() for title in titles]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_figure5_shows_a_mean_at_the_floor_and_tells_of_lines_only_where_there_are_some(study):
+    means = statistics.condition_means(study.table, bootstrap=Bootstrap(resamples=100))
+    told = drawings.figure5(means).legends[0].get_title().get_text()
+    assert "intervals over 11 to 12 videos" in told
+    bare = means.assign(mean=1.0, low=np.nan, high=np.nan)
+    figure = drawings.figure5(bare, note="A note.")
+    assert figure.legends[0].get_title().get_text() == "A note."
+    lines = [seg for c in figure.axes[0].collections for seg in c.get_segments() if len(seg)]
+    assert len(lines) == len(means)
+    assert all(seg[0][1] == seg[1][1] == 1.0 and seg[0][0] < seg[1][0] for seg in lines)
