@@ -15,71 +15,50 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step from records to a record.
+    """One step from records to a record."""
 
-    Parameters
-    ----------
-    name
-        Of the stage and of the artifact it makes.
-    function
-        `module:function`; called with keyword arguments only, and only those the row names.
-    reads
-        Artifacts it takes, by name.
-    model
-        Task in `settings.models` whose model it takes as `model`. A task set to None skips the
-        stage, and what reads it gets None.
-    settings
-        Group of settings that can change its result, passed as `settings`.
-    also
-        Single settings of other groups, `group.name`; each is passed by its own name.
-    row
-        Manifest columns that can change its result; the row is passed as `row`.
-    source
-        Whether it takes the media file, passed as `source`.
-    reviews
-        Kinds of review that can change its result (`emodiss.reviews.KINDS`); those in force for
-        the video are passed as `reviews`.
-    role_labels
-        Whether it takes what a language model said about the voices, passed as `role_labels`.
-    unless
-        Manifest column that makes the stage needless when filled; `voices` stands for a given
-        transcript that names them.
-    only_if
-        Manifest column without which there is nothing to do, and a setting that must be true.
-    off
-        Setting and the value of it that makes the stage needless.
-    apart
-        Settings of its group that cannot change its result; they stay out of its key.
-    mends
-        Artifacts that may have changed since an earlier result of this stage and leave most of it
-        true; that result, or None, is passed as `earlier`, and only what differs is done again.
-        What comes out is the same as without it.
-    piece, join
-        `module:function` each, of a stage that works on a long video piece by piece
-        (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what
-        it made as `parts`, in order, and neither source nor model. The stage's own function does
-        the same at once, to the same bytes.
-    version
-        Raised whenever the function's results change; makes older artifacts stale.
-    """
-
+    # Of the stage and of the artifact it makes.
     name: str
+    # `module:function`; called with keyword arguments only, and only those the row names.
     function: str
+    # Artifacts it takes, by name.
     reads: tuple[str, ...] = ()
+    # Task in `settings.models` whose model it takes as `model`. A task set to None skips the stage,
+    # and what reads it gets None.
     model: str | None = None
+    # Group of settings that can change its result, passed as `settings`.
     settings: str | None = None
+    # Single settings of other groups, `group.name`; each is passed by its own name.
     also: tuple[str, ...] = ()
+    # Manifest columns that can change its result; the row is passed as `row`.
     row: tuple[str, ...] = ()
+    # Whether it takes the media file, passed as `source`.
     source: bool = False
+    # Kinds of review that can change its result (`emodiss.reviews.KINDS`); those in force for the
+    # video are passed as `reviews`.
     reviews: tuple[str, ...] = ()
+    # Whether it takes what a language model said about the voices, passed as `role_labels`.
     role_labels: bool = False
+    # Manifest column that makes the stage needless when filled; `voices` stands for a given
+    # transcript that names them.
     unless: str | None = None
+    # Manifest column without which there is nothing to do, and a setting that must be true.
     only_if: tuple[str, str] | None = None
+    # Setting and the value of it that makes the stage needless.
     off: tuple[str, Any] | None = None
+    # Settings of its group that cannot change its result; they stay out of its key.
     apart: tuple[str, ...] = ()
+    # Artifacts that may have changed since an earlier result of this stage and leave most of it
+    # true; that result, or None, is passed as `earlier`, and only what differs is done again. What
+    # comes out is the same as without it.
     mends: tuple[str, ...] = ()
+    # piece, join: `module:function` each, of a stage that works on a long video piece by piece
+    # (`Media.pieces`), on several cores: `piece` does one, passed as `piece`; `join` takes what it
+    # made as `parts`, in order, and neither source nor model. The stage's own function does the
+    # same at once, to the same bytes.
     piece: str = ""
     join: str = ""
+    # Raised whenever the function's results change; makes older artifacts stale.
     version: int = 1
 
     def load(self, function: str | None = None) -> Callable[..., Any]:
@@ -173,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=2,
+        version=3,
     ),
     Stage(
         "tracks",
@@ -187,7 +166,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "mouths",
         "emodiss.people:watch_mouths",
-        reads=("media", "tracks"),
+        reads=("media", "faces", "tracks"),
         source=True,
         version=2,
     ),

@@ -7,7 +7,8 @@ and in the artifact. What it means and what to do about it is said here, once.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, cast, get_args
+from collections.abc import Iterable
+from typing import Any, Final, Literal, cast, get_args
 
 from emodiss.errors import nearest
 
@@ -235,6 +236,26 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
+N_LOOKS: Final = 5
+"""Looks of voices whose role is not known; a sixth voice has the first one's again."""
+
+
+def looks_of(voices: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Give each voice what pictures and pages tell it by: its role, or `voice0` to `voice4`.
+
+    Takes pairs of voice and role, such as rows of the utterance table; any order of them that
+    begins alike gives the same looks.
+    """
+    found: dict[str, str] = {}
+    for voice, role in voices:
+        if isinstance(voice, str) and role in ROLES:
+            found[voice] = str(role)
+        elif isinstance(voice, str):
+            found.setdefault(voice, "")
+    unknown = [voice for voice, look in found.items() if not look]
+    return found | {voice: f"voice{k % N_LOOKS}" for k, voice in enumerate(unknown)}
+
+
 def counted(n: int, thing: str, things: str | None = None) -> str:
     """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
     return f"{n:,} {thing if n == 1 else things or thing + 's'}"
@@ -244,3 +265,8 @@ def language_code(text: str | None) -> str:
     """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
     found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
     return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
+
+
+def counted(n: int, thing: str, things: str | None = None) -> str:
+    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"

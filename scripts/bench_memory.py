@@ -91,8 +91,8 @@ def watch_stages() -> dict[str, float]:
     peaks: dict[str, float] = {}
     load = Stage.load
 
-    def watched(stage: Stage, function: str | None = None) -> Callable[..., Any]:
-        work = load(stage, function)
+    def watched(self: Stage, function: str | None = None) -> Callable[..., Any]:
+        work = load(self, function)
 
         @functools.wraps(work)
         def measured(**given: Any) -> Any:
@@ -101,7 +101,7 @@ def watch_stages() -> dict[str, float]:
             try:
                 return work(**given)
             finally:
-                peaks[stage.name] = max(peaks.get(stage.name, 0), peak_mb())
+                peaks[self.name] = max(peaks.get(self.name, 0), peak_mb())
                 Path("/proc/self/clear_refs").write_text("5")
 
         return measured
@@ -176,10 +176,11 @@ def measure(seconds: float, clip: Path, *, models: str, speech: Path | None) -> 
             f"film 1 {who} {start:.1f} {min(start + 9.5, seconds):.1f} <o> words of a sentence"
             for start, who in ((10.0 * k, "AB"[k % 2]) for k in range(int(seconds // 10) or 1))
         ]
-        (folder / "film.stm").write_text("\n".join(lines) + "\n")
         rows = f"id,path,transcript,roles\nfilm,{film},film.stm,A=therapist;B=patient\n"
         if speech:
             rows = f"id,path\nfilm,{with_speech(film, seconds, speech, folder)}\n"
+        else:
+            (folder / "film.stm").write_text("\n".join(lines) + "\n")
         (folder / "manifest.csv").write_text(rows)
         started = time.perf_counter()
         done = subprocess.run(
@@ -227,7 +228,7 @@ def main() -> None:
     head = " | ".join(f"{row['seconds']:g} s" for row in rows)
     print(f"\n| peak, MB | {head} |\n" + "| --- " * (len(rows) + 1) + "|")
     for stage in rows[0]["stages"]:
-        peaks = " | ".join(f"{row['stages'][stage]:.0f}" for row in rows)
+        peaks = " | ".join(f"{row['stages'].get(stage, float('nan')):.0f}" for row in rows)
         print(f"| {stage} | {peaks} |")
     first, last = rows[0], rows[-1]
     if last["seconds"] > first["seconds"]:

@@ -9,6 +9,8 @@ a few bytes and real transcripts, with stand-ins for the stages that look and li
 runs in a process of its own; times are CPU seconds of all its threads, start-up included.
 """
 
+# pyright: reportPrivateUsage=false
+# It makes a run as `annotate` does, from the same parts.
 from __future__ import annotations
 
 import argparse
@@ -16,6 +18,7 @@ import contextlib
 import functools
 import importlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -103,7 +106,7 @@ def _follow(**_: Any) -> Tracks:
     def face(number: int) -> FaceTrack:
         ticks = np.arange(0, 300, 3)
         left = SIZE[0] / 2 * (number - 1) + 200
-        boxes = np.tile(np.float32([left, 200, left + 150, 350]), (100, 1))
+        boxes = np.tile(np.array([left, 200, left + 150, 350], np.float32), (100, 1))
         landmarks = np.tile(boxes[:, None, :2] + 50, (1, 5, 1))
         ones = np.ones(100, np.float32)
         return FaceTrack(number, ticks, ticks / 30, boxes, landmarks, ones, ones > 0)
@@ -123,10 +126,15 @@ def _listen(*, audio: Audio, transcript: Any, **_: Any) -> SpeechMeasures:
     n = len(transcript.utterances)
     rng = np.random.default_rng(int(audio.signal[0]))
     heard = rng.random(n) > 0.2
-    values = [np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)]
+    values: list[Any] = [
+        np.where(heard, rng.normal(m, 0.25, n).clip(-1, 1), np.nan) for m in (0.15, 0, 0)
+    ]
     return SpeechMeasures(
         tuple("ok" if one else "too_short" for one in heard),
-        *(*values, *values, 0, "signed"),
+        *values,
+        *values,
+        n_clamped=0,
+        scale="signed",
         start=np.array([u.start for u in transcript.utterances]),
         end=np.array([u.end for u in transcript.utterances]),
     )
@@ -157,7 +165,7 @@ def _look(*, media: Media, transcript: Any, **_: Any) -> FaceMeasures:
         tick=(time_ * 30).astype(np.int64),
         frame=(time_ * 10).astype(np.int64),
         time=time_,
-        box=np.tile(np.float32([200, 200, 350, 350]), (m, 1)),
+        box=np.tile(np.array([200, 200, 350, 350], np.float32), (m, 1)),
         valence=valence,
         arousal=arousal,
         valence_raw=valence,
@@ -201,10 +209,10 @@ def _tabulate(
             "binding_source": "measured",
             **{f"speech_{axis}": getattr(speech_affect, axis) for axis in AXES},
             **{f"speech_{axis}_raw": getattr(speech_affect, axis) for axis in AXES},
-            "speech_label": np.where(np.isnan(speech_affect.valence), None, "neutral"),
+            "speech_label": [None if bad else "neutral" for bad in np.isnan(speech_affect.valence)],
             "speech_status": speech_affect.status,
             **face,
-            "face_label": np.where(seen, "neutral", None),
+            "face_label": ["neutral" if one else None for one in seen],
             "n_face_frames": np.where(seen, 4, 0),
             "face_coverage": face_affect.coverage,
             "track_id": np.arange(n) % 2 + 1,
@@ -283,10 +291,10 @@ def simulate(folder: Path, *, sessions: int, n: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is timed: a command line, and the most CPU seconds it may take."""
+    """What is timed, as Python code, and the most CPU seconds it may take."""
 
     name: str
-    command: tuple[str, ...]
+    code: str
     # None where nothing is promised.
     target: float | None = None
     # Divides what was measured: pages of a report.
@@ -296,33 +304,28 @@ class Row:
 def rows(folder: Path, sessions: int) -> list[Row]:
     """List what is timed."""
     run, out = str(folder / "run"), str(folder / "out")
-    emodiss_ = (sys.executable, "-m", "emodiss")
-    python = (sys.executable, "-c")
+    new, more = str(folder / "new.csv"), str(folder / "study" / "more.csv")
     load = f"import emodiss; run = emodiss.load({run!r}); "
-    plan = "import emodiss; print(len(emodiss.plan({!r}, out={!r}, absent='keep')))"
-    figures = "from emodiss.plots import registry; registry.draw(run, {!r})"
-    formats = [
-        Row(f"export {name}", (*emodiss_, "export", run, "--format", name, "--out", out), 60)
-        for name in FORMATS
-    ]
+    plan = "import emodiss; emodiss.plan({!r}, out={!r}, absent='keep')"
+    draw = "from emodiss.plots import registry; registry.draw(run, {!r})"
+    figures = ("figure2", "figure3", "figure4", "figure10")
+
+    def cli(*words: str) -> str:
+        return f"from emodiss.cli import main; sys.argv[1:] = {list(words)!r}; main()"
+
     return [
-        *formats,
-        Row("report, a page", (*emodiss_, "report", run, "-q", "--out", out), 0.05, sessions + 1),
-        Row("emodiss.load(RUN)", (*python, load)),
-        Row(".utterances", (*python, load + "len(run.utterances)")),
-        Row("status", (*emodiss_, "status", run)),
-        Row("people", (*emodiss_, "people", run)),
-        Row("dissonance", (*emodiss_, "dissonance", run)),
-        Row("prompts", (*emodiss_, "prompts", run, "--out", f"{out}/prompts.jsonl")),
-        *(Row(f"table {k}", (*emodiss_, "table", run, str(k))) for k in (1, 2, 4)),
-        *(
-            Row(name, (*python, load + figures.format(name)))
-            for name in ("figure2", "figure3", "figure4", "figure10")
-        ),
-        Row("plan, all new", (*python, plan.format(str(folder / "new.csv"), f"{out}/none")), 3),
-        Row(
-            "plan, run finished", (*python, plan.format(str(folder / "study" / "more.csv"), run)), 3
-        ),
+        *(Row(f"export {n}", cli("export", run, "--format", n, "--out", out), 60) for n in FORMATS),
+        Row("report, a page", cli("report", run, "-q", "--out", out), 0.05, sessions + 1),
+        Row("emodiss.load(RUN)", load),
+        Row(".utterances", load + "run.utterances"),
+        Row("status", cli("status", run)),
+        Row("people", cli("people", run)),
+        Row("dissonance", cli("dissonance", run)),
+        Row("prompts", cli("prompts", run, "--out", f"{out}/prompts.jsonl")),
+        *(Row(f"table {k}", cli("table", run, str(k))) for k in (1, 2, 4)),
+        *(Row(name, load + draw.format(name)) for name in figures),
+        Row("plan, all new", plan.format(new, f"{out}/none"), 3),
+        Row("plan, run finished", plan.format(more, run)),
     ]
 
 
@@ -337,21 +340,25 @@ def write_manifests(folder: Path) -> None:
     (study / "more.csv").write_text("\n".join([*known, *more]) + "\n")
 
 
+# A process takes over the peak of the one that started it, and on Linux alone tells its own.
+_PEAK = (
+    "import atexit, sys; atexit.register(lambda: print('\\n', next(line for line in "
+    "open('/proc/self/status') if line.startswith('VmHWM')).split()[1], file=sys.stderr)); "
+)
+
+
 def measure(row: Row) -> tuple[float, float, float]:
     """Run a command; return its CPU seconds, wall seconds and peak memory in MB."""
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        row.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stderr is not None
-    said = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - started
-    if code := os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{row.name} ended with {code}: {said[-2000:]}")
-    # Linux counts kilobytes, macOS bytes.
-    peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return (used.ru_utime + used.ru_stime) / row.per, wall, peak
+    linux = sys.platform == "linux"
+    command = [sys.executable, "-c", (_PEAK if linux else "import sys; ") + row.code]
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{row.name} ended with {done.returncode}: {done.stderr[-2000:]}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = float(done.stderr.split()[-1]) / 2**10 if linux else after.ru_maxrss / 2**20
+    return cpu / row.per, wall, peak
 
 
 def main() -> None:

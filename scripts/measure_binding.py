@@ -109,7 +109,7 @@ def look(case: Case, active_speaker: Any = None) -> Seen:
         settings=settings.tracks,
         min_score=settings.faces.min_score,
     )
-    mouths = people.watch_mouths(source=case.path, media=media, tracks=tracks)
+    mouths = people.watch_mouths(source=case.path, media=media, faces=sightings, tracks=tracks)
     talking = None
     if active_speaker is not None:
         talking = people.score_talking(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,25 @@ def study(tmp_path_factory) -> Path:
         "id,path,roles\na,a.mp4,Ada=therapist;Bo=patient\nb,b.mp4,Ada=therapist;Bo=patient\n"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def _finished(study, tmp_path_factory) -> Path:
+    """Folder of a finished run of the study, by the stand-ins; nothing writes into it."""
+    import emodiss
+    from emodiss.models import catalog
+    from tests import fakes
+
+    root = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, entry in fakes.ENTRIES.items():
+            patch.setitem(catalog.CATALOG, name, entry)
+        manifest = study / "manifest.csv"
+        emodiss.annotate(manifest, out=root, preset="lite", settings=fakes.SETTINGS, workers=0)
+    return root
+
+
+@pytest.fixture
+def finished_run(_finished, stand_ins, tmp_path) -> Path:
+    """Copy the study's finished run to `tmp_path / "run"`, where to annotate again is cheap."""
+    return shutil.copytree(_finished, tmp_path / "run")

@@ -74,6 +74,26 @@ def test_frames_are_delivered_in_order_with_their_own_content(tmp_path):
     assert [f.image.mean() for f in frames] == pytest.approx(20 + 5 * chosen, abs=3)
 
 
+def test_frames_far_apart_are_sought_and_are_the_same(tmp_path, monkeypatch):
+    path = make.write_media(
+        tmp_path / "far.mp4",
+        frames=[make.grey(20 + i) for i in range(200)],
+        options={"bf": "3", "g": "30"},
+    )
+    found = probe(path)
+    chosen = np.array([0, 5, 70, 71, 130, 199])
+    together = list(media.iterate_frames(path, found, chosen))
+    monkeypatch.setattr("emodiss.media.decoding._SEEK_S", 1.0)
+    opened = media.decoding._opened
+    n_opened: list[int] = []
+    monkeypatch.setattr("emodiss.media.decoding._opened", lambda p: n_opened.append(1) or opened(p))
+    sought = list(media.iterate_frames(path, found, chosen))
+    assert len(n_opened) == 4
+    assert [f.index for f in sought] == chosen.tolist()
+    for a, b in zip(together, sought, strict=True):
+        np.testing.assert_array_equal(a.image, b.image)
+
+
 def test_a_stretch_far_into_the_file_is_reached_by_seeking(tmp_path):
     path = make.write_media(
         tmp_path / "long.mp4",

@@ -10,10 +10,10 @@ import pytest
 
 from emodiss import people
 from emodiss.faces import FaceTrack, LinkCounts, Tracks
+from emodiss.faces.mouths import change, opening
 from emodiss.media import Audio
 from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, series
 from emodiss.people.likeness import links
-from emodiss.people.mouths import change, opening
 from emodiss.people.posterior import marginals
 from emodiss.settings import PeopleSettings
 from emodiss.transcript import Transcript, Turn, Utterance

@@ -17,7 +17,7 @@ from emodiss.exports import whole_run, write_run
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
+def run(study, tmp_path, stand_ins, finished_run):
     return emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",

@@ -31,7 +31,7 @@ def people(
     videos = [name for name in loaded.videos if name in done]
     if video is not None and video not in videos:
         raise RunError(f"There is no measured video '{video}'.", next_step=nearest(video, videos))
-    talk, floor = _talk(loaded, video), loaded.settings.people.min_confidence
+    talk, floor = _talk(loaded), loaded.settings.people.min_confidence
     rows = [
         row
         for name in ([video] if video else videos)
@@ -40,10 +40,10 @@ def people(
     output.show(rows, as_json=as_json, as_csv=as_csv)
 
 
-def _talk(run: Run, video: str | None) -> dict[str, dict[str, _Talk]]:
+def _talk(run: Run) -> dict[str, dict[str, _Talk]]:
     """Role and length of what each voice says, by video and voice."""
     found: dict[str, dict[str, _Talk]] = {}
-    columns = run.lists("utterances", ["video_id", "speaker", "role", "start", "end"], video=video)
+    columns = run.lists("utterances", ["video_id", "speaker", "role", "start", "end"])
     for name, voice, role, start, end in zip(*columns.values(), strict=True):
         own = found.setdefault(name, {}).setdefault(voice, _Talk())
         own.role = own.role or role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +37,7 @@ def status(
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     videos = loaded.videos
     next_stages = _next_stages(videos, told)
-    seconds = Counter[str]()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for (video, _), outcome in latest.items():
         seconds[video] += outcome.seconds
     rows: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
 
 NOT_STATED = "not stated"
 
@@ -49,8 +49,7 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
     )
 
 
-@takes_run
-def licences(run: Run) -> pd.DataFrame:
+def licences(run: AnyRun) -> pd.DataFrame:
     """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
 
     Parameters
@@ -63,6 +62,7 @@ def licences(run: Run) -> pd.DataFrame:
     DataFrame
         As from `count_licences`.
     """
+    run = load(run)
     from emodiss.media import fetch
 
     downloads = run.downloads

@@ -54,7 +54,7 @@ def measure(audio: Audio, spans: Sequence[tuple[float, float]]) -> AudioQuality:
     spans
         Where somebody speaks, seconds from media start; the rest counts as pause.
     """
-    rate, signal = audio.sample_rate, audio.signal
+    rate, signal = audio.sample_rate, np.asarray(audio.signal)
     size = round(_FRAME_S * rate)
     n = len(signal) // size
     times = audio.offset + (np.arange(n) + 0.5) * _FRAME_S

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.corpus import turns
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +61,7 @@ def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str
     return found
 
 
-@takes_run
-def table1(run: Run) -> pd.DataFrame:
+def table1(run: AnyRun) -> pd.DataFrame:
     """Describe the corpus in numbers: paper A's Table 1, with turns in four readings.
 
     Parameters
@@ -84,6 +83,7 @@ def table1(run: Run) -> pd.DataFrame:
         - paper: the number in the paper, NaN where it has none;
         - meaning: what was counted.
     """
+    run = load(run)
     videos = run.videos_table
     table = run.columns("utterances", ["video_id", "start", "speaker", "role", "text"])
     minutes = videos["duration"] / 60
@@ -116,8 +116,7 @@ def table1(run: Run) -> pd.DataFrame:
     return found.astype({"statistic": "str", "value": "float64", "n": "int64", "meaning": "str"})
 
 
-@takes_run
-def table2(run: Run, *, name: str = "This corpus") -> pd.DataFrame:
+def table2(run: AnyRun, *, name: str = "This corpus") -> pd.DataFrame:
     """Compare the corpus with others: paper A's Table 2, with the last row from the run.
 
     Parameters
@@ -133,6 +132,7 @@ def table2(run: Run, *, name: str = "This corpus") -> pd.DataFrame:
         dataset, reference, source, size (videos or texts), text, audio, video (booleans), remark.
         The other rows are the paper's, from `emodiss/data/datasets.csv`.
     """
+    run = load(run)
     text = resources.files("emodiss.data").joinpath("datasets.csv").read_text(encoding="utf-8")
     rows: list[dict[str, object]] = [
         {
@@ -170,8 +170,7 @@ def _hosts(run: Run) -> list[str]:
     return sorted(set(hosts), key=lambda host: (-hosts.count(host), host))
 
 
-@takes_run
-def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
+def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
     """Add up the hours each stage took on each device, and what was asked of models: Table 4.
 
     Parameters
@@ -200,6 +199,7 @@ def table4(run: Run, *, all_work: bool = False) -> pd.DataFrame:
         - hours_per_hour: of video; NaN when no video has a length;
         - experiment: the row of the paper's table that it belongs to, if any.
     """
+    run = load(run)
     from emodiss.stages import STAGES
     from emodiss.study import Study
 

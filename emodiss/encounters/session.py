@@ -91,24 +91,16 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How sessions go, whoever is the therapist.
+    """How sessions go, whoever is the therapist."""
 
-    Parameters
-    ----------
-    end
-        `two_in_a_row`: `[/END]` in two turns of the client in a row; `first_end`; `released_code`:
-        the first after more than four messages.
-    max_turns
-        Most turns; a turn is a line of each.
-    history
-        How many of the last lines both are told; None for all.
-    opening
-        What every therapist begins with; `{first_name}` stands for the client's.
-    """
-
+    # `two_in_a_row`: `[/END]` in two turns of the client in a row; `first_end`; `released_code`:
+    # the first after more than four messages.
     end: EndRule = "two_in_a_row"
+    # Most turns; a turn is a line of each.
     max_turns: int = 20
+    # How many of the last lines both are told; None for all.
     history: int | None = None
+    # What every therapist begins with; `{first_name}` stands for the client's.
     opening: str = OPENING
 
     def ended(self, ends: Sequence[bool], n_lines: int) -> EndedBy | None:

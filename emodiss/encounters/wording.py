@@ -93,22 +93,16 @@ def history(
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """An answer as a line of a session.
+    """An answer as a line of a session."""
 
-    Parameters
-    ----------
-    directions, words
-        As in `Line`; words hold no brackets, so that no direction reaches the therapist.
-    ends
-        Whether the client wants no more.
-    flags
-        `several_turns` (it went on with the other's turn and was cut there), `other_role` (it
-        began under the other's label), `open_bracket`, `empty`.
-    """
-
+    # directions, words: As in `Line`; words hold no brackets, so that no direction reaches the
+    # therapist.
     directions: tuple[str, ...]
     words: str
+    # Whether the client wants no more.
     ends: bool
+    # `several_turns` (it went on with the other's turn and was cut there), `other_role` (it began
+    # under the other's label), `open_bracket`, `empty`.
     flags: tuple[str, ...]
 
 

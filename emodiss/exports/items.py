@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,36 +100,41 @@ def items(table: pd.DataFrame) -> list[Item]:
             f"The table holds {table['video_id'].nunique()} videos; a file shows one.",
             next_step="Use run.session(video).",
         )
+    measured = zip(*(_cells(table, column) for column in VALUES.values()), strict=False)
+    columns = (table[name].tolist() for name in ("utterance_id", "start", "end", "speaker"))
+    known = (_cells(table, name) for name in ("role", "text", "dissonance_axis"))
     found = [
         Item(
-            utterance_id=str(row["utterance_id"]),
-            start=float(row["start"]),
-            end=float(row["end"]),
-            speaker=one_line(row["speaker"]),
-            role=_known(row.get("role")),
-            text=one_line(_known(row["text"]) or ""),
-            values=dict(_values(row)),
+            utterance_id=str(own),
+            start=float(start),
+            end=float(end),
+            speaker=one_line(speaker),
+            role=role,
+            text=one_line(text or ""),
+            values=dict(_values(values, axis)),
         )
-        for row in table[[name for name in COLUMNS if name in table]].to_dict("records")
+        # What is not in the table is missing without end.
+        for own, start, end, speaker, role, text, axis, values in zip(
+            *columns, *known, measured, strict=False
+        )
     ]
     return sorted(found, key=lambda item: (item.start, item.end, item.utterance_id))
 
 
-def _known(value: Any) -> Any:
-    import pandas as pd
+def _cells(table: pd.DataFrame, name: str) -> Iterable[Any]:
+    """Cells of a column, None where something is missing; of one that is absent, without end."""
+    if name not in table:
+        return itertools.repeat(None)
+    cells = table[name].astype(object).to_numpy(copy=True)
+    cells[table[name].isna().to_numpy()] = None
+    return cells.tolist()
 
-    if isinstance(value, str):
-        return value
-    return None if value is None or pd.isna(value) else value
 
-
-def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
-    for name, column in VALUES.items():
-        value = _known(row.get(column))
+def _values(cells: Iterable[Any], axis: str | None) -> Iterator[tuple[str, str]]:
+    for (name, column), value in zip(VALUES.items(), cells, strict=True):
         if value is None:
             continue
         if column == "dissonant":
-            axis = _known(row.get("dissonance_axis"))
             yield name, f"yes ({axis})" if value and axis else ("yes" if value else "no")
         else:
             yield name, f"{float(value):.{DECIMALS}f}"

@@ -14,7 +14,7 @@ from emodiss.exports.formats import rttm, textgrid, webvtt
 from emodiss.exports.items import ExportError, Item, items
 from emodiss.exports.methods import methods
 from emodiss.exports.references import references
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
     return of_video(video, items(table), media)
 
 
-@takes_run
-def write_run(run: Run, kind: str, out: Path, *, words: bool = False, force: bool = False) -> Path:
+def write_run(
+    run: AnyRun, kind: str, out: Path, *, words: bool = False, force: bool = False
+) -> Path:
     """Write a whole run in one format.
 
     Parameters
@@ -132,6 +133,7 @@ def write_run(run: Run, kind: str, out: Path, *, words: bool = False, force: boo
     RunError
         If a file was changed since this run wrote it; none is written then.
     """
+    run = load(run)
     row = find(kind, [row.name for row in FORMATS.values() if row.of_run])
     assert row.of_run is not None
     path = out / row.file

@@ -65,44 +65,30 @@ PictureStatus = Literal["drawn", "rejected", "failed", "partial", "no_reference"
 
 @dataclass(frozen=True, slots=True)
 class FacePicture:
-    """The picture of one line of a dialogue: where it lies, or why there is none.
+    """The picture of one line of a dialogue: where it lies, or why there is none."""
 
-    Parameters
-    ----------
-    case_id, line
-        Which line.
-    status
-        One of `PictureStatus`.
-    reason
-        Why it is not `drawn`: codes; empty if it is.
-    path
-        Of the PNG, relative to the experiment; None if there is none.
-    sha256
-        Hash of the PNG.
-    attempts, seed
-        How often it was drawn, and from which seed at last.
-    model
-        Identity of the synthesizer.
-    prompt, negative
-        What it was drawn from, in the words that the model read.
-    request_sha256
-        Hash of all that was asked for.
-    details
-        As in `Drawn`.
-    """
-
+    # case_id, line: Which line.
     case_id: str
     line: int
+    # One of `PictureStatus`.
     status: PictureStatus
+    # Why it is not `drawn`: codes; empty if it is.
     reason: str = ""
+    # Of the PNG, relative to the experiment; None if there is none.
     path: str | None = None
+    # Hash of the PNG.
     sha256: str | None = None
+    # attempts, seed: How often it was drawn, and from which seed at last.
     attempts: int = 0
     seed: int | None = None
+    # Identity of the synthesizer.
     model: str = ""
+    # prompt, negative: What it was drawn from, in the words that the model read.
     prompt: str = ""
     negative: str = ""
+    # Hash of all that was asked for.
     request_sha256: str = ""
+    # As in `Drawn`.
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,7 +100,11 @@ class FacePicture:
         """Read back what `to_dict` wrote; TypeError, KeyError or ValueError if it is none."""
         if record["status"] not in get_args(PictureStatus) or record["synthetic"] is not True:
             raise ValueError
-        return cls(**{name: record[name] for name in cls.__slots__})
+        made = cls(**{name: record[name] for name in cls.__slots__})
+        texts = (made.case_id, made.model, made.path if made.status == "drawn" else "")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(made.line, int):
+            raise TypeError
+        return made
 
 
 def drawing_seed(case: str, line: int, attempt: int) -> int:

@@ -37,6 +37,8 @@ class Following:
 
     model: FaceFollower
     every: int
+    # Pictures that somebody holds for each look, which leaves room for fewer looks.
+    held_per_look: int = 1
     held: list[Frame] = field(default_factory=list[Frame])
     # What the search at the first of them found, with what was followed to there.
     begin: FaceBoxes | None = None
@@ -47,7 +49,7 @@ class Following:
             self.held, self.begin = [frame], self._search(frame)
             return
         self.held.append(frame)
-        room = max(1, _MOST_HELD // max(1, frame.image.nbytes))
+        room = max(1, _MOST_HELD // max(1, frame.image.nbytes * self.held_per_look))
         if len(self.held) > min(self.every, room):
             yield from self._close()
 

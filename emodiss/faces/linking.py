@@ -173,8 +173,8 @@ def _track(number: int, chain: Chain) -> FaceTrack:
         own = slice(start, start + piece.length)
         at = piece.ticks - piece.first
         ticks[own] = np.arange(piece.first, piece.last + 1)
-        _interpolate(at, piece.faces.boxes[piece.rows], out=boxes[own])
-        _interpolate(at, piece.faces.landmarks[piece.rows], out=landmarks[own])
+        interpolate(at, piece.faces.boxes[piece.rows], out=boxes[own])
+        interpolate(at, piece.faces.landmarks[piece.rows], out=landmarks[own])
         scores[own][at] = piece.faces.scores[piece.rows]
         measured[own][at] = True
         start = own.stop
@@ -190,7 +190,7 @@ def _track(number: int, chain: Chain) -> FaceTrack:
     )
 
 
-def _interpolate(
+def interpolate(
     at: NDArray[np.int64], values: NDArray[np.float32], *, out: NDArray[np.float32]
 ) -> None:
     """Fill the rows between those at `at` linearly; measured rows keep their bits."""

@@ -45,7 +45,7 @@ def crop(
     left, top = int(np.floor(cx - half_w)), int(np.floor(cy - half_h))
     right, bottom = int(np.ceil(cx + half_w)), int(np.ceil(cy + half_h))
     if left >= 0 and top >= 0 and right <= frame.shape[1] and bottom <= frame.shape[0]:
-        return frame[top:bottom, left:right]
+        return frame[top:bottom, left:right].copy()  # a view would hold the whole frame
     out = np.zeros((bottom - top, right - left, 3), np.uint8)
     seen_x1, seen_y1 = max(left, 0), max(top, 0)
     seen_x2, seen_y2 = min(right, frame.shape[1]), min(bottom, frame.shape[0])

@@ -29,6 +29,13 @@ class Detections:
         `_LOOK_EVERY` of those looked at.
     looks
         (b, 2, 256) uint8, `faces.appearance` of all faces at these ticks, one after the other.
+    before
+        (n,) int64, for each face the row of the one that the walk took for the same at the look
+        before; -1 without.
+    steps
+        (n, stride, 3) float32, what the mouth of each face did at the ticks since the look before:
+        motion, opening and stir (`people.MouthMotion`). NaN at ticks that show no new frame, and
+        of a first look all but its opening.
     """
 
     faces: FaceSeries
@@ -36,6 +43,8 @@ class Detections:
     stride: int
     looked: NDArray[np.int64]
     looks: NDArray[np.uint8]
+    before: NDArray[np.int64]
+    steps: NDArray[np.float32]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,6 +63,9 @@ class DetectedPiece:
     # ones may belong to the piece before.
     times: NDArray[np.float64]
     changed: NDArray[np.bool_]
+    # As in `Detections`, rows counted within the piece.
+    before: NDArray[np.int64]
+    steps: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, rows_of
 from emodiss.faces.following import Following
 from emodiss.faces.linking import link
+from emodiss.faces.mouths import MouthWalk
 from emodiss.faces.pictures import appearance
 from emodiss.faces.protocols import FaceDetector, FaceFollower, FaceTracker
 from emodiss.faces.records import Appearances, DetectedPiece, Detections, Tracks
@@ -19,7 +20,7 @@ from emodiss.media import Frame, Media, Piece, in_pieces, iterate_frames
 from emodiss.media.cuts import ChangeFinder, cuts_of
 from emodiss.settings import FacesSettings, TracksSettings
 
-# Frames handed to the detector at once when all are searched; bounds memory, changes no result.
+# Frames held at a time when all are searched; bounds memory, changes no result.
 _BATCH = 16
 
 # Looks hardly change from one detection to the next; an hour of them is a few MB this way.
@@ -51,12 +52,20 @@ def detect_piece(
     ticks, indices = ticks[begin:end], indices[begin:end]
     if not len(indices):
         before = indices
+    # Mouths are measured on all frames that are shown from the first look to the last.
+    shown = media.clock().frame_at(np.arange(ticks[0], ticks[-1] + 1)) if len(ticks) else ticks
+    mouths = MouthWalk(ticks, shown, stride=settings.stride, min_score=settings.min_score)
+    looked_at = frozenset(np.concatenate([before, indices]).tolist())
     changes = ChangeFinder(threshold=settings.cut_threshold)
     times, changed = Growing(np.float64), Growing(np.bool_)
     looks = Growing(np.uint8, (2, 256))
 
     def shown_frames() -> Iterator[Frame]:
-        for frame in iterate_frames(source, media, np.unique(np.concatenate([before, indices]))):
+        for frame in iterate_frames(source, media, np.unique(np.concatenate([before, shown]))):
+            if len(shown) and frame.index >= shown[0]:
+                mouths.hold(frame)
+            if frame.index not in looked_at:
+                continue
             times.extend([frame.time])
             changed.extend([changes.changed(frame.image, frame.time)])
             if frame.index >= indices[0]:
@@ -66,21 +75,25 @@ def detect_piece(
         for frame, own in _faces(shown_frames(), model, settings):
             if described[frame.index]:
                 looks.extend([appearance(frame.image, box) for box in own.boxes])
+            mouths.see(frame.index, own)
             yield FaceSeries.of([frame.index], [own])
 
     found = FaceSeries.joined(look())  # by frame
     # A frame the decoder did not deliver was not looked at; that is no finding of no face.
     seen = np.isin(indices, found.ticks)
-    kept, shown = ticks[seen], indices[seen]
-    looked = described[shown]
+    kept, held = ticks[seen], indices[seen]
+    looked = described[held]
     frames, counts = (c[described[found.ticks]] for c in (found.ticks, found.counts))
-    of_tick = rows_of(np.append(0, np.cumsum(counts)), np.searchsorted(frames, shown[looked]))
+    of_tick = rows_of(np.append(0, np.cumsum(counts)), np.searchsorted(frames, held[looked]))
+    same, steps = mouths.found()
     return DetectedPiece(
-        found.shown_at(kept, shown),
+        found.shown_at(kept, held),
         looked=kept[looked],
         looks=looks.array()[of_tick],
         times=times.array(),
         changed=changed.array(),
+        before=same,
+        steps=steps,
     )
 
 
@@ -91,12 +104,18 @@ def join_pieces(
     # Of a frame that two pieces looked at, the earlier one knows the frame before.
     times, first = np.unique(np.concatenate([part.times for part in parts]), return_index=True)
     changed = np.concatenate([part.changed for part in parts])[first]
+    rows = np.append(0, np.cumsum([len(part.before) for part in parts]))
+    before = [
+        np.where(p.before < 0, -1, p.before + row) for p, row in zip(parts, rows, strict=False)
+    ]
     return Detections(
         FaceSeries.joined(part.faces for part in parts),
         np.asarray(cuts_of(times.tolist(), changed.tolist()), dtype=np.float64),
         settings.stride,
         looked=np.concatenate([part.looked for part in parts]),
         looks=np.concatenate([part.looks for part in parts]),
+        before=np.concatenate(before),
+        steps=np.concatenate([part.steps for part in parts]),
     )
 
 
@@ -105,11 +124,12 @@ def _faces(
 ) -> Iterator[tuple[Frame, FaceBoxes]]:
     """Yield each frame with its faces."""
     if settings.mode == "scan" or not isinstance(model, FaceFollower):
-        while batch := list(islice(frames, _BATCH)):
+        while batch := list(islice(frames, max(1, _BATCH // settings.stride))):
             found = model.detect([frame.image for frame in batch])
             yield from zip(batch, found, strict=True)
         return
-    walk = Following(model, max(1, settings.scan_every // settings.stride))
+    every = max(1, settings.scan_every // settings.stride)
+    walk = Following(model, every, held_per_look=settings.stride)
     for frame in frames:
         yield from walk.see(frame)
     yield from walk.end()

@@ -251,7 +251,8 @@ def length_check(
             part["words"], part["score"], "spearman", clusters=where, bootstrap=bootstrap
         )
         row: dict[str, Any] = {"judge": name, "criterion": criterion, "rho": found.statistic}
-        row |= {"low": found.low, "high": found.high, "n": found.n, "reason": found.reason}
+        reason = found.reason.replace("x is", "lengths are").replace("y is", "scores are")
+        row |= {"low": found.low, "high": found.high, "n": found.n, "reason": reason}
         if experts is not None:
             said = experts.reindex(pd.MultiIndex.from_frame(part[["item", "criterion"]]))
             # The same items as the judge's: those with a score.

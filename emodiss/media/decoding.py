@@ -42,6 +42,10 @@ _SILENT_PEAK = 4
 _CANCELLED_SHARE = 0.2
 _LOUD_RMS = 32.768  # -60 dB of full scale; quieter seconds say nothing
 
+# Wanted frames further apart than this are sought. Most files have a key frame at least as often,
+# so that less is decoded than by going on.
+_SEEK_S = 10.0
+
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
 
@@ -378,6 +382,13 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     """
     if not len(indices):
         return
+    far = np.flatnonzero(np.diff(media.frame_times[indices]) > _SEEK_S) + 1
+    for run in np.split(indices, far):
+        yield from _run_of_frames(source, media, run)
+
+
+def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> Iterator[Frame]:
+    """Decode frames that lie close together; from the key frame before them on."""
     # To the microsecond, since a time that is computed twice may differ in its last bits.
     wanted = np.rint(media.frame_times[indices] * 1e6)
     waiting = np.ones(len(wanted), np.bool_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,13 +119,63 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StoredSignal:
+    """16-bit samples at the end of a file; a slice is read when it is asked for.
+
+    An hour of sound is 115 MB, and most stages look at a few seconds at a time.
+    """
+
+    path: Path
+    n: int
+
+    dtype: ClassVar = np.dtype("<i2")
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> NDArray[np.int16]:
+        first, last, step = part.indices(self.n)
+        begin = self.path.stat().st_size + self.dtype.itemsize * (first - self.n)
+        return np.fromfile(self.path, self.dtype, max(last - first, 0), offset=begin)[::step]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        del copy  # it always is one
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """A signal whose slices are float32 in [-1, 1), times a gain, and which is never so as a whole.
+
+    An hour takes 230 MB as float32, and most models look at a few seconds at a time.
+    """
+
+    pcm: NDArray[np.int16] | StoredSignal
+    gain: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.pcm)
+
+    def __getitem__(self, part: slice) -> NDArray[np.float32]:
+        signal = _as_float(self.pcm[part])
+        signal *= np.float32(self.gain)
+        return signal
+
+    def any(self) -> bool:
+        """Whether there is anything but silence."""
+        step = 60 * SAMPLE_RATE
+        return any(self.pcm[k : k + step].any() for k in range(0, len(self), step))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Audio:
     """Mono sound.
 
     Parameters
     ----------
     signal
-        (n,) int16 PCM; empty when the file has no sound. `as_float` gives [-1, 1].
+        (n,) int16 PCM; empty when the file has no sound. `as_float` gives [-1, 1]. Of a stored
+        result it stays on disk, and slices of it are arrays.
     sample_rate
         Hertz.
     offset
@@ -138,7 +188,7 @@ class Audio:
         is silent; None as a rule.
     """
 
-    signal: NDArray[np.int16]
+    signal: NDArray[np.int16] | StoredSignal
     sample_rate: int
     offset: Seconds
     heard: Heard = "mean"
@@ -152,7 +202,11 @@ class Audio:
 
     def as_float(self) -> NDArray[np.float32]:
         """Return the whole signal as float32 in [-1, 1)."""
-        return _as_float(self.signal)
+        return _as_float(np.asarray(self.signal))
+
+    def in_stretches(self) -> Stretches:
+        """Return the same to be taken slice by slice."""
+        return Stretches(self.signal)
 
     def cut(self, start: Seconds, end: Seconds) -> NDArray[np.float32]:
         """Return the samples of `[start, end)` as float32 in [-1, 1).

@@ -14,13 +14,14 @@ from emodiss.errors import SettingsError, nearest
 from emodiss.judging.alliance import AS_PRINTED
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.faces import face_file
 from emodiss.mirror.judge import read_scores
 from emodiss.mirror.scores import Chosen, chosen_judgements, score_grid
 from emodiss.mirror.sets import counselling_sets
-from emodiss.runs.files import write_atomically
 from emodiss.statistics import Bootstrap
 from emodiss.statistics.paired import laid_out
 from emodiss.statistics.win_rates import Ties
+from emodiss.study.evaluate import make_results_folder, write_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,25 +91,11 @@ class Evaluation:
         from emodiss.plots.registry import save
 
         folder = Path(folder)
-        place = folder / layout.FIGURES
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise SettingsError(
-                f"'{folder.name}' is a file; a folder was expected.",
-                next_step="Choose another --to.",
-            ) from None
-        contents = {
-            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
-            for name, frame in sorted(self.tables.items())
-        }
-        contents["notes.txt"] = "".join(f"{note}\n" for note in self.notes)
-        for name, text in contents.items():
-            write_atomically(folder / name, text.encode())
-        paths = [folder / name for name in contents]
+        make_results_folder(folder, option="--to")
+        paths = write_tables(folder, self.tables, self.notes)
         for name, figure in self.figures().items() if figures else ():
-            save(figure, place / f"{name}.png")
-            paths.append(place / f"{name}.png")
+            paths.append(folder / layout.FIGURES / f"{name}.png")
+            save(figure, paths[-1])
         return paths
 
 
@@ -331,9 +318,9 @@ def _unread(table: pd.DataFrame) -> pd.DataFrame:
 def _examples(experiment: Experiment, most: int = 4) -> list[tuple[Path | None, Path | None, str]]:
     """Find lines with a picture of each kind, spread over the cases."""
     drawn = {
-        (str(line["case_id"]), int(line["line"])): experiment.root / str(line["path"])
-        for line in experiment.lines(layout.FACE_RECORDS).read()
-        if line["status"] == "drawn"
+        (each.case_id, each.line): experiment.root / each.path
+        for each in face_file(experiment).read()
+        if each.status == "drawn" and each.path
     }
     found: dict[str, tuple[Path | None, Path | None, str]] = {}
     said: Mapping[tuple[str, int], str] = {}
@@ -344,9 +331,9 @@ def _examples(experiment: Experiment, most: int = 4) -> list[tuple[Path | None, 
             for play in plays
             for line in play.lines
         }
-    for line in experiment.lines(layout.FACE_RECORDS_WITHOUT).read():
-        key = (str(line["case_id"]), int(line["line"]))
-        if line["status"] == "drawn" and said.get(key) and key in drawn:
-            plain = experiment.root / str(line["path"])
+    for each in face_file(experiment, without_directions=True).read():
+        key = (each.case_id, each.line)
+        if each.status == "drawn" and each.path and said.get(key) and key in drawn:
+            plain = experiment.root / each.path
             found.setdefault(key[0], (plain, drawn[key], f"[{said[key]}]"))
     return list(found.values())[:most]

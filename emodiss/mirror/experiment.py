@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,25 @@ class Experiment:
         """Simulated sessions."""
         return self._journal(layout.ENCOUNTERS, Encounter)
 
-    def lines(self, name: str) -> Journal[dict[str, Any]]:
-        """Any other file of JSON lines, by its name in `layout`."""
-        return Journal(self.root / name, next_step=_advice(name))
+    @property
+    def scores(self) -> Journal[dict[str, Any]]:
+        """What judges said about sessions, as `judging.SESSION_COLUMNS` and what was asked."""
+        name = layout.SCORES
+        return Journal(self.root / name, next_step=_advice(name), decode=_score)
+
+    @property
+    def references(self) -> Journal[dict[str, Any]]:
+        """Which face each profile has, as `clients.Paired`."""
+        name = layout.REFERENCES
+        return Journal(self.root / name, next_step=_advice(name), decode=_reference)
+
+    def lines(self, name: str, *needed: str) -> Journal[dict[str, Any]]:
+        """Any other file of JSON lines, by its name in `layout`; what each line must say."""
+
+        def decode(line: dict[str, Any]) -> dict[str, Any]:
+            return {**line, **{each: line[each] for each in needed}}
+
+        return Journal(self.root / name, next_step=_advice(name), decode=decode)
 
     def _journal(self, name: str, kind: Any) -> Journal[Any]:
         return Journal(
@@ -218,6 +235,27 @@ def shown(
     name = model if isinstance(model, str) else model.name
     where = {"url": models.base_url, "model": name, "params": params.to_dict()}
     return [{**where, "messages": question.messages} for question in questions]
+
+
+def _score(line: dict[str, Any]) -> dict[str, Any]:
+    texts = ("of", "item", "instrument", "criterion", "wording", "judge", "status", "error")
+    score = line["score"]
+    if (
+        not all(isinstance(line[name], str) for name in (*texts, "request_sha256"))
+        or not isinstance(line["directions"], bool)
+        or not (score is None or (isinstance(score, int | float) and math.isfinite(score)))
+    ):
+        raise TypeError
+    return line
+
+
+def _reference(line: dict[str, Any]) -> dict[str, Any]:
+    face = line["face"]
+    if not isinstance(line["profile"], str) or not (
+        face is None or (isinstance(face, dict) and isinstance(face["path"], str))
+    ):
+        raise TypeError
+    return line
 
 
 def _advice(name: str) -> str:

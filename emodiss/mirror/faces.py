@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +29,11 @@ MAX_ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a fresh picture must pass.
+    """What a fresh picture must pass."""
 
-    Parameters
-    ----------
-    identity
-        All that can change what it says.
-    judge
-        Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
-    """
-
+    # All that can change what it says.
     identity: str
+    # Says it of a picture, (336, 336, 3) RGB, its reference and its expression.
     judge: Callable[[NDArray[np.uint8], Path, Expression], Verdict]
 
 
@@ -217,9 +211,9 @@ def draw_line(
 def reference_pictures(experiment: Experiment) -> dict[str, Path]:
     """Return where the picture of each profile's face lies, by profile."""
     found: dict[str, Path] = {}
-    for pair in experiment.lines(layout.REFERENCES).read():
-        if isinstance(pair.get("face"), Mapping):
-            found[str(pair["profile"])] = experiment.root / str(pair["face"]["path"])
+    for pair in experiment.references.read():
+        if pair["face"] is not None:
+            found[pair["profile"]] = experiment.root / pair["face"]["path"]
     return found
 
 

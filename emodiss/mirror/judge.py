@@ -21,7 +21,6 @@ from emodiss.judging.sessions import (
     record as written,
     session_table,
 )
-from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment, Progress, Say, asked, request_hash, shown
 from emodiss.screenplays import Line
 from emodiss.vocabulary import counted
@@ -153,7 +152,7 @@ def judge(
     sessions, skipped = judged_sessions(experiment, way.of, way.directions)
     questions = way.questions(sessions)
     shown_as = {item: dialogue_sha256(lines) for item, lines in sessions.items()}
-    file = experiment.lines(layout.SCORES)
+    file = experiment.scores
     wanted: dict[tuple[str, ...], str] = {}
     unanswered: dict[tuple[str, ...], dict[str, Any]] = {}
     n_new = 0
@@ -287,5 +286,5 @@ def read_scores(experiment: Experiment, of: Of = "encounters") -> pd.DataFrame:
     DataFrame
         Columns of `judging.SESSION_COLUMNS`; without rows if nothing was judged.
     """
-    lines = {_key(line): line for line in experiment.lines(layout.SCORES).read()}
+    lines = {_key(line): line for line in experiment.scores.read()}
     return session_table(line for line in lines.values() if line["of"] == of)

@@ -43,7 +43,7 @@ def pages(experiment: Experiment) -> Path:
         encounters,
         experiment.root / layout.REPORT,
         root=experiment.root,
-        scores=experiment.lines(layout.SCORES).read(),
+        scores=experiment.scores.read(),
         name=experiment.root.name,
     )
 

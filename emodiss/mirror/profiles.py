@@ -89,7 +89,7 @@ def profiles(
         experiment.cases.write(cases)
         experiment.lines(layout.LEFT_OUT).write([asdict(each) for each in found.left_out])
         if faces is not None:
-            experiment.lines(layout.REFERENCES).write([each.to_dict() for each in pairs])
+            experiment.references.write([each.to_dict() for each in pairs])
     return Cases(tuple(cases), found.left_out, found.n_repeated, tuple(pairs))
 
 

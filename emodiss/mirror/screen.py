@@ -241,7 +241,7 @@ class _Measuring:
 
     def __init__(self, experiment: Experiment, tools: Instruments) -> None:
         self.root, self.tools = experiment.root, tools
-        self.file: Journal[dict[str, Any]] = experiment.lines(layout.MEASURES)
+        self.file: Journal[dict[str, Any]] = experiment.lines(layout.MEASURES, "key", "value")
         self.known = {line["key"]: line["value"] for line in self.file.read()}
         self.references = reference_pictures(experiment)
         self.drawn: dict[str, list[FacePicture]] = {}
@@ -363,11 +363,7 @@ def _alliance(experiment: Experiment) -> dict[str, float]:
     """Mean of the items of the Working Alliance Inventory by case, where a judge scored it."""
     from emodiss.judging import alliance_scores, session_table
 
-    records = [
-        line
-        for line in experiment.lines(layout.SCORES).read()
-        if line.get("instrument") == "alliance"
-    ]
+    records = [line for line in experiment.scores.read() if line["instrument"] == "alliance"]
     if not records:
         return {}
     table = alliance_scores(session_table(records)).dropna(subset=["score"])

@@ -7,8 +7,8 @@ from importlib import resources
 
 import pandas as pd
 
-from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.faces import face_file
 
 
 def counselling_sets(experiment: Experiment, *, name: str = "This experiment") -> pd.DataFrame:
@@ -28,8 +28,8 @@ def counselling_sets(experiment: Experiment, *, name: str = "This experiment") -
     if plays:
         cases = {play.case.id for play in plays}
         n_images = sum(
-            line["status"] == "drawn" and line["case_id"] in cases
-            for line in experiment.lines(layout.FACE_RECORDS).read()
+            each.status == "drawn" and each.case_id in cases
+            for each in face_file(experiment).read()
         )
         own: dict[str, object] = {"dataset": name, "reference": "", "text": True, "audio": False}
         own |= {"video": n_images > 0, "language": "", "dialogues": len(plays)}

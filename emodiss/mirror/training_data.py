@@ -124,9 +124,8 @@ def _chosen(
     """Pick the dialogues: whole, kept by the filters, and of nobody who is evaluated."""
     every = experiment.need(experiment.screenplays, "screenplays")
     evaluated = {c.profile.person for c in experiment.cases.read() if c.split == "evaluation"}
-    kept = {
-        str(line["case_id"]): line["keep"] for line in experiment.lines(layout.SCREENING).read()
-    }
+    screening = experiment.lines(layout.SCREENING, "case_id", "keep")
+    kept = {str(line["case_id"]): line["keep"] for line in screening.read()}
     screened = bool(kept) and not unscreened
     plays: list[Screenplay] = []
     dropped: Counter[str] = Counter()
@@ -181,8 +180,8 @@ def _shown(root: Path, each: FacePicture) -> str:
 
 def _licences(experiment: Experiment, plays: list[Screenplay]) -> str:
     own = {play.case.profile.id for play in plays}
-    pairs = experiment.lines(layout.REFERENCES).read()
-    faces = [pair["face"] for pair in pairs if pair["profile"] in own and pair.get("face")]
+    pairs = experiment.references.read()
+    faces = [pair["face"] for pair in pairs if pair["profile"] in own and pair["face"]]
     drawn = [each.model for each in face_file(experiment).read() if each.status == "drawn"]
     cases = {play.case.id for play in plays}
     return llava.licences(

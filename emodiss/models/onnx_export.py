@@ -44,32 +44,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """How one network becomes an ONNX file.
+    """How one network becomes an ONNX file."""
 
-    Parameters
-    ----------
-    name
-        Of the network, for the file.
-    sha256
-        Of its weights.
-    build
-        `module:function` that makes the network in evaluation mode, and the texts that it is given;
-        called only when there is no kept file.
-    shape
-        Of an example input.
-    input, output
-        Names in the file.
-    free
-        Axes of the input that may have any length, to their names. The first axis of the output is
-        free when that of the input is.
-    """
-
+    # Of the network, for the file.
     name: str
+    # Of its weights.
     sha256: str
+    # `module:function` that makes the network in evaluation mode, and the texts that it is given;
+    # called only when there is no kept file.
     build: tuple[str, ...]
+    # Of an example input.
     shape: Sequence[int]
+    # input, output: Names in the file.
     input: str
     output: str
+    # Axes of the input that may have any length, to their names. The first axis of the output is
+    # free when that of the input is.
     free: Mapping[int, str] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.media.records import Stretches
+
 Floats = NDArray[np.float64]
+
+Samples = NDArray[np.float32] | Stretches
+"""A signal at 16 kHz, of which a model takes slices."""
 
 SAMPLE_RATE: Final = 16_000
 """Sampling rate of the analysis, Hz."""
@@ -46,6 +51,15 @@ def check_signal(signal: ArrayLike, sample_rate: float) -> tuple[Floats, int]:
             "Divide by the full scale of the source format, e.g. 32768."
         )
     return samples.astype(np.float64, copy=False), int(sample_rate)
+
+
+def in_stretches(signal: ArrayLike | Stretches, sample_rate: float) -> Samples:
+    """Check a signal and bring it to 16 kHz; one that is read in stretches stays so."""
+    if not isinstance(signal, Stretches):
+        return at_16_khz(signal, sample_rate).astype(np.float32)
+    if sample_rate == SAMPLE_RATE:
+        return signal
+    return at_16_khz(signal[:], sample_rate).astype(np.float32)
 
 
 def resample(signal: Floats, sample_rate: int) -> Floats:

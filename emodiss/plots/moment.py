@@ -19,7 +19,7 @@ from emodiss.errors import RunError
 from emodiss.media import iterate_frames
 from emodiss.plots import style
 from emodiss.plots.session import plot_session
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,11 +71,11 @@ def hide(image: NDArray[np.uint8], box: ArrayLike) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Still:
-    """One frame with the boxes on it: x1, y1, x2, y2, whose, role."""
+    """One frame with the boxes on it: x1, y1, x2, y2, whose, colour."""
 
     time: float
     image: NDArray[np.uint8]
-    boxes: tuple[tuple[tuple[float, float, float, float], str, str | None], ...]
+    boxes: tuple[tuple[tuple[float, float, float, float], str, str], ...]
 
 
 def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list[_Still]:
@@ -95,20 +95,23 @@ def _stills(run: Run, video: str, times: Sequence[float], *, blur: bool) -> list
         for f in iterate_frames(source, media, np.array([index], dtype=np.int64))
     }  # fmt: skip
     owner = {t: person.speaker for person in people.persons for t in person.track_ids}
-    said = run.session(video).drop_duplicates("speaker")
+    session = run.session(video)
+    colours = style.colours_of(session)
+    said = session.drop_duplicates("speaker")
     role_of = {k: r for k, r in zip(said["speaker"], said["role"], strict=True) if r == r}
     found: list[_Still] = []
     for tick, frame in zip(ticks, frames, strict=True):
         if int(frame) not in images:
             continue
         image = images[int(frame)].copy()
-        boxes: list[tuple[tuple[float, float, float, float], str, str | None]] = []
+        boxes: list[tuple[tuple[float, float, float, float], str, str]] = []
         for track in tracks.tracks:
             for at in np.flatnonzero(track.ticks == tick):
                 x1, y1, x2, y2 = (float(v) for v in track.boxes[at])
                 speaker = owner.get(track.id)
                 role = role_of.get(speaker) if speaker is not None else None
-                boxes.append(((x1, y1, x2, y2), role or speaker or "no voice", role))
+                colour = style.QUIET if speaker is None else colours.get(speaker, style.QUIET)
+                boxes.append(((x1, y1, x2, y2), role or speaker or "no voice", colour))
         if blur:
             hide_all(image, run.artifact(video, "faces"), tick, [b for b, _, _ in boxes])
         found.append(_Still(float(clock.time_of(tick)), image, tuple(boxes)))
@@ -125,9 +128,8 @@ def hide_all(
         hide(image, box)
 
 
-@takes_run
 def figure2(
-    run: Run, *, video: str | None = None, n: int = 6, n_frames: int = 3, blur: bool = False
+    run: AnyRun, *, video: str | None = None, n: int = 6, n_frames: int = 3, blur: bool = False
 ) -> Figure:
     """Draw paper A's Figure 2: frames with face boxes, and the transcript with tags and times.
 
@@ -150,6 +152,7 @@ def figure2(
         One axes per frame above one with the transcript. Where the media file is gone or has no
         picture, the first axes says so.
     """
+    run = load(run)
     import matplotlib.pyplot as plt
 
     table = choose(run, video=video, n=n)
@@ -170,7 +173,9 @@ def figure2(
         if not stills:
             axes[0].set_axis_off()
             style.empty_note(axes[0], "the video file is not at hand, or has no picture")
-        _write_transcript(bottom.subplots(), table, lines, depth)
+        _write_transcript(
+            bottom.subplots(), table, lines, depth, style.colours_of(run.session(name))
+        )
     return figure
 
 
@@ -180,8 +185,7 @@ def _draw_still(ax: Axes, still: _Still) -> None:
     ax.imshow(still.image)
     ax.set_axis_off()
     ax.set_title(clock_time(still.time), fontsize=9)
-    for (x1, y1, x2, y2), name, role in still.boxes:
-        colour = style.ROLE_COLOURS[role]
+    for (x1, y1, x2, y2), name, colour in still.boxes:
         ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.8))
         ax.text(
             x1, y1, style.short(name, 20), fontsize=7, color=style.ON_ROLE, va="bottom",
@@ -190,7 +194,11 @@ def _draw_still(ax: Axes, still: _Still) -> None:
 
 
 def _write_transcript(
-    ax: Axes, table: pd.DataFrame, lines: Sequence[Sequence[str]], depth: float
+    ax: Axes,
+    table: pd.DataFrame,
+    lines: Sequence[Sequence[str]],
+    depth: float,
+    colours: dict[str, str],
 ) -> None:
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(depth, 0))
@@ -200,7 +208,7 @@ def _write_transcript(
     y = 1.9
     for row, block in zip(table.itertuples(), lines, strict=True):
         role = row.role if isinstance(row.role, str) else None
-        colour = style.ROLE_COLOURS[role]
+        colour = colours.get(str(row.speaker), style.QUIET)
         ax.text(
             columns[0], y, role or style.short(str(row.speaker), 14), fontsize=8.5,
             color=style.ON_ROLE, parse_math=False, bbox={"fc": colour, "ec": "none", "pad": 1.6},
@@ -231,13 +239,13 @@ def _halves(figure: Figure, heights: list[float]) -> tuple[SubFigure, SubFigure]
 
 
 def clock_time(seconds: float) -> str:
-    """Return a time as HH:MM:SS, cut to whole seconds."""
-    whole = int(seconds)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    """Return a time as HH:MM:SS.s, cut to tenths of a second."""
+    tenths = int(round(seconds * 10, 6))  # 2.3 s is 2.3, though 10 times that is below 23
+    whole = tenths // 10
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{tenths % 10}"
 
 
-@takes_run
-def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
+def figure4(run: AnyRun, *, video: str | None = None, n: int = 6) -> Figure:
     """Draw paper A's Figure 4: the curves of both channels around a dissonant stretch, shaded.
 
     Parameters
@@ -254,6 +262,7 @@ def figure4(run: Run, *, video: str | None = None, n: int = 6) -> Figure:
     Figure
         Three axes that share seconds as x axis, and one with the words.
     """
+    run = load(run)
     import matplotlib.pyplot as plt
 
     table = choose(run, video=video, n=n)

@@ -9,14 +9,13 @@ from emodiss.plots import style
 from emodiss.plots.durations import plot_durations
 from emodiss.plots.plane import plot_differences, plot_plane
 from emodiss.plots.sentiment import plot_sentiment
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@takes_run
-def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
+def figure3(run: AnyRun, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     """Draw paper A's Figure 3: durations, sentiment by role, both channels in the plane.
 
     Parameters
@@ -32,6 +31,7 @@ def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     Figure
         Three axes, left to right.
     """
+    run = load(run)
     import matplotlib.pyplot as plt
 
     affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
@@ -51,8 +51,7 @@ def figure3(run: Run, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
     return figure
 
 
-@takes_run
-def figure10(run: Run) -> Figure:
+def figure10(run: AnyRun) -> Figure:
     """Draw paper A's Figure 10: absolute differences between voice and face, with the threshold.
 
     Parameters
@@ -60,6 +59,7 @@ def figure10(run: Run) -> Figure:
     run
         A run; its threshold is drawn, and its least coverage, scale and baseline count.
     """
+    run = load(run)
     import matplotlib.pyplot as plt
 
     # The figure is about voice and face, whatever the run compares.

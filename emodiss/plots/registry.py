@@ -19,7 +19,7 @@ from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.paper import figure3, figure10
 from emodiss.plots.session import figure_session
 from emodiss.ratings import LIKERT, RatingScale
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
 from emodiss.runs.store import write_atomically
 from emodiss.runs.written import Written
 
@@ -102,8 +102,7 @@ RATING_FIGURES = (
 _MAX_TIMELINES = 50
 
 
-@takes_run
-def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -> Figure:
+def draw(run: AnyRun, name: str, *, video: str | None = None, blur: bool = False) -> Figure:
     """Draw a figure of a run by name.
 
     Parameters
@@ -122,6 +121,7 @@ def draw(run: Run, name: str, *, video: str | None = None, blur: bool = False) -
     SettingsError
         If there is no such figure.
     """
+    run = load(run)
     row = find(name)
     given = {"video": video, "blur": blur}
     return row.draw(run, **{option: given[option] for option in row.options})
@@ -176,9 +176,9 @@ def save(
     write(path, buffer.getvalue())
 
 
-@takes_run
-def draw_all(run: Run) -> None:
+def draw_all(run: AnyRun) -> None:
     """Draw the paper's figures and up to 50 timelines into the run folder, if anything changed."""
+    run = load(run)
     import hashlib
 
     import matplotlib as mpl

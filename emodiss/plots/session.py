@@ -43,6 +43,7 @@ def plot_session(
     frames: pd.DataFrame | None = None,
     windows: pd.DataFrame | None = None,
     title: str = "",
+    span: tuple[float, float] | None = None,
     figure: Figure | SubFigure | None = None,
 ) -> Figure | SubFigure:
     """Draw one session: speakers, valence and arousal of both channels, flags (Figure 4).
@@ -58,6 +59,8 @@ def plot_session(
         Voice windows of the same video; drawn as a fine line through their middles.
     title
         Heading of the figure.
+    span
+        Seconds that the time axis shows; by default those in which something is drawn.
     figure
         Where to draw; a new figure by default, wider for a session of many utterances.
 
@@ -80,7 +83,9 @@ def plot_session(
             handles=_legend(table, frames, windows), loc="lower left", ncols=4, fontsize=8,
             bbox_to_anchor=(0, 1.0), borderaxespad=0.2,
         )  # fmt: skip
-        if len(shown := _shown_times(table, frames)):
+        if span is not None:
+            axes[2].set_xlim(*span)
+        elif len(shown := _shown_times(table, frames)):
             axes[2].set_xlim(max(0.0, shown.min() - 1), shown.max() + 1)
         style.time_axis(axes[2])
         if title:
@@ -92,11 +97,16 @@ def plot_session(
 def figure_session(run: Run, *, video: str | None = None) -> Figure:
     """Draw `plot_session` of one video of a run, the first one by default."""
     video = video or run.videos[0]
+    media, rule = run.artifact(video, "media"), run.settings.dissonance
+    table = run.session(video)
+    n_flagged, n_known = int(table["dissonant"].sum()), int(table["dissonant"].notna().sum())
     drawn = plot_session(
-        run.session(video),
+        table,
         frames=run.session_frames(video),
         windows=run.session_windows(video),
-        title=video,
+        title=f"{style.short(video, 60)}: {n_flagged} of {n_known} dissonant "
+        f"(T = {rule.threshold_words})",
+        span=(float(media.start), float(media.end)),
     )
     return cast("Figure", drawn)
 
@@ -114,11 +124,12 @@ def _draw_speakers(ax: Axes, table: pd.DataFrame) -> None:
     unknown = table["dissonant"].isna().to_numpy()
     dissonant = table["dissonant"].fillna(False).to_numpy(bool)
     names: list[str] = []
+    colours = style.colours_of(table)
     for lane, speaker in enumerate(speakers):
         own = (table["speaker"] == speaker).to_numpy()
         role = next((r for r in table.loc[own, "role"] if isinstance(r, str)), None)
         names.append(style.short(str(speaker), 28) + (f" ({role})" if role else ""))
-        colour = style.ROLE_COLOURS[role]
+        colour = colours.get(speaker, style.QUIET)
         edge: dict[str, Any] = {
             "edgecolor": "white",
             "linewidth": 0.6 if len(table) <= _MANY else 0.0,

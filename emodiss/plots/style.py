@@ -11,7 +11,10 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
+from emodiss.vocabulary import looks_of
+
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 SPEECH = "#0072B2"
@@ -22,6 +25,9 @@ INK = "#22262B"
 
 ROLE_COLOURS = {"therapist": "#009E73", "patient": "#E69F00", "other": "#56B4E9", None: QUIET}
 """Fill colour of each role; None is a role not known."""
+
+VOICE_COLOURS = ("#F0E442", "#B3A2E6", "#8FD3C5", "#C9A66B", "#E8A0A0")
+"""Fill colours of voices whose role is not known: pale, unlike those of roles and channels."""
 
 ON_ROLE = "#000000"
 """Colour of text on any of these: black has at least 4.5 to 1 on all of them, white on none."""
@@ -49,6 +55,13 @@ _SETTINGS: dict[str, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+
+
+def colours_of(table: pd.DataFrame) -> dict[str, str]:
+    """Give each voice of an utterance table its fill colour: of its role, or one of its own."""
+    own = {f"voice{k}": colour for k, colour in enumerate(VOICE_COLOURS)}
+    looks = looks_of(zip(table["speaker"], table["role"], strict=True))
+    return {voice: own.get(look) or ROLE_COLOURS[look] for voice, look in looks.items()}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,13 +119,20 @@ def open_study(folder: str | Path) -> Handout:
     """
     folder = Path(folder)
     try:
-        said: dict[str, Any] = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
+        text = (folder / DESIGN).read_text(encoding="utf-8")
+        said: dict[str, Any] = tabular.json_value(text)
         kind = said.get("kind", "ratings")
         name, criteria = str(said["study"]), tuple(said["criteria"])
         groups = {str(rater): str(group) for rater, group in said["design"]["raters"].items()}
         seed = int(said["design"]["seed"])
         scale = RatingScale(**said["scale"]) if kind == "ratings" else RatingScale()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        run = Path(said["run"]) if said.get("run") else None
+        # A code of a rater names a file; see `write_study`.
+        if kind not in ("ratings", "pairs") or any(set(rater) & set("/\\\0") for rater in groups):
+            raise ValueError
+        if not all(isinstance(criterion, str) for criterion in criteria):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RatingsError(
             f"'{folder.name}' holds no study ({DESIGN.as_posix()}: {type(error).__name__}).",
             next_step="Name a folder that emodiss study wrote.",
@@ -135,21 +141,17 @@ def open_study(folder: str | Path) -> Handout:
     asks, source = _asks(folder, kind, found, criteria, scale)
     items = _read(folder / ("pairs.csv" if kind == "pairs" else "items.csv"))
     shown = {str(row.pop("item")): row for row in items.to_dict("records")}
-    key = _read(folder / KEY)
-    key = key.where(key != "")
-    if "repeat" in key.columns:
-        key["repeat"] = pd.to_numeric(key["repeat"])
+    key = _key(folder / KEY, kind)
     walks: dict[str, tuple[Step, ...]] = {}
     for rater in groups:
         sheet = _read(folder / "sheets" / f"{rater}.csv")
-        if strange := set(sheet["item"]) - set(shown):
+        if strange := set(sheet["item"]) - (set(shown) & set(key["item"])):
             raise RatingsError(
                 f"The sheet of '{rater}' names the item '{min(strange)}', which is not there.",
                 next_step="Write the study anew; its files belong together.",
             )
         rng = random.Random(f"{seed} {rater}")
         walks[rater] = _walk(list(sheet["item"]), shown, key, found, kind, rng)
-    run = said.get("run")
     return Handout(
         folder=folder,
         name=name,
@@ -162,8 +164,25 @@ def open_study(folder: str | Path) -> Handout:
         instrument=found,
         key=key,
         scale=scale,
-        run=(folder / run).resolve() if run else None,
+        run=(folder / run).resolve() if run is not None else None,
     )
+
+
+def _key(path: Path, kind: str) -> pd.DataFrame:
+    key = _read(path)
+    key = key.where(key != "")
+    needed = {"window", "repeat", "repeat_of"} if kind == "ratings" else set[str]()
+    repeat = pd.to_numeric(key["repeat"], errors="coerce") if "repeat" in key.columns else None
+    if (
+        needed - set(key.columns)
+        or key["item"].duplicated().any()
+        or (repeat is not None and (repeat.isna() & key["repeat"].notna()).any())
+    ):
+        raise RatingsError(
+            f"'{path.name}' is no key of a study.",
+            next_step="Put back the file that emodiss study wrote.",
+        )
+    return key if repeat is None else key.assign(repeat=repeat)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -160,7 +160,7 @@ def _from(said: Mapping[str, Any]) -> Instrument:
     source = str(statements.pop("source", ""))
     attention = said.get("attention", {})
     items = attention.get("items", []) if attention.get("use", False) else []
-    return Instrument(
+    made = Instrument(
         statements=tuple(Statement(name, **each) for name, each in statements.items()),
         source=source,
         anchors=tuple(map(str, said["scale"]["anchors"])),
@@ -175,6 +175,14 @@ def _from(said: Mapping[str, Any]) -> Instrument:
             for options, each in map(_apart, said.get("questions", []))
         ),
     )
+    for each in (*made.statements, *made.practice, *made.attention, *made.questions):
+        for field in fields(each):
+            value = getattr(each, field.name)
+            values = value if isinstance(value, tuple) else (value,)
+            expected = {"ordered": bool, "low": (int, float), "high": (int, float)}
+            if not all(isinstance(v, expected.get(field.name, str)) for v in values):
+                raise TypeError(f"'{field.name}' is of another kind than expected")
+    return made
 
 
 def _apart(question: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:

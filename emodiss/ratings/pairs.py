@@ -6,9 +6,8 @@ names one pair as one rater sees it, so that sides can differ between raters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import combinations
@@ -22,6 +21,7 @@ from emodiss import tabular
 from emodiss.clients import RESISTANT
 from emodiss.ratings.schema import RatingsError
 from emodiss.ratings.study import codes_for
+from emodiss.ratings.table import long_rows, typed_columns
 from emodiss.tabular import Column, Misfit
 
 
@@ -98,9 +98,12 @@ def _printed() -> PairForm:
 
 def _form(path: Any) -> PairForm:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = tabular.json_value(path.read_text(encoding="utf-8"))
         questions = tuple(PairQuestion(**each) for each in said["questions"])
         form = PairForm(str(said["source"]), tuple(said["options"]), said["instruction"], questions)
+        texts = (form.instruction, *form.options, *(t for q in questions for t in astuple(q)))
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
     except (OSError, ValueError, TypeError, KeyError):
         raise RatingsError(
             f"'{path.name}' holds no questions of a pairwise study.",
@@ -416,27 +419,7 @@ def merge_pairs(
         and code that is not in the key or was dealt to another rater, each with its line.
     """
     asked = list(pair_form().criteria if criteria is None else criteria)
-    named = (
-        list(sheets.items())
-        if isinstance(sheets, Mapping)
-        else [(f"sheet {number}", sheet) for number, sheet in enumerate(sheets, start=1)]
-    )
-    if not named:
-        raise RatingsError("There are no sheets to merge.")
-    parts: list[pd.DataFrame] = []
-    for title, sheet in named:
-        is_long = {"criterion", "choice"} <= set(sheet.columns)
-        needed = ["rater", "item", *([] if is_long else asked)]
-        if absent := [column for column in needed if column not in sheet.columns]:
-            raise RatingsError(f"{Path(title).name} lacks the column(s) {', '.join(absent)}.")
-        lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
-        sheet = sheet.assign(_place=[f"{Path(title).name}, line {line}" for line in lines])
-        if not is_long:
-            kept = [c.name for c in COMPARISONS if c.name in sheet.columns and c.name not in asked]
-            sheet = sheet.melt([*kept, "_place"], asked, "criterion", "choice")
-        hidden = [column for column in _HIDDEN if column in sheet.columns]
-        parts.append(sheet.drop(columns=hidden))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = long_rows(sheets, COMPARISONS, asked, "choice", _HIDDEN)
     rows["item"] = rows["item"].astype("str").str.strip()
     facts = key.assign(item=key["item"].astype("str")).rename(columns={"rater": "_dealt_to"})
     merged = rows.merge(facts, on="item", how="left")
@@ -512,28 +495,13 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     whole = table.assign(choice=words.str.casefold().map(spelled).fillna(words))
     whole.loc[table["choice"].isna(), "choice"] = ""
     misfits: list[Misfit] = []
-    out: dict[str, pd.Series] = {}
-    for column in COMPARISONS:
-        if column.name not in whole.columns:
-            empty = np.nan if column.kind in ("number", "count") else pd.NA
-            dtype = "float64" if column.kind in ("number", "count") else "str"
-            out[column.name] = pd.Series([empty] * len(whole), dtype=dtype)
-            continue
-        cells = whole[column.name].reset_index(drop=True)
-        values, bad = column.typed(cells)
-        if column.required:
-            bad = bad | values.isna()
-        for row in np.flatnonzero(bad):
-            misfits.append(
-                Misfit(int(row) + 2, column.name, str(cells.iloc[row]), _expected(column))
-            )
-        out[column.name] = values
-    checked = pd.DataFrame(out)
+    lines = list(range(2, len(whole) + 2))
+    checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
     first: dict[tuple[str, ...], int] = {}
     for row, (rater, case, a, b, criterion) in enumerate(
-        zip(*(checked[c].astype("str") for c in _ONCE), strict=True)
+        zip(*(checked[c].astype("str").fillna("").tolist() for c in _ONCE), strict=True)
     ):
-        if a == b:
+        if a == b and a:
             misfits.append(Misfit(row + 2, "model_b", b, "another model than on side A"))
         key = (rater, case, *sorted((a, b)), criterion)
         if key in first:
@@ -547,7 +515,3 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
 
 
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")
-
-
-def _expected(column: Column) -> str:
-    return "something" if column.required else column.expected

@@ -18,6 +18,10 @@ class RatingsError(EmodissError, ValueError):
     code = "ratings"
 
 
+MOST_POINTS = 10_000
+"""Of a scale; more are no points that anybody tells apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class RatingScale:
     """The values a rater may give.
@@ -35,10 +39,17 @@ class RatingScale:
     step: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.low < self.high or self.step < 0:
+        stated = (self.low, self.high, self.step)
+        if (
+            not all(map(math.isfinite, stated))
+            or not self.low < self.high
+            or self.step < 0
+            or (self.step and not (self.high - self.low) / self.step < MOST_POINTS)
+        ):
             raise RatingsError(
                 f"A rating scale from {self.low:g} to {self.high:g} in steps of {self.step:g} "
-                "does not exist; low < high and step >= 0 were expected."
+                "does not exist; low < high and step >= 0 were expected, and at most "
+                f"{MOST_POINTS} points."
             )
 
     def holds(self, value: float) -> bool:

@@ -16,7 +16,7 @@ from emodiss.ratings.instrument import OWN, shipped
 from emodiss.ratings.pairs import PairStudy
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.study import Study
-from emodiss.ratings.table import check
+from emodiss.ratings.table import check, long_rows
 from emodiss.ratings.windows import HIDDEN
 from emodiss.tabular import for_spreadsheets
 
@@ -54,38 +54,8 @@ def merge(
         If a sheet lacks columns, holds codes that are not in the key, or ratings are outside the
         scale or double. File and line of each are named where the sheets know them.
     """
-    named = (
-        list(sheets.items())
-        if isinstance(sheets, Mapping)
-        else [(f"sheet {number}", sheet) for number, sheet in enumerate(sheets, start=1)]
-    )
-    if not named:
-        raise RatingsError("There are no sheets to merge.")
-    parts = []
-    for number, (name, sheet) in enumerate(named, start=1):
-        absent = [name for name in ("rater", "item") if name not in sheet.columns]
-        is_long = {"criterion", "value"} <= set(sheet.columns)
-        if not is_long:
-            absent += [name for name in criteria if name not in sheet.columns]
-        if absent:
-            raise RatingsError(
-                f"Sheet {number} ({Path(name).name}) lacks the column(s) {', '.join(absent)}."
-            )
-        # A sheet that was read from a file knows its lines (`emodiss.tabular.Table.frame`).
-        lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
-        file = Path(name).name
-        sheet = sheet.assign(_place=[f"{file}, line {line}" for line in lines])
-        if not is_long:
-            kept = [c.name for c in COLUMNS if c.name in sheet.columns and c.name not in criteria]
-            sheet = sheet.melt(
-                id_vars=[*kept, "_place"],
-                value_vars=list(criteria),
-                var_name="criterion",
-                value_name="value",
-            )
-        hidden = [*HIDDEN, "video", "window", "repeat"]
-        parts.append(sheet.drop(columns=[name for name in hidden if name in sheet.columns]))
-    rows = pd.concat(parts, ignore_index=True)
+    hidden = (*HIDDEN, "video", "window", "repeat")
+    rows = long_rows(sheets, COLUMNS, criteria, "value", hidden)
     rows["item"] = rows["item"].astype("str")
     unknown = rows[~rows["item"].isin(key["item"].astype("str"))]
     if len(unknown):

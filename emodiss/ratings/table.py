@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -130,18 +130,25 @@ def _checked(
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
-    out: dict[str, pd.Series] = {}
-    for column in COLUMNS:
-        if column.name in table.columns:
-            out[column.name] = _typed(table[column.name], column, lines, misfits)
-        else:
-            out[column.name] = _absent(column, len(table))
+    out = typed_columns(table, COLUMNS, lines, misfits)
     own = {name: table[name] for name in table.columns if name not in out}
     checked = pd.DataFrame({**out, **own})
     _check_values(checked, lines, scale, criteria, misfits)
     _check_consistency(checked, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)
     return checked
+
+
+def typed_columns(
+    table: pd.DataFrame, columns: Sequence[Column], lines: list[int], misfits: list[Misfit]
+) -> dict[str, pd.Series]:
+    """Columns with their declared types, empty where the table lacks them; adds what misfits."""
+    return {
+        column.name: _typed(table[column.name], column, lines, misfits)
+        if column.name in table.columns
+        else _absent(column, len(table))
+        for column in columns
+    }
 
 
 def _absent(column: Column, n: int) -> pd.Series:
@@ -205,3 +212,35 @@ def _check_consistency(table: pd.DataFrame, lines: list[int], misfits: list[Misf
                     expected = f"'{only}' as in line {lines[place]}, because {owner} '{of}' "
                     expected += f"can have only one {name}"
                     misfits.append(Misfit(lines[row], name, str(value), expected))
+
+
+def long_rows(
+    sheets: Mapping[str, pd.DataFrame] | Iterable[pd.DataFrame],
+    columns: Sequence[Column],
+    criteria: Sequence[str],
+    value: str,
+    hidden: Sequence[str],
+) -> pd.DataFrame:
+    """Put sheets below each other, a row per criterion, with the file and line of each."""
+    named = (
+        list(sheets.items())
+        if isinstance(sheets, Mapping)
+        else [(f"sheet {number}", sheet) for number, sheet in enumerate(sheets, start=1)]
+    )
+    if not named:
+        raise RatingsError("There are no sheets to merge.")
+    parts: list[pd.DataFrame] = []
+    for number, (name, sheet) in enumerate(named, start=1):
+        file = Path(name).name
+        is_long = {"criterion", value} <= set(sheet.columns)
+        needed = ["rater", "item", *([] if is_long else criteria)]
+        if absent := [column for column in needed if column not in sheet.columns]:
+            raise RatingsError(f"Sheet {number} ({file}) lacks the column(s) {', '.join(absent)}.")
+        # A sheet that was read from a file knows its lines (`emodiss.tabular.Table.frame`).
+        lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
+        sheet = sheet.assign(_place=[f"{file}, line {line}" for line in lines])
+        if not is_long:
+            kept = [c.name for c in columns if c.name in sheet.columns and c.name not in criteria]
+            sheet = sheet.melt([*kept, "_place"], list(criteria), "criterion", value)
+        parts.append(sheet.drop(columns=[column for column in hidden if column in sheet.columns]))
+    return pd.concat(parts, ignore_index=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.ratings.schema import RatingsError
+from emodiss.vocabulary import counted
 
 HIDDEN = ("model", "condition")
 """What raters must not see."""
@@ -68,9 +69,10 @@ def draw(
     if eligible < n_windows:
         raise RatingsError(
             f"{n_windows} windows were asked for, but only {eligible} qualify "
-            f"({pool['video'].nunique()} videos, at most {max_per_video} each"
+            f"({counted(pool['video'].nunique(), 'video')}, at most {max_per_video} each"
             + (", flagged only)." if flagged_share == 1.0 else ")."),
-            next_step="Ask for fewer windows, allow more per video, or annotate more videos.",
+            next_step=f"Ask for fewer windows (--windows {eligible}), allow more per video "
+            "(--max-per-video), or annotate more videos.",
         )
     bins = np.zeros(len(pool), dtype=np.int64)
     if "length" in pool.columns:

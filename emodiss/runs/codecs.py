@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import RunError
 from emodiss.media import Audio
+from emodiss.media.records import StoredSignal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +126,7 @@ def _to_wav(audio: Audio) -> tuple[bytes | memoryview, ...]:
 def _from_wav(folder: Path) -> Audio:
     said = json.loads((folder / "data.json").read_text())
     with wave.open(str(folder / "data.wav"), "rb") as file:
-        signal = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        signal = StoredSignal(folder / "data.wav", file.getnframes())
         return Audio(signal, file.getframerate(), **said)
 
 

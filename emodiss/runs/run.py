@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import ArgumentError, RunError, nearest
 from emodiss.manifest import Problem
@@ -21,9 +21,6 @@ from emodiss.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-_Rest = ParamSpec("_Rest")
-_Made = TypeVar("_Made")
-
 _AGAIN = "Write it anew: emodiss annotate on the same folder."
 
 
@@ -35,7 +32,9 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     inputs: dict[str, Any] = facts.get("inputs") or {"folder": "", "sources": []}
     texts = [facts.get("preset", ""), inputs["folder"], *(s["path"] for s in inputs["sources"])]
     for problem in facts.get("problems", []):
-        str(Problem(**problem))
+        made = Problem(**problem)
+        wrong += [made] * (not isinstance(made.line, int))
+        texts += [made.column, made.id, made.message]
     if wrong or not all(isinstance(g, dict) for g in groups):
         raise TypeError
     if not all(isinstance(text, str) for text in texts):
@@ -310,9 +309,7 @@ class Run:
         """
         return self._table(name, columns, video=videos)
 
-    def lists(
-        self, name: str, columns: Sequence[str], *, video: str | None = None
-    ) -> dict[str, list[Any]]:
+    def lists(self, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
         """Return some columns of a table as plain lists; what is missing is None or NaN.
 
         A command that needs no more than this starts in half the time, without pandas.
@@ -321,15 +318,13 @@ class Run:
         ----------
         name, columns
             As in `columns`.
-        video
-            Only the rows of this video.
         """
         import pyarrow.parquet as pq
 
         path = self._table_path(name)
         with sound(path, _AGAIN):
-            rows = [("video_id", "==", video)] if video is not None else None
-            return pq.read_table(path, columns=list(columns), filters=rows).to_pydict()
+            read = pq.ParquetFile(path).read(columns=list(columns))
+            return {column: read[column].to_pylist() for column in columns}
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.
@@ -406,6 +401,11 @@ def load(root: AnyRun) -> Run:
     """
     if isinstance(root, Run):
         return root
+    if not isinstance(root, str | os.PathLike):
+        raise ArgumentError(
+            f"Got {type(root).__name__} where a run belongs.",
+            next_step="Open one: emodiss.load(FOLDER).",
+        )
     root = Path(root)
     if not (root / layout.RUN).is_file():
         inside = [path.parent for path in sorted(root.glob(f"*/{layout.RUN}"))]
@@ -416,24 +416,3 @@ def load(root: AnyRun) -> Run:
             else "Give the folder that was named with --out.",
         )
     return Run(root)
-
-
-def takes_run(
-    verb: Callable[Concatenate[Run, _Rest], _Made],
-) -> Callable[Concatenate[AnyRun, _Rest], _Made]:
-    """Let a function about a run take its folder too, and refuse anything else by name."""
-
-    @wraps(verb)
-    def called(run: AnyRun, *arguments: _Rest.args, **named: _Rest.kwargs) -> _Made:
-        return verb(_opened(run), *arguments, **named)
-
-    return called
-
-
-def _opened(given: object) -> Run:
-    if isinstance(given, Run | str | Path):
-        return load(given)
-    raise ArgumentError(
-        f"Got {type(given).__name__} where a run belongs.",
-        next_step="Open one: emodiss.load(FOLDER).",
-    )

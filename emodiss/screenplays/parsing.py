@@ -18,21 +18,14 @@ _DIRECTION = re.compile(r"[ \t]*[*_]{0,3}\[([^\[\]]*)\][*_]{0,3}[ \t]*(?P<mark>[
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Lines of a dialogue, and what was odd about them.
+    """Lines of a dialogue, and what was odd about them."""
 
-    Parameters
-    ----------
-    lines
-        The dialogue.
-    problems
-        `line: code`; codes are `no_direction` (a client's line without one), `no_words`,
-        `open_bracket` (the line is kept as words), `before_first_role` (text that nobody says).
-    status
-        `complete`, `empty`, `one_role` or `refusal`.
-    """
-
+    # The dialogue.
     lines: tuple[Line, ...]
+    # `line: code`; codes are `no_direction` (a client's line without one), `no_words`,
+    # `open_bracket` (the line is kept as words), `before_first_role` (text that nobody says).
     problems: tuple[str, ...]
+    # `complete`, `empty`, `one_role` or `refusal`.
     status: Status
 
 

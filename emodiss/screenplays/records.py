@@ -163,7 +163,11 @@ class Expression:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Expression:
         """Read back what `to_dict` wrote; TypeError or KeyError if it is no expression."""
-        return cls(**{name: record[name] for name in cls.__slots__})
+        made = cls(**{name: record[name] for name in cls.__slots__})
+        texts = (made.case_id, made.positive, made.negative, made.model, made.request_sha256)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(made.line, int):
+            raise TypeError
+        return made
 
 
 def lines_from(records: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:

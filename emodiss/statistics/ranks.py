@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.statistics.bootstrap import StatisticsError
+from emodiss.vocabulary import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     if k < 3:
         reason = f"{k} treatment(s): three or more are needed; use wilcoxon for two"
     elif n < 2:
-        reason = f"{n} complete block(s): two or more are needed"
+        reason = f"{counted(n, 'complete block')}: two or more are needed"
     elif spread == 0:
         reason = "all treatments tie in every block"
     statistic = p = w = np.nan

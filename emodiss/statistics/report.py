@@ -21,6 +21,7 @@ from emodiss.statistics.ranks import Friedman, friedman, wilcoxon
 from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
 from emodiss.statistics.reliability import adjust_severity, icc_forms, severity
 from emodiss.statistics.variance import Anova, anova_oneway, tukey_hsd
+from emodiss.vocabulary import counted
 
 PAPER_ANOVA = "as in the paper; ignores that raters and videos repeat"
 """What must stand beside the paper's test."""
@@ -210,7 +211,7 @@ def _tests(fit: MixedModel | None, ranks: Friedman, paper: Anova) -> pd.DataFram
         rows.append(row | {"remark": what if fit.converged else f"{what}; did not converge"})
     row = {"test": "Friedman", "name": "chi2", "statistic": ranks.statistic}
     row |= {"df": str(ranks.df), "p_value": ranks.p_value}
-    what = f"ranks within {ranks.n} videos"
+    what = f"ranks within {counted(ranks.n, 'video')}"
     rows.append(row | {"remark": f"{what}; {ranks.reason}" if ranks.reason else what})
     row = {"test": "one-way ANOVA", "name": "F", "statistic": paper.statistic}
     row |= {"df": f"{paper.df_between}, {paper.df_within}", "p_value": paper.p_value}

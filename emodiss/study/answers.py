@@ -21,7 +21,7 @@ import pandas as pd
 from emodiss.ratings.handout import Handout, Step
 from emodiss.ratings.schema import RatingsError
 from emodiss.runs.files import write_atomically
-from emodiss.tabular import for_spreadsheets
+from emodiss.tabular import for_spreadsheets, json_value
 
 FILE = Path("hidden", "answers.sqlite")
 
@@ -124,7 +124,7 @@ def about(connection: sqlite3.Connection, rater: str) -> dict[str, str]:
     found: dict[str, str] = {}
     rows = connection.execute("SELECT answers FROM about WHERE rater = ? ORDER BY id", (rater,))
     for row in rows:
-        found.update(json.loads(row["answers"]))
+        found.update(_fields(row["answers"]))
     return found
 
 
@@ -144,13 +144,27 @@ def history(connection: sqlite3.Connection, rater: str) -> list[tuple[str, Answe
 
 def _answer(row: sqlite3.Row) -> Answer:
     return Answer(
-        choices=json.loads(row["choices"]),
+        choices=_fields(row["choices"]),
         reason=row["reason"],
         comment=row["comment"],
         seconds=math.nan if row["seconds"] is None else row["seconds"],
         saved_at=row["saved_at"],
         undone_at=row["undone_at"],
     )
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Read fields of a form as they were kept."""
+    try:
+        found = json_value(text)
+    except (ValueError, TypeError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise RatingsError(
+            f"'{FILE.name}' is damaged: it holds an answer that no page sent.",
+            next_step="Restore it from a backup.",
+        )
+    return found
 
 
 def opened(connection: sqlite3.Connection, rater: str, step: str) -> None:
@@ -228,7 +242,7 @@ def draft(connection: sqlite3.Connection, rater: str, step: str) -> dict[str, st
     row = connection.execute(
         "SELECT fields FROM draft WHERE rater = ? AND step = ?", (rater, step)
     ).fetchone()
-    return json.loads(row["fields"]) if row else {}
+    return _fields(row["fields"]) if row else {}
 
 
 def note(connection: sqlite3.Connection, who: str, what: str) -> None:

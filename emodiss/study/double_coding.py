@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
 from emodiss.reviews import Review, find_utterance, find_voice
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.review_session import Session
 from emodiss.study.reviewing import sessions
 
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 COLUMNS = ("about", "statistic", "n", "same", "value", "low", "high", "reason")
 
 
-@takes_run
 def agreement(
-    run: Run, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
+    run: AnyRun, first: str, second: str, *, video: str | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
     """Say how far two reviewers agree on what both of them judged.
 
@@ -50,6 +49,7 @@ def agreement(
     RunError
         If one of them judged nothing, or nothing was judged by both.
     """
+    run = load(run)
     import pandas as pd
 
     told: list[dict[str, Any]] = []
@@ -147,7 +147,6 @@ def _row(about: str, said: pd.DataFrame, confidence: float) -> dict[str, Any]:
 _SAME_S = 0.05
 
 
-@takes_run
 def reviewers(run: Run, known: Sequence[Session] | None = None) -> list[str]:
     """Name everybody who reviewed something in a run."""
     every = known if known is not None else sessions(run)

@@ -76,14 +76,7 @@ class Evaluation:
         from emodiss.plots.registry import save
 
         folder = Path(folder)
-        for place in (folder, folder / layout.FIGURES):
-            try:
-                place.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise SettingsError(
-                    f"'{place}' is a file; a folder was expected.",
-                    next_step="Choose another --out.",
-                ) from None
+        make_results_folder(folder, option="--out")
         pictures: list[Path] = []
         for name, figure in self.figures().items():
             path = folder / layout.FIGURES / f"{name}.png"
@@ -96,18 +89,41 @@ class Evaluation:
                 note = f"{path.name} shows {n} characters as boxes, because the font lacks them"
                 if note + shown not in self.notes:
                     self.notes.append(note + shown)
-        contents = {
-            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
-            for name, frame in sorted(self.tables.items())
-        }
+        html: dict[str, str] = {}
         if self.replies is not None:
-            contents["figure7.html"] = drawings.replies_html(
+            html["figure7.html"] = drawings.replies_html(
                 self.replies, conditions=self.conditions, context=self.context
             )
-        contents["notes.txt"] = "".join(f"{note}\n" for note in self.notes)
-        for name, text in contents.items():
-            write_atomically(folder / name, text.encode())
-        return [*(folder / name for name in contents), *pictures]
+        return [*write_tables(folder, self.tables, self.notes, html), *pictures]
+
+
+def make_results_folder(folder: Path, *, option: str) -> None:
+    """Make a folder for tables and, in it, one for figures; `option` names another."""
+    for place in (folder, folder / layout.FIGURES):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise SettingsError(
+                f"'{place}' is a file; a folder was expected.",
+                next_step=f"Choose another {option}.",
+            ) from None
+
+
+def write_tables(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str],
+    more: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write tables as CSV, then other texts by their names, then the notes; return the files."""
+    contents = {
+        f"{name}.csv": frame.to_csv(index=False, lineterminator="\n")
+        for name, frame in sorted(tables.items())
+    }
+    contents |= {**(more or {}), "notes.txt": "".join(f"{note}\n" for note in notes)}
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in contents]
 
 
 def evaluate(

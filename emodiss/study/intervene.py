@@ -14,7 +14,7 @@ from emodiss.errors import SettingsError
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import Rendered
@@ -80,9 +80,8 @@ def ask(
     return each()
 
 
-@takes_run
 def intervene(
-    run: Run,
+    run: AnyRun,
     prompts: Rendered,
     models: Endpoint,
     *,
@@ -118,6 +117,7 @@ def intervene(
     ModelError
         If the model or the cache cannot be opened.
     """
+    run = load(run)
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     wanted = _wanted(run, prompts)
     if samples > 1 and not params.temperature and models.replay is None and say is not None:
@@ -195,9 +195,8 @@ def intervene(
     return Intervened(file.path, record, unanswered)
 
 
-@takes_run
 def requests(
-    run: Run,
+    run: AnyRun,
     prompts: Rendered,
     models: Endpoint,
     *,
@@ -207,6 +206,7 @@ def requests(
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Show what `intervene` would send, once per prompt; nobody is asked."""
+    run = load(run)
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     asked = [question(same[0]) for same in questions(_wanted(run, prompts))]
     return models.requests(asked, params, samples=samples, catalogued=catalogued(say))

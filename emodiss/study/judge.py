@@ -15,7 +15,7 @@ from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.judging import Criterion, Steps
 from emodiss.judging.questions import Mode, Order
 from emodiss.ratings import CRITERIA
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People, redact_responses
@@ -60,9 +60,8 @@ class Judged:
         return {str(name): (", ".join(sorted(set(part))), len(part)) for name, part in found}
 
 
-@takes_run
 def judge(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     criteria: Sequence[str | Path] = CRITERIA,
@@ -122,6 +121,7 @@ def judge(
     ModelError
         If a model or the cache cannot be opened.
     """
+    run = load(run)
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)
@@ -180,9 +180,8 @@ def judge(
     return Judged(file.path, table, checks, notes, record)
 
 
-@takes_run
 def requests(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     criteria: Sequence[str | Path] = CRITERIA,
@@ -197,6 +196,7 @@ def requests(
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Show what `judge` would send; `PLACEHOLDER` stands for steps that are still to be written."""
+    run = load(run)
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)

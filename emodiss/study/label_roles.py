@@ -29,7 +29,7 @@ from emodiss.manifest import ROLES
 from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.opening import catalogued, opened
 from emodiss.study.prompting import People
 from emodiss.study.review_session import Session
@@ -150,9 +150,8 @@ class RoleLabels:
         ]
 
 
-@takes_run
 def label_roles(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     video: str | None = None,
@@ -195,6 +194,7 @@ def label_roles(
     ModelError
         If the model or the cache cannot be opened.
     """
+    run = load(run)
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     sessions = _sessions(run, video, say)
     shown, redactions = _shown(sessions, people)
@@ -227,9 +227,8 @@ def label_roles(
     return RoleLabels([answered[name] for name in sessions if name in answered], unanswered)
 
 
-@takes_run
 def requests(
-    run: Run,
+    run: AnyRun,
     models: Endpoint,
     *,
     video: str | None = None,
@@ -239,6 +238,7 @@ def requests(
     say: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Show what `label_roles` would send, given the same; nobody is asked."""
+    run = load(run)
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     shown, _ = _shown(_sessions(run, video, say), people)
     asked = [Question(name, render(talk, max_words=max_words)) for name, talk in shown.items()]

@@ -19,7 +19,7 @@ from emodiss.prompts import (
     build_all,
     load_template,
 )
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
 from emodiss.study.captions import with_captions
 from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
 
@@ -49,9 +49,8 @@ class Rendered:
     redactions: dict[str, Redaction]
 
 
-@takes_run
 def prompts(
-    run: Run,
+    run: AnyRun,
     kind: str = "all",
     *,
     video: str | None = None,
@@ -91,6 +90,7 @@ def prompts(
     SettingsError
         If both `end` and `span` are given.
     """
+    run = load(run)
     settings = settings or run.settings.prompts
     if end is not None and span is not None:
         raise SettingsError("--end and --span both say where the window lies; give one of them.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.runs.files import write_atomically
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, load
 from emodiss.study.study import Study
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from emodiss.ratings import Handout, Study as RatingStudy
 
 
-@takes_run
 def rating_study(
-    run: Run,
+    run: AnyRun,
     raters: Mapping[str, str] | Sequence[str],
     *,
     models: Sequence[str] | None = None,
@@ -51,6 +50,7 @@ def rating_study(
     SettingsError
         If a model or condition is unknown, or was asked more than once for a window.
     """
+    run = load(run)
     from emodiss.ratings import build_study
 
     source, chosen, n_short = _ratable(

@@ -13,7 +13,7 @@ from emodiss.manifest import parse_role
 from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.review_session import Session
 from emodiss.timebase import Seconds
 
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 _FEATURES = ("talk_share", "question_mark", "second_person", "first_person", "reflection")
 
 
-@takes_run
 def sessions(run: Run, video: str | None = None) -> list[Session]:
     """Sessions of a run, or the one of a video; reviews are read once."""
     known = tuple(ReviewFile(run.root).read())
     return [Session(run, name, known) for name in ([video] if video else run.videos)]
 
 
-@takes_run
 def review(
-    run: Run,
+    run: AnyRun,
     video: str,
     *,
     by: str,
@@ -102,6 +100,7 @@ def review(
         If the video, voice or utterance does not exist, the values make no review, or it would
         not fit: two utterances of one voice cannot overlap.
     """
+    run = load(run)
     if (voice is None) == (utterance is None):
         raise SettingsError(
             "It must be said what is corrected.",
@@ -164,9 +163,8 @@ def review(
     return made
 
 
-@takes_run
 def add_utterance(
-    run: Run,
+    run: AnyRun,
     video: str,
     *,
     by: str,
@@ -194,13 +192,13 @@ def add_utterance(
     RunError
         If the video does not exist, the times are none, or the voice already speaks then.
     """
+    run = load(run)
     made = Session(run, video).addition(start, end, speaker, text, by=by, note=note)
     take_over(run, [made])
     return made
 
 
-@takes_run
-def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
+def undo(run: AnyRun, video: str, *, by: str, to: str | None = None, note: str = "") -> Review:
     """Take back what a person said of a session after some point; what others said stays.
 
     Parameters
@@ -216,14 +214,14 @@ def undo(run: Run, video: str, *, by: str, to: str | None = None, note: str = ""
     RunError
         If there is no such review, or nothing to undo.
     """
+    run = load(run)
     made = Session(run, video).undo(by=by, to=to, note=note)
     take_over(run, [made])
     return made
 
 
-@takes_run
 def role_evidence(
-    run: Run, video: str | None = None, *, announce: Callable[[str], None] | None = None
+    run: AnyRun, video: str | None = None, *, announce: Callable[[str], None] | None = None
 ) -> pd.DataFrame:
     """Say who plays which part, who said so, and what the offline classifier goes by.
 
@@ -243,6 +241,7 @@ def role_evidence(
         (whether this voice speaks first), and shares in [0, 1]: talk_share, question_mark,
         second_person, first_person, reflection; missing for a voice that says nothing.
     """
+    run = load(run)
     import pandas as pd
 
     from emodiss.people.roles import classify_roles
@@ -293,9 +292,8 @@ class Imported:
     problems: list[str]
 
 
-@takes_run
 def import_corrections(
-    run: Run, file: str | Path, *, by: str, video: str | None = None
+    run: AnyRun, file: str | Path, *, by: str, video: str | None = None
 ) -> Imported:
     """Read what a person changed in an exported file; `take_over` keeps it.
 
@@ -317,6 +315,7 @@ def import_corrections(
     AuditError
         If the sheet cannot be read.
     """
+    run = load(run)
     from emodiss.exports import Change, ExportError, items, read_back
 
     file = Path(file)
@@ -358,15 +357,16 @@ def import_corrections(
     return Imported(made, list(problems))
 
 
-@takes_run
-def take_over(run: Run, reviews: Sequence[Review]) -> None:
+def take_over(run: AnyRun, reviews: Sequence[Review]) -> None:
     """Add reviews to the run's; they hold from the next `annotate` on."""
+    run = load(run)
     if reviews:
         ReviewFile(run.root).append(reviews)
 
 
-@takes_run
-def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0.95) -> list[Score]:
+def accuracy(
+    run: AnyRun, sheet: str | Path | None = None, *, confidence: float = 0.95
+) -> list[Score]:
     """Count what an audit found to be right, with its Wilson interval.
 
     Parameters
@@ -383,6 +383,7 @@ def accuracy(run: Run, sheet: str | Path | None = None, *, confidence: float = 0
     AuditError
         If nothing is judged, or the sheet cannot be read or is of another run.
     """
+    run = load(run)
     if sheet is not None:
         judged = read_sheet(Path(sheet))
         if strange := sorted({one.video_id for one in judged} - set(run.videos)):

@@ -1,4 +1,9 @@
-"""What the stages of speech ask of models."""
+"""What the stages of speech ask of models.
+
+A signal is float32 in [-1, 1]. A model with an attribute `takes_stretches` that is true is given
+`emodiss.media.records.Stretches` instead, which it takes slices of: hours of sound then take no
+memory.
+"""
 
 from __future__ import annotations
 

@@ -6,13 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from emodiss import transcript as transcripts
 from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
 from emodiss.settings import TranscriptSettings
 from emodiss.timebase import Seconds, Span
+from emodiss.transcript.cutting import LONGEST_S
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
+from emodiss.transcript.readers import error_of
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
 from emodiss.transcript.wordless import of_one_voice, wordless
@@ -34,11 +37,17 @@ def recognise(
     if not len(audio.signal):
         return Recognition(())
     language = _stated_language(row, settings)
-    heard = model.transcribe(audio.as_float(), audio.sample_rate, language=language)
+    heard = model.transcribe(_sound(audio, model), audio.sample_rate, language=language)
     words = tuple(
         replace(w, start=w.start + audio.offset, end=w.end + audio.offset) for w in heard.words
     )
     return replace(heard, segments=_moved(heard.segments, audio.offset), words=words)
+
+
+def _sound(audio: Audio, model: Any) -> Any:
+    """Return the signal as a model takes it: stretch by stretch if it can."""
+    whole = not getattr(model, "takes_stretches", False)
+    return audio.as_float() if whole else audio.in_stretches()
 
 
 def _stated_language(row: VideoRow, settings: TranscriptSettings) -> str | None:
@@ -56,7 +65,7 @@ def time_words(
     if recognition.words and _by_attention(model):
         return recognition.words
     heard = model.align(
-        audio.as_float(),
+        _sound(audio, model),
         audio.sample_rate,
         _moved(recognition.segments, -audio.offset),
         language=recognition.language or settings.language,
@@ -82,7 +91,9 @@ def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> t
     """Find who speaks when."""
     if not len(audio.signal):
         return ()
-    turns = model.diarize(audio.as_float(), audio.sample_rate, num_speakers=settings.num_speakers)
+    turns = model.diarize(
+        _sound(audio, model), audio.sample_rate, num_speakers=settings.num_speakers
+    )
     return tuple(
         Turn(turn.start + audio.offset, turn.end + audio.offset, turn.speaker) for turn in turns
     )
@@ -108,7 +119,7 @@ def align(
             windows.append(replace(u, start=start - audio.offset, end=end - audio.offset))
     if windows:
         heard = model.align(
-            audio.as_float(),
+            _sound(audio, model),
             audio.sample_rate,
             windows,
             language=_stated_language(row, settings),
@@ -179,7 +190,7 @@ def assemble(
         if said:  # without any words the turns are the utterances already
             found += wordless(found, turns, max_pause_s=pause)
         source = "recognised" if recognition is not None else "voice activity"
-        longest = longest or transcripts.LONGEST_S
+        longest = longest or LONGEST_S
     if longest is not None:
         found = transcripts.cut(found, longest, turns=turns or ())
     begun = [u for u in found if u.start < media.duration]
@@ -227,6 +238,6 @@ def _given(
     found, problems = transcripts.read_report(path)
     faults = [problem for problem in problems if not problem.doubt]
     if faults and (settings.strict or not found):
-        raise transcripts.error_of(path, faults, n_read=len(found))
+        raise error_of(path, faults, n_read=len(found))
     said = tuple(f"{path.name}, line {p.line}: {p.message}" for p in faults)
     return found, f"given:{path.suffix.lstrip('.').lower()}", said

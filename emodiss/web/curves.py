@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from emodiss.vocabulary import looks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +19,7 @@ WIDTH, HEIGHT = 10_000.0, 200.0
 
 # More points than a screen has columns only make the page heavy.
 _MAX_POINTS = 3000
-_OF_BARS = ["utterance_id", "start", "end", "role", "dissonant"]
+_OF_BARS = ["utterance_id", "start", "end", "speaker", "dissonant"]
 _GAP_S = 0.25
 
 
@@ -70,23 +73,26 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
 
 def lanes(table: pd.DataFrame, start: float, end: float) -> list[tuple[str, tuple[Bar, ...]]]:
     """Lay out who speaks when: one lane per speaker, in order of appearance."""
+    looks = looks_of(zip(table["speaker"], table["role"], strict=True))
     found: dict[str, list[Bar]] = {}
     for speaker, bar in zip(
-        table["speaker"].to_numpy(object), _bars(table[_OF_BARS], start, end), strict=True
+        table["speaker"].to_numpy(object), _bars(table[_OF_BARS], start, end, looks), strict=True
     ):
         if isinstance(speaker, str):
             found.setdefault(speaker, []).append(bar)
     return [(speaker, tuple(bars)) for speaker, bars in found.items()]
 
 
-def _bars(table: pd.DataFrame, start: float, end: float) -> tuple[Bar, ...]:
+def _bars(
+    table: pd.DataFrame, start: float, end: float, looks: Mapping[str, str] | None = None
+) -> tuple[Bar, ...]:
     x = _x(table["start"].to_numpy(float), start, end)
     right = _x(table["end"].to_numpy(float), start, end)
-    names = ("utterance_id", "role", "dissonant")
+    names = ("utterance_id", "speaker", "dissonant")
     texts = (table[name].to_numpy(object, na_value=None) for name in names)
     return tuple(
-        Bar(round(a, 1), round(width, 1), str(k), role or "unknown", state_of(flag))
-        for a, width, k, role, flag in zip(x.tolist(), (right - x).tolist(), *texts, strict=True)
+        Bar(round(a, 1), round(width, 1), str(k), (looks or {}).get(who, "shade"), state_of(flag))
+        for a, width, k, who, flag in zip(x.tolist(), (right - x).tolist(), *texts, strict=True)
     )
 
 

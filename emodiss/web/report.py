@@ -24,9 +24,9 @@ from emodiss.errors import RunError, nearest
 from emodiss.exports.methods import TASKS, stated
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
-from emodiss.runs.run import Run, takes_run
+from emodiss.runs.run import AnyRun, Run, load
 from emodiss.runs.written import Written
-from emodiss.vocabulary import reason_words
+from emodiss.vocabulary import looks_of, reason_words
 from emodiss.web import curves
 from emodiss.web.pages import environment, resource
 
@@ -96,9 +96,8 @@ class _Summary:
         return self.n_flagged / self.n_known if self.n_known else float("nan")
 
 
-@takes_run
 def write(
-    run: Run,
+    run: AnyRun,
     out: str | Path | None = None,
     *,
     videos: Sequence[str] | None = None,
@@ -106,6 +105,7 @@ def write(
     force: bool = False,
 ) -> Path:
     """Write the pages; one that a person changed stops it, unless forced."""
+    run = load(run)
     with Written(run.root) as written:
         return _write(run, out, videos, progress, functools.partial(written.write, force=force))
 
@@ -223,6 +223,7 @@ def _session_page(
         end=end,
         panels=[curves.panel(axis, table, frames, start, end) for axis in ("valence", "arousal")],
         lanes=curves.lanes(table, start, end),
+        looks=looks_of((line.speaker, line.role) for line in lines),
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),

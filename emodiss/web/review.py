@@ -24,7 +24,7 @@ from emodiss.runs.run import load
 from emodiss.study.double_coding import reviewers
 from emodiss.study.review_session import Session
 from emodiss.timebase import parse_time
-from emodiss.vocabulary import ROLES
+from emodiss.vocabulary import ROLES, looks_of
 from emodiss.web import curves
 from emodiss.web.report import clock, line_of
 from emodiss.web.safety import csrf_token, form_of, new_code
@@ -384,8 +384,9 @@ class ReviewSite:
         ids = [unit.id for unit in units]
         chosen = query.get("u", "")
         at = ids.index(chosen) if chosen in ids else None
+        looks = looks_of((u.utterance.speaker, roles.get(u.utterance.speaker)) for u in units)
         own_lanes = [
-            (label, [(u.id, u.utterance, roles.get(label) or "unknown") for u in units
+            (label, [(u.id, u.utterance, looks[label]) for u in units
                      if u.utterance.speaker == label])
             for label in dict.fromkeys(u.utterance.speaker for u in units)
         ]  # fmt: skip
@@ -396,6 +397,7 @@ class ReviewSite:
             n=n,
             video=video,
             lines=lines,
+            looks=looks,
             chosen=lines[at] if at is not None else None,
             unit=units[at] if at is not None else None,
             following=self._following(units, at),

@@ -375,6 +375,25 @@ def test_help_and_version_load_nothing_heavy():
     assert done.stdout.splitlines() == [emodiss.__version__, "[]"]
 
 
+def test_what_tells_of_a_run_loads_no_more_than_it_needs(study, tmp_path, stand_ins):
+    """Importing pandas, SciPy or Matplotlib takes longer than all that these commands do."""
+    root = emodiss.annotate(
+        study / "manifest.csv", out=tmp_path / "run", settings=stand_ins, workers=0
+    ).root
+    heavy = ("pandas", "scipy", "matplotlib", "torch", "cv2", "av", "ray", "jinja2", "yt_dlp")
+    code = (
+        "import sys\nfrom emodiss.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    needed = {"status": "[]", "people": "[]", "dissonance": "['pandas', 'scipy']"}
+    for command, expected in needed.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code, command, str(root)], capture_output=True, text=True
+        )
+        assert done.stderr.splitlines()[-1] == expected, (command, done.stderr)
+
+
 def test_the_readme_is_up_to_date():
     from pathlib import Path
 

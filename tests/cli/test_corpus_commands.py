@@ -16,7 +16,7 @@ from emodiss.corpus.quality import AudioQuality
 
 
 @pytest.fixture
-def finished(study, tmp_path, stand_ins):
+def finished(study, tmp_path, stand_ins, finished_run):
     return emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",

@@ -14,7 +14,7 @@ from tests import fakes
 
 
 @pytest.fixture
-def finished(study, tmp_path, stand_ins):
+def finished(study, tmp_path, stand_ins, finished_run):
     run = emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",

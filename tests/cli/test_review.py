@@ -14,7 +14,7 @@ from emodiss.study.label_roles import render
 
 
 @pytest.fixture
-def again(study, tmp_path, stand_ins):
+def again(study, tmp_path, stand_ins, finished_run):
     def annotate():
         return emodiss.annotate(
             study / "manifest.csv",

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emodiss.errors import EmodissError
+from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.mutation import mutated
-from tests.fuzz.readers import Fuzzer, fuzzers
+from tests.fuzz.readers import fuzzers
 
 SLOW_S = 2.0
 """CPU seconds that no input may take."""

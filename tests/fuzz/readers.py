@@ -1,12 +1,11 @@
-"""Every reader of what comes from outside, with sound inputs to begin from."""
+"""Every reader of what comes from outside, with sound inputs to begin from; see `rooms`, too."""
 
 # ruff: noqa: E501 -- lists of odd text are read better in few lines
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +31,8 @@ from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.label_roles import read_answer
 from emodiss.transcript import Utterance
-
-
-@dataclass(frozen=True)
-class Fuzzer:
-    """A reader, a sound input or several, and where in a folder it looks for its file."""
-
-    file: str
-    seeds: tuple[str, ...]
-    read: Callable[[Path], object]
-    # Whether any input must give a result; others may end in an error of emodiss.
-    never: bool = False
-    # What must lie in the folder for the file to be read at all.
-    beside: Mapping[str, str] = field(default_factory=dict)
-
+from tests.fuzz import rooms
+from tests.fuzz.fuzzer import Fuzzer
 
 SHOWN = (
     Item("u0001", 0.0, 1.2, "Ada B", "therapist", 'Well, "how" are <you> & yours?'),
@@ -426,6 +413,7 @@ def fuzzers() -> dict[str, Fuzzer]:
             ("id,url,code,since\na,https://example.org,gone,2026-01-01T00:00:00+00:00\n",),
             lambda path: fetching.decay(path.parent).read(),
         ),
+        **rooms.fuzzers(),
     }
 
 

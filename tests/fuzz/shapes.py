@@ -20,7 +20,8 @@ from typing import Any
 
 from emodiss.errors import EmodissError
 from tests.fuzz.__main__ import placed
-from tests.fuzz.readers import Fuzzer, fuzzers
+from tests.fuzz.fuzzer import Fuzzer
+from tests.fuzz.readers import fuzzers
 
 UNITS = (
     *(" ", "\n", "\t", "\n\n", " \n", "a", "A ", "A. ", "é", "(", "[", "{", "<", '"', "'", "`"),

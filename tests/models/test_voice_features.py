@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from emodiss.media.records import Stretches
 from emodiss.models import speech_signal
 from emodiss.models.lite import voice_features, voice_frames
+from emodiss.models.segmentation.speaker_frames import levelled
 from tests.models.voices import glottal
 
 INDEX = {name: i for i, name in enumerate(voice_features.FEATURE_NAMES)}
@@ -128,3 +130,18 @@ def test_too_little_voice_is_an_error():
         voice_features.summarise(frames)
     with pytest.raises(ValueError, match="at least 640"):
         voice_frames.analyse(np.zeros(639))
+
+
+def test_sound_in_stretches_is_the_same_sound():
+    pcm = np.random.default_rng(5).normal(0, 3000, 1_000_000).astype(np.int16)
+    whole = speech_signal.in_stretches(pcm.astype(np.float32) / 32768, 16_000)
+    stretches = speech_signal.in_stretches(Stretches(pcm), 16_000)
+    assert isinstance(stretches, Stretches) and len(stretches) == len(pcm)
+    np.testing.assert_array_equal(stretches[1000:2000], whole[1000:2000])
+    np.testing.assert_array_equal(levelled(stretches)[:], levelled(whole))
+    assert stretches.any() and not Stretches(np.zeros(9, np.int16)).any()
+    # Another rate: brought to 16 kHz as a whole.
+    np.testing.assert_array_equal(
+        speech_signal.in_stretches(Stretches(pcm[:800]), 8_000),
+        speech_signal.in_stretches(whole[:800], 8_000),
+    )

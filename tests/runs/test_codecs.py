@@ -84,8 +84,19 @@ def test_the_same_value_gives_the_same_bytes(tmp_path):
 def test_sound_comes_back_sample_by_sample(tmp_path):
     value = Audio(np.array([-32768, 0, 32767], np.int16), 16_000, 1.5)
     back = round_trip(Audio, value, tmp_path)
-    assert back.signal.tolist() == [-32768, 0, 32767]
+    assert np.asarray(back.signal).tolist() == [-32768, 0, 32767]
+    assert np.array_equal(back.as_float(), value.as_float())
     assert (back.sample_rate, back.offset) == (16_000, 1.5)
+
+
+def test_stored_sound_is_read_a_slice_at_a_time(tmp_path):
+    signal = np.arange(-500, 500, dtype=np.int16)
+    back = round_trip(Audio, Audio(signal, 16_000, 0.0), tmp_path)
+    assert len(back.signal) == 1000
+    for part in (np.s_[:], np.s_[3:7], np.s_[990:2000], np.s_[2000:], np.s_[7:3], np.s_[-5:]):
+        np.testing.assert_array_equal(back.signal[part], signal[part])
+        assert back.signal[part].dtype == np.int16
+    np.testing.assert_array_equal(back.cut(0.01, 0.02), signal[160:320] / 32768)
 
 
 @pytest.mark.parametrize("n", [0, 3])

@@ -40,7 +40,7 @@ class Tagger:
 
 
 @pytest.fixture
-def again(study, tmp_path, stand_ins):
+def again(study, tmp_path, stand_ins, finished_run):
     def annotate():
         return emodiss.annotate(
             study / "manifest.csv",

@@ -16,7 +16,7 @@ from tests import fakes
 
 
 @pytest.fixture
-def annotated(study, tmp_path, stand_ins):
+def annotated(study, tmp_path, stand_ins, finished_run):
     """A folder of one's own with a finished run, and a way to run it again."""
     folder = tmp_path / "study"
     shutil.copytree(study, folder)

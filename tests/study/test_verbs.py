@@ -51,7 +51,7 @@ def test_an_open_run_is_not_opened_again(again):
 
 
 @pytest.fixture
-def again(study, tmp_path, stand_ins):
+def again(study, tmp_path, stand_ins, finished_run):
     def annotate():
         return emodiss.annotate(
             study / "manifest.csv",

@@ -40,7 +40,7 @@ class Person:
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
+def run(study, tmp_path, stand_ins, finished_run):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     return emodiss.annotate(

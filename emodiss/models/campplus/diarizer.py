@@ -30,6 +30,7 @@ from emodiss.models.segmentation.speaker_frames import (
     levelled,
     turns_of,
 )
+from emodiss.models.speech_signal import Samples
 from emodiss.models.weight_files import WeightFile
 from emodiss.transcript import Turn
 
@@ -54,6 +55,7 @@ class CampplusDiarizer:
     """Speaker turns by segmentation-3.0 and CAM++, from the files of their wheel."""
 
     name = "campplus"
+    takes_stretches = True
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class CampplusDiarizer:
         """Find who speaks when, as `SegmentationDiarizer` does, for any number of voices."""
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples = levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
+        samples = levelled(speech_signal.in_stretches(signal, sample_rate))
         if not samples.any():
             return []
         duration = len(samples) / SAMPLE_RATE
@@ -109,14 +111,14 @@ class CampplusDiarizer:
             self._runners = (new, older, voice)
         return self._runners
 
-    def _listen(self, samples: NDArray[np.float32]) -> list[Windows]:
+    def _listen(self, samples: Samples) -> list[Windows]:
         new, older, _ = self._networks()
         return [
             speaker_windows.listen(samples, new, speaker_windows.of_sets, _WINDOW_3_S),
             speaker_windows.listen(samples, older, speaker_windows.of_activities, _WINDOW_2021_S),
         ]
 
-    def _described(self, samples: NDArray[np.float32], n_voices: NDArray[np.int64]) -> Pieces:
+    def _described(self, samples: Samples, n_voices: NDArray[np.int64]) -> Pieces:
         """Describe the voice of each piece of speech by what one person says alone in it."""
         _, _, network = self._networks()
         spans: list[tuple[float, float]] = []

@@ -56,20 +56,13 @@ _ROUNDS: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """Stretches of speech and whose voice they sound like.
+    """Stretches of speech and whose voice they sound like."""
 
-    Parameters
-    ----------
-    spans
-        (n, 2) start and end, seconds, in order of start.
-    solo_s
-        (n,) seconds in which one person speaks.
-    vectors
-        (n, d), of length 1.
-    """
-
+    # (n, 2) start and end, seconds, in order of start.
     spans: Floats
+    # (n,) seconds in which one person speaks.
     solo_s: Floats
+    # (n, d), of length 1.
     vectors: Floats
 
     def __len__(self) -> int:

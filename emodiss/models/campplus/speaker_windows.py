@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models.segmentation.speaker_frames import FRAME_S, SAMPLE_RATE
+from emodiss.models.speech_signal import Samples
 
 STEP_S: Final = 1.0
 """Time from window to window, seconds."""
@@ -32,17 +33,11 @@ Decode = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """What one network heard.
+    """What one network heard."""
 
-    Parameters
-    ----------
-    firsts
-        (windows,) first frame of each, counted from the start of the recording.
-    active
-        (windows, frames, 3) bool, whether each local voice speaks.
-    """
-
+    # (windows,) first frame of each, counted from the start of the recording.
     firsts: NDArray[np.int64]
+    # (windows, frames, 3) bool, whether each local voice speaks.
     active: NDArray[np.bool_]
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
@@ -60,7 +55,7 @@ def of_activities(activity: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def listen(
-    samples: NDArray[np.float32],
+    samples: Samples,
     network: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     decode: Decode,
     window_s: float,

@@ -15,33 +15,22 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Movements of a face, each from -1 to 1; 0 is the face at rest.
+    """Movements of a face, each from -1 to 1; 0 is the face at rest."""
 
-    Parameters
-    ----------
-    smile
-        Mouth corners up (action unit 12), or down (15).
-    opening
-        Jaw dropped (26); not below 0.
-    inner_brow, outer_brow
-        Raised (1, 2), or lowered (4).
-    lids
-        Opened wide (5), or closing (7, 43).
-    aside
-        Eyes and head turned from the viewer; the side is the seed's.
-    down
-        Eyes and head lowered, or raised.
-    tilt
-        Head laid on one side; the side is the seed's.
-    """
-
+    # Mouth corners up (action unit 12), or down (15).
     smile: float = 0.0
+    # Jaw dropped (26); not below 0.
     opening: float = 0.0
+    # inner_brow, outer_brow: Raised (1, 2), or lowered (4).
     inner_brow: float = 0.0
     outer_brow: float = 0.0
+    # Opened wide (5), or closing (7, 43).
     lids: float = 0.0
+    # Eyes and head turned from the viewer; the side is the seed's.
     aside: float = 0.0
+    # Eyes and head lowered, or raised.
     down: float = 0.0
+    # Head laid on one side; the side is the seed's.
     tilt: float = 0.0
 
 

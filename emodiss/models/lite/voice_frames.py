@@ -58,26 +58,17 @@ _BLOCK: Final = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoiceFrames:
-    """What is measured every 10 ms of a signal.
+    """What is measured every 10 ms of a signal."""
 
-    Attributes
-    ----------
-    f0_hz : (n,) float64
-        Fundamental frequency; NaN where no voice was found.
-    strength : (n,) float64
-        Height of the autocorrelation peak in [0, 1]; 0 where there is no peak.
-    level_db : (n,) float64
-        Frame level in dB relative to full scale, within the analysis band.
-    active : (n,) bool
-        Whether the frame is within 35 dB of the signal's loud frames.
-    power : (n, 244) float32
-        Power spectrum in bins of 15.625 Hz from 0 to 3797 Hz; zero below 60 Hz.
-    """
-
+    # Fundamental frequency; NaN where no voice was found.
     f0_hz: Floats
+    # Height of the autocorrelation peak in [0, 1]; 0 where there is no peak.
     strength: Floats
+    # Frame level in dB relative to full scale, within the analysis band.
     level_db: Floats
+    # Whether the frame is within 35 dB of the signal's loud frames.
     active: NDArray[np.bool_]
+    # Power spectrum in bins of 15.625 Hz from 0 to 3797 Hz; zero below 60 Hz.
     power: NDArray[np.float32]
 
     @property

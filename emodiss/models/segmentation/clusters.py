@@ -37,23 +37,15 @@ _COMPARED: Final = 40.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretches:
-    """Tempered statistics of n stretches of speech in d dimensions, and what links them.
+    """Tempered statistics of n stretches of speech in d dimensions, and what links them."""
 
-    Parameters
-    ----------
-    counts
-        (n,) counted frames.
-    sums
-        (n, d) sums of counted frames.
-    squares
-        (n, d, d) sums of their outer products.
-    links
-        For each stretch, other stretches to log odds of being the same voice; symmetric.
-    """
-
+    # (n,) counted frames.
     counts: Floats
+    # (n, d) sums of counted frames.
     sums: Floats
+    # (n, d, d) sums of their outer products.
     squares: Floats
+    # For each stretch, other stretches to log odds of being the same voice; symmetric.
     links: Sequence[Mapping[int, float]]
 
     @classmethod

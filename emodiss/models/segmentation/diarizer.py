@@ -113,7 +113,7 @@ class SegmentationDiarizer:
         """
         if num_speakers is not None and num_speakers < 1:
             raise ValueError(f"num_speakers is {num_speakers}; expected at least 1, or None.")
-        samples = levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))
+        samples = levelled(speech_signal.at_16_khz(signal, sample_rate).astype(np.float32))[:]
         duration = len(samples) / speech_signal.SAMPLE_RATE
         activity = self._activity(samples)
         speaking = activity > ACTIVE

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.models.speech_signal import SAMPLE_RATE
+from emodiss.media.records import Stretches
+from emodiss.models.speech_signal import SAMPLE_RATE, Samples
 from emodiss.transcript import Turn
 
 N_VOICES: Final = 3
@@ -23,6 +24,8 @@ _FIELD: Final = 991  # samples that one frame sees
 FRAME_S: Final = _HOP / SAMPLE_RATE
 """Time from frame to frame, 16.875 ms."""
 
+_FRAME: Final = 400  # samples whose level is taken
+_AT_ONCE: Final = 2_400 * _FRAME
 _LOUD_DB: Final = -28.0
 _MOST_GAIN_DB: Final = 40.0
 _SHORTEST_TURN_S: Final = 0.1
@@ -34,20 +37,26 @@ def frame_start(frame: NDArray[np.integer] | int) -> NDArray[np.float64]:
     return np.asarray((np.asarray(frame) * _HOP + (_FIELD - _HOP) / 2) / SAMPLE_RATE, np.float64)
 
 
-def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def levelled(samples: Samples) -> Samples:
     """Bring loud speech to one level; the networks' first layer does so only for loud input.
 
     Noise alone is not blown up to that level: the gain is bounded.
     """
-    frames = samples[: len(samples) // 400 * 400].reshape(-1, 400)
-    if not frames.size or not frames.any():
+    whole = len(samples) // _FRAME * _FRAME
+    powers: list[NDArray[np.float32]] = []
+    for start in range(0, whole, _AT_ONCE):
+        frames = samples[start : min(start + _AT_ONCE, whole)].reshape(-1, _FRAME)
+        powers.append(np.einsum("ij,ij->i", frames, frames))
+    power = np.concatenate(powers) if powers else np.zeros(0, np.float32)
+    if not power.any():
         return samples
     with np.errstate(divide="ignore"):
-        level = 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / 400)
+        level = 10 * np.log10(power / _FRAME)
     # The loud frames of the talk, however much silence surrounds it.
     level = level[level > np.percentile(level, 99.9) - 30.0]
     gain_db = min(_LOUD_DB - float(np.percentile(level, 95)), _MOST_GAIN_DB)
-    return samples * np.float32(10 ** (gain_db / 20))
+    gain = np.float32(10 ** (gain_db / 20))
+    return Stretches(samples.pcm, float(gain)) if isinstance(samples, Stretches) else samples * gain
 
 
 def turns_of(speaking: NDArray[np.bool_], duration: float) -> list[Turn]:

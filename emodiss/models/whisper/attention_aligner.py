@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError
 from emodiss.models import speech_signal
+from emodiss.models.speech_signal import Samples
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.transcript import Timing, Utterance, Word
@@ -57,6 +58,7 @@ class AttentionAligner:
     """Finds when given words are said, with a CTranslate2 Whisper."""
 
     timing: Timing = "attention"
+    takes_stretches = True
 
     def __init__(
         self,
@@ -104,12 +106,10 @@ class AttentionAligner:
             task="transcribe",
             language=spoken,
         )
-        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
+        audio = speech_signal.in_stretches(signal, sample_rate)
         return [self._words(u, audio, tokenizer) for u in utterances]
 
-    def _words(
-        self, utterance: Utterance, audio: NDArray[np.float32], tokenizer: Any
-    ) -> tuple[Word, ...]:
+    def _words(self, utterance: Utterance, audio: Samples, tokenizer: Any) -> tuple[Word, ...]:
         words = [_Placed(text) for text in utterance.text.split()]
         rest = [word for word in words if any(letter.isalnum() for letter in word.text)]
         start, end = utterance.start, min(utterance.end, len(audio) / _RATE)
@@ -185,7 +185,7 @@ def _gather(words: Sequence[_Placed], pieces: Sequence[dict[str, Any]]) -> bool:
     return not left and next(waiting, None) is None
 
 
-def _finished(words: Sequence[_Placed], audio: NDArray[np.float32], end: float) -> tuple[Word, ...]:
+def _finished(words: Sequence[_Placed], audio: Samples, end: float) -> tuple[Word, ...]:
     """Shorten words to what their letters and the sound allow."""
     found = [word for word in words if math.isfinite(word.start)]
     if found:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.models.speech_signal import Samples
 from emodiss.transcript import Word
 from emodiss.transcript.timing import share_out
 
@@ -25,7 +26,7 @@ _QUIET_DB: Final = 30.0
 """Sound so far below the loudest of the stretch is a pause."""
 
 
-def drawn_in(words: Sequence[Word], audio: NDArray[np.float32]) -> list[Word]:
+def drawn_in(words: Sequence[Word], audio: Samples) -> list[Word]:
     """Shorten words to where the sound is loud, and part words that have one time."""
     found = [index for index, word in enumerate(words) if math.isfinite(word.start)]
     if not found:

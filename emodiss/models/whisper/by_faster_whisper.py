@@ -19,12 +19,13 @@ import gc
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
+from emodiss.models.speech_signal import Samples
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.models.whisper.doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
@@ -41,6 +42,8 @@ _BLOCK_S: Final = 600
 
 class FasterWhisper:
     """Recognises speech with a CTranslate2 Whisper; options as in `WhisperSettings`."""
+
+    takes_stretches = True
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class FasterWhisper:
         from faster_whisper.transcribe import restore_speech_timestamps
         from faster_whisper.vad import collect_chunks
 
-        audio = speech_signal.at_16_khz(signal, sample_rate).astype(np.float32)
+        audio = speech_signal.in_stretches(signal, sample_rate)
         spoken, assumed = whisper_folder.language_for(
             language, self._model.supported_languages, name=self.name
         )
@@ -88,7 +91,7 @@ class FasterWhisper:
         segments: list[Utterance] = []
         words: list[tuple[Word, ...]] = []
         for window in self._windows(audio):
-            pieces, _ = collect_chunks(audio, window)
+            pieces, _ = collect_chunks(cast("NDArray[np.float32]", audio), window)
             found, about = self._model.transcribe(
                 np.concatenate(pieces),
                 language=spoken,
@@ -109,7 +112,7 @@ class FasterWhisper:
             language_assumed=assumed and bool(segments),
         )
 
-    def _windows(self, audio: NDArray[np.float32]) -> Iterator[list[dict[str, int]]]:
+    def _windows(self, audio: Samples) -> Iterator[list[dict[str, int]]]:
         """Stretches of speech, in samples, together no longer than a window."""
         window: list[dict[str, int]] = []
         length = 0
@@ -123,7 +126,7 @@ class FasterWhisper:
         if window:
             yield window
 
-    def _stretches(self, audio: NDArray[np.float32]) -> Iterator[dict[str, int]]:
+    def _stretches(self, audio: Samples) -> Iterator[dict[str, int]]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps
 
         onset, offset = self._activity
@@ -142,9 +145,7 @@ class FasterWhisper:
                 yield {"start": start + stretch["start"], "end": start + stretch["end"]}
             start = following
 
-    def _judged(
-        self, segment: Any, audio: NDArray[np.float32]
-    ) -> Iterator[tuple[Utterance, tuple[Word, ...]]]:
+    def _judged(self, segment: Any, audio: Samples) -> Iterator[tuple[Utterance, tuple[Word, ...]]]:
         """Judge what Whisper says sentence by sentence; a loop stays in one piece."""
         last = len(audio) / _RATE
         timed = drawn_in(

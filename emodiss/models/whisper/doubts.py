@@ -34,22 +34,15 @@ _SILENT_DBFS: Final = -60.0
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """From where on a model's words are believed; part of its card.
+    """From where on a model's words are believed; part of its card."""
 
-    Parameters
-    ----------
-    log_probability
-        Least mean log probability of a window's tokens. Whisper's own `logprob_threshold` of -1
-        was meant for larger models; a small one is wrong long before.
-    word_probability
-        Least mean probability of a segment's words: it lets a clear sentence stand in a window
-        of doubtful ones. 1 where the log probability alone decides.
-    hopeless
-        Mean probability of words below which a segment is doubted whatever its window is like.
-    """
-
+    # Least mean log probability of a window's tokens. Whisper's own `logprob_threshold` of -1 was
+    # meant for larger models; a small one is wrong long before.
     log_probability: float = -1.0
+    # Least mean probability of a segment's words: it lets a clear sentence stand in a window of
+    # doubtful ones. 1 where the log probability alone decides.
     word_probability: float = 1.0
+    # Mean probability of words below which a segment is doubted whatever its window is like.
     hopeless: float = 0.0
 
 

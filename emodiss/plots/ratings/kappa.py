@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL_IN = 0.6
+# A title of more letters would run into the next one.
+_LETTERS_PER_IN = 10.5
 # Longer names would run into each other below the columns.
 _LONG_NAME = 6
 _WEIGHT_NAMES = {"none": "unweighted", "quadratic": "quadratic weights", "linear": "linear weights"}
@@ -163,7 +165,7 @@ def figure6(kappa: pd.DataFrame) -> Figure:
         figure, axes = plt.subplots(
             len(weights), len(criteria), squeeze=False,
             figsize=(
-                (side + 0.25) * len(criteria) + sum(reach) + 1.2, (side + 0.6) * len(weights)
+                (side + 0.25) * len(criteria) + sum(reach) + 1.2, (side + 0.75) * len(weights)
             ),
         )  # fmt: skip
         for i, weight in enumerate(weights):
@@ -172,6 +174,7 @@ def figure6(kappa: pd.DataFrame) -> Figure:
                 here = (kappa["criterion"] == criterion) & (kappa["weights"] == weight)
                 if here.any():
                     plot_kappa(kappa, criterion, weights=weight, ax=ax)
+                    ax.set_title(style.wrap(ax.get_title("left"), int(_LETTERS_PER_IN * side)))
                     if j and alike:
                         ax.set_yticklabels([])
                 else:

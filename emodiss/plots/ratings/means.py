@@ -11,6 +11,7 @@ import pandas as pd
 from emodiss.plots import style
 from emodiss.plots.ratings.tables import in_order, nothing, one_criterion, require
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +80,12 @@ def plot_means(
                 hatch=_HATCHES[k % len(_HATCHES)],
                 label=condition,
             )
+            # A mean at the end of the scale has a bar without height.
+            half = 0.46 * width
+            ax.hlines(
+                mean[there], at[there] - half, at[there] + half,
+                color=style.INK, lw=1.1, clip_on=False,
+            )  # fmt: skip
             sure = there & np.isfinite(low) & np.isfinite(high)
             # A percentile interval need not be centred on the mean, but it holds it but for noise.
             reach = np.maximum(np.vstack([mean - low, high - mean])[:, sure], 0.0)
@@ -142,11 +149,17 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT, note: str = "")
             list(known),
             loc="outside lower center",
             ncols=min(len(known), 2 * len(criteria)),
-            title=f"lines: intervals over {_videos(means)} (cluster bootstrap)"
-            + (f"\n{textwrap.fill(note, 60 * len(criteria))}" if note else ""),
+            title="\n".join(_said(means, textwrap.fill(note, 60 * len(criteria)))),
             title_fontsize=7,
         )
     return figure
+
+
+def _said(means: pd.DataFrame, note: str) -> list[str]:
+    """Say what the lines are, if there are any, and the note."""
+    lines = means[["low", "high"]].notna().all(axis=1).any()
+    told = f"lines: intervals over {_videos(means)} (cluster bootstrap)" if lines else ""
+    return [text for text in (told, note) if text]
 
 
 def _videos(means: pd.DataFrame) -> str:
@@ -155,4 +168,4 @@ def _videos(means: pd.DataFrame) -> str:
         return "videos"
     counts = means.loc[means["n"] > 0, "n_videos"].astype("int64")
     low, high = int(counts.min()), int(counts.max())
-    return f"{low:,} videos" if low == high else f"{low:,} to {high:,} videos"
+    return counted(low, "video") if low == high else f"{low:,} to {high:,} videos"
