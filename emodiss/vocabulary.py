@@ -265,8 +265,3 @@ def language_code(text: str | None) -> str:
     """Return the bare code of a language tag (`en-US`, `pt_BR`), or "" for what is none."""
     found = re.fullmatch(r"([a-z]{2,3})([-_][a-z0-9-_]+)?", (text or "").strip().lower())
     return found[1] if found and found[1] not in ("und", "mul", "zxx") else ""
-
-
-def counted(n: int, thing: str, things: str | None = None) -> str:
-    """Write a number with what it counts: `1 voice`, `2 voices`, `1,441 sessions`."""
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"

@@ -13,9 +13,9 @@ from emodiss.models import FaceDetector
 from emodiss.models.mtcnn.cascade import (
     _nms_at_once,
     _nms_in_turn,
-    _suppress,
-    _suppress_by_torchvision,
     pyramid_scales,
+    suppress,
+    suppress_by_torchvision,
 )
 from emodiss.models.mtcnn.detector import MtcnnDetector, OnnxMtcnn
 from emodiss.models.mtcnn.frames import Frames
@@ -309,8 +309,8 @@ def test_suppression_in_numpy_is_that_of_torchvision() -> None:
     score = rng.integers(0, 40, (1500, 1)) / 40
     boxes = np.concatenate([start, start + size, score], 1).astype(np.float32)
     for n in (0, 1, 300, 1500):
-        wanted = _suppress_by_torchvision(torch.from_numpy(boxes[:n]), 0.5)
-        kept = _suppress(boxes[:n], 0.5)
+        wanted = suppress_by_torchvision(torch.from_numpy(boxes[:n]), 0.5)
+        kept = suppress(boxes[:n], 0.5)
         assert (np.diff(boxes[kept, 4]) <= 0).all()
         # Above 1000 boxes torchvision leaves the order of equal scores to chance.
         order = np.sort if n > 1000 else np.asarray

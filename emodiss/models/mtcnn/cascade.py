@@ -278,12 +278,12 @@ def _nms_in_turn(boxes: Array, group: Array, iou: float) -> NDArray[np.int64]:
     groups = np.asarray(group)
     order = np.argsort(groups, kind="stable")
     sizes = np.unique(groups, return_counts=True)[1]
-    one = _suppress if isinstance(boxes, np.ndarray) else _suppress_by_torchvision
+    one = suppress if isinstance(boxes, np.ndarray) else suppress_by_torchvision
     parts = np.split(order, np.cumsum(sizes)[:-1])
     return np.concatenate([part[one(boxes[part, :5], iou)] for part in parts])
 
 
-def _suppress_by_torchvision(boxes: Array, iou: float) -> NDArray[np.int64]:
+def suppress_by_torchvision(boxes: Array, iou: float) -> NDArray[np.int64]:
     """Let torchvision choose between its two algorithms as it does in the reference."""
     import torch
     from torchvision.ops import batched_nms
@@ -292,7 +292,7 @@ def _suppress_by_torchvision(boxes: Array, iou: float) -> NDArray[np.int64]:
     return batched_nms(boxes[:, :4], boxes[:, 4], group, iou).numpy()
 
 
-def _suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
+def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
     """Do the same in numpy."""
     order = np.argsort(-boxes[:, 4], kind="stable")
     x0, y0, x1, y1 = boxes[order, :4].T
