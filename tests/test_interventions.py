@@ -431,3 +431,32 @@ def test_an_intervention_survives_json() -> None:
     del written["raw"]
     with pytest.raises(InterventionError, match="raw"):
         Intervention.from_dict(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "technique", "response", "mode"),
+    [
+        ("Technik: Validierung\nAntwort: Das ist schwer.", "Validierung", "Das ist schwer.", None),
+        ("**Técnica:** Eco\n**Respuesta:** Suena duro.", "Eco", "Suena duro.", None),
+        ("Technique thérapeutique : Écho\nRéponse : C'est dur.", "Écho", "C'est dur.", None),
+        ("Техника: Эхо\nОтвет: Это тяжело.", "Эхо", "Это тяжело.", None),
+        ("技法：傾聴\n返答：大変でしたね。", "傾聴", "大変でしたね。", None),
+        ("기법: 공감\n응답: 힘드셨겠어요.", "공감", "힘드셨겠어요.", None),
+        ("Technik: Echo Antwort: Das ist schwer.", "Echo", "Das ist schwer.", None),
+        ('{"Technik": "Echo", "Antwort": "Das ist schwer."}', "Echo", "Das ist schwer.", "json"),
+        ("| Technique | Response |\n|---|---|\n| Echo | Hard. |", "Echo", "Hard.", "table"),
+        ("| **Technique** | Echo |\n|:--|--:|\n| Response | Hard. |", "Echo", "Hard.", "table"),
+        (
+            "Sure, here it is:\n\n| Technik | Antwort |\n|-|-|\n| Echo | Ja. |",
+            "Echo",
+            "Ja.",
+            "table",
+        ),
+        # A table of other things names nothing.
+        ("| Mood | Sleep |\n|---|---|\n| low | bad |", None, None, "none"),
+    ],
+)
+def test_labels_of_other_languages_and_tables_are_read(text, technique, response, mode):
+    found = parse(text)
+    assert (found.technique, found.parse_mode) == (technique, mode or "technique_line")
+    assert found.response == (text if response is None else response)

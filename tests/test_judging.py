@@ -380,7 +380,7 @@ def test_read_scores_lists_every_bad_row(tmp_path):
     with pytest.raises(RatingsError) as caught:
         judging.read_scores(path)
     said = str(caught.value)
-    assert "4 problem(s)" in said
+    assert "4 problems" in said
     assert all(f"line {k}" in said for k in (2, 3, 4, 5))
     path.write_text("item,score\ni1,3\n")
     with pytest.raises(RatingsError, match="criterion"):

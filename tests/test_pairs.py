@@ -189,7 +189,7 @@ def test_every_fault_of_a_sheet_is_named_with_its_line():
     with pytest.raises(RatingsError) as caught:
         merge_pairs({"e1.csv": one, "e2.csv": sheets["expert2"]}, study.key)
     said = str(caught.value)
-    assert "has 4 problem(s)" in said
+    assert "has 4 problems" in said
     assert "e1.csv, line 2, goal, choice: 'both' (expected one of A, Tie, B)" in said
     assert said.count("e1.csv, line 4") == 3
     assert "one comparison of a pair; the first is e1.csv, line 3, bond" in said

@@ -420,3 +420,21 @@ def test_long_lines_are_read_in_linear_time(piece):
     start = time.process_time()
     find_head(piece * 100_000)
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("style", ["{} - {}", "- {} — {}", "{} | {}", "({}) {}", "{}|{}"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_head_in_another_form_is_not_carried_over(tmp_path, style, known):
+    lines = ["Ana: Hello.", style.format("Ben", "I hate him."), "Ana: I hear you."]
+    lines += ["Ben: Yes." if known else style.format("Ben", "No."), "Ana: Well - that is hard."]
+    found, problems = read_report(save(tmp_path, lines))
+    assert found[1].speaker == "speaker" and "Ben" in found[1].text
+    assert [found[k].speaker for k in (0, 2, 4)] == ["Ana"] * 3
+    assert any(problem.line == 6 for problem in problems)
+
+
+def test_asides_and_dashes_of_sentences_stay_with_their_voice(tmp_path):
+    lines = ["Ana: Hello.", "(laughs) It was bad.", "Bo: I came late - again.", "Yes - but why?"]
+    lines += ["Ana: I know.", "no - not that.", "(sighs) Never mind.", "Yes - and then?", "Bo: Hm."]
+    found, _ = read_report(save(tmp_path, lines))
+    assert [u.speaker[0] for u in found] == [*"AABBAAAAB"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
@@ -111,13 +113,27 @@ def _memory() -> Finding:
 def _graphics() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding("GPU", "note", "torch is not installed", "Runs on the CPU.")
+    none = Finding("GPU", "note", "none", "Runs on the CPU; preset paper is slow there.")
+    if not _has_driver():
+        return none
     import torch
 
     if not torch.cuda.is_available():
-        return Finding("GPU", "note", "none", "Runs on the CPU; preset paper is slow there.")
+        return none
     name = torch.cuda.get_device_name(0)
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30
     return Finding("GPU", "ok", f"{name}, {memory:.0f} GiB; use --device cuda")
+
+
+def _has_driver() -> bool:
+    """Whether a driver of NVIDIA or AMD is here; torch takes seconds to load and finds no more."""
+    if Path("/dev/kfd").exists() or Path("/dev/dxg").exists():
+        return True
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
 
 
 def _disk(folder: Path) -> Finding:

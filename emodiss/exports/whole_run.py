@@ -14,6 +14,7 @@ from emodiss.exports.methods import methods
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import codecs
 from emodiss.utterances import SCHEMA
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -123,7 +124,7 @@ def _card(run: Run, table: pd.DataFrame, *, words: bool) -> str:
         "- config_name: videos\n  data_files: data/videos.parquet\n"
         "---\n\n"
         "# Voice and face affect per utterance\n\n"
-        f"{len(run.videos_table):,} video(s), {len(table):,} utterance(s). No media"
+        f"{counted(len(run.videos_table), 'video')}, {counted(len(table), 'utterance')}. No media"
         + ("" if words else " and no words")
         + " are in here: videos are shared by address, and belong to their owners.\n\n"
         "A flag is a difference between two models, not a feeling of a person. Not for judging, "

@@ -12,14 +12,28 @@ from emodiss.interventions.records import ParsedReply, ParseMode
 from emodiss.interventions.techniques import DECORATION, normalise_technique, tidy_name
 
 _MAX_NAME_WORDS = 15
+# The labels in the languages in which `failures` knows refusals.
+_RESPONSE_ABROAD = (
+    r"antwort|respuesta|réponse|resposta|risposta|ответ|応答|返答|回答|응답|답변|回复|回應|回应"
+)
+_TECHNIQUE_ABROAD = (
+    r"(?:(?:angewandte|therapeutische|therapie)[ \t-]{0,9})?(?:interventions)?technik"
+    r"|t[ée]cnica(?:[ \t]{1,9}(?:terapéutica|terapêutica|terapeutica))?"
+    r"|technique[ \t]{1,9}thérapeutique|intervención|intervenção|intervento"
+    r"|(?:терапевтическая[ \t]{1,9})?техника|技法|介入|기법|기술|技术|技術|技巧"
+)
 _TAGS = re.compile(
     r"<(?:therapeutic_|intervention_)?technique>(?P<technique>[^<]*)</(?:\w{1,20}_)?technique>\s*"
     r"<(?:your_|therapist_)?response>",
     re.IGNORECASE,
 )
 _TAGS_END = re.compile(r"</(?:\w{1,20}_)?response>", re.IGNORECASE)
-_TECHNIQUE_KEYS = re.compile(r"(?:\w+_)?(?:technique|techniques|intervention)(?:_name|_label)?")
-_RESPONSE_KEYS = re.compile(r"(?:\w+_)?(?:response|reply|continuation|utterance)|therapist|text")
+_TECHNIQUE_KEYS = re.compile(
+    rf"(?:\w+_)?(?:technique|techniques|intervention)(?:_name|_label)?|{_TECHNIQUE_ABROAD}"
+)
+_RESPONSE_KEYS = re.compile(
+    rf"(?:\w+_)?(?:response|reply|continuation|utterance)|therapist|text|{_RESPONSE_ABROAD}"
+)
 _PREAMBLE = re.compile(
     r"\A(?:sure|certainly|of course|okay|ok|absolutely|here(?:'s| is| are)|based on)\b[^\n]{0,200}:"
     r"\s*\n+(?=\S)",
@@ -27,28 +41,30 @@ _PREAMBLE = re.compile(
 )
 _RESPONSE_LABEL = re.compile(
     r"\A[\s*_]*(?:\d{1,2}[.)]\s*)?\[?(?:your |therapist(?:'s)? |my )?"
-    r"(?:response|reply|continuation)\]?[\s*_]*(?::[\s*_]*|(?<=\])\s*)",
+    rf"(?:response|reply|continuation|{_RESPONSE_ABROAD})\]?[\s*_]*(?:[:：][\s*_]*|(?<=\])\s*)",
     re.IGNORECASE,
 )
 _RESPONSE_INLINE = re.compile(
     r"[*_]{0,3}(?:\[(?:your )?response\][*_]{0,3}\s{0,9}:?|"
-    r"\b(?:your )?response[*_]{0,3}\s{0,9}:)[\s*_]*",
+    rf"\b(?:(?:your )?response|{_RESPONSE_ABROAD})[*_]{{0,3}}\s{{0,9}}[:：])[\s*_]*",
     re.IGNORECASE,
 )
 _TECHNIQUE_LABEL = (
+    rf"(?:{_TECHNIQUE_ABROAD}|"
     r"(?:(?:suggested|applied|chosen|selected|recommended|specific|name of)[ \t]{1,9})?"
     r"(?:the[ \t]{1,9})?"
     r"(?:(?:(?:therapeutic|therapy|intervention|psychotherapeutic)[ \t]{1,9}){0,3}technique|"
     r"intervention)"
-    r"(?:[ \t]{1,9}(?:name|applied|used|chosen))?[ \t]{0,9}\d{0,2}"
+    r"(?:[ \t]{1,9}(?:name|applied|used|chosen))?[ \t]{0,9}\d{0,2})"
 )
 _TECHNIQUE_LINE = re.compile(
     rf"^[ \t>*_#(\[]{{0,8}}(?:\d{{1,2}}[.)][ \t*_]*)?{_TECHNIQUE_LABEL}"
-    r"[\])*_]{0,4}[ \t]{0,9}:[ \t*_]*(?P<line>[^\n]*)",
+    r"[\])*_]{0,4}[ \t]{0,9}[:：][ \t*_]*(?P<line>[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _GENERIC_BRACKET = re.compile(rf"\A{_TECHNIQUE_LABEL}\Z", re.IGNORECASE)
-_LABEL_START = re.compile(rf"\A{_TECHNIQUE_LABEL}[ \t]*:[ \t]*", re.IGNORECASE)
+_LABEL_START = re.compile(rf"\A{_TECHNIQUE_LABEL}[ \t]*[:：][ \t]*", re.IGNORECASE)
+_RULE = re.compile(r"[-:| \t]*")
 _BRACKET = re.compile(
     r"\A[*_#\s]{0,6}[\[【]([^\[\]【】\n]{1,200})[\]】][*_]{0,3}[ \t]*[:–—-]?[ \t]*"
 )
@@ -82,8 +98,9 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
     -------
     ParsedReply
         Never raises on any text. Met in this order: a JSON object with a technique and a
-        response; the same in tags; `[Technique] response`; a line `Technique: ...`; a bold or
-        heading line; a first line up to a colon; a first line alone that is a technique's name.
+        response; the same in tags; in a Markdown table; `[Technique] response`; a
+        line `Technique: ...`; a bold or heading line; a first line up to a colon; a first line
+        alone that is a technique's name.
 
     Notes
     -----
@@ -115,7 +132,15 @@ def _split(body: str) -> tuple[str | None, str, ParseMode]:
         return found
     if looks_like_json(body):
         return None, body, "none"
-    for reader in (_as_tags, _as_bracket, _as_technique_line, _as_bold, _as_colon, _as_first_line):
+    for reader in (
+        _as_tags,
+        _as_table,
+        _as_bracket,
+        _as_technique_line,
+        _as_bold,
+        _as_colon,
+        _as_first_line,
+    ):
         found = reader(body)
         if found is not None:
             return found
@@ -156,6 +181,28 @@ def _as_tags(body: str) -> _Found | None:
     match = _TAGS.search(body)
     end = _TAGS_END.search(body, match.end()) if match else None
     return (match["technique"], body[match.end() : end.start()], "tags") if match and end else None
+
+
+def _as_table(body: str) -> _Found | None:
+    """Read a table with a technique and a response, each below or beside its label."""
+    lines = [line.strip() for line in body.splitlines() if line.strip()]
+    if not all(line.startswith("|") and line.endswith("|") and len(line) > 1 for line in lines):
+        return None
+    rows = [
+        [cell.strip(" \t*_") for cell in line[1:-1].split("|")]
+        for line in lines
+        if not _RULE.fullmatch(line)
+    ]
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
+        return None
+    beside = len(rows[0]) == 2 and _GENERIC_BRACKET.match(rows[0][0])
+    if beside and _RESPONSE_LABEL.match(f"{rows[1][0]}:"):
+        return rows[0][1], rows[1][1], "table"
+    named = [i for i, cell in enumerate(rows[0]) if _GENERIC_BRACKET.match(cell)]
+    said = [i for i, cell in enumerate(rows[0]) if _RESPONSE_LABEL.match(f"{cell}:")]
+    if len(named) != 1 or len(said) != 1:
+        return None
+    return rows[1][named[0]], rows[1][said[0]], "table"
 
 
 def _as_bracket(body: str) -> _Found | None:

@@ -17,6 +17,7 @@ from emodiss.interventions.techniques import (
 PARSE_MODES = (
     "json",
     "tags",
+    "table",
     "bracketed",
     "technique_line",
     "bold",
@@ -27,7 +28,15 @@ PARSE_MODES = (
 """How technique and response were told apart; `none` when no technique is named."""
 
 ParseMode = Literal[
-    "json", "tags", "bracketed", "technique_line", "bold", "first_line_colon", "first_line", "none"
+    "json",
+    "tags",
+    "table",
+    "bracketed",
+    "technique_line",
+    "bold",
+    "first_line_colon",
+    "first_line",
+    "none",
 ]
 
 

@@ -43,6 +43,7 @@ from emodiss.prompts.wording import (
 )
 from emodiss.settings import PromptsSettings
 from emodiss.tabular import table_of
+from emodiss.vocabulary import counted
 
 __all__ = [
     "CONDITIONS",
@@ -318,7 +319,7 @@ def _missing(session: Session, turns: list[Turn], condition: Condition) -> dict[
     if session.options.missing == "error" and refused and condition.cues:
         raise PromptError(
             f"In a window of video '{session.video_id}' there is no {refused[0]} measurement for "
-            f"{missing[refused[0]]} patient utterance(s).",
+            f"{counted(missing[refused[0]], 'patient utterance')}.",
             next_step="Choose another window, or set prompts.missing=words.",
             code="prompt_missing_channel",
         )

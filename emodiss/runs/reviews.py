@@ -88,6 +88,11 @@ def _checked(line: Line) -> Line:
 
 def n_pending(store: Store, video: str, overlay: Overlay = NOTHING_SAID) -> int:
     """Count what was said or taken back since the tables of a video were made."""
+    return len(pending_facts(store, video, overlay))
+
+
+def pending_facts(store: Store, video: str, overlay: Overlay) -> list[dict[str, Any]]:
+    """Return what was said or taken back since the tables of a video were made."""
     pending: list[dict[str, Any]] = []
     for stage in STAGES:
         if not stage.reviews:
@@ -97,4 +102,4 @@ def n_pending(store: Store, video: str, overlay: Overlay = NOTHING_SAID) -> int:
         differ = [f for f in wanted if f not in used] + [u for u in used if u not in wanted]
         # Two stages take in what changes who speaks when.
         pending += [fact for fact in differ if fact not in pending]
-    return len(pending)
+    return pending

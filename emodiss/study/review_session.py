@@ -17,6 +17,7 @@ from emodiss.people.stated import face_of, reviewed_faces
 from emodiss.reviews import (
     SAME_PLACE,
     FacePlace,
+    Overlay,
     Place,
     Replay,
     Review,
@@ -32,7 +33,7 @@ from emodiss.reviews import (
 )
 from emodiss.reviews.audits import Judged
 from emodiss.reviews.records import GEOMETRY, SHAPE
-from emodiss.runs.reviews import ReviewFile, n_pending
+from emodiss.runs.reviews import ReviewFile, n_pending, pending_facts
 from emodiss.runs.run import Run
 from emodiss.transcript import Transcript, Wording
 
@@ -338,6 +339,7 @@ class Session:
         undone = {id(review) for review in self.standing.undone}
         changed = {id(review): target for review, target in self.talk.applied}
         lost = {id(review): why for review, why in self.talk.lost}
+        pending = pending_facts(self.run.store, self.video, Overlay(self.standing.held))
         rows: list[dict[str, Any]] = []
         for review in self.reviews:
             target, found = self._target(review, changed)
@@ -349,7 +351,8 @@ class Session:
             elif not review.value:
                 state = "taken back"
             elif id(review) in held:
-                state = "in force" if found and id(review) not in lost else "lost"
+                state = "pending" if review.facts() in pending else "in force"
+                state = state if found and id(review) not in lost else "lost"
             else:
                 state = "in conflict" if against is not None else "replaced"
             rows.append(

@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
@@ -49,6 +49,10 @@ _BRACKETED = re.compile(
 )
 _BEFORE_COLON = re.compile(
     rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
+)
+_HEADED_OTHERWISE = re.compile(
+    r"[(（](?P<bracketed>[^()（）\n]{1,60})[)）]\s{0,9}(?=\S)"
+    r"|(?P<name>[^|:：\n–—-]{1,60}?)(?:\s{1,9}[-–—]\s|\s{0,9}\|)\s{0,9}(?=\S)"
 )
 _BEFORE_CLOCK = re.compile(
     rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
@@ -172,6 +176,9 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
         and (n > 1 or _bare(prefix))
         and (n >= _OFTEN_SHARE * len(rows) or not _opens(prefix))
     }
+    others = Counter(_otherwise(line) for each in lines for line in each)
+    often = max(2, _OFTEN_SHARE * len(rows))
+    riddles |= {h for h, n in others.items() if h in names or (h and n >= often and _bare(h))}
     last: str | None = None
     for row, each in zip(rows, lines, strict=True):
         if row.speaker is not None:
@@ -255,6 +262,17 @@ def _prefix(line: str) -> str:
     return found["name"].strip().casefold()
 
 
+def _otherwise(line: str) -> str:
+    """Return what stands in round brackets, before a dash or a bar, if it has a name's form."""
+    lead = _LEAD.match(line)
+    found = _HEADED_OTHERWISE.match(line, lead.end() if lead else 0)
+    if not found:
+        return ""
+    inside = (found["bracketed"] or found["name"]).strip(" *_")
+    form = None if _sounds(inside) else _form(inside)
+    return form[0].casefold() if form and form[1] != "weak" else ""
+
+
 def _sounds(inside: str) -> bool:
     words = _plain_words(inside.split())
     return any(word in _words_of("sounds") or word.endswith("ing") for word in words)
@@ -290,7 +308,7 @@ _DASHED = re.compile(r"\s{0,9}[-–]\s?\w")
 def _parts(
     lines: Sequence[str],
     names: Mapping[str, str],
-    riddles: Collection[str],
+    riddles: Set[str],
     find: Callable[[str], Head | None],
 ) -> list[_Part]:
     """Divide a caption at the heads of voices, between its lines and inside them."""
@@ -310,7 +328,9 @@ def _parts(
     for line in lines:
         begun = 0
         head, changed, unread = _head_at(line, 0, names, find, dashed=dashed)
-        unread = unread or (head is None and bool(riddles) and _prefix(line) in riddles)
+        unread = unread or (
+            head is None and not riddles.isdisjoint((_prefix(line), _otherwise(line)))
+        )
         places = [match.end() for match in _SENTENCE.finditer(line)]
         least = head.length if head else _abbreviated(line) if places else 0
         for place in [*places, len(line)]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -354,6 +355,24 @@ def test_doctor_knows_two_builds_of_opencv_and_one_that_cannot_be_loaded(monkeyp
     assert "pip uninstall -y opencv-python opencv-python-headless" in found.next_step
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert checks._opencv().state == "missing"
+
+
+def test_doctor_asks_torch_for_a_gpu_only_where_there_is_a_driver(monkeypatch):
+    from importlib.machinery import ModuleSpec
+
+    from emodiss.cli import doctor as checks
+
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        get_device_name=lambda _: "Invented 9",
+        get_device_properties=lambda _: SimpleNamespace(total_memory=8 * 2**30),
+    )
+    torch = SimpleNamespace(cuda=cuda, __spec__=ModuleSpec("torch", None))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(checks, "_has_driver", lambda: True)
+    assert checks._graphics().found == "Invented 9, 8 GiB; use --device cuda"
+    monkeypatch.setattr(checks, "_has_driver", lambda: False)
+    assert checks._graphics().found == "none"
 
 
 def test_every_command_has_help():
