@@ -27,6 +27,8 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
             ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
             label = f"median {median:.1f} min (n = {len(minutes):,})"
+            if len(minutes) == 1:
+                label = f"1 video, {median:.1f} min"
             ax.axvline(median, color=style.INK, lw=1, ls="--", label=label)
             ax.legend(loc="upper left" if median > top / 2 else "upper right")
             ax.set_ylim(top=1.2 * ax.get_ylim()[1])

@@ -230,7 +230,7 @@ def plan(
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     *,
     settings: Mapping[str, Any] | Iterable[str] = (),
     allow_local: bool = False,
@@ -242,7 +242,7 @@ def resume(
     Parameters
     ----------
     run
-        Run folder.
+        Run folder, or a run that is open.
     settings
         Changes on top of the run's own settings, as in `annotate`.
     allow_local
@@ -260,10 +260,11 @@ def resume(
     RunError
         If it is no run folder, or what it was made from is not where it was.
     """
-    read = memory.reopened(Path(run), allow_local=allow_local)
+    folder = run.root if isinstance(run, Run) else Path(run)
+    read = memory.reopened(folder, allow_local=allow_local)
     return annotate(
         read,
-        out=run,
+        out=folder,
         settings=settings,
         allow_local=allow_local,
         absent="keep",

@@ -83,7 +83,7 @@ def test_a_review_made_in_the_page_reaches_tables_prompts_and_exports(run, tmp_p
     assert [item.text for item in items(table)] == list(table["text"])
     # And back: everything is undone, and the table is as it was.
     rita.post("/s/1", do="undo", to="")
-    emodiss.runs.annotate.resume(run.root, workers=0)
+    emodiss.runs.annotate.resume(run, workers=0)
     assert list(emodiss.load(run.root).session("a")["utterance_id"]) == ["u0001", "u0002"]
 
 
