@@ -436,18 +436,23 @@ def test_an_intervention_survives_json() -> None:
 @pytest.mark.parametrize(
     ("text", "technique", "response", "mode"),
     [
-        ("Technik: Validierung\nAntwort: Das ist schwer.", "Validierung", "Das ist schwer.", None),
+        ("Technik: Echo\nAntwort: Hart.", "Echo", "Hart.", None),  # codespell:ignore
         ("**Técnica:** Eco\n**Respuesta:** Suena duro.", "Eco", "Suena duro.", None),
         ("Technique thérapeutique : Écho\nRéponse : C'est dur.", "Écho", "C'est dur.", None),
         ("Техника: Эхо\nОтвет: Это тяжело.", "Эхо", "Это тяжело.", None),
         ("技法：傾聴\n返答：大変でしたね。", "傾聴", "大変でしたね。", None),
         ("기법: 공감\n응답: 힘드셨겠어요.", "공감", "힘드셨겠어요.", None),
-        ("Technik: Echo Antwort: Das ist schwer.", "Echo", "Das ist schwer.", None),
-        ('{"Technik": "Echo", "Antwort": "Das ist schwer."}', "Echo", "Das ist schwer.", "json"),
+        ("Therapietechnik: Echo Antwort: Das ist schwer.", "Echo", "Das ist schwer.", None),
+        (
+            '{"Interventionstechnik": "Echo", "Antwort": "Das ist schwer."}',
+            "Echo",
+            "Das ist schwer.",
+            "json",
+        ),
         ("| Technique | Response |\n|---|---|\n| Echo | Hard. |", "Echo", "Hard.", "table"),
         ("| **Technique** | Echo |\n|:--|--:|\n| Response | Hard. |", "Echo", "Hard.", "table"),
         (
-            "Sure, here it is:\n\n| Technik | Antwort |\n|-|-|\n| Echo | Ja. |",
+            "Sure, here it is:\n\n| Therapietechnik | Antwort |\n|-|-|\n| Echo | Ja. |",
             "Echo",
             "Ja.",
             "table",

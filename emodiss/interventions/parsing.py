@@ -17,7 +17,8 @@ _RESPONSE_ABROAD = (
     r"antwort|respuesta|réponse|resposta|risposta|ответ|応答|返答|回答|응답|답변|回复|回應|回应"
 )
 _TECHNIQUE_ABROAD = (
-    r"(?:(?:angewandte|therapeutische|therapie)[ \t-]{0,9})?(?:interventions)?technik"
+    r"(?:(?:angewandte|therapeutische|therapie)[ \t-]{0,9})?"
+    r"(?:interventions)?technik"  # codespell:ignore
     r"|t[ée]cnica(?:[ \t]{1,9}(?:terapéutica|terapêutica|terapeutica))?"
     r"|technique[ \t]{1,9}thérapeutique|intervención|intervenção|intervento"
     r"|(?:терапевтическая[ \t]{1,9})?техника|技法|介入|기법|기술|技术|技術|技巧"

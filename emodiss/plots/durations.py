@@ -26,11 +26,12 @@ def plot_durations(minutes: pd.Series, *, ax: Axes | None = None) -> Axes:
             )
             ax.hist(minutes, bins=bins.tolist(), color=style.QUIET, edgecolor="white")
             median = float(minutes.median())
-            label = f"median {median:.1f} min (n = {len(minutes):,})"
-            if len(minutes) == 1:
-                label = f"1 video, {median:.1f} min"
-            ax.axvline(median, color=style.INK, lw=1, ls="--", label=label)
-            ax.legend(loc="upper left" if median > top / 2 else "upper right")
+            if len(minutes) > 1:
+                label = f"median {median:.1f} min (n = {len(minutes):,})"
+                ax.axvline(median, color=style.INK, lw=1, ls="--", label=label)
+                ax.legend(loc="upper left" if median > top / 2 else "upper right")
+            else:
+                ax.text(0.03, 0.97, f"1 video, {median:.1f} min", va="top", transform=ax.transAxes)
             ax.set_ylim(top=1.2 * ax.get_ylim()[1])
         else:
             style.empty_note(ax, "no video")
