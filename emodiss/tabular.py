@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from emodiss.errors import ArgumentError, EmodissError
-from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -579,7 +578,7 @@ def refuse(
     left = len(misfits) - _MAX_LISTED
     more = f"\n  and {left} more" if left > 0 else ""
     raise error(
-        f"{source} has {counted(len(misfits), 'problem')}:\n{listed}{more}\n",
+        f"{source} has {len(misfits):,} problem{'' if len(misfits) == 1 else 's'}:\n{listed}{more}\n",
         next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
     )
 

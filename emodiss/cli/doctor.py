@@ -45,7 +45,7 @@ def examine(*, preset: str, folder: Path) -> list[Finding]:
         _decoder(),
         _opencv(),
         _memory(),
-        _graphics(),
+        graphics(),
         _disk(folder),
         _javascript(),
         _token(preset),
@@ -110,11 +110,12 @@ def _memory() -> Finding:
     return Finding("memory", "ok", f"{total:.1f} GiB")
 
 
-def _graphics() -> Finding:
+def graphics() -> Finding:
+    """Look for a GPU."""
     if importlib.util.find_spec("torch") is None:
         return Finding("GPU", "note", "torch is not installed", "Runs on the CPU.")
     none = Finding("GPU", "note", "none", "Runs on the CPU; preset paper is slow there.")
-    if not _has_driver():
+    if not has_driver():
         return none
     import torch
 
@@ -125,7 +126,7 @@ def _graphics() -> Finding:
     return Finding("GPU", "ok", f"{name}, {memory:.0f} GiB; use --device cuda")
 
 
-def _has_driver() -> bool:
+def has_driver() -> bool:
     """Whether a driver of NVIDIA or AMD is here; torch takes seconds to load and finds no more."""
     if Path("/dev/kfd").exists() or Path("/dev/dxg").exists():
         return True

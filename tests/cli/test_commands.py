@@ -369,10 +369,10 @@ def test_doctor_asks_torch_for_a_gpu_only_where_there_is_a_driver(monkeypatch):
     )
     torch = SimpleNamespace(cuda=cuda, __spec__=ModuleSpec("torch", None))
     monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setattr(checks, "_has_driver", lambda: True)
-    assert checks._graphics().found == "Invented 9, 8 GiB; use --device cuda"
-    monkeypatch.setattr(checks, "_has_driver", lambda: False)
-    assert checks._graphics().found == "none"
+    monkeypatch.setattr(checks, "has_driver", lambda: True)
+    assert checks.graphics().found == "Invented 9, 8 GiB; use --device cuda"
+    monkeypatch.setattr(checks, "has_driver", lambda: False)
+    assert checks.graphics().found == "none"
 
 
 def test_every_command_has_help():
