@@ -577,8 +577,9 @@ def refuse(
     listed = "\n".join(f"  {each}" for each in said)
     left = len(misfits) - _MAX_LISTED
     more = f"\n  and {left} more" if left > 0 else ""
+    problems = "1 problem" if len(misfits) == 1 else f"{len(misfits):,} problems"
     raise error(
-        f"{source} has {len(misfits):,} problem{'' if len(misfits) == 1 else 's'}:\n{listed}{more}\n",
+        f"{source} has {problems}:\n{listed}{more}\n",
         next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
     )
 
