@@ -4,10 +4,9 @@ import os
 
 import pytest
 
-from emodiss import manifest
-from emodiss.runs import annotate, sources
+from emodiss import manifest, transcript
+from emodiss.runs import sources
 from emodiss.runs.store import Store
-from emodiss.settings import Settings
 
 NAMED = "s 1 Ana 0.0 1.0 <o> hello.\n"
 NAMELESS = "WEBVTT\n\n00:00.000 --> 00:01.000\nhello, you.\n"
@@ -21,15 +20,18 @@ def look(tmp_path, monkeypatch):
         (tmp_path / f"{name}.mp4").write_text(name)
         (tmp_path / f"{name}.{suffix}").write_text(text)
     (tmp_path / "m.csv").write_text("id,path,transcript\na,a.mp4,a.stm\nb,b.mp4,\n")
-    read, real = [], sources._voices
-    monkeypatch.setattr(sources, "_voices", lambda path: read.append(path.name) or real(path))
+    read, real = [], transcript.read_report
+    monkeypatch.setattr(transcript, "read_report", lambda p: read.append(p.name) or real(p))
 
     def found():
         read.clear()
         store = Store(tmp_path / "run")
         hashes = sources.Hashes(store)
         opened = manifest.opened(tmp_path / "m.csv")
-        known = annotate._known_sources(opened, store, Settings(), hashes)
+        known = [
+            sources.local_source(row, opened, opened.resolve(row.path), hashes, {})
+            for row in opened.rows
+        ]
         hashes.save()
         return [source.voices for source in known], list(read)
 
