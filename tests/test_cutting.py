@@ -131,9 +131,12 @@ def test_a_loop_is_one_row_without_times_of_its_own():
         media=media(60.0), recognition=heard, words=None, turns=turns, alignment=None,
         row=make.VIDEO, settings=resolve({}).transcript,
     )  # fmt: skip
-    (only,) = made.utterances
-    assert only.speaker == "A" and only.timing == "interpolated"
-    assert "repetition" in only.flags and only.text.count("No.") == 80
+    loop, wordless = made.utterances
+    assert loop.speaker == "A" and loop.timing == "interpolated"
+    assert "repetition" in loop.flags and loop.text.count("No.") == 80
+    # The loop ran on over the other voice, whose words nobody knows.
+    assert (wordless.speaker, wordless.start, wordless.end) == ("B", 20.0, 30.0)
+    assert wordless.text == "" and "not_recognised" in wordless.flags
 
 
 @pytest.mark.parametrize(

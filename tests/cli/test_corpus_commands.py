@@ -139,7 +139,7 @@ def test_share_and_annomi(run_cli, tmp_path):
     table.write_text(header + "1,high,T,https://video.example/1,sleep,0,client,00:00:07,Hm.\n")
     code, out, err = run_cli("manifest", "from-annomi", table, "--out", tmp_path / "out")
     assert (code, out.strip()) == (0, str(tmp_path / "out" / "annomi.csv"))
-    assert "1 sessions of 1 addresses, 1 utterances" in err
+    assert "1 session of 1 address, 1 utterance" in err
     code, out, _ = run_cli("manifest", "share", tmp_path / "out" / "annomi.csv")
     assert code == 0 and "https://video.example/1,7" in out and "Hm" not in out
 
@@ -156,7 +156,7 @@ def test_collect_writes_a_manifest_and_says_what_failed(run_cli, tmp_path, monke
     path = tmp_path / "candidates.csv"
     code, out, err = run_cli("collect", "cbt", "bad", "-o", path, "--no-details")
     assert (code, out.strip()) == (0, str(path))
-    assert "query 'bad'" in err and "1 candidates" in err
+    assert "query 'bad'" in err and "1 candidate" in err
     assert "yt_k,https://video.example/k" in path.read_text()
 
 

@@ -141,7 +141,7 @@ def test_order_length_and_own_models_are_checked_where_they_can_be(run, server):
     (row,) = found["self_preference"]
     assert (row["judge"], row["n_own"], row["n_other"]) == ("one", 8, 8)
     assert row["preference"] == 0.0 and row["reference"] == "other judges"
-    assert {row["reason"] for row in found["length"]} == {"y is constant"}
+    assert {row["reason"] for row in found["length"]} == {"scores are constant"}
     found = json.loads(judge(run, *at(server, "rater"), *both, "--own", "rater=two").stdout)
     assert [row["judge"] for row in found["self_preference"]] == ["rater"]
 
