@@ -86,7 +86,7 @@ class Hashes:
             self.of(path)  # first, so that a change while it is read is seen next time
             entry = self._known[str(path)]
             if entry[4:5] != [_READER]:
-                self._known[str(path)] = entry = [*entry[:4], _READER, _voices(path)]
+                entry[4:] = [_READER, _voices(path)]
         except Exception:
             # A row must never stop the others, and this runs before any row is worked on. What is
             # wrong is said by the stage that reads the file again, for its video alone.

@@ -47,7 +47,7 @@ _SHOWN = [
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
 """Columns of the utterance table that a page shows."""
-_Row = namedtuple("_Row", _SHOWN)
+_Row = namedtuple("_Row", _SHOWN)  # pyright: ignore[reportUntypedNamedTuple] # as itertuples gives
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
