@@ -309,7 +309,7 @@ def rows(folder: Path, sessions: int) -> list[Row]:
     load = f"import emodiss; run = emodiss.load({run!r}); "
     plan = "import emodiss; emodiss.plan({!r}, out={!r}, absent='keep')"
     draw = "from emodiss.plots import registry; registry.draw(run, {!r})"
-    figures = ("figure2", "figure3", "figure4", "figure10")
+    figures = ("figure3", "figure4", "figure10")
 
     def cli(*words: str) -> str:
         return f"from emodiss.cli import main; sys.argv[1:] = {list(words)!r}; main()"

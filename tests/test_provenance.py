@@ -13,7 +13,7 @@ import pytest
 
 import emodiss
 from emodiss.exports import whole_run, write_run
-from emodiss.exports.provenance import trace
+from emodiss.exports.provenance import Provenance, Use, trace
 from emodiss.reviews import Place, Review
 from emodiss.runs import perform
 from emodiss.runs.reviews import ReviewFile
@@ -183,3 +183,14 @@ def test_a_result_that_is_not_the_one_of_the_table_is_not_vouched_for(annotated)
     assert rests.untraced == ("told",)
     assert all("told" not in use.videos for use in rests.uses)
     assert "The models of 1 session cannot be named" in whole_run.methods(run)
+
+
+def test_one_walk_keeps_for_each_session_what_concerns_it():
+    rests = Provenance(
+        sessions=("a", "b", "c"),
+        uses=(Use("asr", "x@1", ("a", "c")), Use("asr", "y@1", ("b",)), Use("faces", "f", ("a",))),
+        untraced=("b",),
+        corrections={("a", "text"): 2, ("c", "role"): 1, ("a", "role"): 3},
+        software={"numpy": ("2", "3")},
+    )
+    assert rests.by_session() == {video: rests.of(video) for video in "abc"}

@@ -116,17 +116,15 @@ def _models(rests: Provenance) -> str:
 
 def _transcripts(videos: pd.DataFrame) -> str:
     """Say whose words these are."""
-    source = videos["transcript_source"].astype("str")
-    given = source.str.startswith("given:")
-    aligned, diarized = (
-        int((given & source.str.contains(mark, regex=False)).sum())
-        for mark in ("+aligned", "+diarized")
-    )
+    # Plain lists: a report says this once per session.
+    source = videos["transcript_source"].tolist()
+    given = [how for how in source if isinstance(how, str) and how.startswith("given:")]
+    aligned, diarized = (sum(mark in how for how in given) for mark in ("+aligned", "+diarized"))
     also = {"word times were sought in the sound": aligned, "the sound told voices apart": diarized}
     ways = {
-        "given by the user": int(given.sum()),
-        "recognised from the sound": int((source == "recognised").sum()),
-        "replaced by stretches of speech without words": int((source == "voice activity").sum()),
+        "given by the user": len(given),
+        "recognised from the sound": source.count("recognised"),
+        "replaced by stretches of speech without words": source.count("voice activity"),
     }
     ways["of unknown origin"] = len(videos) - sum(ways.values())
     if videos.empty:
@@ -164,8 +162,9 @@ def _people(voices: pd.DataFrame) -> str:
     }
 
     def told(column: str, ways: dict[str, str]) -> str:
-        counts = {how: int((voices[column] == code).sum()) for how, code in ways.items()}
-        counts["unknown"] = int(voices[column].isna().sum())
+        known = voices[column].dropna().tolist()
+        counts = {how: known.count(code) for how, code in ways.items()}
+        counts["unknown"] = len(voices) - len(known)
         return _shares(counts, len(voices), word="for")
 
     return (

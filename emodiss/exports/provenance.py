@@ -81,6 +81,27 @@ class Provenance:
             software=self.software,
         )
 
+    def by_session(self) -> dict[str, Provenance]:
+        """Keep for each session what concerns it, as `of` does, in one walk over all."""
+        uses: dict[str, list[Use]] = {video: [] for video in self.sessions}
+        for use in self.uses:
+            for video in use.videos:
+                uses[video].append(Use(use.task, use.identity, (video,)))
+        corrections: dict[str, dict[tuple[str, str], int]] = {}
+        for (video, kind), n in self.corrections.items():
+            corrections.setdefault(video, {})[video, kind] = n
+        lost = set(self.untraced)
+        return {
+            video: Provenance(
+                sessions=(video,),
+                uses=tuple(own),
+                untraced=(video,) if video in lost else (),
+                corrections=corrections.get(video, {}),
+                software=self.software,
+            )
+            for video, own in uses.items()
+        }
+
     def extent(self, use: Use) -> str:
         """Say how many sessions a model was used in; empty when in all that could be traced."""
         n = len(self.sessions) - len(self.untraced)

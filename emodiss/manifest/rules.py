@@ -127,11 +127,11 @@ def _as_on_disk(folder: Path, written: Path) -> Path:
     turned = folder / str(written).replace("\\", "/")
     place = Path(turned.anchor)
     for part in turned.parts[len(place.parts) :]:
-        if part != ".." and not (place / part).exists() and place.is_dir():
+        # ASCII has one spelling: no large folder is listed for each file that it lacks.
+        if not part.isascii() and not (place / part).exists() and place.is_dir():
             same = unicodedata.normalize("NFC", part)
-            found = [
-                p.name for p in place.iterdir() if unicodedata.normalize("NFC", p.name) == same
-            ]
+            names = os.listdir(place)
+            found = [name for name in names if unicodedata.normalize("NFC", name) == same]
             part = found[0] if len(found) == 1 else part
         place = place / part
     return place if place.exists() else direct

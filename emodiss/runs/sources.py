@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from emodiss import transcript as transcripts
 from emodiss.manifest import Manifest, VideoRow
@@ -22,11 +22,17 @@ from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.store import Store
-from emodiss.transcript.records import Utterance
+from emodiss.stages import BY_NAME
 from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
 """Stands for the content of a file that is named and not there."""
+
+Voices = Literal["named", "nameless", "nothing"]
+"""Whom a transcript names: somebody, nobody, or it holds nothing that can be read."""
+
+# What another reader made of a transcript does not count.
+_READER = BY_NAME["draft"].version
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Source:
 
 
 class Hashes:
-    """Hashes of files, remembered by path, size and time of change."""
+    """Hashes of files, and whom transcripts name, remembered by path, size and time of change."""
 
     def __init__(self, store: Store) -> None:
         self._path = store.root / layout.HASHES
@@ -74,12 +80,25 @@ class Hashes:
         self._by_digest = None
         return digest
 
+    def voices_of(self, path: Path) -> Voices:
+        """Say whom a transcript names; nobody reads thousands of them to plan a run again."""
+        try:
+            self.of(path)  # first, so that a change while it is read is seen next time
+            entry = self._known[str(path)]
+            if entry[4:5] != [_READER]:
+                entry[4:] = [_READER, _voices(path)]
+        except Exception:
+            # A row must never stop the others, and this runs before any row is worked on. What is
+            # wrong is said by the stage that reads the file again, for its video alone.
+            return "nothing"
+        return entry[5]
+
     def path_of(self, digest: str) -> Path | None:
         """Return a file with this content that has not changed since it was hashed, or None."""
         if self._by_digest is None:
             self._by_digest = {}
-            for name, (*stamp, known) in self._known.items():
-                self._by_digest.setdefault(str(known), []).append((name, stamp))
+            for name, entry in self._known.items():
+                self._by_digest.setdefault(str(entry[3]), []).append((name, entry[:3]))
         for name, stamp in self._by_digest.get(digest, ()):
             with contextlib.suppress(OSError):
                 status = Path(name).stat()
@@ -104,7 +123,7 @@ def _remembered(path: Path) -> dict[str, list[Any]]:
         name: entry
         for name, entry in known.items()
         if isinstance(entry, list)
-        and len(entry) == 4
+        and (len(entry) == 4 or (len(entry) == 6 and entry[5] in get_args(Voices)))
         and re.fullmatch("[0-9a-f]{64}", str(entry[3]))
     }
 
@@ -145,19 +164,16 @@ def local_source(
 ) -> Source:
     """Describe what belongs to a row, given where its media lies."""
     unstated = _unstated(row, manifest, media, captions=captions)
-    said: Sequence[Utterance] = ()
     if unstated:
-        read = ((path, _utterances(path)) for path in unstated)
-        path, said = next(((path, found) for path, found in read if found), (None, ()))
+        path = next((path for path in unstated if hashes.voices_of(path) != "nothing"), None)
     else:
         path = find_transcript(row, manifest, media, captions=captions)
-        said = _utterances(path) if path is not None else ()
     return Source(
         row=row.model_copy(update={"transcript": str(path) if path else None}),
         media=media,
         content=MISSING if media is None else _content(media, hashes),
         transcript=None if path is None else _content(path, hashes),
-        voices=not said or any(u.speaker != transcripts.SPEAKER_DEFAULT for u in said),
+        voices=path is None or hashes.voices_of(path) != "nameless",
         left_aside=bool(unstated) and path is None,
         overlay=overlays.get(row.id, NOTHING_SAID),
     )
@@ -171,13 +187,9 @@ def _content(path: Path, hashes: Hashes) -> str:
         return MISSING
 
 
-def _utterances(path: Path) -> Sequence[Utterance]:
-    """Read a transcript; none where it cannot be read, whatever the reader raises.
-
-    A row must never stop the others, and this runs before any row is worked on. What is wrong is
-    said by the stage that reads the file again, for its video alone.
-    """
-    try:
-        return transcripts.read_report(path)[0]
-    except Exception:
-        return ()
+def _voices(path: Path) -> Voices:
+    """Read a transcript, and say whom it names."""
+    said = transcripts.read_report(path)[0]
+    if not said:
+        return "nothing"
+    return "named" if any(u.speaker != transcripts.SPEAKER_DEFAULT for u in said) else "nameless"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 import os
-from collections import Counter
+from collections import Counter, namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from emodiss.web.pages import environment, resource
 if TYPE_CHECKING:
     import jinja2
     import pandas as pd
+    from markupsafe import Markup
+    from numpy.typing import NDArray
 
     from emodiss.runs.run import Run
     from emodiss.settings import Settings
@@ -44,6 +47,7 @@ _SHOWN = [
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
 """Columns of the utterance table that a page shows."""
+_Row = namedtuple("_Row", _SHOWN)  # pyright: ignore[reportUntypedNamedTuple] # as itertuples gives
 _AXES = {"valence": "valence", "arousal": "arousal", "both": "valence and arousal"}
 
 
@@ -134,8 +138,9 @@ def _write(
     media = run.media_files(chosen)
     said_by = ["video_id", "speaker", "role_source", "binding_source"]
     voices = utterances[said_by].drop_duplicates(["video_id", "speaker"])
+    own_facts, own_voices = (dict(list(t.groupby("video_id"))) for t in (facts, voices))
 
-    def told(part: Provenance) -> dict[str, Any]:
+    def told(part: Provenance, facts: pd.DataFrame, voices: pd.DataFrame) -> dict[str, Any]:
         """Say what a page rests on, for its template."""
         return {
             "stated": stated(part, facts, voices),
@@ -143,9 +148,11 @@ def _write(
             "n_untraced": len(part.untraced),
         }
 
-    settings, seen = run.settings, _frames_of(run, chosen)
+    settings, seen, origins = run.settings, _frames_of(run, chosen), rests.by_session()
     for done, video in enumerate(chosen, start=1):
-        table = utterances.iloc[where.get(video, [])].sort_values("start", ignore_index=True)
+        table = _rows(utterances, where.get(video)).reset_index(drop=True)
+        if not table["start"].is_monotonic_increasing:
+            table = table.sort_values("start", kind="stable", ignore_index=True)
         frames = next(seen)
         length = float(lengths.get(video, np.nan))
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
@@ -159,7 +166,10 @@ def _write(
                     table,
                     frames,
                     _address(media.get(video), folder),
-                    {"meaning": _meaning(settings, table), **told(rests.of(video))},
+                    {
+                        "meaning": _meaning(settings, table),
+                        **told(origins[video], own_facts[video], own_voices[video]),
+                    },
                 ),
             )
         summaries.append(summary)
@@ -167,7 +177,8 @@ def _write(
             progress(done, len(chosen))
     index = folder / "index.html"
     shown = utterances[utterances["video_id"].isin(chosen)]
-    keep(index, _index_page(run, summaries, _meaning(settings, shown), told(rests.of(*chosen))))
+    origin = told(rests.of(*chosen), facts, voices)
+    keep(index, _index_page(run, summaries, _meaning(settings, shown), origin))
     return index
 
 
@@ -183,7 +194,15 @@ def _frames_of(run: Run, videos: Sequence[str]) -> Iterator[pd.DataFrame]:
         frames = run.columns("face_frames", columns, videos=some)
         frames = frames[frames["part"] == "speaker"].reset_index(drop=True)
         where = frames.groupby("video_id").indices
-        yield from (frames.iloc[where.get(video, [])] for video in some)
+        yield from (_rows(frames, where.get(video)) for video in some)
+
+
+def _rows(table: pd.DataFrame, at: NDArray[np.intp] | None) -> pd.DataFrame:
+    """Take rows of a table; those that lie together are not copied."""
+    if at is None:
+        return table.iloc[:0]
+    first, last = int(at[0]), int(at[-1])
+    return table.iloc[first : last + 1] if last - first + 1 == len(at) else table.iloc[at]
 
 
 def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _Summary:
@@ -208,8 +227,9 @@ def _session_page(
     origin: dict[str, Any],
 ) -> bytes:
     threshold, table = _threshold_of(table), table[_SHOWN]
-    # Objects, since columns of text are slow to walk through.
-    lines = [line_of(row) for row in table.astype(object).itertuples()]
+    # Lists, since columns of text are slow to walk through.
+    columns = (table[name].tolist() for name in _SHOWN)
+    lines = [line_of(_Row(*row)) for row in zip(*columns, strict=True)]
     start = float(row.get("start") or 0.0)
     end = max(start + summary.seconds, float(table["end"].max()))
     return _render(
@@ -223,12 +243,34 @@ def _session_page(
         end=end,
         panels=[curves.panel(axis, table, frames, start, end) for axis in ("valence", "arousal")],
         lanes=curves.lanes(table, start, end),
-        looks=looks_of((line.speaker, line.role) for line in lines),
+        items=list(_items(lines)),
         counts=Counter(line.state for line in lines),
         roles=Counter(line.role for line in lines),
         reasons=Counter(line.reason for line in lines if line.reason),
         **origin,
     )
+
+
+def _items(lines: Sequence[Line]) -> Iterator[Markup]:
+    """Write the transcript, line by line; a template takes longer over it than over all else."""
+    from markupsafe import Markup, escape
+
+    # The same few names come again and again.
+    safe = functools.cache(lambda text: str(escape(text)))
+    looks = looks_of((line.speaker, line.role) for line in lines)
+    for k, line in enumerate(lines):
+        role = "" if line.role == "unknown" else f" ({safe(line.role)})"
+        mark = "\N{BLACK DIAMOND} " if line.state == "dissonant" else "? "
+        badge = f' <span class="badge">{mark}{safe(line.note)}</span>'
+        yield Markup(
+            f'<li id="{escape(line.id)}" data-start="{line.start}" data-end="{line.end}" '
+            f'data-state="{line.state}" data-role="{safe(line.role)}" '
+            f'data-reason="{safe(line.reason)}"><button type="button" tabindex="{-(k > 0)}">'
+            f'<span class="clock">{line.clock}</span> <span class="who {looks[line.speaker]}">'
+            f"{safe(line.speaker)}{role}</span>{'' if line.state == 'agreeing' else badge}"
+            f'<span class="said">{escape(line.text)}</span>'
+            f'<span class="numbers">{line.measured}</span></button></li>'
+        )
 
 
 def _meaning(settings: Settings, table: pd.DataFrame) -> str:
@@ -330,7 +372,7 @@ def _text(value: object) -> str:
 
 def signed(value: float) -> str:
     """Write a number with its sign; nothing where there is none."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return ""
     # Rounded first: a hair below zero is 0.00, not its negative.
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
@@ -338,7 +380,7 @@ def signed(value: float) -> str:
 
 def clock(seconds: float) -> str:
     """Return M:SS or H:MM:SS; "" when not known."""
-    if not np.isfinite(seconds):
+    if not math.isfinite(seconds):
         return ""
     whole = int(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
