@@ -234,7 +234,8 @@ def background(
             raise RatingsError(
                 "The questionnaire has none of the columns "
                 f"{', '.join(QUESTIONS)}; it has {', '.join(map(str, answers.columns))}.",
-                next_step="Name the columns to count with questions=[...].",
+                next_step="Give columns these names, or count others from Python: "
+                "emodiss.ratings.background(table, questions=[...]).",
             )
     titles = (
         dict(questions)
