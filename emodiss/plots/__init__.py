@@ -18,6 +18,7 @@ from emodiss.plots.ratings import (
     plot_kappa,
     plot_means,
     replies_html,
+    replies_page,
     side_by_side,
     table3,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "plot_session",
     "plot_sweep",
     "replies_html",
+    "replies_page",
     "side_by_side",
     "table3",
 ]

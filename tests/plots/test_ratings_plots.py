@@ -168,6 +168,8 @@ def test_replies_side_by_side():
     figure.canvas.draw()  # '$' in a reply must not be read as a formula
     html = drawings.replies_html(replies(), context="<script>")
     assert "&lt;b&gt;worry" in html and "<script>" not in html and "(no reply)" in html
+    page = drawings.replies_page(replies(), context="100 %s <script>")
+    assert page.startswith("<!doctype html>") and "100 %s &lt;script&gt;" in page
     with pytest.raises(SettingsError, match="several replies"):
         drawings.side_by_side(pd.concat([replies(), replies()]))
     with pytest.raises(SettingsError, match="no reply"):

@@ -9,7 +9,7 @@ from emodiss.plots.ratings.judges import figure_correlations, plot_correlations,
 from emodiss.plots.ratings.kappa import figure6, plot_kappa
 from emodiss.plots.ratings.means import figure5, plot_means
 from emodiss.plots.ratings.raters import figure11, plot_answers
-from emodiss.plots.ratings.replies import figure7, replies_html, side_by_side
+from emodiss.plots.ratings.replies import figure7, replies_html, replies_page, side_by_side
 
 __all__ = [
     "figure5",
@@ -24,6 +24,7 @@ __all__ = [
     "plot_kappa",
     "plot_means",
     "replies_html",
+    "replies_page",
     "side_by_side",
     "table3",
 ]

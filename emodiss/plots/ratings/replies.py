@@ -136,6 +136,40 @@ def _wrapped(text: Any, width: int) -> str:
     return "\n".join("\n".join(textwrap.wrap(line, width) or [""]) for line in lines)
 
 
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Replies side by side</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, "Noto Sans", sans-serif; margin: 2rem auto; max-width: 75rem;
+  padding: 0 1.2rem; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%%; }
+caption { text-align: left; padding-bottom: 1.5rem; max-width: 45rem; }
+th, td { text-align: start; vertical-align: top; padding: .6rem 1rem .6rem 0;
+  border-bottom: 1px solid #8886; }
+td { white-space: pre-line; }
+</style>
+</head>
+<body>
+<h1>Replies side by side</h1>
+%s</body>
+</html>
+"""
+
+
+def replies_page(
+    replies: pd.DataFrame,
+    *,
+    conditions: Sequence[str] = ("base", "dissonance"),
+    context: str | None = None,
+) -> str:
+    """Write the table of `replies_html` as a page of its own, in light and dark, for print too."""
+    return _PAGE % replies_html(replies, conditions=conditions, context=context)
+
+
 def replies_html(
     replies: pd.DataFrame,
     *,
