@@ -145,10 +145,10 @@ _PAGE = """<!doctype html>
 <style>
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, "Noto Sans", sans-serif; margin: 2rem auto; max-width: 75rem;
-  padding: 0 1.2rem; overflow-wrap: anywhere; }
+  padding: 0 1.2rem; overflow-wrap: break-word; }
 table { border-collapse: collapse; width: 100%%; }
 caption { text-align: left; padding-bottom: 1.5rem; max-width: 45rem; }
-th, td { text-align: start; vertical-align: top; padding: .6rem 1rem .6rem 0;
+th, td { text-align: start; vertical-align: top; padding: .6rem 1.5rem .6rem 0;
   border-bottom: 1px solid #8886; }
 td { white-space: pre-line; }
 </style>
