@@ -14,7 +14,7 @@ from tests.test_installation import imported
 CORE = {
     *("filelock", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "rich"),
     *("scipy", "threadpoolctl", "typer", "vaderSentiment"),
-    *("PIL", "packaging", "requests"),  # come with the former
+    *("PIL", "markupsafe", "packaging", "requests"),  # come with the former
 }
 """Packages that the wheel brings without any extra; names as they are imported."""
 
