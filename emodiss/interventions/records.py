@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from emodiss.errors import EmodissError
 from emodiss.interventions.techniques import (
@@ -13,19 +13,6 @@ from emodiss.interventions.techniques import (
     count_words,
     normalise_technique,
 )
-
-PARSE_MODES = (
-    "json",
-    "tags",
-    "table",
-    "bracketed",
-    "technique_line",
-    "bold",
-    "first_line_colon",
-    "first_line",
-    "none",
-)
-"""How technique and response were told apart; `none` when no technique is named."""
 
 ParseMode = Literal[
     "json",
@@ -38,6 +25,9 @@ ParseMode = Literal[
     "first_line",
     "none",
 ]
+
+PARSE_MODES = get_args(ParseMode)
+"""How technique and response were told apart; `none` when no technique is named."""
 
 
 class InterventionError(EmodissError, ValueError):
