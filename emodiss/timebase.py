@@ -14,6 +14,7 @@ gives the numbers of a transcode to 30 FPS without its cost or its losses.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,17 @@ class Span:
     def shift(self, by: Seconds) -> Span:
         """Return the same span moved by a number of seconds."""
         return Span(self.start + by, self.end + by)
+
+
+def covered_stretches(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seconds]]:
+    """Join spans that overlap or touch; the stretches come in order."""
+    joined: list[tuple[Seconds, Seconds]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)

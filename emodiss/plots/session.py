@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.plots import style
+from emodiss.timebase import covered_stretches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,7 +160,8 @@ def _draw_axis(
     axis: str,
 ) -> None:
     fired = table["dissonant"].fillna(False) & table["dissonance_axis"].isin([axis, "both"])
-    for start, end in _merged(table[fired]):
+    flagged = table.loc[fired, ["start", "end"]].to_numpy(float).tolist()
+    for start, end in covered_stretches(flagged):  # so that no ground is shaded twice
         ax.axvspan(start, end, color=style.FLAG, alpha=_SHADE, lw=0)
     for parts, look in _LOOKS.values():
         # A gap between frames, or a change to the other face, must stay a gap in the line.
@@ -206,18 +208,6 @@ def _draw_line(
         ax.plot(
             np.insert(at, breaks, np.nan), np.insert(values, breaks, np.nan), color=colour, **look
         )
-
-
-def _merged(table: pd.DataFrame) -> list[tuple[float, float]]:
-    """Stretches covered by at least one utterance, so that no ground is shaded twice."""
-    found: list[tuple[float, float]] = []
-    ordered = table.sort_values("start")
-    for start, end in zip(ordered["start"], ordered["end"], strict=True):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], float(end)))
-        else:
-            found.append((float(start), float(end)))
-    return found
 
 
 def _draw_means(ax: Axes, table: pd.DataFrame, channel: str, axis: str, colour: str) -> None:

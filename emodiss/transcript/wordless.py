@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from emodiss.timebase import Seconds
+from emodiss.timebase import Seconds, covered_stretches
 from emodiss.transcript.records import Turn, Utterance, Word
 
 
@@ -16,11 +16,11 @@ def wordless(
 
     No more of it than a pause may last is an edge that words and turns see differently.
     """
-    covered = _union((u.start, u.end) for u in utterances)
+    covered = covered_stretches((u.start, u.end) for u in utterances)
     found: list[Utterance] = []
     for voice in sorted({turn.speaker for turn in turns}):
         runs: list[list[tuple[float, float]]] = []
-        for stretch in _union((t.start, t.end) for t in turns if t.speaker == voice):
+        for stretch in covered_stretches((t.start, t.end) for t in turns if t.speaker == voice):
             for part in _without(stretch, covered):
                 gap = (runs[-1][-1][1], part[0]) if runs else None
                 if gap and gap[1] - gap[0] <= max_pause_s and not _touched(gap, covered):
@@ -63,16 +63,6 @@ def _runs(word: Word, turns: Sequence[Turn], max_pause_s: Seconds) -> list[Turn]
         else:
             runs.append(Turn(start, end, turn.speaker))
     return runs
-
-
-def _union(spans: Iterator[tuple[float, float]]) -> list[tuple[float, float]]:
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _without(
