@@ -83,7 +83,7 @@ def study(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _finished(study, tmp_path_factory) -> Path:
+def study_run(study, tmp_path_factory) -> Path:
     """Folder of a finished run of the study, by the stand-ins; nothing writes into it."""
     import emodiss
     from emodiss.models import catalog
@@ -99,6 +99,6 @@ def _finished(study, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def finished_run(_finished, stand_ins, tmp_path) -> Path:
+def finished_run(study_run, stand_ins, tmp_path) -> Path:
     """Copy the study's finished run to `tmp_path / "run"`, where to annotate again is cheap."""
-    return shutil.copytree(_finished, tmp_path / "run")
+    return shutil.copytree(study_run, tmp_path / "run")
