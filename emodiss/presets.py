@@ -12,8 +12,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same without rescaling the speech values, as the paper probably compared them
     # (research decision A1).
     "paper-raw": {"dissonance.scale": "raw"},
-    # Embedded models, nothing to download; strided so that a laptop keeps up, and faces are searched
-    # around their places in between, which finds as many and binds as many voices.
+    # Embedded models, nothing to download; strided so that a laptop keeps up. Between two searches
+    # faces are followed, which finds them in the same boxes (`scripts/bench_faces.py --accuracy`).
     "lite": {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
