@@ -299,6 +299,7 @@ class AudeeringSettings(Group):
         description="level of the signal; published: raw for the ONNX folder, normalised to zero "
         "mean and unit variance for the hub checkpoint, as in their own examples",
     )
+    # Longer than any training segment; the attention's cost grows with the square of the length.
     window_s: float = Field(
         15.0, ge=1, description="longer utterances are cut into equal windows and averaged, s"
     )

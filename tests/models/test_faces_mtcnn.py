@@ -13,12 +13,12 @@ from emodiss.faces import FaceBoxes, iou
 from emodiss.models import FaceDetector
 from emodiss.models.mtcnn.cascade import (
     Part,
-    _nms_at_once,
-    _nms_in_turn,
     around,
     pyramid_scales,
     suppress,
+    suppress_at_once,
     suppress_by_torchvision,
+    suppress_in_turn,
 )
 from emodiss.models.mtcnn.detector import MtcnnDetector, OnnxMtcnn
 from emodiss.models.mtcnn.frames import Frames
@@ -377,12 +377,12 @@ def test_suppression_at_once_equals_group_by_group(way) -> None:
     score = rng.permutation(400)[:, None] / 400  # no ties: their order may differ
     boxes = torch.tensor(np.concatenate([start, start + size, score], 1), dtype=torch.float32)
     group = torch.tensor(rng.integers(0, 5, 400))
-    in_turn = _nms_in_turn(way(boxes.numpy()), way(group.numpy()), 0.5)
-    assert set(in_turn.tolist()) == set(_nms_at_once(boxes, group, 0.5).tolist())
+    in_turn = suppress_in_turn(way(boxes.numpy()), way(group.numpy()), 0.5)
+    assert set(in_turn.tolist()) == set(suppress_at_once(boxes, group, 0.5).tolist())
     assert 5 < len(in_turn) < 400
     assert (
-        len(_nms_at_once(boxes[:0], group[:0], 0.5))
-        == len(_nms_in_turn(boxes[:0], group[:0], 0.5))
+        len(suppress_at_once(boxes[:0], group[:0], 0.5))
+        == len(suppress_in_turn(boxes[:0], group[:0], 0.5))
         == 0
     )
 

@@ -316,10 +316,10 @@ def _nms(boxes: Array, group: Array, iou: float) -> Array:
     `boxes` is (n, >= 5), the fifth column the score.
     """
     on_host = isinstance(boxes, np.ndarray) or boxes.device.type == "cpu"
-    return (_nms_in_turn if on_host else _nms_at_once)(boxes, group, iou)
+    return (suppress_in_turn if on_host else suppress_at_once)(boxes, group, iou)
 
 
-def _nms_in_turn(boxes: Array, group: Array, iou: float) -> NDArray[np.int64]:
+def suppress_in_turn(boxes: Array, group: Array, iou: float) -> NDArray[np.int64]:
     """One group after the other, each in order of falling score; nothing is shifted."""
     groups = np.asarray(group)
     order = np.argsort(groups, kind="stable")
@@ -356,7 +356,7 @@ def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
     return order[keep]
 
 
-def _nms_at_once(boxes: Array, group: Array, iou: float) -> Array:
+def suppress_at_once(boxes: Array, group: Array, iou: float) -> Array:
     """All groups in one call, moved apart; in float64, so that the shift rounds no box."""
     from torchvision.ops import nms
 

@@ -29,6 +29,9 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
 from emodiss.models.mtcnn.onnx_networks import OnnxNets
+from emodiss.settings import FacesSettings
+
+_OPTIONS = FacesSettings()
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16
@@ -105,12 +108,12 @@ class MtcnnDetector:
 
     def __init__(
         self,
-        min_face_size: float = 20,
+        min_face_size: float = _OPTIONS.min_face,
         *,
         min_face_share: float | None = None,
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),
         factor: float = 0.709,
-        half_size: bool = False,
+        half_size: bool = _OPTIONS.half_size,
         threads: int = 1,
         device: str = "cpu",
     ) -> None:
@@ -277,8 +280,8 @@ class OnnxMtcnn(MtcnnDetector):
     process of its own, which needs torch.
     """
 
-    def __init__(self, min_face_size: float = 20, *, threads: int = 1, **options: Any) -> None:
-        super().__init__(min_face_size, threads=threads, **options)
+    def __init__(self, *arguments: Any, threads: int = 1, **options: Any) -> None:
+        super().__init__(*arguments, threads=threads, **options)
 
     def _networks(self) -> cascade.Nets:
         return OnnxNets()
