@@ -152,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=3,
+        version=4,
     ),
     Stage(
         "tracks",
