@@ -42,6 +42,11 @@ RELIABLE_S: Final = 2.0
 LEAST_RELIABLE: Final = 0.4
 """Bound of the correction, so that noise between two words is not blown up to a likeness."""
 
+CLEAR: Final = 0.2
+"""Lead in cosine over the next voice from which a stretch is surely a voice's. Chosen on half the
+actors; in the other half's compositions what leads by less is right in 79 % of the time and what
+leads by more in 97 % (in real recordings 73 and 99 %)."""
+
 # Pieces that found a cluster; shorter ones only follow.
 _SEED_S: Final = 0.8
 # Mean cosine inside a first cluster.
@@ -67,6 +72,12 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.spans)
+
+
+def without(vectors: Floats, changes: Floats) -> Floats:
+    """Take directions, (n, d) and orthonormal, off vectors, (pieces, d), and make them unit."""
+    unit = _unit(vectors)
+    return _unit(unit - unit @ changes.T @ changes)
 
 
 def cut(n_voices: NDArray[np.int64]) -> Floats:
@@ -197,11 +208,7 @@ def assign(
     """Say which voice speaks in each frame."""
     n_frames = len(n_voices)
     reach = max(int(w.firsts[-1]) + w.active.shape[1] for w in heard)
-    times = frame_start(np.arange(max(n_frames, reach)))
-    middles = pieces.spans.mean(axis=1)
-    alike = np.stack(
-        [np.interp(times, middles, column) for column in (pieces.vectors @ voices.T).T], axis=1
-    )
+    alike = _likeness(pieces, voices, max(n_frames, reach))
     votes = np.zeros_like(alike)
     for windows in heard:
         for first, active in windows:
@@ -222,6 +229,26 @@ def assign(
         speaking = np.flatnonzero(n_voices > rank)
         found[speaking, order[speaking, rank]] = True
     return found
+
+
+def doubtful(pieces: Pieces, voices: Floats, speaking: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say where a voice that speaks alone sounds nearly as much like another."""
+    if len(voices) < 2:
+        return np.zeros_like(speaking)
+    alike = _likeness(pieces, voices, len(speaking))
+    mine = np.where(speaking, alike, -np.inf).max(axis=1)
+    others = np.where(speaking, -np.inf, alike).max(axis=1)
+    alone = speaking.sum(axis=1) == 1
+    close = np.zeros(len(speaking), np.bool_)
+    close[alone] = mine[alone] - others[alone] < CLEAR
+    return speaking & close[:, None]
+
+
+def _likeness(pieces: Pieces, voices: Floats, n_frames: int) -> Floats:
+    """Cosine to each voice in each frame, (n_frames, voices), between middles of pieces."""
+    times, middles = frame_start(np.arange(n_frames)), pieces.spans.mean(axis=1)
+    columns = (pieces.vectors @ voices.T).T
+    return np.stack([np.interp(times, middles, column) for column in columns], axis=1)
 
 
 def _sums(vectors: Floats, labels: NDArray[np.int64], n: int) -> Floats:
