@@ -127,14 +127,14 @@ class FacesSettings(Group):
     mode: Literal["scan", "follow"] = Field(
         default="scan",
         description="scan: search every picture looked at; follow: search some, and in between "
-        "look again where the faces were, which is an approximation; a detector that can only "
-        "search searches all",
+        "only around the places where faces were, which is an approximation; a detector that can "
+        "only search searches all",
     )
     scan_every: int = Field(
         default=15,
         ge=1,
-        description="in mode follow, ticks from one search to the next; where a face comes or "
-        "goes there are more",
+        description="in mode follow, ticks from one search to the next; a cut or a face that is "
+        "lost brings it at once",
     )
     stride: int = Field(default=1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(

@@ -283,6 +283,18 @@ def test_importing_loads_nothing_heavy(code):
     assert done.stdout.strip() == "[]"
 
 
+def test_stages_that_measure_load_no_pandas():
+    check = (
+        "import sys\nfrom emodiss.runs.engines import local\nfrom emodiss.stages import STAGES\n"
+        "for s in STAGES[:-2]: [s.load(f) for f in (s.function, s.piece, s.join) if f]\n"
+        "print([s.name for s in STAGES[-2:]], 'pandas' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "['utterances', 'prompts'] False"
+
+
 def test_every_public_name_can_be_had():
     import emodiss
 

@@ -21,10 +21,8 @@ def options(settings) -> list[str]:
 
 
 @pytest.fixture
-def finished(study, tmp_path, stand_ins):
-    return emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def finished(finished_run):
+    return emodiss.load(finished_run)
 
 
 def test_annotate_prints_one_summary_line_and_ends_with_0(run_cli, study, tmp_path, stand_ins):
