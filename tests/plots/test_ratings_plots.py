@@ -247,6 +247,15 @@ def test_failures_and_techniques_are_drawn_where_they_are():
     assert "no answers" in [t.get_text() for t in empty.axes[0].texts]
 
 
+def test_dollars_in_a_models_name_start_no_formula():
+    means = pd.DataFrame({"model": [r"$\frac{$"], "condition": ["base"], "criterion": ["empathy"]})
+    means = means.assign(mean=3.0, low=2.5, high=3.5, n=7, n_videos=3)
+    figure = drawings.figure5(means)
+    figure.canvas.draw()
+    (label,) = figure.axes[0].get_xticklabels()
+    assert not label.get_parse_math()
+
+
 def test_figure5_says_n_once_where_all_are_alike():
     cells = [("a", "base"), ("a", "discrete"), ("b", "base"), ("b", "discrete")]
     means = pd.DataFrame(cells, columns=["model", "condition"]).assign(
