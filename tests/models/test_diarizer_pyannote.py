@@ -67,7 +67,7 @@ def test_sharing_the_trunk_changes_no_turn(folder, pipeline):
 
 
 def test_the_number_of_voices_is_bounded(folder, pipeline):
-    signal = make.talk(8.0, 20.0)
+    signal = make.talk(8.0, 23.0)
     assert len({t.speaker for t in pipeline.diarize(signal, 16_000, 2)}) == 2
     one = Community1(folder, max_speakers=1, exclusive=True).diarize(signal, 16_000)
     assert len({t.speaker for t in one}) == 1
