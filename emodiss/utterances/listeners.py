@@ -202,7 +202,8 @@ def _wanted(
     talks = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
     shown = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
     for utterance, (begin, end) in zip(spoken, edges, strict=True):
-        talks[utterance.speaker][begin:end] = True
+        for name in talks if utterance.voice_is_doubtful else (utterance.speaker,):
+            talks[name][begin:end] = True
     for track in tracks.tracks:
         if track.id in owner:
             shown[owner[track.id]][_places(track, origin, len(ticks))] = True

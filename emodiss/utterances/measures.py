@@ -280,7 +280,7 @@ def _wanted(
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
         within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
-        person = people.of(utterance.speaker)
+        person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
         if len(within):

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
 from emodiss.models.pyannote import COMMUNITY_1
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.torch_threads import torch_threads
-from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.settings import PyannoteSettings
 from emodiss.transcript import Turn
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
 from emodiss.settings import WhisperSettings
 from emodiss.transcript import Recognition, Utterance
-
-
-def quiet_libraries() -> None:
-    """Keep WhisperX from logging spoken words, and pyannote.audio from reporting over the network.
-
-    Call before the first import of either.
-    """
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    # "Failed to align segment ("<the words>")" is a warning there, printed to stdout by a handler
-    # that WhisperX adds on import unless there is one already.
-    logger = logging.getLogger("whisperx")
-    logger.handlers = [logging.NullHandler()]
-    logger.propagate = False
-    logger.setLevel(logging.CRITICAL + 1)
 
 
 class WhisperX:

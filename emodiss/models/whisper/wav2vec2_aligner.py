@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.torch_threads import torch_threads, without_tf32
-from emodiss.models.whisper.by_whisperx import quiet_libraries
 from emodiss.settings import AlignmentSettings
 from emodiss.transcript import Utterance, Word
 
