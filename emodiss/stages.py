@@ -78,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         version=3,
     ),
-    Stage("audio", "emodiss.media:decode_audio", reads=("media",), source=True, version=3),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=3),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -153,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=3,
+        version=4,
     ),
     Stage(
         "tracks",

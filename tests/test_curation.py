@@ -251,14 +251,12 @@ def test_a_decision_needs_a_reason(tmp_path):
             curation.read_overrules(path)
 
 
-def test_a_run_is_judged_from_what_it_measured(study, tmp_path, stand_ins):
+def test_a_run_is_judged_from_what_it_measured(finished_run):
     # Three seconds each: too short to be used, and too short for one to be called a copy.
-    run = emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+    run = emodiss.load(finished_run)
     table = curation.curate(run, ids=["a", "b", "lost"]).set_index("id")
     assert table.loc["lost", ["verdict", "reasons"]].tolist() == ["exclude", "unreadable"]
-    assert {"too_short", "no_speech"} <= set(table.loc["a", "reasons"].split(";"))
+    assert {"too_short", "little_speech"} <= set(table.loc["a", "reasons"].split(";"))
     assert table.loc["a", "n_talkers"] == 2
     assert np.isnan(table.loc["a", "function_words"])  # too few words to tell
     lenient = Curation(min_duration_s=1, min_speech_s=1, min_snr_db=-99, min_bandwidth_hz=0)

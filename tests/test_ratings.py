@@ -312,7 +312,7 @@ def test_strata_follow_the_source():
     assert flagged.loc[only.key["window"], "flagged"].all()
     half = build(source, n_windows=50, flagged_share=0.5)
     assert flagged.loc[half.key["window"].unique(), "flagged"].sum() == 25
-    assert "25 of 50 drawn windows hold a flag." in half.notes
+    assert "Drawn windows that hold a flag: 25 of 50." in half.notes
 
 
 def test_incomplete_assignment_is_balanced():
@@ -363,6 +363,27 @@ def test_what_would_unblind_is_refused_or_counted():
     named = responses().assign(response="As llama, I hear you.")
     said = " ".join(build(named, n_windows=6, repeats=0).notes)
     assert "12 responses name their own model" in said  # 6 windows x 2 conditions of llama
+
+
+def test_a_study_takes_what_qualifies_where_nobody_says_how_many():
+    study = build(n_windows=None)
+    assert study.design["n_windows"] == 60 == study.key["window"].nunique()
+    assert (
+        "60 windows drawn, for no more qualify (60 videos, at most 1 each); the paper has 100."
+        in study.notes
+    )
+    assert build(windows(n_videos=120), n_windows=None).design["n_windows"] == 100
+    with pytest.raises(RatingsError, match="only 0 qualify"):
+        build(windows().assign(flagged=False), n_windows=None, flagged_share=1.0)
+
+
+def test_a_study_without_flags_says_how_to_draw_some():
+    source = windows(n_videos=1, per_video=9).assign(flagged=[True] + 8 * [False])
+    said = "Drawn windows that hold a flag: 0 of 1."
+    hint = " More with one: 1; --flagged-share 1 draws such windows alone."
+    assert build(source, n_windows=1, repeats=0).notes[-1] == said + hint
+    none = source.assign(flagged=False)  # there, the hint would lead nowhere
+    assert build(none, n_windows=1, repeats=0).notes[-1] == said
 
 
 @pytest.mark.parametrize(

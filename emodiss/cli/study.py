@@ -21,7 +21,10 @@ def study(
     condition: Annotated[
         list[str] | None, typer.Option(help="Condition; repeatable. All if not given.")
     ] = None,
-    windows: Annotated[int, typer.Option(help="Windows to draw.", min=1)] = 100,
+    windows: Annotated[
+        int | None,
+        typer.Option(help="Windows to draw; 100, or all where fewer qualify, if none.", min=1),
+    ] = None,
     max_per_video: Annotated[int, typer.Option(help="Windows of one video.", min=1)] = 1,
     flagged_share: Annotated[
         float | None,

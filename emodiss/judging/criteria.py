@@ -15,6 +15,7 @@ from emodiss.errors import EmodissError, nearest
 from emodiss.prompts.wording import Template, render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 from emodiss.tabular import decoded, json_value
+from emodiss.vocabulary import counted
 
 _STEPS_TOKENS = 400
 
@@ -141,8 +142,9 @@ def steps_of(answered: Answered) -> Steps:
     text = unwrapped(answered.completion.text).strip()
     if len(text.split()) < _LEAST_STEPS_WORDS:
         raise JudgeError(
-            f"'{answered.model}' wrote no steps for {name}: {len(text.split())} words.",
-            next_step="Ask again, or take the steps of another model: read_steps(path).",
+            f"'{answered.model}' wrote no steps for {name}: {counted(len(text.split()), 'word')}.",
+            next_step="Ask again with --no-cache, or let another judge write them: its file is for "
+            "--steps.",
         )
     return Steps(name, text, answered.identity, answered.question.sha256)
 

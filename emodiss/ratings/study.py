@@ -64,7 +64,7 @@ def build_study(
     models: Sequence[str],
     conditions: Sequence[str],
     raters: Sequence[str] | Mapping[str, str],
-    n_windows: int = 100,
+    n_windows: int | None = None,
     seed: int,
     repeats: float = 0.05,
     name: str = "study",
@@ -96,7 +96,7 @@ def build_study(
     raters
         Codes of the raters, or code to group.
     n_windows
-        How many windows to draw (the paper: 100).
+        How many windows to draw. None draws 100, as in the paper, or all where fewer qualify.
     seed
         Seed of every random choice.
     repeats
@@ -179,7 +179,7 @@ def build_study(
             "models": list(models),
             "conditions": list(conditions),
             "raters": groups,
-            "n_windows": n_windows,
+            "n_windows": len(drawn),
             "repeats": repeats,
             "n_length_bins": n_length_bins,
             "flagged_share": flagged_share,
@@ -196,7 +196,7 @@ def _check_request(
     conditions: Sequence[str],
     raters: Sequence[str] | Mapping[str, str],
     criteria: Sequence[str],
-    n_windows: int,
+    n_windows: int | None,
     repeats: float,
     flagged_share: float | None,
     raters_per_window: int | None,
@@ -209,7 +209,7 @@ def _check_request(
     ):
         if isinstance(names, str) or not names or len(set(names)) != len(names):
             raise RatingsError(f"{what} must be a list of distinct names; got {names!r}.")
-    if n_windows < 1:
+    if n_windows is not None and n_windows < 1:
         raise RatingsError(f"n_windows is {n_windows}; 1 or more was expected.")
     if not 0 <= repeats <= 0.5:
         raise RatingsError(f"repeats is {repeats}; a share from 0 to 0.5 was expected.")

@@ -49,9 +49,13 @@ def named_windows(windows: pd.DataFrame) -> pd.DataFrame:
     return source
 
 
+USUAL_WINDOWS = 100
+"""How many windows a study draws where nobody says and so many qualify: as in the paper."""
+
+
 def draw(
     source: pd.DataFrame,
-    n_windows: int,
+    n_windows: int | None,
     n_length_bins: int,
     flagged_share: float | None,
     max_per_video: int,
@@ -66,11 +70,19 @@ def draw(
     elif flagged_share == 0.0:
         pool, flagged = pool[~flagged].reset_index(drop=True), flagged[~flagged]
     eligible = int(pool.groupby("video").size().clip(upper=max_per_video).sum()) if len(pool) else 0
+    limits = f"{counted(pool['video'].nunique(), 'video')}, at most {max_per_video} each" + (
+        ", flagged only" if flagged_share == 1.0 else ""
+    )
+    if n_windows is None:
+        n_windows = max(1, min(USUAL_WINDOWS, eligible))
+        if 0 < eligible < USUAL_WINDOWS:
+            said.append(
+                f"{counted(eligible, 'window')} drawn, for no more qualify ({limits}); the paper "
+                f"has {USUAL_WINDOWS}."
+            )
     if eligible < n_windows:
         raise RatingsError(
-            f"{n_windows} windows were asked for, but only {eligible} qualify "
-            f"({counted(pool['video'].nunique(), 'video')}, at most {max_per_video} each"
-            + (", flagged only)." if flagged_share == 1.0 else ")."),
+            f"{counted(n_windows, 'window')} asked for, but only {eligible} qualify ({limits}).",
             next_step=f"Ask for fewer windows (--windows {eligible}), allow more per video "
             "(--max-per-video), or annotate more videos.",
         )
@@ -125,7 +137,12 @@ def draw(
             if int(row) not in taken and used.get(videos[row], 0) < max_per_video:
                 chosen.append(int(row))
                 used[videos[row]] = used.get(videos[row], 0) + 1
-    said.append(f"{int(flagged[chosen].sum())} of {n_windows} drawn windows hold a flag.")
+    n_flagged = int(flagged[chosen].sum())
+    others = int(flagged.sum()) - n_flagged
+    told = f"Drawn windows that hold a flag: {n_flagged} of {n_windows}."
+    if others and not n_flagged:
+        told += f" More with one: {others}; --flagged-share 1 draws such windows alone."
+    said.append(told)
     return list(pool["window"].iloc[rng.permutation(np.array(chosen))])
 
 

@@ -23,7 +23,7 @@ def rating_study(
     *,
     models: Sequence[str] | None = None,
     conditions: Sequence[str] | None = None,
-    n_windows: int = 100,
+    n_windows: int | None = None,
     announce: Callable[[str], None] | None = None,
     **options: Any,
 ) -> RatingStudy:
@@ -38,7 +38,7 @@ def rating_study(
     models, conditions
         Whose responses; all if None. A window that lacks one of them is not drawn.
     n_windows
-        Windows to draw.
+        Windows to draw; None draws 100, or all where fewer qualify.
     announce
         Called with a line that counts the windows which are not drawn.
     **options

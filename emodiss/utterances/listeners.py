@@ -228,11 +228,11 @@ def _wanted(
         wanted = large & (track.ticks[kept] % settings.stride == 0)
         silent = np.flatnonzero(wanted & ~somebody[places])
         looks.append(Looks.of(clock, track, kept[silent], -1, _SILENCE))
-        for i, utterance in enumerate(spoken):
-            first, last = np.searchsorted(places, edges[i])
-            if first == last or label == utterance.speaker:
+        inside = np.searchsorted(places, edges)
+        for i in np.flatnonzero(inside[:, 0] < inside[:, 1]).tolist():
+            if label == spoken[i].speaker:
                 continue
-            here = np.arange(first, last)
+            here = np.arange(*inside[i])
             if label:
                 quiet = ~talks[label][places[here]]
                 talking[i] |= not quiet.all()

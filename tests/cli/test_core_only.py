@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-import emodiss
 from tests.test_installation import imported
 
 CORE = {
@@ -76,9 +75,8 @@ print(json.dumps(ended))
 
 
 @pytest.fixture
-def ended(study, tmp_path, stand_ins) -> dict[str, tuple[int, str]]:
-    emodiss.annotate(study / "manifest.csv", out=tmp_path / "run", settings=stand_ins, workers=0)
-    places = {"RUN": tmp_path / "run", "OUT": tmp_path / "out", "FILM": study / "a.mp4"}
+def ended(study, tmp_path, finished_run) -> dict[str, tuple[int, str]]:
+    places = {"RUN": finished_run, "OUT": tmp_path / "out", "FILM": study / "a.mp4"}
     lines: dict[str, str] = {}
     for command in COMMANDS:
         line = command
