@@ -131,6 +131,36 @@ class RunError(EmodissError):
     code = "run"
 
 
+class DiskError(RunError, OSError):
+    """A file cannot be used: full or read-only disk, no permission, no such folder.
+
+    It is an `OSError` too, with its `errno`, `strerror` and `filename`.
+    """
+
+    code = "disk"
+
+    @classmethod
+    def of(cls, error: OSError, place: object = None) -> DiskError:
+        """Say of an error of the system which file it is about, and what to check."""
+        named = error.filename if place is None else place
+        where = f"'{named.decode(errors='replace') if isinstance(named, bytes) else named}'"
+        fault = cls(
+            f"{'A file' if named is None else where} cannot be used: {error.strerror}.",
+            next_step="Check that path, its permissions and the room on its disk.",
+        )
+        fault.errno, fault.strerror = error.errno, error.strerror
+        fault.filename = None if named is None else str(named)
+        return fault
+
+    def __reduce__(self) -> tuple[object, ...]:
+        facts = {name: getattr(self, name) for name in ("errno", "strerror", "filename")}
+        return (*super().__reduce__(), facts)
+
+    def __setstate__(self, facts: dict[str, object] | None, /) -> None:
+        for name, value in (facts or {}).items():
+            setattr(self, name, value)
+
+
 class MissingExtra(EmodissError):
     """An optional dependency is not installed."""
 
@@ -145,6 +175,12 @@ class MissingExtra(EmodissError):
         )
 
 
+def must_be(value: object, *kinds: type, what: str, how: str) -> None:
+    """Refuse what is of another kind than a function takes; `how` says where to get the right."""
+    if not isinstance(value, kinds):
+        raise ArgumentError(f"Got {type(value).__name__} where {what} belongs.", next_step=how)
+
+
 def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:
     """Name the choices for the end of a message, the nearest match first when there is one.
 
@@ -155,6 +191,6 @@ def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(repr(one) for one in near)}? " if near else ""
         return f"{hint}All are listed by: {listed_by}."
-    match = difflib.get_close_matches(name, known, n=1)
+    match = difflib.get_close_matches(str(name), known, n=1)
     hint = f"Did you mean '{match[0]}'? " if match else ""
     return f"{hint}Choices: {', '.join(known)}."

@@ -75,11 +75,13 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
 
 def _checked(inputs: object) -> Iterator[str | Path]:
     """Refuse what is no path, or no collection of paths."""
-    for one in inputs if isinstance(inputs, Iterable) else [inputs]:
+    # The names of a table's columns are no paths.
+    several = isinstance(inputs, Iterable) and not hasattr(inputs, "columns")
+    for one in inputs if several and isinstance(inputs, Iterable) else [inputs]:
         if not isinstance(one, str | Path):
             raise ArgumentError(
                 f"Got {type(one).__name__} where the path of a manifest or of media belongs.",
-                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read.",
+                next_step="Give a path, a list of paths, or what emodiss.manifest.read returns.",
             )
         yield one
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests
-from emodiss.errors import ManifestError, RunError
+from emodiss.errors import ArgumentError, ManifestError, RunError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.runs import engines, fetching, layout, memory, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run, problem_outcome
+from emodiss.runs.run import Run, load, problem_outcome
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
@@ -120,7 +120,7 @@ def annotate(
         handed in and `absent` does not say what is meant.
     """
     say = announce or (print if in_notebook() else lambda _line: None)
-    read = manifests.opened(manifest, allow_local=allow_local)
+    read = _opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     work = Work(store, chosen, device, max(1, threads))
@@ -200,7 +200,7 @@ def plan(
     ManifestError, SettingsError
         If the manifest cannot be read, or a setting is wrong.
     """
-    read = manifests.opened(manifest, allow_local=allow_local)
+    read = _opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     planned: list[PlannedJob] = []
@@ -251,7 +251,7 @@ def resume(
     RunError
         If it is no run folder, or what it was made from is not where it was.
     """
-    folder = run.root if isinstance(run, Run) else Path(run)
+    folder = load(run).root
     read = memory.reopened(folder, allow_local=allow_local)
     return annotate(
         read,
@@ -262,6 +262,16 @@ def resume(
         announce=announce,
         **options,
     )
+
+
+def _opened(inputs: manifests.Inputs, *, allow_local: bool) -> Manifest:
+    """Return the manifest of what is handed in; a run is none."""
+    if isinstance(inputs, Run):
+        raise ArgumentError(
+            "Got a run where a manifest or media belong.",
+            next_step="Go on with it: emodiss.resume(RUN).",
+        )
+    return manifests.opened(inputs, allow_local=allow_local)
 
 
 def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> str:

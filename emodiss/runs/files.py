@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from emodiss.errors import EmodissError, RunError
+from emodiss.errors import DiskError, EmodissError, RunError
 from emodiss.runs import layout
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -96,22 +96,22 @@ def keep_private(root: Path) -> None:
 
 @contextlib.contextmanager
 def named(path: Path, temporary: Path | None = None) -> Generator[None]:
-    """Let an error of the disk name the file that is written: that of a full disk names none."""
+    """Make an error of the disk a `DiskError` with the file's name, which a full disk omits."""
     try:
         yield
     except OSError as error:
+        if error.errno is None or isinstance(error, EmodissError):
+            raise
         unnamed = error.filename is None or error.filename == str(temporary)
-        if unnamed and error.errno is not None:
-            error.filename, error.filename2 = str(path), None
-        raise
+        raise DiskError.of(error, path if unnamed else None) from error
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Generator[IO[bytes]]:
     """Open a file to be written whole or not at all: it takes its name when the block ends."""
-    make_folder(path.parent)
     temporary = path.parent / f".{secrets.token_hex(6)}.tmp"
     with named(path, temporary):
+        make_folder(path.parent)
         handle = os.open(temporary, _NEW, mode_of(path))
         try:
             with os.fdopen(handle, "wb") as file:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emodiss.errors import must_be
 from emodiss.ratings.handout import Handout, Step
 from emodiss.ratings.schema import RatingsError
 from emodiss.runs.files import write_atomically
@@ -313,6 +314,12 @@ def browser_answers(handout: Handout) -> BrowserAnswers:
     RatingsError
         If there are no answers yet, or the file is damaged.
     """
+    must_be(
+        handout,
+        Handout,
+        what="a study of raters",
+        how="Open its folder: emodiss.ratings.open_study(FOLDER).",
+    )
     with reading(handout) as connection:
         return tables(connection, handout)
 

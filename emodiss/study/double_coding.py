@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emodiss.errors import RunError
+from emodiss.errors import RunError, must_be
 from emodiss.reviews import Review, find_utterance, find_voice
 from emodiss.runs.run import AnyRun, Run, load
 from emodiss.study.review_session import Session
@@ -50,6 +50,8 @@ def agreement(
         If one of them judged nothing, or nothing was judged by both.
     """
     run = load(run)
+    for person in (first, second):
+        must_be(person, str, what="the name of a person who reviewed", how="Give it as text.")
     import pandas as pd
 
     told: list[dict[str, Any]] = []

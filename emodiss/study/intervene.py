@@ -10,7 +10,7 @@ from typing import Any
 from emodiss import chat
 from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import ChatModel, ChatParams, Unanswered
-from emodiss.errors import SettingsError
+from emodiss.errors import SettingsError, must_be
 from emodiss.interventions import Answer, plan, questions, request_hash
 from emodiss.interventions.answers import question, read, unanswered_line
 from emodiss.prompts import Prompt, PromptError
@@ -118,6 +118,8 @@ def intervene(
         If the model or the cache cannot be opened.
     """
     run = load(run)
+    must_be(prompts, Rendered, what="what to ask", how="Make it: emodiss.study.prompts(RUN).")
+    must_be(models, Endpoint, what="a language model", how="Name one: emodiss.chat.Endpoint.")
     params = models.only().parameters(temperature=temperature, max_tokens=max_tokens)
     wanted = _wanted(run, prompts)
     if samples > 1 and not params.temperature and models.replay is None and say is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from emodiss import judging
 from emodiss.chat.endpoint import Endpoint
-from emodiss.errors import RunError, SettingsError, nearest
+from emodiss.errors import RunError, SettingsError, must_be, nearest
 from emodiss.judging import Criterion, Steps
 from emodiss.judging.questions import Mode, Order
 from emodiss.ratings import CRITERIA
@@ -122,6 +122,7 @@ def judge(
         If a model or the cache cannot be opened.
     """
     run = load(run)
+    must_be(models, Endpoint, what="a language model", how="Name one: emodiss.chat.Endpoint.")
     asking = _Asking.of(run, models, criteria, steps, mode, fallback, samples, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)

@@ -23,7 +23,7 @@ from emodiss import chat
 from emodiss.chat.answers import json_of, unwrapped
 from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import Question, Unanswered
-from emodiss.errors import EmodissError, RunError, SettingsError
+from emodiss.errors import EmodissError, RunError, SettingsError, must_be
 from emodiss.interventions import Redaction, redact
 from emodiss.manifest import ROLES
 from emodiss.people.roles import MIN_CONFIDENCE
@@ -193,6 +193,7 @@ def label_roles(
         If the model or the cache cannot be opened.
     """
     run = load(run)
+    must_be(models, Endpoint, what="a language model", how="Name one: emodiss.chat.Endpoint.")
     params = models.only().parameters(temperature=0.0, max_tokens=max_tokens)
     sessions = _sessions(run, video, say)
     shown, redactions = _shown(sessions, people)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from emodiss import tabular
-from emodiss.errors import RunError, SettingsError, nearest
+from emodiss.errors import RunError, SettingsError, must_be, nearest
 from emodiss.manifest import parse_role
 from emodiss.reviews import KINDS, Review, audits
 from emodiss.reviews.audits import AuditError, Judged, Score
@@ -318,6 +318,7 @@ def import_corrections(
     run = load(run)
     from emodiss.exports import Change, ExportError, items, read_back
 
+    must_be(file, str, Path, what="the path of a corrected file", how="Name the file.")
     file = Path(file)
     made: list[Review] = []
     if file.suffix.lower() in (".csv", ".json"):
@@ -360,6 +361,10 @@ def import_corrections(
 def take_over(run: AnyRun, reviews: Sequence[Review]) -> None:
     """Add reviews to the run's; they hold from the next `annotate` on."""
     run = load(run)
+    how = "Hand in a list, such as emodiss.study.import_corrections(RUN, FILE).reviews."
+    must_be(reviews, list, tuple, what="a list of reviews", how=how)
+    for one in reviews:
+        must_be(one, Review, what="a review", how=how)
     if reviews:
         ReviewFile(run.root).append(reviews)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emodiss.errors import RunError
 from emodiss.runs import fetching
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run
+from emodiss.runs.run import Run, load
 from emodiss.study.interventions import InterventionFile
 from emodiss.study.judgements import JudgementFile
 
@@ -25,10 +25,14 @@ class Study:
     Parameters
     ----------
     run
-        As `emodiss.load` returns it. `Run` is what was measured, `Study` what was said.
+        As `emodiss.load` returns it, or its folder. `Run` is what was measured,
+        `Study` what was said.
     """
 
     run: Run
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run", load(self.run))
 
     @property
     def root(self) -> Path:

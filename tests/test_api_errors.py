@@ -1,0 +1,83 @@
+"""Whatever a verb of the Python API is handed, it answers with an error that says what belongs."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import emodiss
+from emodiss.errors import ArgumentError, DiskError
+from emodiss.runs.files import write_atomically
+
+VERBS = {
+    **{name: getattr(emodiss, name) for name in ("annotate", "load", "plan", "resume")},
+    **{
+        name: verb
+        for name in emodiss.study.__all__
+        if inspect.isfunction(verb := getattr(emodiss.study, name)) or name == "Study"
+    },
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_refuses_what_does_not_belong_with_a_typed_error(tmp_path, name):
+    verb = VERBS[name]
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / "run.json").write_text("{}")
+    run = emodiss.Run(root)
+    frame = pd.DataFrame({"a": [1]})
+    things = (run, root, str(root), tmp_path, tmp_path / "no", "no", None, frame, [1, "a"], 3, b"x")
+    parameters = list(inspect.signature(verb).parameters.values())
+    needed = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ] or parameters[:2]
+    refused = 0
+    for place, thing in ((p, t) for p in needed for t in things):
+        given = {p.name: run if p is needed[0] else "x" for p in needed} | {place.name: thing}
+        try:
+            verb(**given)
+        except (emodiss.EmodissError, TypeError, ValueError):
+            refused += 1
+    assert refused >= 6
+
+
+def test_a_run_is_no_manifest_and_no_study_of_raters(tmp_path):
+    run = emodiss.Run(tmp_path)
+    for verb in (emodiss.annotate, emodiss.plan):
+        with pytest.raises(ArgumentError, match=r"Got a run .* emodiss\.resume"):
+            verb(run)
+    with pytest.raises(ArgumentError, match="Got DataFrame"):
+        emodiss.plan(pd.DataFrame({"path": ["a.mp4"]}))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ArgumentError, match=r"Got Run where a study of raters belongs"):
+        emodiss.study.browser_answers(run)  # pyright: ignore[reportArgumentType]
+
+
+def test_an_error_of_the_disk_is_typed_and_an_os_error(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    places = ["folder", "file/x.csv", "n" * 300, "n" * 300 + "/x.csv"]
+    if os.name == "posix" and os.geteuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        places.append("closed/x.csv")
+    for place in places:
+        path: Path = tmp_path / place
+        with pytest.raises(DiskError, match="cannot be used") as caught:
+            write_atomically(path, b"x")
+        error = caught.value
+        assert isinstance(error, OSError) and isinstance(error, emodiss.EmodissError)
+        assert error.errno and error.strerror and str(tmp_path) in str(error.filename)
+        # Workers hand it through a pipe.
+        again = pickle.loads(pickle.dumps(error))
+        assert (again.errno, again.filename, str(again)) == (
+            error.errno,
+            error.filename,
+            str(error),
+        )
