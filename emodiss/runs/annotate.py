@@ -141,8 +141,8 @@ def annotate(
         for line in _beside(read, found):
             say(line)
         work.discard_damaged(found, say)
-        if store.journal.mend():
-            say(f"{layout.OUTCOMES} is damaged; what can be read of it stays")
+        if store.renew_outcomes([*choice.kept, *(source.row.id for source in found)]):
+            say(f"{layout.OUTCOMES} is damaged and is made anew; how long stages took is lost")
         work.require_models(found, here=engine != "ray")
         _record(work, read, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)

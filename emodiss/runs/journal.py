@@ -71,14 +71,14 @@ class Journal(Generic[T]):
         except FileNotFoundError:
             return []
         found, faults = self._read(content)
+        first = next(iter(faults), None)
         if not whole:
-            where = next((f", line {number}," for number in faults), "")
-            raise seals.damaged(
-                self.path, self.next_step, where=where, why=next(iter(faults.values()), "")
-            )
-        for number, fault in faults.items() if self.on_fault == "raise" else ():
+            where = "" if first is None else f", line {first},"
+            why = "" if first is None else faults[first]
+            raise seals.damaged(self.path, self.next_step, where=where, why=why)
+        if first is not None and self.on_fault == "raise":
             raise RunError(
-                f"{self.path.name}, line {number}: {fault}.",
+                f"{self.path.name}, line {first}: {faults[first]}.",
                 next_step=self.next_step,
                 code="damaged",
             )
@@ -97,15 +97,6 @@ class Journal(Generic[T]):
                 if not (last and _is_torn(part)):
                     faults[number] = _fault(error)
         return found, faults
-
-    def mend(self) -> bool:
-        """Keep what can be read of a damaged file that can be made anew; whether it was damaged."""
-        if not self.path.exists():
-            return False
-        content, whole = seals.read(self.path)
-        if not whole:
-            self.write(self._read(content)[0])
-        return not whole
 
     def append(self, entries: Iterable[T]) -> None:
         """Add entries in one write and force them to the disk; a torn last line goes."""

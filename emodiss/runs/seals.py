@@ -26,7 +26,10 @@ _BLOCK = 1 << 20
 def whole(path: Path) -> bool:
     """Whether a file is as it was written, as far as anything is known of it."""
     while (seal := _stated(path)) is not None:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # somebody moved it away
+            return True
         if _fits(path, (status.st_size, status.st_mtime_ns, status.st_ino), seal):
             return True
         if _stated(path) == seal:  # or else it was written anew meanwhile

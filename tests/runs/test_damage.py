@@ -161,7 +161,10 @@ def test_the_way_out_that_a_damaged_run_file_names_is_one(
             assert f".seals/{name}" in said
             assert ("emodiss resume" if options is None else "emodiss annotate") in said
     if options is None:
+        (copy / "outcomes.jsonl").write_bytes(b"")
+        shutil.rmtree(copy / "videos" / "b" / "utterances")
         run = emodiss.resume(copy, workers=0)
+        assert run.outcomes.keys() == emodiss.load(finished).outcomes.keys()
     else:
         run = annotate(study, copy, stand_ins, **options)
     assert results(run.root) == results(finished) and run.failures == []
