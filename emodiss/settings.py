@@ -127,14 +127,14 @@ class FacesSettings(Group):
     mode: Literal["scan", "follow"] = Field(
         default="scan",
         description="scan: search every picture looked at; follow: search some, and in between "
-        "look again where the faces were, which is an approximation; a detector that can only "
-        "search searches all",
+        "only around the places where faces were, which is an approximation; a detector that can "
+        "only search searches all",
     )
     scan_every: int = Field(
         default=15,
         ge=1,
-        description="in mode follow, ticks from one search to the next; where a face comes or "
-        "goes there are more",
+        description="in mode follow, ticks from one search to the next; a cut or a face that is "
+        "lost brings it at once",
     )
     stride: int = Field(default=1, ge=1, description="look at every n-th tick of the 30 FPS clock")
     min_face: float = Field(
@@ -299,6 +299,7 @@ class AudeeringSettings(Group):
         description="level of the signal; published: raw for the ONNX folder, normalised to zero "
         "mean and unit variance for the hub checkpoint, as in their own examples",
     )
+    # Longer than any training segment; the attention's cost grows with the square of the length.
     window_s: float = Field(
         15.0, ge=1, description="longer utterances are cut into equal windows and averaged, s"
     )

@@ -5,6 +5,7 @@ Made from a public-domain portrait inside scikit-image, so that anybody can repe
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -76,6 +77,17 @@ def loop_clip(path: Path, source: Path, seconds: float) -> Path:
                     copy.dts = packet.dts + k * length
                     copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
                     looped.mux(copy)
+    return path
+
+
+def loop_session(path: Path, source: Path, seconds: float) -> Path:
+    """Repeat pictures and sound of a recording for so many seconds; nothing is encoded again."""
+    import imageio_ffmpeg
+
+    looped = ["-stream_loop", "-1", "-i", str(source), "-t", str(seconds), "-c", "copy"]
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *looped, str(path)], check=True
+    )
     return path
 
 

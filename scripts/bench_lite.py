@@ -30,7 +30,7 @@ from bench_clip import FPS, cpu_seconds, loop_clip, write_clip
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "lite": (),
-    "faces followed": ("faces.mode=follow",),
+    "every look searched": ("faces.mode=scan",),
 }
 """Settings on top of preset `lite`."""
 

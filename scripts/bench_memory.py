@@ -1,50 +1,49 @@
 """Show how memory grows with the length of a video: the peak of each stage at some lengths.
 
-    python scripts/bench_memory.py [--seconds 10 60 600 3600] [--models stand-ins] [--speech FILE]
+    python scripts/bench_memory.py                  # 1, 10 and 60 minutes, a quarter of an hour
+    python scripts/bench_memory.py --long           # and three hours
+    python scripts/bench_memory.py --write          # the table of the guide anew
+    python scripts/bench_memory.py --minutes 1 10 --speech FILE
 
-One generated clip (320 x 180 pixels, two talking heads) is looped to each length without encoding
-it again, and annotated by a fresh process with the preset `lite`, as a worker does it; what the
-process holds from earlier stages counts in later ones. What is held at a time (frames, networks)
-shows with the real models, `--models lite`, at wide strides, so that an hour ends in minutes. What
-is kept for each tick shows with `--models stand-ins`, the default: every tick is looked at and
-measured, by models that answer at once. `--models as-it-is` changes no setting of `lite`;
-`--height 720` makes larger pictures. With `--speech` a recording of people who talk, as WAV, is
-looped along, and no transcript is given: words and speakers are found in it. For Linux, which can
-count a peak anew.
+One generated clip (two talking heads) is looped to each length without encoding it again, a
+recording of people who talk is looped along, and `emodiss.annotate` finds words, voices and faces
+in it with the preset `lite` and one worker. A new worker does all stages of a film, one after the
+other, as in every run; its peak is counted anew for each job, reading and writing included.
+
+What is held at a time (frames, networks) shows in the first column: `lite` as it is, 720 pixels
+high. What is kept for each tick, word or piece of a voice shows in the others: pictures of 180
+pixels, faces and expressions by models that answer at once, as often as `lite` looks; words and
+voices are found by the real ones. For Linux, which can count a peak anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
+import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench_clip import FPS, loop_clip, write_clip
+from update_guides import GUIDES, updated
 
 from emodiss.affect import EXPRESSIONS, FaceAffect
+from emodiss.demo.portraits import find_sample
 from emodiss.faces import FaceBoxes
-from emodiss.stages import Stage
+from emodiss.runs import perform
+from emodiss.stages import STAGES
 
-SETTINGS = {
-    "as-it-is": (),
-    "lite": ("faces.mode=scan", "faces.stride=30", "face_affect.stride=30", "faces.min_face=20"),
-    "stand-ins": (
-        "faces.mode=scan",
-        "faces.stride=1",
-        "face_affect.stride=1",
-        "models.faces=stand-in-faces",
-        "models.face_affect=stand-in-face",
-    ),
-}
+LOG = "EMODISS_BENCH_MEMORY"
+"""Environment variable that tells the worker where to write its peaks."""
+
+STAND_INS = ("models.faces=stand-in-faces", "models.face_affect=stand-in-face")
+STARTER = "the process that starts the worker"
 
 
 class StandInFaces:
@@ -86,39 +85,8 @@ class StandInFace:
         return FaceAffect(valence, -valence, lots, "signed")
 
 
-def watch_stages() -> dict[str, float]:
-    """Return where the peak of each stage will be, in MB; what a worker holds before counts too."""
-    peaks: dict[str, float] = {}
-    load = Stage.load
-
-    def watched(self: Stage, function: str | None = None) -> Callable[..., Any]:
-        work = load(self, function)
-
-        @functools.wraps(work)
-        def measured(**given: Any) -> Any:
-            peaks["between"] = max(peaks.get("between", 0), peak_mb())
-            Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
-            try:
-                return work(**given)
-            finally:
-                peaks[self.name] = max(peaks.get(self.name, 0), peak_mb())
-                Path("/proc/self/clear_refs").write_text("5")
-
-        return measured
-
-    Stage.load = watched
-    return peaks
-
-
-def peak_mb() -> float:
-    """Return the peak of this process since it was last counted anew."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
-    """Run everything in this process."""
-    import emodiss
+def offer_stand_ins() -> None:
+    """Put the stand-ins into the catalog of this process."""
     from emodiss.models.catalog import CATALOG
 
     for name, model, loader in (
@@ -134,31 +102,37 @@ def annotate(folder: Path, settings: Sequence[str]) -> dict[str, Any]:
             loader=f"bench_memory:{loader.__name__}",
             options=lambda _settings, _folder: {},
         )
-    peaks = watch_stages()
-    run = emodiss.annotate(
-        folder / "manifest.csv",
-        out=folder / "run",
-        preset="lite",
-        settings=settings,
-        workers=0,
-    )
-    table = run.utterances
-    peaks["between"] = max(peaks["between"], peak_mb())
-    return {
-        "peak_mb": max(peaks.values()),
-        "torch": "torch" in sys.modules,
-        "stages": peaks,
-        "utterances": len(table),
-        "faces_ok": int((table["face_status"] == "ok").sum()),
-        "failures": [f.stage for f in run.failures],
-    }
 
 
-def with_speech(film: Path, seconds: float, speech: Path, folder: Path) -> Path:
+def watch() -> None:
+    """Let this worker write down the peak of each job that it does."""
+    do = perform.perform
+
+    def watched(job: perform.Job) -> perform.Outcome:
+        count_anew()
+        outcome = do(job)
+        with Path(os.environ[LOG]).open("a", encoding="utf-8") as log:
+            log.write(json.dumps([job.stage, peak_mb()]) + "\n")
+        return outcome
+
+    perform.perform = watched
+
+
+def count_anew() -> None:
+    """Count the peak of this process from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> float:
+    """Return the peak of this process since it was last counted anew."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def with_speech(film: Path, seconds: float, speech: Path, out: Path) -> Path:
     """Loop a recording along."""
     import imageio_ffmpeg
 
-    out = folder / "sounding.mp4"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", str(film)]
     command += ["-stream_loop", "-1", "-i", str(speech), "-c:v", "copy", "-c:a", "aac"]
     command += ["-ar", "16000", "-ac", "1", "-t", str(seconds), str(out)]
@@ -166,75 +140,89 @@ def with_speech(film: Path, seconds: float, speech: Path, folder: Path) -> Path:
     return out
 
 
-def measure(seconds: float, clip: Path, *, models: str, speech: Path | None) -> dict[str, Any]:
-    """Annotate a film of this length in a process of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        film = loop_clip(folder / "film.mp4", clip, seconds)
-        # Ten seconds each, left and right in turn, as the clip's two heads.
-        lines = [
-            f"film 1 {who} {start:.1f} {min(start + 9.5, seconds):.1f} <o> words of a sentence"
-            for start, who in ((10.0 * k, "AB"[k % 2]) for k in range(int(seconds // 10) or 1))
-        ]
-        rows = f"id,path,transcript,roles\nfilm,{film},film.stm,A=therapist;B=patient\n"
-        if speech:
-            rows = f"id,path\nfilm,{with_speech(film, seconds, speech, folder)}\n"
-        else:
-            (folder / "film.stm").write_text("\n".join(lines) + "\n")
-        (folder / "manifest.csv").write_text(rows)
-        started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, __file__, "--child", name, "--models", models],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        found = json.loads(done.stdout.splitlines()[-1])
-    return {"seconds": seconds, **found, "took_s": time.perf_counter() - started}
+def measure(
+    minutes: float, clip: Path, speech: Path, settings: Sequence[str], folder: Path
+) -> dict[str, float]:
+    """Annotate a film of this length; return the peak of each stage, MB."""
+    import emodiss
+
+    seconds = 60 * minutes
+    silent = loop_clip(folder / "silent.mp4", clip, seconds)
+    film = with_speech(silent, seconds, speech, folder / "film.mp4")
+    silent.unlink()
+    log = folder / "peaks.jsonl"
+    os.environ[LOG] = str(log)
+    started = time.perf_counter()
+    count_anew()
+    run = emodiss.annotate(
+        film, out=folder / "run", preset="lite", settings=settings, workers=1, allow_local=True
+    )
+    peaks = {STARTER: peak_mb()}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        stage, peak = json.loads(line)
+        peaks[stage] = max(peaks.get(stage, 0.0), peak)
+    failed = ", ".join(f.stage for f in run.failures) or "none"
+    print(
+        f"{minutes:g} min: peak {max(peaks.values()):.0f} MB; {len(run.utterances)} utterances, "
+        f"{run.utterances['speaker'].nunique()} voices, {len(run.face_frames)} measured faces; "
+        f"failed: {failed}; {time.perf_counter() - started:.0f} s",
+        flush=True,
+    )
+    return peaks
+
+
+def table(found: Mapping[str, Mapping[str, float]], lengths: Sequence[float]) -> str:
+    """Lay out the peaks, and how they grow from the second length to the last."""
+    first, last = lengths[min(1, len(lengths) - 2)], lengths[-1]
+    growing = f"grows from {first:g} to {last:g} min, MB per hour"
+    lines = [
+        f"| peak, MB | {' | '.join(found)} | {growing} |",
+        "| --- |" + " ---: |" * (len(found) + 1),
+    ]
+    few, many = (found[f"{minutes:g} min"] for minutes in (first, last))
+    for stage in (*(stage.name for stage in STAGES), STARTER):
+        if stage not in many:
+            continue
+        grows = (many[stage] - few[stage]) * 60 / (last - first)
+        cells = [f"{peaks[stage]:.0f}" if stage in peaks else "" for peaks in found.values()]
+        lines.append(f"| {stage} | {' | '.join(cells)} | {grows:.0f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the peak at each length, and the growth per hour."""
+    """Print the peak of each stage at each length, and its growth."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seconds", type=float, nargs="+", default=[10, 60, 600, 3600])
-    parser.add_argument("--models", choices=list(SETTINGS), default="stand-ins")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60])
+    parser.add_argument("--long", action="store_true", help="also three hours")
     parser.add_argument("--speech", type=Path, help="recording of people who talk, WAV")
-    parser.add_argument("--height", type=int, default=180)
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help="put the table into the guide")
     options = parser.parse_args()
-    if options.child:
-        settings = [*SETTINGS[options.models], "people.min_confidence=0"]
-        print(json.dumps(annotate(options.child, settings)))
-        return
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        clip = write_clip(
-            Path(folder) / "clip.mp4",
-            10 * FPS,
-            height=options.height,
-            width=options.height * 16 // 9,
-        )
-        for seconds in options.seconds:
-            rows.append(measure(seconds, clip, models=options.models, speech=options.speech))
-            row = rows[-1]
-            print(
-                f"{seconds:6.0f} s of video: peak {row['peak_mb']:.0f} MB; {row['faces_ok']} of "
-                f"{row['utterances']} utterances with a face; torch imported: {row['torch']}; "
-                f"failed: {row['failures'] or 'none'}; took {row['took_s']:.0f} s",
-                flush=True,
-            )
-    head = " | ".join(f"{row['seconds']:g} s" for row in rows)
-    print(f"\n| peak, MB | {head} |\n" + "| --- " * (len(rows) + 1) + "|")
-    for stage in rows[0]["stages"]:
-        peaks = " | ".join(f"{row['stages'].get(stage, float('nan')):.0f}" for row in rows)
-        print(f"| {stage} | {peaks} |")
-    first, last = rows[0], rows[-1]
-    if last["seconds"] > first["seconds"]:
-        hours = (last["seconds"] - first["seconds"]) / 3600
-        print(f"growth: {(last['peak_mb'] - first['peak_mb']) / hours:.0f} MB per hour of video")
+    lengths = sorted({*options.minutes, *([180.0] if options.long else [])})
+    if len(lengths) < 2:
+        parser.error("growth needs two lengths at least")
+    speech = options.speech or find_sample("pyannote.audio", "sample/sample.wav")
+    offer_stand_ins()
+    found: dict[str, dict[str, float]] = {}
+    runs = [("`lite`, 720p, 1 min", 1.0, 720, ())]
+    runs += [(f"{minutes:g} min", minutes, 180, STAND_INS) for minutes in lengths]
+    for name, minutes, height, models in runs:
+        settings = (*models, "people.min_confidence=0")  # the sound is of others than the faces
+        with tempfile.TemporaryDirectory() as folder:
+            clip = Path(folder) / "clip.mp4"
+            write_clip(clip, 10 * FPS, height=height, width=height * 16 // 9)
+            found[name] = measure(minutes, clip, speech, settings, Path(folder))
+
+    def memory() -> str:
+        return table(found, lengths)
+
+    print(f"\n{memory()}")
+    if options.write:
+        path = GUIDES / "speed.md"
+        path.write_text(updated(path.read_text("utf-8"), "speed", memory), encoding="utf-8")
 
 
+if __name__ == "__mp_main__":  # in the worker, which imports this file before it does anything
+    offer_stand_ins()
+    watch()
 if __name__ == "__main__":
     main()

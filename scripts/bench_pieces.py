@@ -15,12 +15,11 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-import imageio_ffmpeg
+from bench_clip import loop_session
 
 import emodiss
 from emodiss import demo
@@ -44,12 +43,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = chosen.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    video = folder / "long.mp4"
     clip = demo.build(folder / "demo").video
-    looped = ["-stream_loop", "-1", "-i", str(clip), "-t", str(chosen.minutes * 60), "-c", "copy"]
-    subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *looped, str(video)], check=True
-    )
+    video = loop_session(folder / "long.mp4", clip, chosen.minutes * 60)
     took: dict[int, list[float]] = {1: [], 2: []}
     hashes: list[dict[str, str]] = []
     for repeat in range(chosen.repeats):

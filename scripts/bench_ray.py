@@ -1,11 +1,13 @@
 """Measure Ray: two nodes against one, a node that is killed, and what scheduling costs.
 
-    python scripts/bench_ray.py [--videos 6] [--sessions 1441] [--skip nodes kill scheduling]
+    python scripts/bench_ray.py [--videos 6] [--minutes 1] [--sessions 1441]
+                                [--skip nodes kill scheduling]
 
 Nodes are processes of this machine with one core each (`ray.cluster_utils`), so that two of them
-need two idle cores. `nodes` and `kill` annotate copies of the demo clip with the preset `lite`,
-from media to table. `scheduling` gives 1,441 sessions times every stage, as real jobs with real
-settings, to actors that answer at once: what is left is the driver's and Ray's own work.
+need two idle cores. `nodes` and `kill` annotate copies of the demo session, looped to so many
+minutes and untouched, with the preset `lite`, from media to table. `scheduling` gives 1,441
+sessions times every stage, as real jobs with real settings, to actors that answer at once: what is
+left is the driver's and Ray's own work.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from bench_clip import loop_session
 
 import emodiss
 from emodiss import demo
@@ -50,13 +54,13 @@ def cluster(nodes: int) -> Iterator[Any]:
         made.shutdown()
 
 
-def study(folder: Path, videos: int) -> Path:
-    """Write copies of the demo clip and a manifest; return it."""
-    session = demo.build(folder / "demo")
+def study(folder: Path, videos: int, minutes: float) -> Path:
+    """Write recordings made of the demo clip and a manifest; return it."""
+    clip = demo.build(folder / "demo").video
+    session = loop_session(folder / "session.mp4", clip, minutes * 60)
     lines = ["id,path"]
     for n in range(videos):
-        shutil.copy(session.video, folder / f"v{n}.mp4")
-        shutil.copy(session.video.with_suffix(".stm"), folder / f"v{n}.stm")
+        shutil.copy(session, folder / f"v{n}.mp4")
         lines.append(f"v{n},v{n}.mp4")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder / "manifest.csv"
@@ -159,6 +163,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--videos", type=int, default=6)
+    parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--sessions", type=int, default=1441)
     parser.add_argument("--skip", nargs="*", default=[], choices=("nodes", "kill", "scheduling"))
     chosen = parser.parse_args()
@@ -167,7 +172,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "nodes" not in chosen.skip or "kill" not in chosen.skip:
-            manifest = study(folder, chosen.videos)
+            manifest = study(folder, chosen.videos, chosen.minutes)
             one = annotate(manifest, folder / "one", 1)
             reference = results(folder / "one")
         if "nodes" not in chosen.skip:

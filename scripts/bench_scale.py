@@ -39,10 +39,10 @@ from emodiss.exports import FORMATS
 from emodiss.faces.boxes import FaceSeries
 from emodiss.faces.records import Detections, FaceTrack, LinkCounts, Tracks
 from emodiss.media import Audio, Media, hash_file
-from emodiss.models import catalog
 from emodiss.people.records import Binding, Mouths, People, Person
 from emodiss.runs import annotate as annotating, memory, perform, sources, tables
 from emodiss.runs.store import Outcome, Store
+from emodiss.runs.work import Work
 from emodiss.stages import BY_NAME
 from emodiss.transcript import Wording
 from emodiss.utterances.measures import FaceMeasures, SpeechMeasures
@@ -271,19 +271,18 @@ def simulate(folder: Path, *, sessions: int, n: int) -> None:
             patches.enter_context(mock.patch(f"{module}.{function}", functools.wraps(real)(answer)))
         patches.enter_context(mock.patch.object(perform, "_model", lambda _job: None))
         patches.enter_context(mock.patch.object(os, "fsync", lambda _file: None))
-        annotating._record(store, read, settings, choice)
+        work = Work(store, settings)
+        annotating._record(work, read, choice)
         hashes = sources.Hashes(store)
         found = annotating._known_sources(read, store, settings, hashes)
         hashes.save()
         outcomes: list[Outcome] = []
-        for source, recipes in annotating._recipes(found, settings, catalog.chosen(settings)):
+        for source, recipes in work.recipes(found):
             one = _Remembering(store.root)
             for name, recipe in recipes.items():
                 status = "skipped" if recipe.skipped else "done"
                 if not recipe.skipped:
-                    perform._make(
-                        annotating._job(source, recipe, recipes, store, settings, "cpu", 1), one
-                    )
+                    perform._make(work.job(source, recipe.stage, recipes), one)
                 outcomes.append(Outcome(source.row.id, name, status, 1.5, key=recipe.key))
             current[source.row.id] = {name: r.key for name, r in recipes.items() if r.key}
         store.append(outcomes)

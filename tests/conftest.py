@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_garbage_collections() -> None:
+    """Let the garbage collector no longer search what already lives: modules and tests.
+
+    A run collects after each model; among the objects of thousands of tests and of torch that
+    takes longer than the run itself.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +83,7 @@ def study(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _finished(study, tmp_path_factory) -> Path:
+def study_run(study, tmp_path_factory) -> Path:
     """Folder of a finished run of the study, by the stand-ins; nothing writes into it."""
     import emodiss
     from emodiss.models import catalog
@@ -87,6 +99,6 @@ def _finished(study, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def finished_run(_finished, stand_ins, tmp_path) -> Path:
+def finished_run(study_run, stand_ins, tmp_path) -> Path:
     """Copy the study's finished run to `tmp_path / "run"`, where to annotate again is cheap."""
-    return shutil.copytree(_finished, tmp_path / "run")
+    return shutil.copytree(study_run, tmp_path / "run")

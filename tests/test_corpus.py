@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -113,10 +114,8 @@ def test_annomi_has_the_turns_and_words_that_were_counted_before(shared_data):
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
-    return emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def run(finished_run):
+    return emodiss.load(finished_run)
 
 
 def test_table_1_of_two_sessions(run):
@@ -160,9 +159,10 @@ def test_a_fetched_page_says_the_licence_and_else_the_manifest(run):
 
 
 def test_a_video_that_failed_is_in_no_figure(study, tmp_path, stand_ins):
-    (study / "lost.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n")
+    folder = shutil.copytree(study, tmp_path / "study")
+    (folder / "lost.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n")
     found = emodiss.annotate(
-        study / "lost.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+        folder / "lost.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
     )
     table = table1(found).set_index("statistic")
     assert table.loc["videos", ["value", "n"]].tolist() == [1, 1]

@@ -251,11 +251,9 @@ def test_a_decision_needs_a_reason(tmp_path):
             curation.read_overrules(path)
 
 
-def test_a_run_is_judged_from_what_it_measured(study, tmp_path, stand_ins):
+def test_a_run_is_judged_from_what_it_measured(finished_run):
     # Three seconds each: too short to be used, and too short for one to be called a copy.
-    run = emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+    run = emodiss.load(finished_run)
     table = curation.curate(run, ids=["a", "b", "lost"]).set_index("id")
     assert table.loc["lost", ["verdict", "reasons"]].tolist() == ["exclude", "unreadable"]
     assert {"too_short", "little_speech"} <= set(table.loc["a", "reasons"].split(";"))

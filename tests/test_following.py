@@ -11,7 +11,7 @@ from hypothesis import given, settings as budget, strategies as st
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes, stages
-from emodiss.faces.following import Following, joined
+from emodiss.faces.following import Following, joined, rows
 from emodiss.media import Frame, Media
 from emodiss.settings import FacesSettings
 from tests import make
@@ -32,30 +32,29 @@ class Script:
     """Knows where the faces of each picture are; a picture's first pixel is its number."""
 
     def __init__(self, places: Sequence[Sequence[float]], blind: Sequence[int] = ()) -> None:
-        self.places, self.blind, self.searched = places, blind, []
+        self.places, self.blind = places, blind
+        self.searched: list[int] = []
+        self.looked: list[tuple[int, int]] = []
 
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
         numbers = [int(frame[0, 0, 0]) for frame in frames]
         self.searched += numbers
         return [faces_at([] if k in self.blind else self.places[k]) for k in numbers]
 
-    def again(self, frame: NDArray[np.uint8], faces: FaceBoxes) -> FaceBoxes:
-        """Find the face that moved by less than half its size."""
-        here = faces_at(self.places[int(frame[0, 0, 0])])
-        boxes = np.full((len(faces), 4), np.nan, np.float32)
-        scores = np.zeros(len(faces), np.float32)
-        for k, box in enumerate(faces.boxes):
-            for own in here.boxes:
-                if abs(own[0] - box[0]) < SIDE / 2:
-                    boxes[k], scores[k] = own, 0.98
-        return FaceBoxes(boxes, scores, np.zeros((len(faces), 5, 2), np.float32))
+    def near(self, frame: NDArray[np.uint8], places: NDArray[np.floating]) -> FaceBoxes:
+        """Find the faces that moved by less than half their size."""
+        number = int(frame[0, 0, 0])
+        self.looked.append((number, len(places)))
+        here = [] if number in self.blind else self.places[number]
+        return faces_at([x for x in here if (abs(places[:, 0] - x) < SIDE / 2).any()])
 
 
-def walk(model: Script, every: int) -> list[FaceBoxes]:
-    following = Following(model, every)
+def walk(model: Script, every: int, cuts: Sequence[int] = ()) -> list[FaceBoxes]:
+    following = Following(model, every, min_score=0.9)
     out: list[tuple[Frame, FaceBoxes]] = []
     for k in range(len(model.places)):
-        out += following.see(Frame(k, k / 30, np.full((40, 200, 3), k, np.uint8)))
+        frame = Frame(k, k / 30, np.full((40, 200, 3), k, np.uint8))
+        out += following.see(frame, cut=k in cuts)
     out += following.end()
     assert [frame.index for frame, _ in out] == list(range(len(model.places)))
     return [faces for _, faces in out]
@@ -75,42 +74,71 @@ def test_who_comes_and_who_goes_is_seen_from_first_to_last_look() -> None:
     places = [[50.0] + [120.0] * (7 <= k < 24) for k in range(41)]
     model = Script(places)
     assert xs(walk(model, 15)) == [sorted(map(int, p)) for p in places]
-    # Halved where somebody comes (before look 15) and goes (before 30), nowhere else.
-    assert len(model.searched) < 14
+    # By turns, and where somebody is lost, which begins the turns anew.
+    assert model.searched == [0, 15, 24, 39]
 
 
-def test_after_a_cut_everybody_is_new() -> None:
-    places = [[20.0] if k < 13 else [90.0, 150.0] for k in range(31)]
-    assert xs(walk(Script(places), 15)) == [sorted(map(int, p)) for p in places]
+def test_after_a_cut_everybody_is_searched_and_nobody_sought_before_it() -> None:
+    places = [[20.0] if k < 13 else [20.0, 150.0] for k in range(20)]
+    model = Script(places)
+    assert xs(walk(model, 15, cuts=[13])) == [sorted(map(int, p)) for p in places]
+    assert model.searched == [0, 13]
+    assert [k for k, _ in model.looked] == [*range(1, 13), *range(14, 20)]
 
 
-def test_a_search_that_misses_does_not_lose_a_face() -> None:
-    model = Script([[50.0]] * 31, blind=[10])
-    assert xs(walk(model, 10)) == [[50]] * 31
-
-
-def test_a_jump_is_another_face_and_both_are_seen() -> None:
+def test_a_cut_that_nobody_saw_loses_everybody_and_so_brings_a_search() -> None:
     places = [[20.0] if k < 8 else [140.0] for k in range(16)]
-    assert xs(walk(Script(places), 15)) == [[int(p[0])] for p in places]
+    model = Script(places)
+    assert xs(walk(model, 15)) == [[int(p[0])] for p in places]
+    assert model.searched == [0, 8]
+
+
+def test_who_is_lost_for_a_moment_is_found_where_he_was() -> None:
+    model = Script([[50.0]] * 20, blind=[4, 5, 6])
+    assert xs(walk(model, 15)) == [[] if k in (4, 5, 6) else [50] for k in range(20)]
+    assert model.searched == [0, 4, 19]
+
+
+def test_who_is_gone_for_as_long_as_a_stretch_is_not_sought_there_any_more() -> None:
+    model = Script([[50.0] if k < 4 else [] for k in range(30)])
+    walk(model, 10)
+    assert [k for k, _ in model.looked] == [*range(1, 5), *range(5, 14)]
+
+
+def test_a_face_of_which_the_detector_is_unsure_is_not_followed() -> None:
+    class Unsure(Script):
+        def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[FaceBoxes]:
+            return [
+                FaceBoxes(f.boxes, np.full(len(f), 0.8, np.float32), f.landmarks)
+                for f in super().detect(frames)
+            ]
+
+    model = Unsure([[50.0]] * 11)
+    assert xs(walk(model, 9)) == [[50] if k % 3 == 0 else [] for k in range(11)]
+    assert model.searched == [0, 3, 6, 9] and not model.looked
 
 
 def test_nothing_there_and_one_look() -> None:
-    assert xs(walk(Script([[]] * 12), 5)) == [[]] * 12
+    model = Script([[]] * 12)
+    assert xs(walk(model, 9)) == [[]] * 12
+    assert model.searched == [0, 3, 6, 9] and not model.looked
     assert xs(walk(Script([[30.0]]), 5)) == [[30]]
-    assert list(Following(Script([]), 5).end()) == []
+    assert list(Following(Script([]), 5, 0.9).end()) == []
 
 
-def test_large_pictures_are_searched_more_often_and_fewer_are_held(
+def test_of_large_pictures_fewer_are_held_and_newcomers_are_sought_in_these(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("emodiss.faces.following._MOST_HELD", 3 * 40 * 200 * 3)
-    model = Script([[50.0]] * 13)
-    assert xs(walk(model, 10)) == [[50]] * 13
-    assert model.searched == [0, 3, 6, 9, 12]
+    model = Script([[50.0] + [120.0] * (k > 2) for k in range(13)])
+    found = xs(walk(model, 10))
+    assert found == [[50] if k < 7 else [50, 120] for k in range(13)]
+    assert model.searched == [0, 10]
 
 
-def test_of_two_that_overlap_the_first_stays() -> None:
-    assert xs([joined([faces_at([50]), faces_at([52, 90])])]) == [[50, 90]]
+def test_faces_of_a_look_are_joined_largest_first() -> None:
+    small = faces_at([90.0, 120.0])
+    assert joined([rows(small, np.array([1])), faces_at([50.0])]).boxes[:, 0].tolist() == [50, 120]
 
 
 @budget(max_examples=30, deadline=None)

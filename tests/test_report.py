@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -32,21 +33,9 @@ class Tags(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def run(study, tmp_path_factory):
+def run(study_run, tmp_path_factory):
     """Two sessions of two utterances: one dissonant and hostile, one undetermined, two plain."""
-    from emodiss.models import catalog
-    from tests import fakes
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, entry in fakes.ENTRIES.items():
-            patch.setitem(catalog.CATALOG, name, entry)
-        found = emodiss.annotate(
-            study / "manifest.csv",
-            out=tmp_path_factory.mktemp("report") / "run",
-            preset="lite",
-            settings=fakes.SETTINGS,
-            workers=0,
-        )
+    found = emodiss.load(shutil.copytree(study_run, tmp_path_factory.mktemp("report") / "run"))
     table = found.utterances
     table.loc[0, "text"] = HOSTILE
     table["dissonant"] = pd.array([True, None, False, False], dtype="boolean")
@@ -121,9 +110,10 @@ def test_the_index_counts_each_session_and_all(pages):
 
 
 def test_a_session_that_failed_says_why(study, tmp_path, stand_ins):
-    (study / "lost2.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n")
+    folder = shutil.copytree(study, tmp_path / "study")
+    (folder / "lost.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n")
     found = emodiss.annotate(
-        study / "lost2.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+        folder / "lost.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
     )
     index = report.write(found)
     assert index == found.root / "report" / "index.html"
@@ -132,7 +122,7 @@ def test_a_session_that_failed_says_why(study, tmp_path, stand_ins):
     assert not (index.parent / "lost.session.html").exists()
 
 
-def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_ins):
+def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_ins, finished_run):
     run = emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",

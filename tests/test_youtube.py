@@ -260,19 +260,19 @@ def test_the_extra_brings_a_runtime_that_the_downloader_runs(tmp_path, monkeypat
 
 def test_doctor_finds_what_the_extra_brings(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    finding = checks._javascript()
+    finding = checks.javascript()
     assert finding.state == "ok"
     assert re.search(r"deno \d+\.\d+.*; yt-dlp-ejs \d", finding.found)
 
 
 def test_doctor_names_the_extra_when_something_is_missing(no_programs, monkeypatch):
-    finding = checks._javascript()
+    finding = checks.javascript()
     assert (finding.state, finding.found.partition(";")[0]) == ("note", "no runtime")
     assert 'pip install "emodiss[youtube]"' in finding.next_step
     program(no_programs, "node", "v18.0.0")
-    assert "node 18.0.0 (too old)" in checks._javascript().found
+    assert "node 18.0.0 (too old)" in checks.javascript().found
     monkeypatch.setattr(fetch, "challenge_scripts", lambda: (None, "0.8.0"))
-    finding = checks._javascript()
+    finding = checks.javascript()
     assert "no package yt-dlp-ejs" in finding.found and "emodiss[youtube]" in finding.next_step
 
 
@@ -285,11 +285,11 @@ def test_doctor_tells_scripts_that_do_not_fit_the_downloader(no_programs, monkey
 
     assert wanted == VERSION
     monkeypatch.setattr(fetch, "challenge_scripts", lambda: ("0.3.1", wanted))
-    finding = checks._javascript()
+    finding = checks.javascript()
     own = importlib.metadata.version("yt-dlp")
     assert finding.state == "note" and f"0.3.1 does not fit yt-dlp {own}" in finding.found
     assert f'"yt-dlp-ejs=={wanted}"' in finding.next_step
     # A last number of its own is taken: yt-dlp compares the first two.
     first_two = ".".join(wanted.split(".")[:2])
     monkeypatch.setattr(fetch, "challenge_scripts", lambda: (f"{first_two}.99", wanted))
-    assert checks._javascript().state == "ok"
+    assert checks.javascript().state == "ok"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -31,6 +31,7 @@ from emodiss.cli import (
     manifest as manifest_commands,
     mirror as mirror_commands,
     models as model_commands,
+    output,
     people,
     plot,
     prompts,
@@ -44,9 +45,6 @@ from emodiss.cli import (
     study,
     table,
 )
-
-if TYPE_CHECKING:
-    from emodiss.errors import EmodissError
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -185,12 +183,12 @@ def main() -> None:
     try:
         app()
     except EmodissError as error:
-        sys.exit(_explain(error))
+        sys.exit(output.explain(error))
     except ModuleNotFoundError as error:
         package = (error.name or "emodiss").partition(".")[0]
         if package == "emodiss" or package in sys.stdlib_module_names:
             raise
-        sys.exit(_explain(MissingExtra.of(package, extra_of(package))))
+        sys.exit(output.explain(MissingExtra.of(package, extra_of(package))))
     except KeyboardInterrupt:
         typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
         sys.exit(130)
@@ -207,17 +205,7 @@ def main() -> None:
             next_step="Check that path, its permissions and the room on its disk.",
             code="disk",
         )
-        sys.exit(_explain(fault))
-
-
-def _explain(error: EmodissError) -> int:
-    """Print what is wrong and what to do next; return the exit status."""
-    from emodiss.cli.output import say
-
-    say(f"emodiss: {error.what}")
-    if error.next_step:
-        say(f"         {error.next_step}")
-    return 1 if error.code == "disk" else 2
+        sys.exit(output.explain(fault))
 
 
 _BROUGHT_BY = {

@@ -43,13 +43,13 @@ def examine(*, preset: str, folder: Path) -> list[Finding]:
         _versions(),
         _ffmpeg(),
         _decoder(),
-        _opencv(),
+        opencv(),
         _memory(),
         graphics(),
         _disk(folder),
-        _javascript(),
+        javascript(),
         _token(preset),
-        *_weights(preset),
+        *weights(preset),
     ]
 
 
@@ -80,7 +80,8 @@ def _decoder() -> Finding:
     return Finding("PyAV", "ok", importlib.metadata.version("av"))
 
 
-def _opencv() -> Finding:
+def opencv() -> Finding:
+    """Look for OpenCV, and for a second build of it."""
     found = importlib.metadata.distributions()
     names = {str(one.metadata["Name"]).lower(): one.version for one in found}
     builds = sorted(name for name in names if name.startswith("opencv-"))
@@ -147,7 +148,8 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", "ok", f"{free:.0f} GiB free")
 
 
-def _javascript() -> Finding:
+def javascript() -> Finding:
+    """Look for what downloads from YouTube need."""
     # yt-dlp needs a runtime and its own scripts for YouTube since 2025.11; other sites do without.
     from emodiss.media import fetch
 
@@ -188,7 +190,8 @@ def _token(preset: str) -> Finding:
     )
 
 
-def _weights(preset: str) -> list[Finding]:
+def weights(preset: str) -> list[Finding]:
+    """Look for the models of a preset, and for packages whose models are left out."""
     from emodiss import presets
     from emodiss.models import catalog
     from emodiss.settings import resolve

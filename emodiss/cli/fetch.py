@@ -9,12 +9,15 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import AllowLocal, AsCsv, AsJson, Out, Quiet
+from emodiss.settings import MediaSettings
 
 
 def fetch(
     manifest: Annotated[Path, typer.Argument(help="CSV with the columns id and url.")],
     out: Out = Path("run"),
-    max_height: Annotated[int, typer.Option(help="Largest picture height, pixels.")] = 720,
+    max_height: Annotated[
+        int, typer.Option(help="Largest picture height, pixels.")
+    ] = MediaSettings().max_height,
     cookies: Annotated[
         Path | None, typer.Option(help="Cookie file of a browser session (Netscape format).")
     ] = None,

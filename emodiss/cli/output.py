@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from emodiss.errors import EmodissError
     from emodiss.runs.progress import Progress
 
 
@@ -245,6 +246,14 @@ class ProgressLog:
 def say(line: str) -> None:
     """Write a line for people to stderr."""
     typer.echo(harmless(line), err=True)
+
+
+def explain(error: EmodissError) -> int:
+    """Say what is wrong and what to do next; return the exit status."""
+    say(f"emodiss: {error.what}")
+    if error.next_step:
+        say(f"         {error.next_step}")
+    return 1 if error.code == "disk" else 2
 
 
 def fields(record: Any) -> dict[str, Any]:

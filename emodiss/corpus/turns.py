@@ -12,9 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emodiss.settings import PromptsSettings
+
 
 def turn_counts(
-    table: pd.DataFrame, *, videos: Iterable[str] | None = None, window: int = 6
+    table: pd.DataFrame,
+    *,
+    videos: Iterable[str] | None = None,
+    window: int | None = PromptsSettings().window,
 ) -> pd.DataFrame:
     """Count turns per session, in four readings.
 
@@ -26,7 +31,7 @@ def turn_counts(
     videos
         Sessions to count; default is those of the table. One without utterances has 0 of them.
     window
-        Utterances in a prompt.
+        Utterances in a prompt; None for all.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def turn_counts(
     )
 
     exchanges = _exchanges(codes, role, n)
-    shown = _in_window(table, codes, is_patient, window)
+    shown = _in_window(table, codes, is_patient, window or len(table))
     in_window = _exchanges(codes[shown], role[shown], n)
     return pd.DataFrame(
         {

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.errors import MissingExtra
+from emodiss.settings import TracksSettings
+
+_OPTIONS = TracksSettings()
 
 
 def sort(
     detections: Sequence[ArrayLike],
     *,
-    max_age: int = 1,
-    min_hits: int = 3,
-    iou_threshold: float = 0.3,
+    max_age: int = _OPTIONS.max_age,
+    min_hits: int = _OPTIONS.min_hits,
+    iou_threshold: float = _OPTIONS.iou_threshold,
 ) -> list[NDArray[np.float64]]:
     """Track boxes through frames with SORT.
 

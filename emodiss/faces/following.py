@@ -1,14 +1,16 @@
 """Following faces from one full search to the next, instead of searching every picture.
 
-A detector's search is most of its cost, and a face is nearly where it was a thirtieth of a second
-before. So only one look in several is a search; between two searches each face is looked at again
-where the look beside it had it, onwards from the earlier search and, for faces that only the later
-one has, back from that. Where a face is lost or begins on the way, the stretch is halved by one
-more search, down to a few looks.
+A detector's search is most of its cost, and a face is nearly where it was a tenth of a second
+before. So only one look in several is a search of the whole picture; at the others the detector
+searches around the places where faces were. A cut, or a face that is not found again, brings the
+next search at once; while no face is known, searches come more often. Whom only a search finds came
+in since the one before: the looks between them are held until then, and the newcomer is sought
+there as well.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,118 +24,99 @@ from emodiss.media import Frame
 
 # Boxes of one look that overlap more than this show one face.
 _SAME = 0.4
-# A face that moved further than this from its last place is another one.
+# A face that overlaps its last place less is another one.
 _NEAR = 0.2
-# Stretches of so many looks or fewer are not halved again: nobody comes and goes in a sixth of a
-# second, and the two ends tell of everybody else.
-_LEAST = 4
-# Pictures held at a time, in bytes; of large pictures fewer are held, and more searched.
-_MOST_HELD = 192 << 20
+# Pictures held at a time, in bytes; of large ones fewer are held, and newcomers are seen later.
+_MOST_HELD = 48 << 20
 
 
 @dataclass(slots=True)
 class Following:
-    """The state of a walk: the looks since the last search, that one first."""
+    """The state of a walk from look to look."""
 
     model: FaceFollower
+    # Looks from one search to the next.
     every: int
+    # Faces of which the detector is less sure are not followed.
+    min_score: float
     # Pictures that somebody holds for each look, which leaves room for fewer looks.
     held_per_look: int = 1
-    held: list[Frame] = field(default_factory=list[Frame])
-    # What the search at the first of them found, with what was followed to there.
-    begin: FaceBoxes | None = None
+    # Looks since the last search, and the faces found at them.
+    held: deque[tuple[Frame, FaceBoxes]] = field(default_factory=deque[tuple[Frame, FaceBoxes]])
+    # How many looks ago that was; None before the first.
+    since: int | None = None
+    # (n, 4) where faces were, and how many looks ago.
+    places: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    ages: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def see(self, frame: Frame) -> Iterator[tuple[Frame, FaceBoxes]]:
-        """Take the next look; yield those before it whose faces are known now."""
-        if self.begin is None:
-            self.held, self.begin = [frame], self._search(frame)
-            return
-        self.held.append(frame)
-        room = max(1, _MOST_HELD // max(1, frame.image.nbytes * self.held_per_look))
-        if len(self.held) > min(self.every, room):
-            yield from self._close()
+    def see(self, frame: Frame, *, cut: bool = False) -> Iterator[tuple[Frame, FaceBoxes]]:
+        """Take the next look; yield those whose faces are known now."""
+        if cut or self.since is None:
+            self.since, self.places, self.ages = self.every, self.places[:0], self.ages[:0]
+        else:
+            self.since += 1
+        # Where nobody is known, looks cost nothing and newcomers are all there is to miss.
+        turn = self.every if len(self.places) else max(1, self.every // 3)
+        found = FaceBoxes.empty()
+        if self.since < turn and len(self.places):
+            found = self.model.near(frame.image, self.places)
+        known = self.places[self.ages == 0]
+        if self.since < turn and (overlaps(known, found.boxes) > _NEAR).all():
+            self.held.append((frame, found))
+            size = frame.image.nbytes * self.held_per_look
+            while len(self.held) * size > _MOST_HELD:
+                yield self.held.popleft()
+        else:
+            found = self.model.detect([frame.image])[0]
+            if not cut:
+                self._back(self._sure(found, overlaps(found.boxes, self.places) <= _NEAR))
+            yield from self.end()
+            yield frame, found
+            self.since = 0
+        self._remember(self._sure(found).boxes)
 
     def end(self) -> Iterator[tuple[Frame, FaceBoxes]]:
         """Yield what is left at the end of the video."""
-        if self.begin is None:
-            return
-        if len(self.held) > 1:
-            yield from self._close()
-        yield self.held[0], self.begin
-        self.held, self.begin = [], None
+        while self.held:
+            yield self.held.popleft()
 
-    def _close(self) -> Iterator[tuple[Frame, FaceBoxes]]:
-        """Search the newest look, fill in those before it, and begin anew there."""
-        assert self.begin is not None
-        last = len(self.held) - 1
-        known = {0: self.begin, last: self._search(self.held[last])}
-        self._between(0, last, known)
-        for at in range(last):
-            yield self.held[at], known[at]
-        self.held, self.begin = [self.held[last]], known[last]
+    def _sure(self, faces: FaceBoxes, which: NDArray[np.bool_] | bool = True) -> FaceBoxes:
+        return rows(faces, np.flatnonzero((faces.scores >= self.min_score) & which))
 
-    def _search(self, frame: Frame) -> FaceBoxes:
-        return self.model.detect([frame.image])[0]
-
-    def _between(self, a: int, b: int, known: dict[int, FaceBoxes]) -> None:
-        """Fill in the looks between two that were searched."""
-        onwards = self._walk(known[a], range(a + 1, b + 1))
-        arrived = [path[b] for path in onwards if b in path]
-        fresh = _apart(known[b], arrived)
-        # A search may miss a face that was followed up to it.
-        known[b] = joined([known[b], *arrived])
-        back = self._walk(fresh, range(b - 1, a, -1))
-        whole = len(arrived) == len(onwards) and all(a + 1 in path for path in back)
-        if not whole and b - a > _LEAST:
-            middle = (a + b) // 2
-            known[middle] = self._search(self.held[middle])
-            self._between(a, middle, known)
-            self._between(middle, b, known)
-            return
-        for at in range(a + 1, b):
-            known[at] = joined([path[at] for path in (*onwards, *back) if at in path])
-
-    def _walk(self, faces: FaceBoxes, looks: Sequence[int]) -> list[dict[int, FaceBoxes]]:
-        """Follow faces through looks, each until it is lost; per face its place at each look."""
-        paths: list[dict[int, FaceBoxes]] = [{} for _ in range(len(faces))]
-        alive = list(range(len(faces)))
-        for at in looks:
-            if not alive:
+    def _back(self, faces: FaceBoxes) -> None:
+        """Look for newcomers at the looks that are held, from the last one back."""
+        for at in reversed(range(len(self.held))):
+            if not len(faces):
                 break
-            found = self.model.again(self.held[at].image, faces)
-            near = (found.scores > 0) & (np.diag(iou(faces.boxes, found.boxes)) > _NEAR)
-            for k in np.flatnonzero(near):
-                paths[alive[k]][at] = rows(found, slice(int(k), int(k) + 1))
-            alive = [path for path, on in zip(alive, near, strict=True) if on]
-            faces = rows(found, np.flatnonzero(near))
-        return paths
+            frame, known = self.held[at]
+            found = self.model.near(frame.image, faces.boxes)
+            same = overlaps(found.boxes, faces.boxes) > _NEAR
+            faces = self._sure(found, same & (overlaps(found.boxes, known.boxes) <= _SAME))
+            self.held[at] = frame, joined([known, faces])
+
+    def _remember(self, boxes: NDArray[np.float32]) -> None:
+        """Keep where faces are now, and where those that are not found were a while ago."""
+        lost = (overlaps(self.places, boxes) <= _NEAR) & (self.ages + 1 < self.every)
+        self.places = np.concatenate([boxes, self.places[lost]])
+        self.ages = np.concatenate([np.zeros(len(boxes), np.int64), self.ages[lost] + 1])
 
 
-def rows(faces: FaceBoxes, which: slice | NDArray[np.integer]) -> FaceBoxes:
+def overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.floating]:
+    """(n,) greatest overlap of each box with one of the others."""
+    return iou(boxes, others).max(axis=1, initial=0)
+
+
+def rows(faces: FaceBoxes, which: NDArray[np.integer]) -> FaceBoxes:
     """Take some of the faces of a look."""
     return FaceBoxes(faces.boxes[which], faces.scores[which], faces.landmarks[which])
 
 
 def joined(parts: Sequence[FaceBoxes]) -> FaceBoxes:
-    """Put faces of one look together, each once: of two that overlap the first; largest first."""
-    parts = [*parts, FaceBoxes.empty()]
+    """Put faces of one look together, largest first."""
     every = FaceBoxes(
         np.concatenate([p.boxes for p in parts]),
         np.concatenate([p.scores for p in parts]),
         np.concatenate([p.landmarks for p in parts]),
     )
-    kept: list[int] = []
-    for k in range(len(every)):
-        if not kept or iou(every.boxes[k : k + 1], every.boxes[kept]).max() <= _SAME:
-            kept.append(k)
-    size = every.boxes[kept, 2:] - every.boxes[kept, :2]
-    order = np.argsort(-size.prod(axis=1), kind="stable")
-    return rows(every, np.array(kept, np.int64)[order])
-
-
-def _apart(faces: FaceBoxes, others: Sequence[FaceBoxes]) -> FaceBoxes:
-    """Faces that overlap none of the others."""
-    if not others or not len(faces):
-        return faces
-    overlap = iou(faces.boxes, np.concatenate([other.boxes for other in others])).max(axis=1)
-    return rows(faces, np.flatnonzero(overlap <= _SAME))
+    size = every.boxes[:, 2:] - every.boxes[:, :2]
+    return rows(every, np.argsort(-size.prod(axis=1), kind="stable"))

@@ -19,7 +19,7 @@ from emodiss.faces.boxes import FaceBoxes, FaceSeries
 from emodiss.faces.joining import Chain, Piece, join
 from emodiss.faces.protocols import FaceTracker
 from emodiss.faces.records import FaceTrack, Fragment, LinkCounts, Tracks
-from emodiss.settings import TracksSettings
+from emodiss.settings import FacesSettings, TracksSettings
 from emodiss.timebase import CLOCK_FPS
 
 DEFAULTS = TracksSettings()
@@ -30,7 +30,7 @@ def link(
     settings: TracksSettings = DEFAULTS,
     *,
     tracker: FaceTracker | None = None,
-    stride: int = 1,
+    stride: int = FacesSettings().stride,
     cuts: Sequence[float] = (),
     appearance: Mapping[int, ArrayLike] | None = None,
 ) -> Tracks:

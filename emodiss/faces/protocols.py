@@ -22,10 +22,10 @@ class FaceDetector(Protocol):
 
 @runtime_checkable
 class FaceFollower(FaceDetector, Protocol):
-    """A detector that can also look at known places only, which costs far less than a search."""
+    """A detector that can also search around known places only, which costs far less."""
 
-    def again(self, frame: NDArray[np.uint8], faces: FaceBoxes) -> FaceBoxes:
-        """Look where n faces were nearby in time; n rows in their order, score 0 without a face."""
+    def near(self, frame: NDArray[np.uint8], places: NDArray[np.floating]) -> FaceBoxes:
+        """Find the faces about (n, 4) boxes of faces of a frame nearby in time."""
         ...
 
 

@@ -60,16 +60,17 @@ def detect_piece(
     times, changed = Growing(np.float64), Growing(np.bool_)
     looks = Growing(np.uint8, (2, 256))
 
-    def shown_frames() -> Iterator[Frame]:
+    def shown_frames() -> Iterator[tuple[Frame, bool]]:
         for frame in iterate_frames(source, media, np.unique(np.concatenate([before, shown]))):
             if len(shown) and frame.index >= shown[0]:
                 mouths.hold(frame)
             if frame.index not in looked_at:
                 continue
             times.extend([frame.time])
-            changed.extend([changes.changed(frame.image, frame.time)])
+            cut = changes.changed(frame.image, frame.time)
+            changed.extend([cut])
             if frame.index >= indices[0]:
-                yield frame
+                yield frame, cut
 
     def look() -> Iterator[FaceSeries]:
         for frame, own in _faces(shown_frames(), model, settings):
@@ -120,18 +121,18 @@ def join_pieces(
 
 
 def _faces(
-    frames: Iterator[Frame], model: FaceDetector, settings: FacesSettings
+    frames: Iterator[tuple[Frame, bool]], model: FaceDetector, settings: FacesSettings
 ) -> Iterator[tuple[Frame, FaceBoxes]]:
-    """Yield each frame with its faces."""
+    """Yield each frame with its faces; of each is known whether it begins another shot."""
     if settings.mode == "scan" or not isinstance(model, FaceFollower):
-        while batch := list(islice(frames, max(1, _BATCH // settings.stride))):
+        while batch := [frame for frame, _ in islice(frames, max(1, _BATCH // settings.stride))]:
             found = model.detect([frame.image for frame in batch])
             yield from zip(batch, found, strict=True)
         return
     every = max(1, settings.scan_every // settings.stride)
-    walk = Following(model, every, held_per_look=settings.stride)
-    for frame in frames:
-        yield from walk.see(frame)
+    walk = Following(model, every, settings.min_score, held_per_look=settings.stride)
+    for frame, cut in frames:
+        yield from walk.see(frame, cut=cut)
     yield from walk.end()
 
 

@@ -4,7 +4,13 @@ Time zero is the container's own start, the same for sound and picture, and fram
 presentation timestamps.
 """
 
-from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe
+from emodiss.media.decoding import (
+    decode_audio,
+    hash_file,
+    iterate_frames,
+    probe,
+    stream_audio,
+)
 from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece, in_pieces
 
 __all__ = [
@@ -18,4 +24,5 @@ __all__ = [
     "in_pieces",
     "iterate_frames",
     "probe",
+    "stream_audio",
 ]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from emodiss.errors import MediaError, MissingExtra
 from emodiss.manifest import VideoRow
 from emodiss.media.display import Display, display_of
-from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Heard, Media
+from emodiss.media.records import SAMPLE_RATE, Audio, DecodedSignal, Frame, Heard, Media
 from emodiss.settings import MediaSettings
 
 if TYPE_CHECKING:
@@ -268,37 +270,45 @@ def decode_audio(*, source: Path, media: Media) -> Audio:
     MediaError
         `unreadable`, when the decoder gives up.
     """
+    audio = stream_audio(source=source, media=media)
+    return replace(audio, signal=np.asarray(audio.signal))
+
+
+def stream_audio(*, source: Path, media: Media) -> Audio:
+    """Do as `decode_audio`, but leave the samples to be decoded anew, piece by piece, when taken.
+
+    Decoding takes seconds per hour; the sound of an hour is 115 MB.
+    """
     if not media.has_audio:
         return Audio(np.zeros(0, np.int16), SAMPLE_RATE, media.start)
-    pcm, other_track = _decoded(source, media, media.sound_track), None
+    signal, silent = _decoded(source, media, media.sound_track)
+    other_track = None
     others = [number for number in range(media.n_sound_tracks) if number != media.sound_track]
-    for other in others if _is_silent(pcm) else ():
-        found = _decoded(source, media, other)
-        if not _is_silent(found):
-            pcm, other_track = found, other
+    for other in others if silent else ():
+        found, silent = _decoded(source, media, other)
+        if not silent:
+            signal, other_track = found, other
             break
     heard: Heard = "mean"
     if media.channels > 1 and other_track is None:
         loudest = _loudest_of_cancelling(source, media)
         if loudest is not None:
-            pcm = _decoded(source, media, media.sound_track, channel=loudest)
+            signal, _ = _decoded(source, media, media.sound_track, channel=loudest)
             heard = "loudest" if media.channels > 2 else "right" if loudest else "left"
-    return Audio(pcm, SAMPLE_RATE, media.start, heard, other_track)
-
-
-def _is_silent(pcm: NDArray[np.int16]) -> bool:
-    return not len(pcm) or max(int(pcm.max()), -int(pcm.min())) <= _SILENT_PEAK
+    return Audio(signal, SAMPLE_RATE, media.start, heard, other_track)
 
 
 def _decoded(
     source: Path, media: Media, track: int, *, channel: int | None = None
-) -> NDArray[np.int16]:
-    """Decode a sound track, or one of its channels, at 16 kHz."""
-    # Read piece by piece into one block: what collects a program's output holds it twice.
-    pcm = bytearray()
+) -> tuple[DecodedSignal, bool]:
+    """Look through a sound track, or one of its channels, at 16 kHz; whether it is silent, too."""
+    n_bytes = peak = 0
     for piece in _pieces(source, media, track, channel=channel):
-        pcm += piece
-    return np.frombuffer(pcm, dtype="<i2")
+        n_bytes += len(piece)
+        pcm = np.frombuffer(piece, "<i2")
+        peak = max(peak, int(pcm.max(initial=0)), -int(pcm.min(initial=0)))
+    again = partial(_pieces, source, media, track, channel=channel)
+    return DecodedSignal(n_bytes // 2, again), peak <= _SILENT_PEAK
 
 
 def _loudest_of_cancelling(source: Path, media: Media) -> int | None:

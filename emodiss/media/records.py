@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.errors import MediaError
 from emodiss.media.display import Display
 from emodiss.timebase import FrameClock, Seconds
 
@@ -144,13 +145,52 @@ class StoredSignal:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DecodedSignal:
+    """16-bit samples that are decoded anew, piece by piece, each time they are taken."""
+
+    n: int
+    decode: Callable[[], Iterator[bytes]]
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> NDArray[np.int16]:
+        return np.asarray(self)[part]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        del copy  # it always is one
+        # Into one block: what joins pieces holds them twice.
+        pcm = bytearray()
+        for piece in self.pieces():
+            pcm += piece
+        return np.frombuffer(pcm, "<i2").astype(dtype or "<i2", copy=False)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Decode from the beginning."""
+        left = 2 * self.n
+        for piece in self.decode():
+            left -= len(piece)
+            yield piece
+        if left:
+            raise MediaError(
+                "The file gave more or less sound than when it was first read.",
+                next_step="It changes while it is read; run again when it is whole.",
+                code="unreadable",
+            )
+
+
+Pcm = NDArray[np.int16] | StoredSignal | DecodedSignal
+"""16-bit samples, of which slices are arrays, and which themselves need not be in memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Stretches:
     """A signal whose slices are float32 in [-1, 1), times a gain, and which is never so as a whole.
 
     An hour takes 230 MB as float32, and most models look at a few seconds at a time.
     """
 
-    pcm: NDArray[np.int16] | StoredSignal
+    pcm: Pcm
     gain: float = 1.0
 
     def __len__(self) -> int:
@@ -175,7 +215,7 @@ class Audio:
     ----------
     signal
         (n,) int16 PCM; empty when the file has no sound. `as_float` gives [-1, 1]. Of a stored
-        result it stays on disk, and slices of it are arrays.
+        result it stays on disk, and slices of it are arrays; so it does where it is streamed.
     sample_rate
         Hertz.
     offset
@@ -188,7 +228,7 @@ class Audio:
         is silent; None as a rule.
     """
 
-    signal: NDArray[np.int16] | StoredSignal
+    signal: Pcm
     sample_rate: int
     offset: Seconds
     heard: Heard = "mean"

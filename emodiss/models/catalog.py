@@ -43,6 +43,7 @@ __all__ = [
     "home",
     "load",
     "problems",
+    "refresh",
     "require",
     "require_packages",
     "shipped_files",
@@ -79,6 +80,11 @@ def cards() -> dict[str, Card]:
 def problems() -> list[ModelError]:
     """Say which other packages bring models that cannot be had, and why."""
     return list(_of_others()[1])
+
+
+def refresh() -> None:
+    """Look for other packages anew: one was installed while this process ran."""
+    _of_others.cache_clear()
 
 
 @cache

@@ -30,7 +30,7 @@ def marginals(
     kept: list[int] = []
     states = np.zeros((1, width), np.int16)
     weights = np.zeros(1)
-    shares = np.zeros((1, n, width), np.float32)
+    shares = np.zeros((1, 0, width), np.float32)  # of the faces so far
     for j in range(n):
         grown = weights[:, None] + scores[j]
         for column, i in enumerate(kept):
@@ -57,9 +57,12 @@ def marginals(
         share = (share / total[group]).astype(np.float32)
         # Of each new state, which old ones it comes from and with what share.
         origin = sparse.csr_matrix((share, (group, parents)), (len(states), len(shares)))
-        pooled = np.asarray(origin @ shares.reshape(len(shares), -1)).reshape(-1, n, width)
+        pooled = np.empty((len(states), j + 1, width), np.float32)
+        pooled[:, :j] = (origin @ shares.reshape(len(shares), j * width)).reshape(
+            len(states), j, width
+        )
         own = np.bincount(group * width + voices, share, len(states) * width)
-        pooled[:, j] += own.reshape(-1, width).astype(np.float32)
+        pooled[:, j] = own.reshape(-1, width)
         shares, weights, kept = pooled, highest + np.log(total), wanted
     final = weights + np.where(states[:, 1:] > 0, log_shown[1], log_shown[0]).sum(axis=1)
     peak = final.max()

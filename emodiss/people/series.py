@@ -60,10 +60,15 @@ def on_grid(ticks: NDArray[np.int64], values: NDArray[np.floating], n: int) -> N
     if known.sum() < 2:
         return np.full(n, np.nan)
     times, seen = ticks[known] / CLOCK_FPS, values[known].astype(np.float64)
-    grid = np.arange(n) / RATE
-    out = np.interp(grid, times, seen, left=np.nan, right=np.nan)
+    # A face is seen for a small part of a long recording.
+    begin = min(max(0, int(times[0] * RATE)), n)
+    end = max(begin, min(int(times[-1] * RATE) + 2, n))
+    grid = np.arange(begin, end) / RATE
+    found = np.interp(grid, times, seen, left=np.nan, right=np.nan)
     after = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
-    out[times[after] - times[after - 1] > _MAX_GAP_S] = np.nan
+    found[times[after] - times[after - 1] > _MAX_GAP_S] = np.nan
+    out = np.full(n, np.nan)
+    out[begin:end] = found
     return out
 
 

@@ -1,36 +1,29 @@
-"""Annotate the videos of a manifest: plan, perform stage by stage, gather the tables.
-
-All videos go through one wave of stages before the next begins, so that a worker holds one heavy
-model at a time and changes it rarely. A stage that fails blocks what depends on it for that video
-and nothing else.
-"""
+"""Annotate the videos of a manifest: find them, do what is to be done, gather the tables."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests
-from emodiss.errors import ManifestError, RunError, SettingsError
+from emodiss.errors import ManifestError, RunError
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.models import catalog
-from emodiss.runs import engines, fetching, keys, layout, memory, pieces, sources, tables
+from emodiss.runs import engines, fetching, layout, memory, sources, tables
 from emodiss.runs.files import room_needed
-from emodiss.runs.perform import Job
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.runs.versions import installed
+from emodiss.runs.work import Work
 from emodiss.settings import Settings
-from emodiss.stages import Stage, waves
+from emodiss.stages import Stage
 
 _NAMED = 5
 """How many videos are named in a line about more of them."""
@@ -130,7 +123,7 @@ def annotate(
     read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
-    entries = catalog.chosen(chosen)
+    work = Work(store, chosen, device, max(1, threads))
     for problem in read.problems:
         say(str(problem))
     if not read.rows:
@@ -147,21 +140,20 @@ def annotate(
         found = _known_sources(read, store, chosen, hashes)
         for line in _beside(read, found):
             say(line)
-        _discard_damaged(found, store, chosen, entries, say)
-        # On a cluster, the nodes have the GPUs; the engine sees whether they do.
-        _require_models(found, store, chosen, entries, device, here=engine != "ray")
-        _record(store, read, chosen, choice)
+        work.discard_damaged(found, say)
+        work.require_models(found, here=engine != "ray")
+        _record(work, read, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
         pool = engines.create(
             engine,
             workers=workers,
-            threads=max(1, threads),
+            threads=work.threads,
             device=device,
             address=address,
         )
         try:
             with shown(progress) as told:
-                current = _perform_all(found, store, chosen, pool, device, max(1, threads), told)
+                current = work.perform_all(found, pool, told)
         except KeyboardInterrupt:
             pool.stop()
             raise
@@ -211,10 +203,9 @@ def plan(
     read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
-    entries = catalog.chosen(chosen)
     planned: list[PlannedJob] = []
     found = _known_sources(read, store, chosen, sources.Hashes(store))
-    for source, recipes in _recipes(found, chosen, entries):
+    for source, recipes in Work(store, chosen).recipes(found):
         missing: dict[str, str] = {}
         for name, recipe in recipes.items():
             if recipe.skipped:
@@ -330,97 +321,6 @@ def _beside(read: Manifest, found: Sequence[Source]) -> Iterator[str]:
             yield f"{what}: {', '.join(names[:_NAMED])}{more}"
 
 
-def _recipes(
-    found: Iterable[Source], settings: Settings, entries: Mapping[str, catalog.Card]
-) -> Iterator[tuple[Source, dict[str, keys.Recipe]]]:
-    """Give the recipes of every source; what they share is made once."""
-    identities = {e.name: e.identity_with(settings) for e in entries.values()}
-    dumped = settings.model_dump(mode="json")
-    for source in found:
-        yield (
-            source,
-            keys.recipes(
-                source.row,
-                content=source.content,
-                transcript=source.transcript,
-                settings=dumped,
-                overlay=source.overlay,
-                voices=source.voices,
-                identities=identities,
-            ),
-        )
-
-
-def _discard_damaged(
-    found: Iterable[Source],
-    store: Store,
-    settings: Settings,
-    entries: Mapping[str, catalog.Card],
-    say: Callable[[str], None],
-) -> None:
-    """Give up artifacts that will be read and are not as they were written; they are made again.
-
-    What nobody will read is not read here either: sound of a large corpus is hundreds of GB.
-    """
-    for source, recipes in _recipes(found, settings, entries):
-        video = source.row.id
-        read = set(tables.GATHERED)
-        # Backwards, since what is made again reads what comes before it.
-        for name, recipe in reversed(recipes.items()):
-            if recipe.skipped:
-                continue
-            made = store.found(video, name, recipe.key)
-            file = store.damaged(video, name, made) if made and name in read else None
-            if made and file is None:
-                continue
-            read.update(recipe.stage.reads)
-            if file is not None:
-                what = f"{file} of '{name}' is damaged"
-                say(f"{video}: {what}; it is made again")
-                error = {"code": "damaged", "what": f"{what}.", "next_step": "It is made again."}
-                store.append([Outcome(video, name, "failed", key=recipe.key, error=error)])
-                store.discard(video, name)
-
-
-def _require_models(
-    found: Iterable[Source],
-    store: Store,
-    settings: Settings,
-    entries: Mapping[str, catalog.Card],
-    device: str,
-    *,
-    here: bool,
-) -> None:
-    """Check packages and weights of the models that some job will need, and of no others."""
-    needed: dict[str, catalog.Card] = {}
-    for source, recipes in _recipes(found, settings, entries):
-        for name, recipe in recipes.items():
-            if (
-                recipe.model
-                and not recipe.skipped
-                and not store.has(source.row.id, name, recipe.key)
-            ):
-                needed[recipe.model] = catalog.entry_of(recipe.model)
-    _require_device(device, needed=here and bool(needed))
-    catalog.require_packages(needed.values(), settings, device)
-    catalog.require(needed)
-
-
-def _require_device(device: str, *, needed: bool) -> None:
-    """Refuse a device that is not here before hours are spent on what needs none."""
-    if device not in ("cpu", "cuda"):
-        raise SettingsError(f"There is no device '{device}'.", next_step="Choices: cpu, cuda.")
-    if device == "cpu" or not needed or importlib.util.find_spec("torch") is None:
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        raise RunError(
-            "Device 'cuda' was asked for, and torch finds no CUDA GPU on this machine.",
-            next_step="Run with --device cpu, or see what is found with: emodiss doctor.",
-        )
-
-
 def _fetched(
     known: list[Source],
     read: Manifest,
@@ -457,121 +357,16 @@ def _outcome(fetched: fetching.Fetched) -> Outcome:
     return Outcome(fetched.id, "fetch", "failed", error=error)
 
 
-def _perform_all(
-    found: list[Source],
-    store: Store,
-    settings: Settings,
-    pool: engines.Engine,
-    device: str,
-    threads: int,
-    progress: Progress | None,
-) -> dict[str, dict[str, str]]:
-    """Bring every artifact up to date; return the keys of those that now stand, by video."""
-    entries = catalog.chosen(settings)
-    plans = {s.row.id: recipes for s, recipes in _recipes(found, settings, entries)}
-    # What stands in the way of each video's later stages: the first stage that failed.
-    failed: dict[tuple[str, str], str] = {}
-    notes = {source.row.id: source.notes for source in found}
-    for wave in waves():
-        jobs: list[Job] = []
-        had: dict[str, int] = {}
-        for stage in wave:
-            settled: list[Outcome] = []
-            for source in found:
-                recipe = plans[source.row.id][stage.name]
-                outcome = _settled(source, recipe, store, failed)
-                if outcome is None:
-                    plan = plans[source.row.id]
-                    jobs.append(_job(source, recipe, plan, store, settings, device, threads))
-                else:
-                    settled.append(outcome)
-            store.append([_noted(outcome, notes) for outcome in settled])
-            had[stage.name] = len(settled)
-            if progress is not None and len(settled) == len(found):
-                progress(stage.name, len(settled), len(found))
-
-        def told(stage: str, done: int, total: int, had: Mapping[str, int] = had) -> None:
-            if progress is not None:
-                progress(stage, had[stage] + done, had[stage] + total)
-
-        for outcome in pieces.perform_all(jobs, pool, store, told):
-            store.append([_noted(outcome, notes)])
-            if outcome.status == "failed":
-                failed[outcome.video, outcome.stage] = outcome.stage
-                if outcome.error and outcome.error["code"] == "disk_full":
-                    raise RunError(
-                        outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
-                    )
-    return {
-        video: {n: r.key for n, r in plan.items() if r.key and (video, n) not in failed}
-        for video, plan in plans.items()
-    }
-
-
-def _settled(
-    source: Source, recipe: keys.Recipe, store: Store, failed: dict[tuple[str, str], str]
-) -> Outcome | None:
-    """Say what is known of a stage of a video without doing it; None where there is work."""
-    video, stage = source.row.id, recipe.stage
-    blocker = next((failed[video, n] for n in stage.reads if (video, n) in failed), None)
-    if stage.source and source.media is None:
-        blocker = blocker or "fetch"
-    if recipe.skipped:
-        return Outcome(video, stage.name, "skipped", notes=(recipe.skipped,))
-    if blocker:
-        failed[video, stage.name] = blocker
-        error = {"code": "blocked", "what": f"Stage {blocker} failed.", "next_step": ""}
-        return Outcome(video, stage.name, "blocked", key=recipe.key, error=error)
-    made = store.found(video, stage.name, recipe.key)
-    if made is None:
-        return None
-    kept = tuple(made.get("notes", ()))
-    return Outcome(video, stage.name, "cached", key=recipe.key, notes=kept)
-
-
-def _noted(outcome: Outcome, notes: Mapping[str, tuple[str, ...]]) -> Outcome:
-    """Add what is to be known of the choice of a transcript where the transcript is made."""
-    if outcome.stage != "draft":
-        return outcome
-    return replace(outcome, notes=(*outcome.notes, *notes[outcome.video]))
-
-
-def _job(
-    source: Source,
-    recipe: keys.Recipe,
-    plan: Mapping[str, keys.Recipe],
-    store: Store,
-    settings: Settings,
-    device: str,
-    threads: int,
-) -> Job:
-    return Job(
-        root=store.root.absolute(),
-        row=source.row,
-        source=source.media,
-        stage=recipe.stage.name,
-        key=recipe.key,
-        inputs={name: plan[name].key for name in recipe.stage.reads},
-        facts=recipe.facts,
-        settings=settings,
-        overlay=source.overlay,
-        model=recipe.model,
-        device=device,
-        threads=threads,
-    )
-
-
-def _record(store: Store, read: Manifest, settings: Settings, choice: memory.Choice) -> None:
+def _record(work: Work, read: Manifest, choice: memory.Choice) -> None:
     """Write what this run was asked to do and with which versions."""
+    store, settings = work.store, work.settings
     described = {
         "preset": choice.preset,
         "inputs": memory.inputs_of(read, store.root),
         "problems": [asdict(problem) for problem in read.problems],
         "settings": settings.model_dump(mode="json"),
-        "models": {
-            task: entry.identity_with(settings) for task, entry in catalog.chosen(settings).items()
-        },
-        "licences": {e.name: e.licence for e in catalog.chosen(settings).values()},
+        "models": {task: e.identity_with(settings) for task, e in work.entries.items()},
+        "licences": {e.name: e.licence for e in work.entries.values()},
         "versions": installed(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }

@@ -17,7 +17,7 @@ import sys
 import types
 import typing
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,16 +26,18 @@ from numpy.typing import NDArray
 
 from emodiss.errors import RunError
 from emodiss.media import Audio
-from emodiss.media.records import StoredSignal
+from emodiss.media.records import DecodedSignal, StoredSignal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Files = dict[str, tuple[bytes | memoryview, ...]]
+Files = dict[str, Iterable[bytes | memoryview]]
 """File names to contents, in pieces to be written one after the other."""
 
 _SAID_OF_SOUND = ("offset", "heard", "other_track")
 """What of `Audio` is neither samples nor in the header of a WAV file."""
+_AT_ONCE = 1 << 19
+"""Samples written at a time."""
 _PLAIN = frozenset((bool, int, float, str))
 
 
@@ -43,7 +45,7 @@ def encode(value: Any) -> Files:
     """Turn a stage's result into files."""
     if isinstance(value, Audio):
         said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
-        return {"data.wav": _to_wav(value), "data.json": (to_json(said),)}
+        return {"data.wav": _Wav(value), "data.json": (to_json(said),)}
     if isinstance(value, _frame_type()):
         return {"data.parquet": (to_parquet(value),)}
     arrays: list[NDArray[Any]] = []
@@ -97,30 +99,33 @@ def write_parquet(table: pd.DataFrame, file: IO[bytes]) -> None:
     table.to_parquet(file, index=False, engine="pyarrow", compression="zstd", use_dictionary=texts)
 
 
-class _Pieces:
-    """A file to write to that keeps what it is given, without a copy."""
+class _Wav:
+    """The pieces of a WAV file, made each time they are taken; an hour of sound is 115 MB."""
 
-    def __init__(self) -> None:
-        self.pieces: list[bytes | memoryview] = []
+    def __init__(self, audio: Audio) -> None:
+        self._audio = audio
 
-    def write(self, piece: bytes | memoryview) -> None:
-        self.pieces.append(piece)
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        signal = self._audio.signal
+        yield _wav_header(len(signal), self._audio.sample_rate)
+        if isinstance(signal, DecodedSignal):
+            yield from signal.pieces()
+            return
+        for start in range(0, len(signal), _AT_ONCE):
+            part = np.ascontiguousarray(signal[start : start + _AT_ONCE], "<i2")
+            yield part.data.cast("B")
 
-    def flush(self) -> None:
-        """Nothing waits to be written."""
 
-
-def _to_wav(audio: Audio) -> tuple[bytes | memoryview, ...]:
-    signal = np.ascontiguousarray(audio.signal, "<i2")
-    kept = _Pieces()
-    with wave.open(kept, "wb") as file:  # pyright: ignore[reportArgumentType, reportCallIssue]
+def _wav_header(n: int, sample_rate: int) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(audio.sample_rate)
-        file.setnframes(len(signal))  # else the header would have to be corrected afterwards
-        if len(signal):
-            file.writeframesraw(signal.data.cast("B"))
-    return tuple(kept.pieces)
+        file.setframerate(sample_rate)
+        file.setnframes(n)
+        file.writeframesraw(b"")
+        header = buffer.getvalue()  # when it is closed, it corrects the number
+    return header
 
 
 def _from_wav(folder: Path) -> Audio:

@@ -80,14 +80,18 @@ _UNSEALED = frozenset(
 def _seal(meta: Mapping[str, Any]) -> str:
     """Hash of what `meta.json` says, the hash itself left out."""
     said = {name: value for name, value in meta.items() if name != "sha256"}
-    return _sha256([json.dumps(said, sort_keys=True).encode()])
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(content: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.sha256()
-    for piece in content:
-        digest.update(piece)
-    return digest.hexdigest()
+def _written(path: Path, content: Iterable[bytes | memoryview]) -> dict[str, int | str]:
+    """Write a file; return what is known of it, found on the way."""
+    digest, n = hashlib.sha256(), 0
+    with replaced(path) as file:
+        for piece in content:
+            file.write(piece)
+            digest.update(piece)
+            n += len(piece)
+    return {"bytes": n, "sha256": digest.hexdigest()}
 
 
 def video_folder(video: str) -> str:
@@ -181,12 +185,7 @@ class Store:
             for stale in folder.iterdir():
                 if stale.name not in files:
                     stale.unlink()
-        for file, content in files.items():
-            write_atomically(folder / file, *content)
-        described = {
-            file: {"bytes": sum(map(len, content)), "sha256": _sha256(content)}
-            for file, content in sorted(files.items())
-        }
+        described = {file: _written(folder / file, content) for file, content in files.items()}
         meta = {"key": key, "stage": name, "video": video, **facts, "files": described}
         write_json(folder / layout.META, {**meta, "sha256": _seal(meta)})
 

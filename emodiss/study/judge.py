@@ -122,12 +122,12 @@ def judge(
         If a model or the cache cannot be opened.
     """
     run = load(run)
-    asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
+    asking = _Asking.of(run, models, criteria, steps, mode, fallback, samples, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)
-    least, most = asking.n_requests(len(items), models, mode, fallback, samples)
+    least, most = asking.n_requests(len(items), models)
     if say is not None:
-        say(_forecast(least, most, len(items), asking, mode, fallback, samples))
+        say(asking.forecast(least, most, len(items)))
     if max_requests is not None and most > max_requests:
         raise SettingsError(
             f"Up to {counted(most, 'request')} may be needed; max_requests is {max_requests:,}.",
@@ -197,7 +197,7 @@ def requests(
 ) -> Iterator[dict[str, Any]]:
     """Show what `judge` would send; `PLACEHOLDER` stands for steps that are still to be written."""
     run = load(run)
-    asking = _Asking.of(run, models, criteria, steps, mode, fallback, scale_order)
+    asking = _Asking.of(run, models, criteria, steps, mode, fallback, samples, scale_order)
     params = models.parameters(temperature=0.0, max_tokens=max_tokens)
     items = _items(run, video, people, say)
     unwritten = {each.name: Steps(each.name, PLACEHOLDER, "", "") for each in asking.lacking}
@@ -218,11 +218,14 @@ def requests(
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """What `judge` and `requests` share: criteria, orders, and the steps that are there."""
+    """What `judge` and `requests` share: what is asked, how, and the steps that are there."""
 
     criteria: list[Criterion]
     orders: tuple[Order, ...]
     given: dict[str, Steps]
+    mode: str
+    fallback: str | None
+    samples: int
 
     @property
     def lacking(self) -> list[Criterion]:
@@ -237,6 +240,7 @@ class _Asking:
         steps: Path | None,
         mode: str,
         fallback: str | None,
+        samples: int,
         scale_order: str,
     ) -> _Asking:
         if not models.models and models.replay is None:
@@ -252,42 +256,35 @@ class _Asking:
         chosen = [judging.criterion(name) for name in criteria]
         path = steps or JudgementFile(run.root).steps_path
         given = judging.read_steps(path) if path.exists() else {}
-        return cls(chosen, cast("tuple[Order, ...]", orders), given)
+        named = cast("tuple[Order, ...]", orders)
+        return cls(chosen, named, given, mode, fallback, samples)
 
-    def n_requests(
-        self, n_items: int, models: Endpoint, mode: str, fallback: str | None, samples: int
-    ) -> tuple[int, int]:
+    def n_requests(self, n_items: int, models: Endpoint) -> tuple[int, int]:
         """Count requests where all goes as asked, and where no judge gives probabilities."""
         if models.replay is not None:
             return 0, 0
         n_judgements = n_items * len(self.criteria)
         rounds = len(models.models) * len(self.orders)
         n_steps = len(self.lacking)
-        least = most = n_judgements * (samples if mode == "sample" else 1)
-        if mode == "logprob" and fallback is not None:
-            most += n_judgements * (samples if fallback == "sample" else 1)
+        least = most = n_judgements * (self.samples if self.mode == "sample" else 1)
+        if self.mode == "logprob" and self.fallback is not None:
+            most += n_judgements * (self.samples if self.fallback == "sample" else 1)
         return n_steps + rounds * least, n_steps + rounds * most
 
-
-def _forecast(
-    least: int,
-    most: int,
-    n_items: int,
-    asking: _Asking,
-    mode: str,
-    fallback: str | None,
-    samples: int,
-) -> str:
-    """Say how many requests are to come, before the first."""
-    orders = f" x {len(asking.orders)} orders of the scale" if len(asking.orders) > 1 else ""
-    said = (
-        f"{counted(n_items, 'response')} x {counted(len(asking.criteria), 'criterion', 'criteria')}"
-        f"{orders}: {counted(least, 'request')} of judges, fewer where answers are kept"
-    )
-    if most > least:
-        each = f"{samples} answers to each question" if fallback == "sample" else "one answer each"
-        said += f"; up to {most:,} where an endpoint gives no probabilities ({each})"
-    return said + "."
+    def forecast(self, least: int, most: int, n_items: int) -> str:
+        """Say how many requests are to come, before the first."""
+        orders = f" x {len(self.orders)} orders of the scale" if len(self.orders) > 1 else ""
+        criteria = counted(len(self.criteria), "criterion", "criteria")
+        said = (
+            f"{counted(n_items, 'response')} x {criteria}{orders}: "
+            f"{counted(least, 'request')} of judges, fewer where answers are kept"
+        )
+        if most > least:
+            each = "one answer each"
+            if self.fallback == "sample":
+                each = f"{self.samples} answers to each question"
+            said += f"; up to {most:,} where an endpoint gives no probabilities ({each})"
+        return said + "."
 
 
 def _items(

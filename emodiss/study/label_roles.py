@@ -26,6 +26,7 @@ from emodiss.chat.model import Question, Unanswered
 from emodiss.errors import EmodissError, RunError, SettingsError
 from emodiss.interventions import Redaction, redact
 from emodiss.manifest import ROLES
+from emodiss.people.roles import MIN_CONFIDENCE
 from emodiss.prompts.wording import Template, render as fill
 from emodiss.reviews.role_labels import RoleLabel, occurs, words
 from emodiss.runs.reviews import ReviewFile
@@ -38,9 +39,6 @@ from emodiss.transcript import Utterance
 if TYPE_CHECKING:
     from emodiss.chat.ask import Patience
     from emodiss.chat.model import ChatModel, ChatParams
-
-MIN_CONFIDENCE = 0.8
-"""Below it a model's role is not used; the same as for the classifier in `emodiss.people.roles`."""
 
 MAX_WORDS = 8000
 """Words of a session that are shown, from its beginning: about 11,000 tokens of English."""

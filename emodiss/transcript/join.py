@@ -19,6 +19,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+from emodiss.settings import TranscriptSettings
 from emodiss.timebase import Seconds, Span
 from emodiss.transcript.records import Turn, Utterance, Word
 from emodiss.transcript.voices import (
@@ -33,7 +34,7 @@ from emodiss.transcript.voices import (
 )
 from emodiss.transcript.word_times import with_times
 
-MAX_PAUSE_S = 1.0
+MAX_PAUSE_S = TranscriptSettings().max_pause_s
 """A longer silence ends an utterance: in conversation, silences up to about one second are
 treated as part of the talk and longer ones as a lapse (Jefferson 1989, "Preliminary notes on a
 possible metric which provides for a 'standard maximum' silence of approximately one second in

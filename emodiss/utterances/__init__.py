@@ -2,7 +2,15 @@
 
 Validation, the data dictionary and the README's table are all made from `SCHEMA`. Beside it stand
 face frames, a summary of each face, and windows of the voice.
+
+Tables and their schemas are imported when they are asked for: stages that measure need no pandas,
+which would take 75 MB of each worker.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from emodiss.utterances.listeners import (
     ListenerMeasures,
@@ -19,18 +27,28 @@ from emodiss.utterances.measures import (
     measure_faces_piece,
     measure_speech,
 )
-from emodiss.utterances.schema import (
-    FACE_SUMMARY_SCHEMA,
-    FRAME_SCHEMA,
-    SCHEMA,
-    WINDOW_SCHEMA,
-    Column,
-    TableError,
-    conform,
-    validate,
-)
-from emodiss.utterances.table import face_summary, frame_table, tabulate, window_table, word_table
 from emodiss.utterances.windows import VoiceWindows, measure_windows, windows_of
+
+if TYPE_CHECKING:
+    from emodiss.utterances.schema import (
+        FACE_SUMMARY_SCHEMA,
+        FRAME_SCHEMA,
+        SCHEMA,
+        WINDOW_SCHEMA,
+        Column,
+        TableError,
+        conform,
+        validate,
+    )
+    from emodiss.utterances.table import (
+        face_summary,
+        frame_table,
+        tabulate,
+        window_table,
+        word_table,
+    )
+
+_TABLES = ("face_summary", "frame_table", "tabulate", "window_table", "word_table")
 
 __all__ = [
     "FACE_SUMMARY_SCHEMA",
@@ -61,3 +79,10 @@ __all__ = [
     "windows_of",
     "word_table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'emodiss.utterances' has no attribute '{name}'")
+    module = "table" if name in _TABLES else "schema"
+    return getattr(importlib.import_module(f"emodiss.utterances.{module}"), name)

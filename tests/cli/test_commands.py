@@ -21,10 +21,8 @@ def options(settings) -> list[str]:
 
 
 @pytest.fixture
-def finished(study, tmp_path, stand_ins):
-    return emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def finished(finished_run):
+    return emodiss.load(finished_run)
 
 
 def test_annotate_prints_one_summary_line_and_ends_with_0(run_cli, study, tmp_path, stand_ins):
@@ -344,17 +342,17 @@ def test_doctor_knows_two_builds_of_opencv_and_one_that_cannot_be_loaded(monkeyp
 
     from emodiss.cli import doctor as checks
 
-    assert checks._opencv().state == "ok"
+    assert checks.opencv().state == "ok"
     monkeypatch.syspath_prepend(str(tmp_path))
     other = tmp_path / "opencv_python-9.0.dist-info" / "METADATA"
     other.parent.mkdir()
     other.write_text("Metadata-Version: 2.1\nName: opencv-python\nVersion: 9.0\n")
-    found = checks._opencv()
+    found = checks.opencv()
     assert found.state == "note" and "opencv-python 9.0" in found.found
     assert found.found.endswith(metadata.version("opencv-python-headless"))
     assert "pip uninstall -y opencv-python opencv-python-headless" in found.next_step
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert checks._opencv().state == "missing"
+    assert checks.opencv().state == "missing"
 
 
 def test_doctor_asks_torch_for_a_gpu_only_where_there_is_a_driver(monkeypatch):

@@ -12,7 +12,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import emodiss
 from emodiss.cli import extra_of
 from tests.test_installation import imported
 
@@ -115,9 +114,8 @@ def test_the_extra_that_a_message_names_brings_the_package():
 
 
 @pytest.fixture
-def ended(study, tmp_path, stand_ins) -> dict[str, tuple[int, str]]:
-    emodiss.annotate(study / "manifest.csv", out=tmp_path / "run", settings=stand_ins, workers=0)
-    places = {"RUN": tmp_path / "run", "OUT": tmp_path / "out", "FILM": study / "a.mp4"}
+def ended(study, tmp_path, finished_run) -> dict[str, tuple[int, str]]:
+    places = {"RUN": finished_run, "OUT": tmp_path / "out", "FILM": study / "a.mp4"}
     lines: dict[str, str] = {}
     for command in COMMANDS:
         line = command

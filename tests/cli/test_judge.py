@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -51,18 +52,24 @@ def server():
         yield running
 
 
-@pytest.fixture
-def run(tmp_path, server) -> Path:
-    """A run of two videos with the answers of two models under four conditions."""
-    root = tmp_path / "run"
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory) -> Path:
+    """A run of two videos with the answers of two models under four conditions; for reading."""
+    root = tmp_path_factory.mktemp("answered") / "run"
     root.mkdir()
     (root / "run.json").write_text('{"settings": {}, "problems": []}')
     (root / "manifest.jsonl").write_text('{"id": "v1"}\n{"id": "v2"}\n')
     table("v1", "v2").to_parquet(root / "utterances.parquet")
-    for model in ("one", "two"):
-        assert call("intervene", root, *at(server, model)).exit_code == 0
-    server.bodies.clear()
+    with s.serving() as running:
+        running.otherwise = respond
+        for model in ("one", "two"):
+            assert call("intervene", root, *at(running, model)).exit_code == 0
     return root
+
+
+@pytest.fixture
+def run(answered, tmp_path) -> Path:
+    return shutil.copytree(answered, tmp_path / "run")
 
 
 def at(server, *models: str) -> list[str]:

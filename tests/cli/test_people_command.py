@@ -18,7 +18,7 @@ from tests import make
 NAN = math.nan
 
 
-def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins):
+def test_voices_faces_and_who_said_so(study, tmp_path, stand_ins, finished_run):
     run = emodiss.annotate(
         study / "manifest.csv",
         out=tmp_path / "run",

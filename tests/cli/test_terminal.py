@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emodiss.cli import _explain, output
+from emodiss.cli import output
 from emodiss.errors import RunError
 
 HOSTILE = (
@@ -23,7 +23,7 @@ ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 def test_tables_lines_and_errors_show_codes_in_their_place(text, capsys):
     output.show([{"speaker": text}])
     output.say(text)
-    _explain(RunError(text, next_step=text))
+    output.explain(RunError(text, next_step=text))
     shown = capsys.readouterr()
     assert ACTIVE.search(shown.out) is None and ACTIVE.search(shown.err) is None
     for character in ACTIVE.findall(text):

@@ -14,7 +14,7 @@ import pytest
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import catalog
-from emodiss.models.campplus import linking as voice_linking, mel_bands
+from emodiss.models.campplus import linking as voice_linking, mel_bands, speaker_windows
 from emodiss.models.campplus.diarizer import CAMPPLUS, SEGMENTATION_3, CampplusDiarizer
 from emodiss.models.weight_files import Wheel
 from emodiss.transcript import Turn
@@ -99,6 +99,24 @@ def test_mel_bands_are_kaldis():
         np.testing.assert_allclose(mel_bands.log_mel_bands(signal), expected.numpy(), atol=1e-3)
     assert mel_bands.log_mel_bands(np.zeros(399, np.float32)).shape == (0, 80)
     assert mel_bands.log_mel_bands(np.zeros(400, np.float32)).shape == (1, 80)
+
+
+def test_muted_stretches_are_listened_to_once():
+    signal = np.random.default_rng(0).normal(0, 0.1, 60 * RATE).astype(np.float32)
+    signal[:RATE] = signal[5 * RATE : 30 * RATE] = signal[41 * RATE : 55 * RATE] = 0.0
+    asked = 0
+
+    def network(window):
+        nonlocal asked
+        asked += 1
+        return np.stack([window[:, ::1600] > t for t in (-0.05, 0.0, 0.05)], axis=-1)
+
+    heard = speaker_windows.listen(signal, network, lambda x: x, 5.0)
+    windows = [signal[k * RATE : (k + 5) * RATE] for k in range(56)]
+    expected = np.stack([network(window[None])[0] for window in windows])
+    np.testing.assert_array_equal(heard.active, expected)
+    # Of 56 windows 21 lie within the first gap and 10 within the second, from 5 and 41 s on.
+    assert asked == 56 + (56 - 21 - 10 + 1)
 
 
 def test_strangers_sound_unlike(diarizer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from emodiss.faces import FaceBoxes, iou
 from emodiss.models import FaceDetector
 from emodiss.models.mtcnn.cascade import (
-    _nms_at_once,
-    _nms_in_turn,
+    Part,
+    around,
     pyramid_scales,
     suppress,
+    suppress_at_once,
     suppress_by_torchvision,
+    suppress_in_turn,
 )
 from emodiss.models.mtcnn.detector import MtcnnDetector, OnnxMtcnn
 from emodiss.models.mtcnn.frames import Frames
@@ -45,6 +48,19 @@ def assert_same(ours: FaceBoxes, theirs: FaceBoxes) -> None:
     np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=TOLERANCE_PX, rtol=0)
     np.testing.assert_allclose(ours.landmarks, theirs.landmarks, atol=TOLERANCE_PX, rtol=0)
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5, rtol=0)
+
+
+def assert_close(ours: np.ndarray, theirs: np.ndarray) -> None:
+    np.testing.assert_allclose(ours, theirs, atol=TOLERANCE_PX, rtol=0)
+
+
+def cells_of(parts: Sequence[Part]) -> list[tuple[int, int, int]]:
+    return [
+        (part.level, y, x)
+        for part in parts
+        for y in range(part.top, part.bottom)
+        for x in range(part.left, part.right)
+    ]
 
 
 class TestContract:
@@ -209,11 +225,13 @@ class TestResize:
     @pytest.mark.parametrize(("out_h", "out_w"), [(41, 67), (90, 120), (13, 17), (89, 119)])
     def test_level(self, out_h: int, out_w: int) -> None:
         frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-        got = torch.from_numpy(Frames.of([frame]).level(out_h, out_w, 3, out_h - 2))
+        got = torch.from_numpy(
+            Frames.of([frame]).level((out_h, out_w), slice(3, out_h - 2), slice(1, out_w - 3))
+        )
         got = got.permute(0, 3, 1, 2)[:, :3]
         x = torch.from_numpy(frame)[None].permute(0, 3, 1, 2).float()
         want = torch.nn.functional.interpolate(x, (out_h, out_w), mode="area") - 127.5
-        assert torch.equal(got, want[:, :, 3 : out_h - 2])
+        assert torch.equal(got, want[:, :, 3 : out_h - 2, 1 : out_w - 3])
 
     @pytest.mark.parametrize("side", [24, 48])
     def test_crops(self, side: int) -> None:
@@ -359,62 +377,64 @@ def test_suppression_at_once_equals_group_by_group(way) -> None:
     score = rng.permutation(400)[:, None] / 400  # no ties: their order may differ
     boxes = torch.tensor(np.concatenate([start, start + size, score], 1), dtype=torch.float32)
     group = torch.tensor(rng.integers(0, 5, 400))
-    in_turn = _nms_in_turn(way(boxes.numpy()), way(group.numpy()), 0.5)
-    assert set(in_turn.tolist()) == set(_nms_at_once(boxes, group, 0.5).tolist())
+    in_turn = suppress_in_turn(way(boxes.numpy()), way(group.numpy()), 0.5)
+    assert set(in_turn.tolist()) == set(suppress_at_once(boxes, group, 0.5).tolist())
     assert 5 < len(in_turn) < 400
     assert (
-        len(_nms_at_once(boxes[:0], group[:0], 0.5))
-        == len(_nms_in_turn(boxes[:0], group[:0], 0.5))
+        len(suppress_at_once(boxes[:0], group[:0], 0.5))
+        == len(suppress_in_turn(boxes[:0], group[:0], 0.5))
         == 0
     )
 
 
-class TestAgain:
-    """Looking at known places only, as following does."""
+class TestNear:
+    """Searching around known places only, as following does."""
 
     @pytest.mark.parametrize("kind", [MtcnnDetector, OnnxMtcnn])
-    def test_finds_the_face_again_from_a_place_nearby(self, kind, portrait: np.ndarray) -> None:
-        ours = kind(40)
+    def test_finds_what_a_search_finds(self, kind, portrait: np.ndarray) -> None:
+        """Two faces of different sizes, each as if it had moved by a fifth of its size."""
+        frame = np.zeros((512, 780, 3), np.uint8)
+        frame[:256, :256], frame[:, 260:772] = portrait[::2, ::2], portrait
+        ours = kind(20)
+        (found,) = ours.detect([frame])
+        sure = np.flatnonzero(found.scores > 0.95)
+        assert len(sure) == 2
+        for step in ((0, 0), (0.2, 0), (-0.2, 0), (0, 0.2), (0, -0.2)):
+            size = (found.boxes[sure, 2:] - found.boxes[sure, :2]).max(1, keepdims=True)
+            seen = ours.near(frame, found.boxes[sure] + np.tile(step, 2) * size)
+            for own in sure:
+                at = int(iou(found.boxes[own : own + 1], seen.boxes).argmax())
+                compare = np.testing.assert_array_equal if kind is OnnxMtcnn else assert_close
+                compare(seen.boxes[at], found.boxes[own])
+                compare(seen.landmarks[at], found.landmarks[own])
+
+    def test_looks_nowhere_else(self, portrait: np.ndarray) -> None:
+        frame = np.concatenate([portrait, portrait], 1)
+        ours = OnnxMtcnn(40)
+        left = np.array([[190, 70, 260, 160]], np.float32)
+        found = ours.near(frame, left)
+        assert len(ours.detect([frame])[0]) > len(found)
+        assert (found.boxes[:, 0] < 300).all() and found.scores.max() > 0.99
+        assert len(ours.near(frame, left + 250)) == 0  # between the two
+        assert len(ours.near(frame, left * 0.2)) == 0  # smaller than the smallest face
+        assert len(ours.near(frame, left[:0])) == 0
+
+    def test_of_a_halved_frame_places_are_those_of_the_frame(self, portrait: np.ndarray) -> None:
+        ours = OnnxMtcnn(40, half_size=True)
         (found,) = ours.detect([portrait])
-        best = int(found.scores.argmax())
-        width = float(found.boxes[best, 2] - found.boxes[best, 0])
-        # A face moves by a sixth of its width in one look at the very most.
-        for dx, dy in ((0, 0), (width / 6, 0), (-width / 6, 0), (0, width / 6), (0, -width / 6)):
-            at = found.landmarks[best : best + 1] + np.array([dx, dy], np.float32)
-            near = FaceBoxes(found.boxes[best : best + 1], found.scores[best : best + 1], at)
-            seen = ours.again(portrait, near)
-            assert seen.scores[0] > 0.99
-            assert iou(seen.boxes, found.boxes[best : best + 1])[0, 0] > 0.8
-            off = np.hypot(*(seen.landmarks[0] - found.landmarks[best]).T)
-            assert off.max() < 0.06 * width
+        best = found.boxes[found.scores.argmax()]
+        seen = ours.near(portrait, best[None])
+        np.testing.assert_array_equal(seen.boxes[seen.scores.argmax()], best)
 
-    @pytest.mark.parametrize("part", [np.s_[75:, 160:], np.s_[:, :265]], ids=["top", "right"])
-    def test_does_not_drift_where_the_border_cuts_the_face(
-        self, portrait: np.ndarray, part: tuple[slice, slice]
-    ) -> None:
-        picture = np.ascontiguousarray(portrait[part])
-        ours = MtcnnDetector(40)
-        (found,) = ours.detect([picture])
-        best = int(found.scores.argmax())
-        row = slice(best, best + 1)
-        seen = FaceBoxes(found.boxes[row], found.scores[row], found.landmarks[row])
-        for _ in range(40):
-            seen = ours.again(picture, seen)
-        assert seen.scores[0] > 0.9
-        assert iou(seen.boxes, found.boxes[row])[0, 0] > 0.6
+    def test_places_that_overlap_are_looked_at_once(self) -> None:
+        scales = pyramid_scales(400, 400, 40, 0.709)
+        boxes = np.array([[100, 100, 160, 160], [130, 100, 190, 160], [300, 300, 360, 360]])
+        parts = around((400, 400), scales, boxes)
+        seen = cells_of(parts)
+        assert len(seen) == len(set(seen))
+        apart = {cell for box in boxes for cell in cells_of(around((400, 400), scales, box[None]))}
+        assert apart <= set(seen)
 
-    def test_rows_stay_in_order_and_a_place_without_a_face_scores_0(
-        self, portrait: np.ndarray
-    ) -> None:
-        ours = MtcnnDetector(40)
-        (found,) = ours.detect([portrait])
-        best = int(found.scores.argmax())
-        points = found.landmarks[best]
-        there = np.stack([points + 200, points]).astype(np.float32)  # beside the rocket, and she
-        boxes = np.stack([found.boxes[best] + 200, found.boxes[best]])
-        seen = ours.again(portrait, FaceBoxes(boxes, np.ones(2, np.float32), there))
-        assert len(seen) == 2 and seen.scores[0] == 0 and seen.scores[1] > 0.9
-        assert np.isnan(seen.boxes[0]).all() and np.isnan(seen.landmarks[0]).all()
-
-    def test_nothing_to_look_for(self, portrait: np.ndarray) -> None:
-        assert len(MtcnnDetector(40).again(portrait, FaceBoxes.empty())) == 0
+    def test_wrong_frame_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="channels first"):
+            OnnxMtcnn().near(np.zeros((3, 90, 120), np.uint8), np.zeros((1, 4)))

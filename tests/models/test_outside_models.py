@@ -105,9 +105,9 @@ def site(tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    catalog._of_others.cache_clear()
+    catalog.refresh()
     yield folder
-    catalog._of_others.cache_clear()
+    catalog.refresh()
     sys.modules.pop("acme_affect", None)
 
 
@@ -239,7 +239,7 @@ def test_a_name_that_is_taken_and_a_broken_package_cost_only_themselves(site):
     assert "'acme-affect' are left out: there is a model 'fer-lite' already" in problem.what
     sys.modules.pop("acme_affect", None)
     (site / "acme_affect.py").write_text("raise RuntimeError('half done')")
-    catalog._of_others.cache_clear()
+    catalog.refresh()
     assert set(catalog.cards()) == set(catalog.CATALOG)
     with pytest.raises(SettingsError, match=r"'acme-ser'.*left out: RuntimeError: half done"):
         catalog.entry_of("acme-ser")

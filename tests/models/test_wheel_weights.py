@@ -237,7 +237,7 @@ def test_doctor_and_list_know_absent_and_damaged_weights(entry, installed, monke
         listed = json.loads(CliRunner().invoke(app, ["models", "list", "--json"]).stdout)
         (card,) = [row for row in listed if row["name"] == NAME]
         # Only this part of what doctor does: the others import torch.
-        (found,) = [f for f in checks._weights("lite") if f.what == f"diarizer: {NAME}"]
+        (found,) = [f for f in checks.weights("lite") if f.what == f"diarizer: {NAME}"]
         return found.state, found.next_step, card["here"]
 
     monkeypatch.setitem(presets.PRESETS["lite"], "models.diarizer", NAME)

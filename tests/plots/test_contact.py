@@ -12,20 +12,8 @@ from emodiss.plots.contact import chosen_ticks
 
 
 @pytest.fixture(scope="module")
-def run(study, tmp_path_factory):
-    from emodiss.models import catalog
-    from tests import fakes
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, entry in fakes.ENTRIES.items():
-            patch.setitem(catalog.CATALOG, name, entry)
-        yield emodiss.annotate(
-            study / "manifest.csv",
-            out=tmp_path_factory.mktemp("run") / "run",
-            preset="lite",
-            settings=fakes.SETTINGS,
-            workers=0,
-        )
+def run(study_run):
+    return emodiss.load(study_run)
 
 
 def boxes(ax) -> list:

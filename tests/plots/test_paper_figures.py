@@ -222,10 +222,8 @@ def test_nothing_to_show_is_said_and_not_drawn(table):
     assert [text.get_text() for text in figure.axes[0].texts] == ["no speech was found"]
 
 
-def test_figures_of_a_run_are_functions_of_its_tables(study, tmp_path, stand_ins):
-    run = emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def test_figures_of_a_run_are_functions_of_its_tables(finished_run):
+    run = emodiss.load(finished_run)
     emodiss.plots.draw_all(run)
     assert len(emodiss.plots.figure3(run).axes) == 3
     (ax,) = emodiss.plots.figure10(run).axes
@@ -248,10 +246,8 @@ def test_the_threshold_stays_above_a_crowd(table):
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
-    return emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def run(finished_run):
+    return emodiss.load(finished_run)
 
 
 def words_of(figure) -> str:

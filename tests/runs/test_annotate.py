@@ -69,7 +69,7 @@ def test_a_run_ends_with_a_valid_table_and_complete_videos(study, tmp_path, stan
     assert (run.root / "utterances.csv").is_file()
 
 
-def test_a_second_run_computes_nothing_and_loads_no_model(study, tmp_path, stand_ins):
+def test_a_second_run_computes_nothing_and_loads_no_model(study, tmp_path, stand_ins, finished_run):
     annotate(study, tmp_path / "run", stand_ins)
     before = results(tmp_path / "run")
     fakes.LOADED.clear()
@@ -79,7 +79,9 @@ def test_a_second_run_computes_nothing_and_loads_no_model(study, tmp_path, stand
     assert results(tmp_path / "run") == before
 
 
-def test_a_new_threshold_redoes_the_table_and_what_follows_only(study, tmp_path, stand_ins):
+def test_a_new_threshold_redoes_the_table_and_what_follows_only(
+    study, tmp_path, stand_ins, finished_run
+):
     annotate(study, tmp_path / "run", stand_ins)
     fakes.LOADED.clear()
     run = annotate(study, tmp_path / "run", {**stand_ins, "dissonance.threshold": 1.05})
@@ -92,7 +94,9 @@ def test_a_new_threshold_redoes_the_table_and_what_follows_only(study, tmp_path,
     assert results(tmp_path / "run") == results(other.root)
 
 
-def test_a_changed_transcript_redoes_speech_and_keeps_the_faces(study, tmp_path, stand_ins):
+def test_a_changed_transcript_redoes_speech_and_keeps_the_faces(
+    study, tmp_path, stand_ins, finished_run
+):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     annotate(folder, tmp_path / "run", stand_ins)
@@ -105,7 +109,9 @@ def test_a_changed_transcript_redoes_speech_and_keeps_the_faces(study, tmp_path,
     assert run.session("a")["text"][1].endswith("bad week.")
 
 
-def test_a_moved_file_with_the_same_content_is_not_measured_again(study, tmp_path, stand_ins):
+def test_a_moved_file_with_the_same_content_is_not_measured_again(
+    study, tmp_path, stand_ins, finished_run
+):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     annotate(folder, tmp_path / "run", stand_ins)
@@ -131,7 +137,7 @@ def test_a_failed_stage_blocks_its_own_video_and_nothing_else(study, tmp_path, s
     assert set(run.utterances["video_id"]) == {"b"}
 
 
-def test_a_stale_result_never_passes_for_one_that_failed(study, tmp_path, stand_ins):
+def test_a_stale_result_never_passes_for_one_that_failed(study, tmp_path, stand_ins, finished_run):
     annotate(study, tmp_path / "run", stand_ins)
     broken = {**stand_ins, "models.speech_affect": "fake-broken"}
     run = annotate(study, tmp_path / "run", broken)
@@ -325,7 +331,7 @@ def test_without_a_transcript_voice_activity_becomes_utterances(study, tmp_path,
     assert run.failures == []
 
 
-def test_raw_comparison_is_marked_as_such(study, tmp_path, stand_ins):
+def test_raw_comparison_is_marked_as_such(study, tmp_path, stand_ins, finished_run):
     run = annotate(study, tmp_path / "run", {**stand_ins, "dissonance.scale": "raw"})
     table = run.utterances
     assert set(table["compared_scale"]) == {"raw"}
@@ -342,7 +348,7 @@ def test_meta_names_everything_a_result_rests_on(study, tmp_path, stand_ins):
     assert set(meta["inputs"]) == {"media", "transcript", "tracks", "people"}
 
 
-def test_other_rules_of_dissonance_recompute_no_model(study, tmp_path, stand_ins):
+def test_other_rules_of_dissonance_recompute_no_model(study, tmp_path, stand_ins, finished_run):
     annotate(study, tmp_path / "run", stand_ins)
     fakes.LOADED.clear()
     for changes in (
@@ -396,7 +402,7 @@ def test_a_stated_face_that_cannot_be_fails_its_own_video(study, tmp_path, stand
     assert set(run.utterances["video_id"]) == {"b"}
 
 
-def test_settings_of_tracks_cost_no_second_detection(study, tmp_path, stand_ins):
+def test_settings_of_tracks_cost_no_second_detection(study, tmp_path, stand_ins, finished_run):
     annotate(study, tmp_path / "run", stand_ins)
     fakes.LOADED.clear()
     run = annotate(study, tmp_path / "run", {**stand_ins, "tracks.max_gap_s": 2.0})
@@ -419,7 +425,7 @@ def test_a_file_is_read_once_to_know_its_content(study, tmp_path, stand_ins, mon
 
 
 def test_videos_that_are_not_handed_in_stop_the_run_until_somebody_says_what_is_meant(
-    study, tmp_path, stand_ins
+    study, tmp_path, stand_ins, finished_run
 ):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
@@ -442,7 +448,7 @@ def test_videos_that_are_not_handed_in_stop_the_run_until_somebody_says_what_is_
     assert dropped.store.meta("a", "utterances")  # what was measured stays
 
 
-def test_rows_stay_while_the_media_are_not_there(study, tmp_path, stand_ins):
+def test_rows_stay_while_the_media_are_not_there(study, tmp_path, stand_ins, finished_run):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     out = tmp_path / "run"

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from emodiss.errors import RunError
+from emodiss.errors import MediaError, RunError
 from emodiss.media import Audio
+from emodiss.media.records import DecodedSignal
 from emodiss.runs import codecs
 from emodiss.transcript import Transcript, Utterance, Word
 
@@ -120,6 +121,29 @@ def test_sound_is_stored_without_a_copy_of_it():
         tracemalloc.stop()
     assert sum(map(len, files["data.wav"])) == 44 + value.signal.nbytes
     assert peak < value.signal.nbytes / 10
+
+
+def test_streamed_sound_is_stored_as_it_is_decoded_and_never_held():
+    pieces = [np.full(50_000, k, "<i2").tobytes() for k in range(20)]
+    whole = np.repeat(np.arange(20, dtype=np.int16), 50_000)
+    streamed = DecodedSignal(len(whole), lambda: iter(pieces))
+    assert np.array_equal(streamed, whole)
+    stored = codecs.encode(Audio(streamed, 16_000, 0.0))["data.wav"]
+    assert b"".join(stored) == b"".join(codecs.encode(Audio(whole, 16_000, 0.0))["data.wav"])
+    tracemalloc.start()
+    try:
+        assert sum(map(len, stored)) == 44 + whole.nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < whole.nbytes / 10
+
+
+@pytest.mark.parametrize("n_pieces", [1, 3])
+def test_a_file_that_changes_while_it_is_decoded_is_told(n_pieces):
+    streamed = DecodedSignal(2_000, lambda: iter([bytes(2_000)] * n_pieces))
+    with pytest.raises(MediaError, match="more or less sound"):
+        list(codecs.encode(Audio(streamed, 16_000, 0.0))["data.wav"])
 
 
 def test_a_record_of_another_version_is_refused(tmp_path):

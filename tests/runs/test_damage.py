@@ -10,20 +10,13 @@ import pytest
 import emodiss
 from emodiss.errors import RunError
 from emodiss.runs.store import Store
-from tests import fakes
 from tests.fuzz import damage
 from tests.runs.test_annotate import annotate, results
 
 
 @pytest.fixture(scope="module")
-def finished(study, tmp_path_factory):
-    from emodiss.models import catalog
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, entry in fakes.ENTRIES.items():
-            patch.setitem(catalog.CATALOG, name, entry)
-        root = tmp_path_factory.mktemp("damage") / "run"
-        annotate(study, root, fakes.SETTINGS)
+def finished(study_run, tmp_path_factory):
+    root = shutil.copytree(study_run, tmp_path_factory.mktemp("damage") / "run")
     (root / "decay.csv").write_text("id,url,code,since\na,https://a.org/a,removed,2026-01-01\n")
     return root
 

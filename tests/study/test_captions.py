@@ -68,10 +68,8 @@ def test_what_was_measured_is_said_with_signs():
     assert measured_caption(None, math.nan, math.nan) == ""
 
 
-def test_captions_are_made_by_a_command_and_kept_beside_the_run(study, tmp_path, stand_ins):
-    run = emodiss.annotate(
-        study / "manifest.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
-    )
+def test_captions_are_made_by_a_command_and_kept_beside_the_run(finished_run, tmp_path):
+    run = emodiss.load(finished_run)
     before = (run.root / layout.PROMPTS).read_bytes()
     done = verbs.prompts(run, "caption")
     assert not done.prompts and all(e.code == "prompt_columns" for e in done.refused.values())

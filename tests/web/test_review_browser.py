@@ -26,7 +26,7 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture
-def run(study, tmp_path, stand_ins):
+def run(study, tmp_path, stand_ins, finished_run):
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     return emodiss.annotate(

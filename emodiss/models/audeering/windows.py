@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from emodiss.affect import Scale, SpeechAffect
 from emodiss.errors import ModelError
 from emodiss.models.speech_signal import at_16_khz
+from emodiss.settings import AudeeringSettings
 
 SAMPLE_RATE: Final = 16_000
 """Sampling rate of the model, Hz."""
@@ -45,9 +46,6 @@ MIN_SAMPLES: Final = 400
 MIN_DURATION_S: Final = 0.5
 """Default shortest signal. The training segments last 2.75 to 11 s (Lotfian and Busso 2019), so
 that below half a second, a syllable or two, the model only extrapolates."""
-WINDOW_S: Final = 15.0
-"""Default longest signal given to the model at once: longer than any training segment, and the
-attention's cost grows with the square of the length."""
 DIMENSIONS: Final = ("valence", "arousal", "dominance")
 """Order of the values inside emodiss. The model's own order is read from its labels."""
 
@@ -102,41 +100,38 @@ class WindowedSpeech(ABC):
         folder: Path | str,
         *,
         threads: int = 1,
-        signal: Literal["published"] | Level = "published",
         min_duration_s: float = MIN_DURATION_S,
-        window_s: float = WINDOW_S,
-        batch_size: int | None = None,
         device: str = "cpu",
-        allow_unverified: bool = False,
+        **options: Any,
     ) -> None:
-        for option, value in (("threads", threads), ("batch_size", batch_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{option} is {value}; expected at least 1.")
-        if self.max_batch_size is not None and (batch_size or 1) > self.max_batch_size:
+        chosen = AudeeringSettings(**options)
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; expected at least 1.")
+        if self.max_batch_size is not None and (chosen.batch_size or 1) > self.max_batch_size:
             raise ValueError(
-                f"batch_size is {batch_size}; {self.name} takes {self.max_batch_size} at most. "
-                "Use audeering-w2v2-hf for batches."
+                f"batch_size is {chosen.batch_size}; {self.name} takes {self.max_batch_size} at "
+                "most. Use audeering-w2v2-hf for batches."
             )
-        if signal not in ("published", "raw", "normalised"):
-            raise ValueError(f"signal is '{signal}'; expected published, raw or normalised.")
         if not min_duration_s * SAMPLE_RATE >= MIN_SAMPLES:
             raise ValueError(
                 f"min_duration_s is {min_duration_s}; the network needs at least "
                 f"{MIN_SAMPLES / SAMPLE_RATE} s."
             )
         # Equal windows are longer than half the longest one allowed.
-        if not window_s >= 2 * min_duration_s:
+        if not chosen.window_s >= 2 * min_duration_s:
             raise ValueError(
-                f"window_s is {window_s}; expected at least twice min_duration_s "
+                f"window_s is {chosen.window_s}; expected at least twice min_duration_s "
                 f"({min_duration_s})."
             )
         self.folder = Path(folder)
         self.threads = threads
-        self.signal: Level = self.published_signal if signal == "published" else signal
-        self.window_s = window_s
-        self.batch_size = batch_size or (1 if device == "cpu" else self.gpu_batch_size)
+        self.signal: Level = (
+            self.published_signal if chosen.signal == "published" else chosen.signal
+        )
+        self.window_s = chosen.window_s
+        self.batch_size = chosen.batch_size or (1 if device == "cpu" else self.gpu_batch_size)
         self.device = device
-        self.allow_unverified = allow_unverified
+        self.allow_unverified = chosen.allow_unverified
         self._min_duration_s = min_duration_s
         self._network: Any = None
         self._order: list[int] = []

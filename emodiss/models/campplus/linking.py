@@ -42,6 +42,11 @@ RELIABLE_S: Final = 2.0
 LEAST_RELIABLE: Final = 0.4
 """Bound of the correction, so that noise between two words is not blown up to a likeness."""
 
+CLEAR: Final = 0.2
+"""Lead in cosine over the next voice from which a stretch is surely a voice's. Chosen on half the
+actors; in the other half's compositions what leads by less is right in 79 % of the time and what
+leads by more in 97 % (in real recordings 73 and 99 %)."""
+
 # Pieces that found a cluster; shorter ones only follow.
 _SEED_S: Final = 0.8
 # Mean cosine inside a first cluster.
@@ -50,6 +55,8 @@ _FIRST: Final = 0.5
 _PURE: Final = 0.9
 # Pieces that are compared all with all (5 minutes of speech); longer recordings go block by block.
 _BLOCK: Final = 600
+# Frames that are given to voices at a time (ten minutes), so that hours and many voices fit.
+_FRAMES: Final = 36_000
 _PAUSE_S: Final = 0.25
 _ROUNDS: Final = 2
 
@@ -67,6 +74,12 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.spans)
+
+
+def without(vectors: Floats, changes: Floats) -> Floats:
+    """Take directions, (n, d) and orthonormal, off vectors, (pieces, d), and make them unit."""
+    unit = _unit(vectors)
+    return _unit(unit - unit @ changes.T @ changes)
 
 
 def cut(n_voices: NDArray[np.int64]) -> Floats:
@@ -140,24 +153,34 @@ def merged(
         labels[member], np.minimum(pieces.solo_s[member], PIECE_STEP_S), minlength=n
     )
     same, apart = _together(pieces, heard, labels, n)
-    while len(sums) > least:
-        unit = _unit(sums)
-        reliable = np.sqrt(seconds / (seconds + RELIABLE_S))
-        met = np.maximum(same + apart, 1e-9)
-        scores = unit @ unit.T / np.maximum(np.outer(reliable, reliable), LEAST_RELIABLE)
-        scores += HEARD_TOGETHER * (same - apart) / met
-        np.fill_diagonal(scores, -np.inf)
-        one, other = sorted(divmod(int(scores.argmax()), len(sums)))
-        if scores[one, other] < SAME and (most is None or len(sums) <= most):
+    unit, reliable = _unit(sums), np.sqrt(seconds / (seconds + RELIABLE_S))
+
+    def scored(alike: Floats, rows: NDArray[np.int64]) -> Floats:
+        """Score clusters with all others, by how alike their vectors are."""
+        alike = alike / np.maximum(np.outer(reliable[rows], reliable), LEAST_RELIABLE)
+        together = same[rows] + apart[rows]
+        return alike + HEARD_TOGETHER * (same[rows] - apart[rows]) / np.maximum(together, 1e-9)
+
+    scores = scored(unit @ unit.T, np.arange(n))
+    np.fill_diagonal(scores, -np.inf)
+    kept = np.ones(n, np.bool_)
+    while (left := int(kept.sum())) > least:
+        one, other = sorted(divmod(int(scores.argmax()), n))
+        if scores[one, other] < SAME and (most is None or left <= most):
             break
         for table in (sums, seconds, same, apart):
             table[one] += table[other]
         for table in (same, apart):
             table[:, one] += table[:, other]
-        keep = np.arange(len(sums)) != other
-        sums, seconds = sums[keep], seconds[keep]
-        same, apart = same[np.ix_(keep, keep)], apart[np.ix_(keep, keep)]
-    return _unit(sums)
+        kept[other] = False
+        unit[one] = _unit(sums[[one]])[0]
+        reliable[one] = np.sqrt(seconds[one] / (seconds[one] + RELIABLE_S))
+        # Only this cluster's scores change: all of them anew would take the cube of the length.
+        (row,) = scored((unit @ unit[one])[None], np.array([one]))
+        row[~kept] = row[one] = -np.inf
+        scores[one] = scores[:, one] = row
+        scores[other] = scores[:, other] = -np.inf
+    return _unit(sums[kept])
 
 
 def _together(
@@ -195,33 +218,74 @@ def assign(
     pieces: Pieces, voices: Floats, heard: Sequence[Windows], n_voices: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Say which voice speaks in each frame."""
-    n_frames = len(n_voices)
-    reach = max(int(w.firsts[-1]) + w.active.shape[1] for w in heard)
-    times = frame_start(np.arange(max(n_frames, reach)))
-    middles = pieces.spans.mean(axis=1)
-    alike = np.stack(
-        [np.interp(times, middles, column) for column in (pieces.vectors @ voices.T).T], axis=1
-    )
-    votes = np.zeros_like(alike)
-    for windows in heard:
-        for first, active in windows:
-            solo = active.sum(axis=1) == 1
-            here = alike[first : first + len(active)]
-            for local in active.T:
-                alone, over = np.flatnonzero(local & solo), np.flatnonzero(local & ~solo)
-                if len(alone):
-                    whole = here[alone].mean(axis=0)
-                    votes[first + alone, (here[alone] + whole).argmax(axis=1)] += 1
-                    votes[first + over, whole.argmax()] += 1
-                else:
-                    votes[first + over, here[over].argmax(axis=1)] += 1
-    # Ties, and frames for which no window votes, go to the voice that sounds most alike.
-    order = np.argsort(-(votes + 1e-4 * alike), axis=1)[:n_frames]
-    found = np.zeros((n_frames, len(voices)), np.bool_)
-    for rank in range(min(int(n_voices.max(initial=0)), len(voices))):
-        speaking = np.flatnonzero(n_voices > rank)
-        found[speaking, order[speaking, rank]] = True
+    found = np.zeros((len(n_voices), len(voices)), np.bool_)
+    middles, likeness = _likeness(pieces, voices)
+    for first in range(0, len(n_voices), _FRAMES):
+        own = slice(first, min(first + _FRAMES, len(n_voices)))
+        order = _ranked(own, middles, likeness, heard)
+        for rank in range(min(int(n_voices[own].max(initial=0)), len(voices))):
+            speaking = np.flatnonzero(n_voices[own] > rank)
+            found[first + speaking, order[speaking, rank]] = True
     return found
+
+
+def _ranked(
+    own: slice, middles: Floats, likeness: Floats, heard: Sequence[Windows]
+) -> NDArray[np.int64]:
+    """Order the voices in each of some frames by how many windows give it to them."""
+    near = [
+        (first, active)
+        for windows in heard
+        for first, active in windows
+        if first < own.stop and first + len(active) > own.start
+    ]
+    begin = min([own.start, *(first for first, _ in near)])
+    end = max([own.stop, *(first + len(active) for first, active in near)])
+    alike = _between(begin, end, middles, likeness)
+    votes = np.zeros_like(alike)
+    for first, active in near:
+        solo = active.sum(axis=1) == 1
+        at = first - begin
+        here = alike[at : at + len(active)]
+        for local in active.T:
+            alone, over = np.flatnonzero(local & solo), np.flatnonzero(local & ~solo)
+            if len(alone):
+                whole = here[alone].mean(axis=0)
+                votes[at + alone, (here[alone] + whole).argmax(axis=1)] += 1
+                votes[at + over, whole.argmax()] += 1
+            else:
+                votes[at + over, here[over].argmax(axis=1)] += 1
+    # Ties, and frames for which no window votes, go to the voice that sounds most alike.
+    return np.argsort(-(votes + 1e-4 * alike), axis=1)[own.start - begin : own.stop - begin]
+
+
+def doubtful(pieces: Pieces, voices: Floats, speaking: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say where a voice that speaks alone sounds nearly as much like another."""
+    found = np.zeros_like(speaking)
+    if len(voices) < 2:
+        return found
+    middles, likeness = _likeness(pieces, voices)
+    for first in range(0, len(speaking), _FRAMES):
+        here = speaking[first : first + _FRAMES]
+        alike = _between(first, first + len(here), middles, likeness)
+        mine = np.where(here, alike, -np.inf).max(axis=1)
+        others = np.where(here, -np.inf, alike).max(axis=1)
+        alone = here.sum(axis=1) == 1
+        close = np.zeros(len(here), np.bool_)
+        close[alone] = mine[alone] - others[alone] < CLEAR
+        found[first : first + len(here)] = here & close[:, None]
+    return found
+
+
+def _likeness(pieces: Pieces, voices: Floats) -> tuple[Floats, Floats]:
+    """Middles of pieces, seconds, and the cosine of each to each voice, (voices, pieces)."""
+    return pieces.spans.mean(axis=1), (pieces.vectors @ voices.T).T
+
+
+def _between(begin: int, end: int, middles: Floats, likeness: Floats) -> Floats:
+    """Cosine to each voice in each of some frames, (frames, voices), between middles of pieces."""
+    times = frame_start(np.arange(begin, end))
+    return np.stack([np.interp(times, middles, column) for column in likeness], axis=1)
 
 
 def _sums(vectors: Floats, labels: NDArray[np.int64], n: int) -> Floats:

@@ -60,16 +60,22 @@ def listen(
     decode: Decode,
     window_s: float,
 ) -> Windows:
-    """Run a network over a recording."""
+    """Run a network over a recording; where it is muted, once for all windows."""
     length, step = round(window_s * SAMPLE_RATE), round(STEP_S * SAMPLE_RATE)
     n_windows = max(1, -(-(len(samples) - length) // step) + 1)
     found: list[NDArray[np.bool_]] = []
+    muted: NDArray[np.bool_] | None = None
     window = np.zeros((1, length), np.float32)
     for number in range(n_windows):
         part = samples[number * step : number * step + length]
         window[0, : len(part)] = part
         window[0, len(part) :] = 0.0
+        if muted is not None and not part.any():
+            found.append(muted)
+            continue
         found.append(decode(network(window))[0])
+        if not part.any():
+            muted = found[-1]
     firsts = np.round(np.arange(n_windows) * STEP_S / FRAME_S).astype(np.int64)
     return Windows(firsts, np.stack(found))
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -35,11 +35,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emodiss.affect import EXPRESSIONS, FaceAffect, Scale
-from emodiss.errors import ModelError, nearest
+from emodiss.errors import ModelError
 from emodiss.models.emonet import EMONET_5, EMONET_8, emonet_backend
 from emodiss.models.emonet.network import SIDE, EmoNet
 from emodiss.models.emonet.runtimes import Run, in_onnxruntime, in_openvino, in_torch
 from emodiss.models.weight_files import require, verify
+from emodiss.settings import EmoNetSettings
 
 __all__ = [
     "PUBLISHED",
@@ -54,11 +55,6 @@ __all__ = [
 
 PUBLISHED: Final = {8: EMONET_8, 5: EMONET_5}
 """The authors' files by number of classes."""
-
-Crop = Literal["box", "landmark_square"]
-Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
-Precision = Literal["float32", "bfloat16"]
-FifthClass = Literal["fear", "anger"]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -166,11 +162,6 @@ def _check_crop(crop: NDArray[np.uint8], index: int) -> None:
         )
 
 
-def _choose(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"Unknown {option} '{value}'. {nearest(value, choices)}")
-
-
 class EmoNetFace:
     """EmoNet as a face affect model; options as in `EmoNetSettings`.
 
@@ -192,47 +183,31 @@ class EmoNetFace:
         weights: Path | str,
         n_classes: int = 8,
         *,
-        crop: Crop = "box",
-        mirror: bool = False,
-        fifth_class: FifthClass = "fear",
         device: str = "cpu",
         threads: int = 1,
-        batch_size: int | None = None,
-        backend: Backend = "auto",
-        precision: Precision = "float32",
-        allow_unverified: bool = False,
+        **options: Any,
     ) -> None:
         if n_classes not in PUBLISHED:
             raise ValueError(f"EmoNet has 8 or 5 classes, got {n_classes}.")
-        _choose("crop", crop, get_args(Crop))
-        _choose("fifth_class", fifth_class, get_args(FifthClass))
-        _choose("backend", backend, get_args(Backend))
-        _choose("precision", precision, get_args(Precision))
-        if backend == "onnxruntime" and (device != "cpu" or precision != "float32"):
-            raise ValueError(
-                f"backend='onnxruntime' runs on the CPU in float32, got device '{device}' and "
-                f"precision '{precision}'."
-            )
-        if backend == "openvino" and device != "cpu":
-            raise ValueError(f"backend='openvino' runs on the CPU, got device '{device}'.")
-        if threads < 1 or (batch_size is not None and batch_size < 1):
-            raise ValueError(
-                f"threads and batch_size must be at least 1, got {threads} and {batch_size}."
-            )
+        chosen = EmoNetSettings(**options)
+        if chosen.backend in ("onnxruntime", "openvino") and device != "cpu":
+            raise ValueError(f"backend='{chosen.backend}' runs on the CPU, got device '{device}'.")
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}.")
         self.weights = Path(weights)
         self.n_classes = n_classes
-        self.crop: Crop = crop
+        self.crop = chosen.crop
         # A first pass needs the surroundings: the landmarks' square is wider than a tight box.
-        self.crop_margin: float = 0.0 if crop == "box" else 0.4
-        self.crop_square: bool = crop != "box"
-        self.mirror = mirror
+        self.crop_margin: float = 0.0 if self.crop == "box" else 0.4
+        self.crop_square: bool = self.crop != "box"
+        self.mirror = chosen.mirror
         self.device = device
         self.threads = threads
-        self.batch_size = batch_size or (1 if device == "cpu" else 64)
-        self.backend = emonet_backend(backend, precision, device)
-        self.precision: Precision = precision
-        self.allow_unverified = allow_unverified
-        last = EXPRESSIONS.index(fifth_class)
+        self.batch_size = chosen.batch_size or (1 if device == "cpu" else 64)
+        self.backend = emonet_backend(chosen.backend, chosen.precision, device)
+        self.precision = chosen.precision
+        self.allow_unverified = chosen.allow_unverified
+        last = EXPRESSIONS.index(chosen.fifth_class)
         self._columns = list(range(8)) if n_classes == 8 else [0, 1, 2, 3, last]
         self._run: Run | None = None
 

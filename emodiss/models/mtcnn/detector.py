@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
-from emodiss.models.mtcnn.frames import Places
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
 from emodiss.models.mtcnn.onnx_networks import OnnxNets
+from emodiss.settings import FacesSettings
+
+_OPTIONS = FacesSettings()
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16
@@ -106,12 +108,12 @@ class MtcnnDetector:
 
     def __init__(
         self,
-        min_face_size: float = 20,
+        min_face_size: float = _OPTIONS.min_face,
         *,
         min_face_share: float | None = None,
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),
         factor: float = 0.709,
-        half_size: bool = False,
+        half_size: bool = _OPTIONS.half_size,
         threads: int = 1,
         device: str = "cpu",
     ) -> None:
@@ -182,22 +184,21 @@ class MtcnnDetector:
                         )
                     yield from found
 
-    def again(self, frame: NDArray[np.uint8], faces: FaceBoxes) -> FaceBoxes:
-        """Look at known places only, with the second and the third network.
+    def near(self, frame: NDArray[np.uint8], places: NDArray[np.floating]) -> FaceBoxes:
+        """Find the faces about places where faces are known to be, as `detect` would.
 
         Parameters
         ----------
         frame
             (H, W, 3) uint8 RGB.
-        faces
-            n faces of a frame shortly before or after. `half_size` and the smallest face concern
-            the search alone.
+        places
+            (n, 4) boxes of faces of a frame shortly before or after.
 
         Returns
         -------
         FaceBoxes
-            n rows in the order of `faces`; where there is no face, the score is 0 and box and
-            landmarks are NaN. Of a face that the border cuts in half only a search finds the rest.
+            All faces found there, largest first: the same box and landmarks that a search of the
+            whole frame gives, unless PNet proposes the face from further away or at another size.
 
         Raises
         ------
@@ -205,22 +206,9 @@ class MtcnnDetector:
             If the frame is not (H, W, 3) uint8.
         """
         check_frame(frame)
-        nets, n = self._load(), len(faces)
-        found = FaceBoxes(
-            np.full((n, 4), np.nan, np.float32),
-            np.zeros(n, np.float32),
-            np.full((n, 5, 2), np.nan, np.float32),
-        )
-        if n:
-            squares = cascade.squares_of(faces.landmarks)
-            margin = int(max(frame.shape))
-            places = Places([frame] * n, margin)
-            with nets.running():
-                rows = cascade.again(places, nets, squares + margin, self.thresholds[1:])
-            at = rows[:, 0].astype(np.int64)
-            found.boxes[at], found.scores[at] = rows[:, 1:5] - margin, rows[:, 5]
-            found.landmarks[at] = np.stack([rows[:, 6:11], rows[:, 11:16]], -1) - margin
-        return found
+        nets = self._load()
+        with nets.running():
+            return self._detect_same_size([frame], nets, np.asarray(places))[0]
 
     def _load(self) -> cascade.Nets:
         if self._nets is None:
@@ -250,7 +238,10 @@ class MtcnnDetector:
         return found
 
     def _detect_same_size(
-        self, frames: Sequence[NDArray[np.uint8]], nets: cascade.Nets
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        nets: cascade.Nets,
+        places: NDArray[np.floating] | None = None,
     ) -> list[FaceBoxes]:
         for frame in frames:
             check_frame(frame)
@@ -265,14 +256,20 @@ class MtcnnDetector:
         scales = cascade.pyramid_scales(h, w, least, self.factor)
         if not scales:
             return [FaceBoxes.empty() for _ in frames]
+        zoom = np.array([width / w, height / h], np.float32)
+        if places is None:
+            parts = cascade.everywhere((h, w), scales)
+        else:
+            parts = cascade.around((h, w), scales, places / np.tile(zoom, 2))
+        if not parts:
+            return [FaceBoxes.empty() for _ in frames]
         images = nets.frames(frames)
-        boxes, groups = cascade.propose(images, nets, scales, self.thresholds[0])
+        boxes, groups = cascade.propose(images, nets, scales, self.thresholds[0], parts)
         boxes, groups = cascade.refine(images, nets, boxes, groups, self.thresholds[1])
         raw = cascade.output(images, nets, boxes, groups, self.thresholds[2])
         faces = cascade.per_image(raw, len(frames))
         if (h, w) == (height, width):
             return faces
-        zoom = np.array([width / w, height / h], np.float32)
         return [FaceBoxes(f.boxes * np.tile(zoom, 2), f.scores, f.landmarks * zoom) for f in faces]
 
 
@@ -283,8 +280,8 @@ class OnnxMtcnn(MtcnnDetector):
     process of its own, which needs torch.
     """
 
-    def __init__(self, min_face_size: float = 20, *, threads: int = 1, **options: Any) -> None:
-        super().__init__(min_face_size, threads=threads, **options)
+    def __init__(self, *arguments: Any, threads: int = 1, **options: Any) -> None:
+        super().__init__(*arguments, threads=threads, **options)
 
     def _networks(self) -> cascade.Nets:
         return OnnxNets()

@@ -86,30 +86,25 @@ class Frames:
         """Height and width in pixels."""
         return self.sums.shape[1] - 1, self.sums.shape[2] - 1
 
-    def level(self, out_h: int, out_w: int, top: int, bottom: int) -> NDArray[np.float32]:
-        """Rows `top` to `bottom` of the frames resized by area."""
+    def level(self, shape: tuple[int, int], rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Rows and columns of the frames resized by area to a shape."""
         height, width = self.size
-        y0, y1 = (edge[top:bottom] for edge in _windows(height, out_h))
-        x0, x1 = _windows(width, out_w)
+        y0, y1 = (edge[rows] for edge in _windows(height, shape[0]))
+        x0, x1 = (edge[columns] for edge in _windows(width, shape[1]))
+        flat = self.sums.reshape(-1, CHANNELS)
+        out = np.empty((len(self.sums), len(y0), len(x0), CHANNELS), np.float32)
+        for number, image in enumerate(out):
+            up, down = ((number * (height + 1) + y[:, None]) * (width + 1) for y in (y0, y1))
+            total = np.take(flat, down + x1, 0)
+            total -= np.take(flat, up + x1, 0)
+            total -= np.take(flat, down + x0, 0)
+            total += np.take(flat, up + x0, 0)
+            image[:] = total
         # The reference divides by the height, then by the width of a window.
-        tall = (y1 - y0).astype(np.float32)[:, None]
-        wide = np.repeat((x1 - x0).astype(np.float32), CHANNELS)
-        out = np.empty((len(self.sums), bottom - top, out_w * CHANNELS), np.float32)
-        step = 16  # rows whose sums fit the cache while they are gathered twice
-        for image, sums in zip(out, self.sums, strict=True):
-            for a in range(0, bottom - top, step):
-                above, below = y0[a : a + step].tolist(), y1[a : a + step].tolist()
-                rows = np.empty((len(above), width + 1, CHANNELS), np.int32)
-                for row, y, end in zip(rows, above, below, strict=True):
-                    np.subtract(sums[end], sums[y], out=row)
-                total = np.take(rows, x1, 1)
-                total -= np.take(rows, x0, 1)
-                part = image[a : a + step]
-                part[:] = total.reshape(part.shape)
-                part /= tall[a : a + step]
-                part /= wide
-                part -= 127.5
-        return out.reshape(len(out), bottom - top, out_w, CHANNELS)
+        out /= (y1 - y0).astype(np.float32)[:, None, None]
+        out /= (x1 - x0).astype(np.float32)[:, None]
+        out -= 127.5
+        return out
 
     def crops(self, edges: Any, image: Any, side: int) -> NDArray[np.float32]:
         """Resize n rectangles by area to squares.
@@ -154,13 +149,13 @@ class DeviceFrames:
         """Height and width in pixels."""
         return self.sums.shape[1] - 1, self.sums.shape[2] - 1
 
-    def level(self, out_h: int, out_w: int, top: int, bottom: int) -> torch.Tensor:
-        """Rows `top` to `bottom` of the frames resized by area."""
+    def level(self, shape: tuple[int, int], rows: slice, columns: slice) -> torch.Tensor:
+        """Rows and columns of the frames resized by area to a shape."""
         import torch
 
-        x = torch.nn.functional.interpolate(self.pixels, (out_h, out_w), mode="area")
-        x = (x[:, :, top:bottom] - 127.5).contiguous(memory_format=torch.channels_last)
-        return x.permute(0, 2, 3, 1)
+        x = torch.nn.functional.interpolate(self.pixels, shape, mode="area")
+        x = x[:, :, rows, columns] - 127.5
+        return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
 
     def crops(self, edges: torch.Tensor, image: torch.Tensor, side: int) -> torch.Tensor:
         """Resize rectangles by area as `Frames.crops` does."""
@@ -173,49 +168,3 @@ class DeviceFrames:
         mean /= wide.float()[:, None, :, None]
         mean -= 127.5
         return mean
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Places:
-    """One frame for each rectangle that is cut out, as `Frames` but summed up only where cut.
-
-    Attributes
-    ----------
-    margin
-        Pixels around each frame, which repeat its border; coordinates count from their corner.
-        Without them a crop would end at the border and be squeezed into a square, and a face that
-        is followed there would grow from look to look.
-    """
-
-    frames: Sequence[NDArray[np.uint8]]
-    margin: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels, margins included."""
-        height, width = self.frames[0].shape[:2]
-        return height + 2 * self.margin, width + 2 * self.margin
-
-    def crops(self, edges: Any, image: Any, side: int) -> NDArray[np.float32]:
-        """Resize rectangles by area as `Frames.crops` does."""
-        import cv2
-
-        out = np.empty((len(edges), side, side, CHANNELS), np.float32)
-        inner = (edges - self.margin).tolist()
-        for own, number, (x0, y0, x1, y1) in zip(out, image.tolist(), inner, strict=True):
-            frame = self.frames[number]
-            height, width = frame.shape[:2]
-            if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
-                part = frame[y0:y1, x0:x1]
-            else:
-                part = frame[np.clip(np.arange(y0, y1), 0, height - 1)]
-                part = part[:, np.clip(np.arange(x0, x1), 0, width - 1)]
-            part = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA)
-            sums = cv2.integral(part)
-            (up, down), (left, right) = _windows(y1 - y0, side), _windows(x1 - x0, side)
-            rows = np.take(sums, down, 0) - np.take(sums, up, 0)
-            own[:] = np.take(rows, right, 1) - np.take(rows, left, 1)
-            own /= (down - up).astype(np.float32)[:, None, None]
-            own /= (right - left).astype(np.float32)[:, None]
-        out -= 127.5
-        return out

@@ -18,6 +18,7 @@ from emodiss.models.mtcnn.cascade import pyramid_scales
 from emodiss.models.mtcnn.detector import check_frame
 from emodiss.models.mtcnn.networks import weights_identity
 from emodiss.models.torch_threads import without_tf32
+from emodiss.settings import FacesSettings
 
 
 class ReferenceMtcnn:
@@ -25,7 +26,7 @@ class ReferenceMtcnn:
 
     def __init__(
         self,
-        min_face_size: float = 20,
+        min_face_size: float = FacesSettings().min_face,
         *,
         min_face_share: float | None = None,
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
 from emodiss.models.pyannote import COMMUNITY_1
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.torch_threads import torch_threads
-from emodiss.models.whisper.by_whisperx import quiet_libraries
+from emodiss.settings import PyannoteSettings
 from emodiss.transcript import Turn
 
 PAGE: Final = "https://huggingface.co/pyannote/speaker-diarization-community-1"
@@ -43,13 +44,11 @@ class Community1:
         self,
         folder: Path,
         *,
-        min_speakers: int | None = None,
-        max_speakers: int | None = None,
-        exclusive: bool = False,
-        shared_trunk: bool = True,
         device: str = "cpu",
         threads: int = 1,
+        **options: Any,
     ) -> None:
+        chosen = PyannoteSettings(**options)
         absent = [name for name in FILES if not (folder / name).is_file()]
         if absent:
             raise ModelMissing(
@@ -58,8 +57,8 @@ class Community1:
                 "pyannote-community-1. Without a token: --set "
                 "models.diarizer=pyannote-segmentation, or --preset lite.",
             )
-        self._bounds = {"min_speakers": min_speakers, "max_speakers": max_speakers}
-        self._exclusive = exclusive
+        self._bounds = chosen.model_dump(include={"min_speakers", "max_speakers"})
+        self._exclusive = chosen.exclusive
         self._threads = threads
         quiet_libraries()
         import torch
@@ -74,7 +73,7 @@ class Community1:
                 next_step="Delete the folder and fetch it again with: emodiss models pull "
                 "pyannote-community-1.",
             ) from error
-        if shared_trunk:
+        if chosen.shared_trunk:
             share_trunk(pipeline._embedding.model_)
         self._pipeline = pipeline.to(torch.device(device))
 

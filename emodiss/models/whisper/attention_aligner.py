@@ -66,7 +66,6 @@ class AttentionAligner:
         *,
         name: str = "whisper-tiny-en-attention",
         mismatch_below: float = 0.0,
-        compute_type: str = "default",
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -76,7 +75,7 @@ class AttentionAligner:
         self.name = name
         self.mismatch_below = mismatch_below
         self._model: Any = whisper_folder.load(
-            WhisperModel, folder, device=device, threads=threads, compute_type=compute_type
+            WhisperModel, folder, device=device, threads=threads, compute_type="default"
         )
 
     def align(

@@ -29,6 +29,7 @@ from emodiss.models.speech_signal import Samples
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.models.whisper.doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
+from emodiss.settings import WhisperSettings
 from emodiss.transcript import Recognition, Utterance, Word
 from emodiss.transcript.join import ends_sentence
 from emodiss.transcript.timing import shared_out
@@ -49,30 +50,23 @@ class FasterWhisper:
         self,
         folder: Path,
         *,
-        local_folder: str | None = None,
         name: str = "whisper-tiny-en",
         belief: Belief = WHISPER,
-        compute_type: str = "default",
-        batch_size: int = 1,
-        beam_size: int = 5,
-        chunk_s: float = 30.0,
-        vad_onset: float = 0.5,
-        vad_offset: float = 0.363,
         device: str = "cpu",
         threads: int = 1,
+        **options: Any,
     ) -> None:
         from faster_whisper import WhisperModel
 
-        if local_folder is not None:
-            folder = Path(local_folder)
+        self._options = chosen = WhisperSettings(**options)
+        if chosen.local_folder is not None:
+            folder = Path(chosen.local_folder)
         whisper_folder.require_files(folder, name=name)
         self.name = name
         self._belief = belief
-        self._beam_size = beam_size
-        self._chunk_s = chunk_s
-        self._activity = (vad_onset, min(vad_onset, vad_offset))
+        self._activity = (chosen.vad_onset, min(chosen.vad_onset, chosen.vad_offset))
         self._model: Any = whisper_folder.load(
-            WhisperModel, folder, device=device, threads=threads, compute_type=compute_type
+            WhisperModel, folder, device=device, threads=threads, compute_type=chosen.compute_type
         )
 
     def transcribe(
@@ -95,7 +89,7 @@ class FasterWhisper:
             found, about = self._model.transcribe(
                 np.concatenate(pieces),
                 language=spoken,
-                beam_size=self._beam_size,
+                beam_size=self._options.beam_size,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 word_timestamps=True,
@@ -118,7 +112,7 @@ class FasterWhisper:
         length = 0
         for stretch in self._stretches(audio):
             own = stretch["end"] - stretch["start"]
-            if window and length + own > self._chunk_s * _RATE:
+            if window and length + own > self._options.chunk_s * _RATE:
                 yield window
                 window, length = [], 0
             window.append(stretch)
@@ -131,7 +125,7 @@ class FasterWhisper:
 
         onset, offset = self._activity
         options = VadOptions(
-            threshold=onset, neg_threshold=offset, max_speech_duration_s=self._chunk_s
+            threshold=onset, neg_threshold=offset, max_speech_duration_s=self._options.chunk_s
         )
         start = 0
         while start < len(audio):

@@ -14,8 +14,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models import speech_signal
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
+from emodiss.settings import WhisperSettings
 from emodiss.transcript import Recognition, Utterance
-
-
-def quiet_libraries() -> None:
-    """Keep WhisperX from logging spoken words, and pyannote.audio from reporting over the network.
-
-    Call before the first import of either.
-    """
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    # "Failed to align segment ("<the words>")" is a warning there, printed to stdout by a handler
-    # that WhisperX adds on import unless there is one already.
-    logger = logging.getLogger("whisperx")
-    logger.handlers = [logging.NullHandler()]
-    logger.propagate = False
-    logger.setLevel(logging.CRITICAL + 1)
 
 
 class WhisperX:
@@ -49,30 +35,23 @@ class WhisperX:
         self,
         folder: Path,
         *,
-        local_folder: str | None = None,
         name: str = "whisperx-local",
-        compute_type: str = "default",
-        batch_size: int = 8,
-        beam_size: int = 5,
-        chunk_s: float = 30.0,
-        vad_onset: float = 0.5,
-        vad_offset: float = 0.363,
         device: str = "cpu",
         threads: int = 1,
+        **options: Any,
     ) -> None:
-        if local_folder is not None:
-            folder = Path(local_folder)
+        self._options = chosen = WhisperSettings(**options)
+        if chosen.local_folder is not None:
+            folder = Path(chosen.local_folder)
         whisper_folder.require_files(folder, name=name)
         self.name = name
-        self._batch_size = batch_size
-        self._chunk_s = chunk_s
         self._pipeline: Any = _pipeline(
             folder,
             device=device,
             threads=threads,
-            compute_type=compute_type,
-            beam_size=beam_size,
-            vad={"vad_onset": vad_onset, "vad_offset": vad_offset},
+            compute_type=chosen.compute_type,
+            beam_size=chosen.beam_size,
+            vad={"vad_onset": chosen.vad_onset, "vad_offset": chosen.vad_offset},
         )
 
     def transcribe(
@@ -88,7 +67,10 @@ class WhisperX:
         recorder = self._pipeline.model.model
         recorder.no_speech.clear()
         result = self._pipeline.transcribe(
-            audio, batch_size=self._batch_size, language=spoken, chunk_size=self._chunk_s
+            audio,
+            batch_size=self._options.batch_size,
+            language=spoken,
+            chunk_size=self._options.chunk_s,
         )
         found: list[Utterance] = []
         for segment, no_speech in zip(result["segments"], recorder.no_speech, strict=True):

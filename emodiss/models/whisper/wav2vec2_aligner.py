@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError, ModelMissing
 from emodiss.models import speech_signal
+from emodiss.models.quiet import quiet_libraries
 from emodiss.models.torch_threads import torch_threads, without_tf32
-from emodiss.models.whisper.by_whisperx import quiet_libraries
+from emodiss.settings import AlignmentSettings
 from emodiss.transcript import Utterance, Word
 
 TORCHAUDIO_FILE: Final = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
@@ -28,20 +29,23 @@ _PUNKT: Final = Path("nltk_data") / "tokenizers" / "punkt_tab"
 
 
 class Wav2Vec2Aligner:
-    """Finds when words are said: with torchaudio's English wav2vec2 or a Hugging Face one."""
+    """Finds when words are said: with torchaudio's English wav2vec2 or a Hugging Face one.
+
+    Options as in `AlignmentSettings`.
+    """
 
     def __init__(
         self,
         folder: Path,
         *,
-        local_folder: str | None = None,
-        language: str = "en",
         name: str = "whisperx-wav2vec2",
         device: str = "cpu",
         threads: int = 1,
+        **options: Any,
     ) -> None:
-        if local_folder is not None:
-            folder = Path(local_folder)
+        chosen = AlignmentSettings(**options)
+        if chosen.local_folder is not None:
+            folder = Path(chosen.local_folder)
         torchaudio = (folder / TORCHAUDIO_FILE).is_file()
         absent = [] if torchaudio or (folder / "config.json").is_file() else [TORCHAUDIO_FILE]
         if not (folder / _PUNKT).is_dir():
@@ -53,7 +57,7 @@ class Wav2Vec2Aligner:
                 "--set models.aligner=none.",
             )
         self.name = name
-        self._language = language
+        self._language = chosen.language
         self._device = device
         self._threads = threads
         self._nltk = folder / "nltk_data"
@@ -65,7 +69,7 @@ class Wav2Vec2Aligner:
         os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
         try:
             self._model, self._metadata = load_align_model(
-                language,
+                self._language,
                 device,
                 model_name="WAV2VEC2_ASR_BASE_960H" if torchaudio else str(folder),
                 model_dir=str(folder),
