@@ -100,7 +100,7 @@ class Hashes:
             for name, entry in self._known.items():
                 self._by_digest.setdefault(str(entry[3]), []).append((name, entry[:3]))
         for name, stamp in self._by_digest.get(digest, ()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # a damaged name may be none at all
                 status = Path(name).stat()
                 if [status.st_size, status.st_mtime_ns, status.st_ino] == stamp:
                     return Path(name)
