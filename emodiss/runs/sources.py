@@ -23,6 +23,7 @@ from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.store import Store
 from emodiss.stages import BY_NAME
+from emodiss.tabular import json_value
 from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
@@ -100,7 +101,7 @@ class Hashes:
             for name, entry in self._known.items():
                 self._by_digest.setdefault(str(entry[3]), []).append((name, entry[:3]))
         for name, stamp in self._by_digest.get(digest, ()):
-            with contextlib.suppress(OSError, ValueError):  # a damaged name may be none at all
+            with contextlib.suppress(OSError, ValueError):  # a name that no file can have
                 status = Path(name).stat()
                 if [status.st_size, status.st_mtime_ns, status.st_ino] == stamp:
                     return Path(name)
@@ -114,8 +115,8 @@ class Hashes:
 def _remembered(path: Path) -> dict[str, list[Any]]:
     """Read what is known; damaged entries are no loss, since files are hashed again."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        known = json_value(path.read_bytes(), halves=True)
+    except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):
         return {}

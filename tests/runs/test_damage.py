@@ -9,7 +9,6 @@ import pytest
 
 import emodiss
 from emodiss.errors import RunError
-from emodiss.runs.sources import Hashes
 from emodiss.runs.store import Store
 from tests.fuzz import damage
 from tests.runs.test_annotate import annotate, results
@@ -137,9 +136,3 @@ def test_a_seal_whose_name_is_damaged_does_not_pass_for_an_older_artifact(tmp_pa
     meta["files"] = {name: {"bytes": facts["bytes"]} for name, facts in meta["files"].items()}
     path.write_text(json.dumps(meta))
     assert store.read("v", "words", dict) == {"a": 1}
-
-
-@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
-def test_a_remembered_name_that_no_file_can_have_is_passed_over(tmp_path, name):
-    (tmp_path / ".hashes.json").write_text(json.dumps({name: [1, 1, 1, "0" * 64]}))
-    assert Hashes(Store(tmp_path)).path_of("0" * 64) is None
