@@ -178,7 +178,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; every foreseen error becomes one message and an exit status."""
-    from emodiss.errors import EmodissError, MissingExtra, RunError
+    from emodiss.errors import DiskError, EmodissError, MissingExtra
 
     try:
         app()
@@ -199,13 +199,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.errno not in _OF_DISKS:
             raise
-        place = "A file" if error.filename is None else f"'{os.fsdecode(error.filename)}'"
-        fault = RunError(
-            f"{place} cannot be used: {error.strerror}.",
-            next_step="Check that path, its permissions and the room on its disk.",
-            code="disk",
-        )
-        sys.exit(output.explain(fault))
+        sys.exit(output.explain(DiskError.of(error)))
 
 
 _BROUGHT_BY = {
