@@ -13,13 +13,13 @@ from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, as_path
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.runs import engines, fetching, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, layout, memory, seals, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
-from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.runs.store import Outcome, Store
 from emodiss.runs.versions import installed
 from emodiss.runs.work import Work
 from emodiss.settings import Settings
@@ -141,6 +141,8 @@ def annotate(
         for line in _beside(read, found):
             say(line)
         work.discard_damaged(found, say)
+        if store.journal.mend():
+            say(f"{layout.OUTCOMES} is damaged; what can be read of it stays")
         work.require_models(found, here=engine != "ray")
         _record(work, read, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
@@ -371,11 +373,11 @@ def _record(work: Work, read: Manifest, choice: memory.Choice) -> None:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
-    write_atomically(store.root / layout.RUN, text.encode())
+    seals.write(store.root / layout.RUN, text.encode())
     before = Run(store.root).manifest if choice.kept else []
     kept = [_line(values) for values in before if values["id"] in choice.kept]
     lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
-    write_atomically(store.root / layout.MANIFEST, "".join(lines).encode())
+    seals.write(store.root / layout.MANIFEST, "".join(lines).encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:

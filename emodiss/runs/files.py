@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -114,8 +114,11 @@ def named(path: Path, temporary: Path | None = None) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Generator[IO[bytes]]:
-    """Open a file to be written whole or not at all: it takes its name when the block ends."""
+def replaced(path: Path, *, before: Callable[[], None] | None = None) -> Generator[IO[bytes]]:
+    """Open a file to be written whole or not at all: it takes its name when the block ends.
+
+    `before` is called just before it does.
+    """
     make_folder(path.parent)
     temporary = path.parent / f".{secrets.token_hex(6)}.tmp"
     with named(path, temporary):
@@ -125,15 +128,18 @@ def replaced(path: Path) -> Generator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if before is not None:
+                before()
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):  # a disk that is gone keeps it
                 temporary.unlink(missing_ok=True)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     # A rename is only safe from power loss once its folder has reached the disk.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -145,5 +151,9 @@ def _sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write plain values for programs and people: indented, keys in order, whole or not at all."""
-    text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode())
+    write_atomically(path, json_bytes(record))
+
+
+def json_bytes(record: Mapping[str, Any]) -> bytes:
+    """Return plain values as they are written for programs and people."""
+    return (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -217,6 +217,7 @@ class Store:
             encode=asdict,
             dump=json.dumps,
             on_fault="skip",
+            next_step="Mend it: emodiss resume on this run folder.",
         )
 
     def append(self, outcomes: list[Outcome]) -> None:
