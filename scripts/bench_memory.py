@@ -1,6 +1,6 @@
 """Show how memory grows with the length of a video: the peak of each stage at some lengths.
 
-    python scripts/bench_memory.py                  # 1, 10 and 60 minutes, a quarter of an hour
+    python scripts/bench_memory.py                  # 1, 10 and 60 minutes: some 20 CPU minutes
     python scripts/bench_memory.py --long           # and three hours
     python scripts/bench_memory.py --write          # the table of the guide anew
     python scripts/bench_memory.py --minutes 1 10 --speech FILE

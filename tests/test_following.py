@@ -177,6 +177,21 @@ def test_a_detector_that_can_only_search_searches_every_look(tmp_path: Path) -> 
     assert model.searched == 9 and (found.faces.counts == 1).all()
 
 
+def test_a_detector_that_can_follow_searches_at_the_beginning_and_at_a_cut(tmp_path: Path) -> None:
+    class Follower(SearchOnly):
+        followed = 0
+
+        def near(self, frame: NDArray[np.uint8], places: NDArray[np.floating]) -> FaceBoxes:
+            self.followed += 1
+            return faces_at([20.0])
+
+    frames = [make.grey(40)] * 5 + [make.grey(220)] * 4
+    path = make.write_media(tmp_path / "v.mp4", frames=frames)
+    follow, model = FacesSettings(mode="follow", scan_every=30), Follower()
+    found = stages.detect(source=path, media=_probed(path), model=model, settings=follow)
+    assert (model.searched, model.followed) == (2, 7) and (found.faces.counts == 1).all()
+
+
 def _probed(path: Path) -> Media:
     from emodiss.media import probe
     from emodiss.settings import MediaSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,12 @@ def test_a_notebook_is_kept_without_outputs_and_people(name):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(demo_session, demo_run, tmp_path_factory) -> Path:
     """A folder `notebooks` beside a finished `demo-run`, as in a checkout after the README."""
     root = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(demo_session.folder, root / "demo-run" / "demo")
+    shutil.copytree(demo_run, root / "demo-run" / "run")
+    # From the copies: nothing is built or measured anew.
     session = emodiss.demo.build(root / "demo-run" / "demo")
     emodiss.annotate(session.manifest, out=root / "demo-run" / "run", preset="lite", workers=0)
     (root / "notebooks").mkdir()

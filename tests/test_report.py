@@ -134,8 +134,8 @@ def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_
     table["dissonance_threshold"] = np.where(table["video_id"] == "a", 0.125, np.nan)
     table.to_parquet(run.root / "utterances.parquet", index=False)
     folder = report.write(run).parent
-    assert "T = 0.125)" in page_of(folder, "a")
-    assert "T = none)" in page_of(folder, "b")  # nothing was determined there
+    assert "T&nbsp;=&nbsp;0.125)" in page_of(folder, "a")
+    assert "T&nbsp;=&nbsp;none)" in page_of(folder, "b")  # nothing was determined there
     assert "threshold: 0.25 quantile of each session" in (folder / "index.html").read_text("utf-8")
     assert "more than the 0.25 quantile of its session's differences" in methods(run)
 

@@ -137,6 +137,7 @@ def test_missing_data_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "ferplus_48.npz is missing" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_smoke_run_writes_every_file(shared_data: Path, tmp_path: Path) -> None:
     script.main(["--smoke", "--data", str(shared_data / "lite"), "--work", str(tmp_path)])
     out = tmp_path / "smoke"

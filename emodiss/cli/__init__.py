@@ -178,7 +178,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; every foreseen error becomes one message and an exit status."""
-    from emodiss.errors import EmodissError, MissingExtra, RunError
+    from emodiss.errors import DiskError, EmodissError, MissingExtra
 
     try:
         app()
@@ -188,7 +188,7 @@ def main() -> None:
         package = (error.name or "emodiss").partition(".")[0]
         if package == "emodiss" or package in sys.stdlib_module_names:
             raise
-        sys.exit(output.explain(MissingExtra.of(package, _extra_of(package))))
+        sys.exit(output.explain(MissingExtra.of(package, extra_of(package))))
     except KeyboardInterrupt:
         typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
         sys.exit(130)
@@ -199,25 +199,36 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.errno not in _OF_DISKS:
             raise
-        place = "A file" if error.filename is None else f"'{os.fsdecode(error.filename)}'"
-        fault = RunError(
-            f"{place} cannot be used: {error.strerror}.",
-            next_step="Check that path, its permissions and the room on its disk.",
-            code="disk",
-        )
-        sys.exit(output.explain(fault))
+        sys.exit(output.explain(DiskError.of(error)))
 
 
-def _extra_of(package: str) -> str:
-    """Name the smallest extra that brings a package, from what the installed metadata say."""
+_BROUGHT_BY = {
+    "cv2": "opencv-python-headless",
+    "ffmpeg": "ffmpeg-python",
+    "markdown_it": "markdown-it-py",
+    "multipart": "python-multipart",
+    "scenedetect": "scenedetect-headless",
+    "skimage": "scikit-image",
+    # What comes with a package that an extra names.
+    **dict.fromkeys(("asteroid_filterbanks", "faster_whisper", "nltk", "pyannote"), "whisperx"),
+    **dict.fromkeys(("safetensors", "tokenizers", "yaml"), "transformers"),
+}
+"""Packages by the name they are imported by, where another is installed for them."""
+
+
+def extra_of(package: str) -> str:
+    """Name the extra that brings a package, from what the installed metadata say.
+
+    Of several that do, the one that `annotate` needs anyway, else the smallest.
+    """
     import importlib.metadata
     import re
 
-    own = {"cv2": "opencv-python-headless", "scenedetect": "scenedetect-headless"}
-    name = own.get(package, package).replace("_", "-")
+    name = _BROUGHT_BY.get(package, package).replace("_", "-")
     brings: dict[str, list[str]] = {"all": []}
     for line in importlib.metadata.requires("emodiss") or ():
         if found := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line):
             brings.setdefault(found[2], []).append(found[1])
     able = [extra for extra, names in brings.items() if name in names]
-    return min(able, key=lambda extra: len(brings[extra]), default="all")
+    usual = ("media", "models")
+    return min(able, key=lambda extra: (extra not in usual, len(brings[extra])), default="all")

@@ -93,6 +93,8 @@ def preview(endpoint: Endpoint, requests: Iterable[Mapping[str, Any]]) -> None:
 def bill_of(bill: Mapping[str, Any], *places: Endpoint) -> str:
     """Say how much was asked and what it cost, and how much of that is not known."""
     asked = counted(bill["requests"], "request")
+    if not bill["requests"]:
+        return asked  # everything was there
     if bill["cost_usd"] is not None:
         return f"{asked}, cost {bill['cost_usd']:.6f} USD"
     if not (bill["known_cost_usd"] or any(place.is_remote for place in places)):

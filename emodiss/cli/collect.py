@@ -34,8 +34,8 @@ def collect(
     found = collection.collect(queries, limit=limit, details=details)
     for trouble in found.troubles:
         output.say(trouble)
-    write_atomically(out, found.to_csv().encode())
     output.say(counted(len(found.rows), "candidate"))
-    output.tell(str(out))
     if found.troubles and not found.rows:
         raise typer.Exit(1)
+    write_atomically(out, found.to_csv().encode())
+    output.tell(str(out))

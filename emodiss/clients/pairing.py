@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,7 +91,12 @@ def read_faces(path: str | Path) -> list[Face]:
     for row in table.rows:
         cells = row.cells
         age = cells["age"].partition(".")[0]
-        if not (age.isdigit() and cells["path"] and cells["identity"] and cells["gender"]):
+        if not (
+            re.fullmatch(r"\d{1,3}", age)
+            and cells["path"]
+            and cells["identity"]
+            and cells["gender"]
+        ):
             raise ClientError(
                 f"{path.name}, line {row.line}: path, identity, gender and an age in years are "
                 "needed."

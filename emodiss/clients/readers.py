@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,10 +193,10 @@ def _json_records(path: Path) -> list[tuple[int, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
-            return list(enumerate(json.loads(text), 1))
+            return list(enumerate(tabular.json_value(text), 1))
         lines = enumerate(text.split("\n"), 1)
         return [(number, _json(line)) for number, line in lines if line.strip()]
-    except (OSError, ValueError, RecursionError) as fault:
+    except (OSError, ValueError) as fault:
         raise ClientError(
             f"The profiles {path.name} cannot be read: {type(fault).__name__}.",
             next_step="Give a JSON list, JSON lines or a CSV, in UTF-8.",
@@ -206,8 +205,8 @@ def _json_records(path: Path) -> list[tuple[int, Any]]:
 
 def _json(line: str) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return tabular.json_value(line)
+    except ValueError:
         return None
 
 

@@ -39,6 +39,8 @@ FACES: Final = (
 
 def write_faces(folder: Path) -> Path:
     """Write three pictures of faces (512 x 512 pixels), and return the table that names them."""
+    for portrait in (COLLINS, HOPPER):  # before OpenCV is missed: the extra demo brings both
+        find_sample(portrait.package, portrait.path)
     import cv2
 
     folder = Path(folder)

@@ -27,7 +27,7 @@ _SAME = 0.4
 # A face that overlaps its last place less is another one.
 _NEAR = 0.2
 # Pictures held at a time, in bytes; of large ones fewer are held, and newcomers are seen later.
-_MOST_HELD = 48 << 20
+_MOST_HELD = 24 << 20
 
 
 @dataclass(slots=True)

@@ -75,11 +75,15 @@ def opened(inputs: Inputs, *, allow_local: bool = False) -> Manifest:
 
 def _checked(inputs: object) -> Iterator[str | Path]:
     """Refuse what is no path, or no collection of paths."""
-    for one in inputs if isinstance(inputs, Iterable) else [inputs]:
+    several = isinstance(inputs, Iterable)
+    for one in inputs if several else [inputs]:
         if not isinstance(one, str | Path):
+            inside = f" of {type(one).__name__}" if several else ""
             raise ArgumentError(
-                f"Got {type(one).__name__} where the path of a manifest or of media belongs.",
-                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read.",
+                f"Got {type(inputs).__name__}{inside} where the path of a manifest or of media "
+                "belongs.",
+                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read; "
+                "a run goes on with emodiss.resume(RUN).",
             )
         yield one
 

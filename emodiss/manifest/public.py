@@ -293,7 +293,7 @@ def read_hope_folder(paths: Sequence[Path]) -> tuple[pd.DataFrame, tuple[str, ..
                 next_step="Give HOPE_therapy_session_transcripts, or CSV files from it.",
             )
         files += path.glob("*.csv") if path.is_dir() else [path]
-    files = sorted(set(files), key=lambda f: (int(f.stem) if f.stem.isdigit() else math.inf, f))
+    files = sorted(set(files), key=lambda f: (int(f.stem) if f.stem.isdecimal() else math.inf, f))
     parts: list[pd.DataFrame] = []
     problems: list[str] = []
     for file in files:

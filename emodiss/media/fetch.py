@@ -23,6 +23,7 @@ from typing import Any
 
 from emodiss.errors import MediaError, SettingsError
 from emodiss.media import network
+from emodiss.tabular import json_value
 
 _SOCKET_TIMEOUT_S = 20
 
@@ -264,8 +265,8 @@ def about(url: str, downloads: Path) -> dict[str, Any]:
     """Return what a fetched video's page stated: licence, length, language, ...; {} if nothing."""
     path = folder_of(url, downloads) / "about.json"
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        stated = json_value(path.read_bytes())
+    except (OSError, ValueError):
         return {}
     return stated if isinstance(stated, dict) else {}
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 # faces and three voices need fewer and are exact; beyond, the least likely states are left out.
 _MEMORY = 1_000_000
 _LEAST_STATES, _MOST_STATES = 300, 20_000
+# Faces whose shares are handed on at a time; hours of cuts have a thousand.
+_FACES = 100
 # States less likely than the likeliest by more than this factor's logarithm are left out at once.
 _NEGLIGIBLE = 40.0
 
@@ -58,9 +60,10 @@ def marginals(
         # Of each new state, which old ones it comes from and with what share.
         origin = sparse.csr_matrix((share, (group, parents)), (len(states), len(shares)))
         pooled = np.empty((len(states), j + 1, width), np.float32)
-        pooled[:, :j] = (origin @ shares.reshape(len(shares), j * width)).reshape(
-            len(states), j, width
-        )
+        for first in range(0, j, _FACES):
+            some = np.s_[:, first : first + _FACES]
+            part = origin @ shares[some].reshape(len(shares), -1)
+            pooled[:, :j][some] = part.reshape(len(states), -1, width)
         own = np.bincount(group * width + voices, share, len(states) * width)
         pooled[:, j] = own.reshape(-1, width)
         shares, weights, kept = pooled, highest + np.log(total), wanted

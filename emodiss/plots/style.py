@@ -52,6 +52,8 @@ _SETTINGS: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "text.color": INK,
+    # Names of models, raters and speakers are text: '$' starts no formula.
+    "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,

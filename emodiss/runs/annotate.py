@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests
-from emodiss.errors import ManifestError, RunError
+from emodiss.errors import ManifestError, RunError, as_path
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
 from emodiss.runs import engines, fetching, layout, memory, seals, sources, tables
@@ -253,7 +253,7 @@ def resume(
     RunError
         If it is no run folder, or what it was made from is not where it was.
     """
-    folder = run.root if isinstance(run, Run) else Path(run)
+    folder = run.root if isinstance(run, Run) else as_path(run, "a run folder")
     read = memory.reopened(folder, allow_local=allow_local)
     return annotate(
         read,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from emodiss.errors import EmodissError, RunError
+from emodiss.errors import DiskError, EmodissError, RunError
 from emodiss.runs import layout
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -26,11 +26,13 @@ def room_needed() -> Generator[None]:
         yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
-            raise
-        raise RunError(
+            # Of the network, it names no file.
+            if isinstance(error, EmodissError) or error.filename is None:
+                raise
+            raise DiskError.of(error) from error
+        raise DiskError(
             f"The run folder cannot be written ({error.strerror}).",
             next_step="Make room or choose another --out, and run again; finished work is kept.",
-            code="disk",
         ) from error
 
 
@@ -77,10 +79,12 @@ def mode_of(path: Path) -> int:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it: in a run for its owner alone."""
-    if folder.is_dir():
-        return
+    with named(folder):
+        if folder.is_dir():
+            return
     make_folder(folder.parent)
-    folder.mkdir(mode=0o700 if _in_run(folder) else 0o777, exist_ok=True)
+    with named(folder):
+        folder.mkdir(mode=0o700 if _in_run(folder) else 0o777, exist_ok=True)
 
 
 def keep_private(root: Path) -> None:
@@ -96,14 +100,17 @@ def keep_private(root: Path) -> None:
 
 @contextlib.contextmanager
 def named(path: Path, temporary: Path | None = None) -> Generator[None]:
-    """Let an error of the disk name the file that is written: that of a full disk names none."""
+    """Let an error of the disk be ours and name the file that is written, not a temporary one."""
     try:
         yield
-    except OSError as error:
-        unnamed = error.filename is None or error.filename == str(temporary)
-        if unnamed and error.errno is not None:
-            error.filename, error.filename2 = str(path), None
+    except EmodissError:
         raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        if error.filename == str(temporary):
+            error.filename = None
+        raise DiskError.of(error, path) from error
 
 
 @contextlib.contextmanager

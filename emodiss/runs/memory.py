@@ -14,6 +14,7 @@ from emodiss.manifest import Manifest, VideoRow
 from emodiss.models.catalog import with_errors
 from emodiss.prompts import with_templates
 from emodiss.runs import layout
+from emodiss.runs.files import named
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
 
@@ -51,7 +52,8 @@ def choose(
     said: list[str] = []
     settings = with_templates(settings)
     root = Path(out) if out is not None else manifests.run_folder(read)
-    before = load(root) if (root / layout.RUN).is_file() else None
+    with named(root):
+        before = load(root) if (root / layout.RUN).is_file() else None
     if out is None:
         said.append(f"run folder {_shown(root)}; another with: --out")
         if before is not None:

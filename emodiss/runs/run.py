@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emodiss.errors import ArgumentError, RunError, nearest
 from emodiss.manifest import Problem
 from emodiss.runs import layout, seals
-from emodiss.runs.files import sound
+from emodiss.runs.files import named, sound
 from emodiss.runs.journal import Journal, Line
 from emodiss.runs.session import Session, card, counts
 from emodiss.runs.store import Outcome, Store, video_folder
@@ -410,7 +410,9 @@ def load(root: AnyRun) -> Run:
             next_step="Open one: emodiss.load(FOLDER).",
         )
     root = Path(root)
-    if not (root / layout.RUN).is_file():
+    with named(root):
+        is_run = (root / layout.RUN).is_file()
+    if not is_run:
         inside = [path.parent for path in sorted(root.glob(f"*/{layout.RUN}"))]
         raise RunError(
             f"'{root}' is no run folder: it has no run.json.",

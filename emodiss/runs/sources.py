@@ -22,6 +22,7 @@ from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.runs import layout, seals
 from emodiss.runs.store import Store
 from emodiss.stages import BY_NAME
+from emodiss.tabular import json_value
 from emodiss.vocabulary import CAPTION_SUFFIXES
 
 MISSING = "missing"
@@ -99,7 +100,7 @@ class Hashes:
             for name, entry in self._known.items():
                 self._by_digest.setdefault(str(entry[3]), []).append((name, entry[:3]))
         for name, stamp in self._by_digest.get(digest, ()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # a name that no file can have
                 status = Path(name).stat()
                 if [status.st_size, status.st_mtime_ns, status.st_ino] == stamp:
                     return Path(name)
@@ -114,8 +115,8 @@ def _remembered(path: Path) -> dict[str, list[Any]]:
     """Read what is known; damaged entries are no loss, since files are hashed again."""
     try:
         content, whole = seals.read(path)
-        known = json.loads(content) if whole else {}
-    except (OSError, ValueError, RecursionError):
+        known = json_value(content, halves=True) if whole else {}
+    except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):
         return {}

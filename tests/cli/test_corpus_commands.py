@@ -177,6 +177,12 @@ def test_collect_writes_a_manifest_and_says_what_failed(run_cli, tmp_path, monke
     assert (code, out.strip()) == (0, str(path))
     assert "query 'bad'" in err and "1 candidate" in err
     assert "yt_k,https://video.example/k" in path.read_text()
+    # A list that is there may have been gone through; one of nothing would stand in the way.
+    path.write_text("mine")
+    code, _, err = run_cli("collect", "cbt", "-o", path)
+    assert code == 2 and "is there already" in err and path.read_text() == "mine"
+    code, _, err = run_cli("collect", "bad", "-o", tmp_path / "none.csv", "--no-details")
+    assert code == 1 and not (tmp_path / "none.csv").exists()
 
 
 def test_an_export_keeps_a_file_that_a_person_changed(run_cli, finished, tmp_path):

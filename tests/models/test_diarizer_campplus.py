@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,12 @@ def test_mel_bands_are_kaldis():
         np.testing.assert_allclose(mel_bands.log_mel_bands(signal), expected.numpy(), atol=1e-3)
     assert mel_bands.log_mel_bands(np.zeros(399, np.float32)).shape == (0, 80)
     assert mel_bands.log_mel_bands(np.zeros(400, np.float32)).shape == (1, 80)
+
+
+def test_what_voices_differ_in_is_four_directions():
+    changes = np.load(Path(voice_linking.__file__).with_name("voice_changes.npy"))
+    assert changes.shape == (4, 192)
+    np.testing.assert_allclose(changes @ changes.T, np.eye(4), atol=1e-6)
 
 
 def test_muted_stretches_are_listened_to_once():

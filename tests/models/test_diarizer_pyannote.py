@@ -62,7 +62,7 @@ def test_sharing_the_trunk_changes_no_bit_of_an_embedding():
 
 def test_sharing_the_trunk_changes_no_turn(folder, pipeline):
     upstream = Community1(folder, shared_trunk=False)
-    signal = make.talk(8.0, 23.0)
+    signal = make.talk(8.0, 20.0)
     assert pipeline.diarize(signal, 16_000) == upstream.diarize(signal, 16_000)
 
 

@@ -227,6 +227,7 @@ def _ccc(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * c[0, 1] / (c[0, 0] + c[1, 1] + (a.mean() - b.mean()) ** 2)
 
 
+@pytest.mark.slow
 def test_held_out_floors(held_out: dict[str, np.ndarray]) -> None:
     label, guess = held_out["label"], held_out["probabilities"].argmax(axis=1)
     assert len(label) == 3073  # research/lite_models.md counted the same images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import matplotlib as mpl
 import numpy as np
@@ -170,6 +171,12 @@ def test_replies_side_by_side():
     assert "&lt;b&gt;worry" in html and "<script>" not in html and "(no reply)" in html
     page = drawings.replies_page(replies(), context="100 %s <script>")
     assert page.startswith("<!doctype html>") and "100 %s &lt;script&gt;" in page
+    # The figure names what it leaves out; the page has everything, in the paper's order.
+    more = pd.concat([replies(), replies().head(1).assign(condition="discrete", response="More.")])
+    assert "Not shown here: discrete." in texts(drawings.figure7(more).axes[0])
+    assert not any(text.startswith("Not shown") for text in said)
+    heads = re.findall(r'<th scope="col">(\w+)</th>', drawings.replies_page(more))
+    assert heads == ["model", "base", "discrete", "dissonance"]
     with pytest.raises(SettingsError, match="several replies"):
         drawings.side_by_side(pd.concat([replies(), replies()]))
     with pytest.raises(SettingsError, match="no reply"):
@@ -238,6 +245,27 @@ def test_failures_and_techniques_are_drawn_where_they_are():
     assert "n = 4" in below.get_xlabel()
     empty = drawings.figure_answers(failures.iloc[:0], statistics.technique_shares(answers))
     assert "no answers" in [t.get_text() for t in empty.axes[0].texts]
+
+
+def test_dollars_in_a_models_name_start_no_formula():
+    means = pd.DataFrame({"model": [r"$\frac{$"], "condition": ["base"], "criterion": ["empathy"]})
+    means = means.assign(mean=3.0, low=2.5, high=3.5, n=7, n_videos=3)
+    figure = drawings.figure5(means)
+    figure.canvas.draw()
+    (label,) = figure.axes[0].get_xticklabels()
+    assert not label.get_parse_math()
+
+
+def test_figure5_says_n_once_where_all_are_alike():
+    cells = [("a", "base"), ("a", "discrete"), ("b", "base"), ("b", "discrete")]
+    means = pd.DataFrame(cells, columns=["model", "condition"]).assign(
+        criterion="empathy", mean=3.0, low=2.5, high=3.5, n=7, n_videos=3
+    )
+    ax = drawings.plot_means(means, "empathy")
+    assert ax.get_title(loc="left") == "empathy (n = 7 each)" and not texts(ax)
+    ax = drawings.plot_means(means.iloc[1:], "empathy")  # one cell is empty
+    assert ax.get_title(loc="left") == "empathy"
+    assert sorted(texts(ax)) == ["n = 0", "n = 7", "n = 7", "n = 7"]
 
 
 def test_figure_5_says_what_windows_it_is_of():

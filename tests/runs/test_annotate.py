@@ -223,6 +223,7 @@ def test_a_mended_failure_is_no_failure_any_more(study, tmp_path, stand_ins):
     assert annotate(folder, tmp_path / "run", stand_ins, "late.csv").failures == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_own_job(study, tmp_path, stand_ins):
     # The stand-ins are only known to this process, so workers learn them from a module.
     script = (

@@ -83,15 +83,16 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bytes(
     killed = 0
     begun_again = 0
     while killed < 20:
-        process = start(script, study / "manifest.csv", out)
+        # By turns what works itself is killed, and what a worker works for.
+        process = start(script, study / "manifest.csv", out, workers=killed % 2)
         # Moments are counted in finished artifacts, then drawn: the same on a slow machine.
         goal = finished(out) + rng.randint(0, 4)
         while process.poll() is None and finished(out) < goal:
-            time.sleep(0.01)
+            time.sleep(0.03)
         try:
             process.wait(timeout=rng.uniform(0, 0.6))
         except subprocess.TimeoutExpired:
-            # The parent alone is killed: its orphans must not disturb the next run.
+            # The parent alone is killed: an orphan must not disturb the next run.
             process.send_signal(signal.SIGKILL)
             process.wait()
             killed += 1

@@ -169,7 +169,7 @@ def test_mutated_requests_get_4xx_and_change_nothing(tmp_path, caplog):
             daemon=True,
         )
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(30)
         before = fingerprint(tmp_path)
         attacker = Attacker(rng, code, csrf_token(site.secret, "r1"), "A" * 22)
         counts: dict[str, int] = {}

@@ -52,7 +52,7 @@ def live(folder: Path, clip: Path | None = None):
             daemon=True,
         )
         server.start()
-        assert ready.wait(10)
+        assert ready.wait(30)
         yield site, address
 
 

@@ -47,7 +47,7 @@ def live(root: Path, *names: str):
         kwargs={"started": ready.set},
         daemon=True,
     ).start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     yield [f"{address}/v/{site.codes[name]}" for name in names]
 
 

@@ -161,6 +161,14 @@ caption { text-align: left; padding-bottom: 1.5rem; max-width: 45rem; }
 th, td { text-align: start; vertical-align: top; padding: .6rem 1.5rem .6rem 0;
   border-bottom: 1px solid #8886; }
 td { white-space: pre-line; }
+@media screen and (max-width: 45em) {
+  body { margin: 1rem auto; }
+  thead { position: absolute; clip-path: inset(50%%); }
+  tr, th, td { display: block; }
+  tr { border-bottom: 1px solid #8886; padding: .6rem 0; }
+  th, td { border: 0; padding: .2rem 0; }
+  td::before { content: attr(data-condition); display: block; opacity: .75; font-size: .85em; }
+}
 </style>
 </head>
 <body>
@@ -214,7 +222,9 @@ def replies_html(
     body = ""
     for model, row in zip(table.index, table.to_numpy(), strict=True):
         said = "".join(
-            f'<td dir="auto">{escape(str(v)) if pd.notna(v) else "(no reply)"}</td>' for v in row
+            f'<td dir="auto" data-condition="{escape(str(c))}">'
+            f"{escape(str(v)) if pd.notna(v) else '(no reply)'}</td>"
+            for c, v in zip(table.columns, row, strict=True)
         )
         body += f'<tr><th scope="row">{escape(str(model))}</th>{said}</tr>\n'
     lines = "".join(
