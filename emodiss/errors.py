@@ -8,7 +8,9 @@ in another. Messages name videos by id and never quote what a person said.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class EmodissError(Exception):
@@ -132,24 +134,21 @@ class RunError(EmodissError):
 
 
 class DiskError(RunError, OSError):
-    """A file cannot be used: full or read-only disk, no permission, no such folder.
-
-    It is an `OSError` too, with its `errno`, `strerror` and `filename`.
-    """
+    """A file or folder cannot be written: full, read-only, closed, too long, of another kind."""
 
     code = "disk"
 
     @classmethod
-    def of(cls, error: OSError, place: object = None) -> DiskError:
-        """Say of an error of the system which file it is about, and what to check."""
-        named = error.filename if place is None else place
-        where = f"'{named.decode(errors='replace') if isinstance(named, bytes) else named}'"
+    def of(cls, error: OSError, path: str | Path | None = None) -> DiskError:
+        """Name the file that an error of the disk is about; that of a full disk names none."""
+        name: str | bytes | Path | None = error.filename if error.filename is not None else path
+        place = "A file" if name is None else f"'{os.fsdecode(name)}'"
         fault = cls(
-            f"{'A file' if named is None else where} cannot be used: {error.strerror}.",
+            f"{place} cannot be used: {error.strerror or type(error).__name__}.",
             next_step="Check that path, its permissions and the room on its disk.",
         )
         fault.errno, fault.strerror = error.errno, error.strerror
-        fault.filename = None if named is None else str(named)
+        fault.filename = None if name is None else os.fsdecode(name)
         return fault
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -173,6 +172,16 @@ class MissingExtra(EmodissError):
             f"This needs the package '{package}', which is not installed.",
             next_step=f'Install it with: pip install "emodiss[{extra}]".',
         )
+
+
+def as_path(given: object, what: str) -> Path:
+    """Return a path that was handed over, or say what was handed over instead."""
+    if not isinstance(given, str | os.PathLike):
+        raise ArgumentError(
+            f"Got {type(given).__name__} where the path of {what} belongs.",
+            next_step="Give a path.",
+        )
+    return Path(given)
 
 
 def must_be(value: object, *kinds: type, what: str, how: str) -> None:

@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emodiss.errors import ArgumentError, EmodissError
+from emodiss.errors import ArgumentError, EmodissError, as_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def read(
         Of the kind asked for, with file and line: the file is missing, no text, empty, or a row
         does not fit.
     """
-    path = Path(path)
+    path = as_path(path, f"a {what}")
     table = parse(decoded(path, error=error, what=what), path.name, known=known, restore=restore)
     require_header(table, error=error, what=what)
     if table.faults:
@@ -586,6 +586,18 @@ def refuse(
 
 def _restored(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def a_table(given: object, what: str) -> pd.DataFrame:
+    """Return a table that was handed over, or say what was handed over instead."""
+    import pandas as pd
+
+    if not isinstance(given, pd.DataFrame):
+        raise ArgumentError(
+            f"Got {type(given).__name__} where a table of {what} belongs.",
+            next_step="Give a pandas DataFrame.",
+        )
+    return given
 
 
 def table_of(given: object) -> pd.DataFrame:

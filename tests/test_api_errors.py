@@ -49,15 +49,9 @@ def test_a_verb_refuses_what_does_not_belong_with_a_typed_error(tmp_path, name):
     assert refused >= 6
 
 
-def test_a_run_is_no_manifest_and_no_study_of_raters(tmp_path):
-    run = emodiss.Run(tmp_path)
-    for verb in (emodiss.annotate, emodiss.plan):
-        with pytest.raises(ArgumentError, match=r"Got a run .* emodiss\.resume"):
-            verb(run)
+def test_a_table_is_no_list_of_paths():
     with pytest.raises(ArgumentError, match="Got DataFrame"):
         emodiss.plan(pd.DataFrame({"path": ["a.mp4"]}))  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ArgumentError, match=r"Got Run where a study of raters belongs"):
-        emodiss.study.browser_answers(run)  # pyright: ignore[reportArgumentType]
 
 
 def test_an_error_of_the_disk_is_typed_and_an_os_error(tmp_path):

@@ -25,6 +25,7 @@ from emodiss.corpus import (
 from emodiss.corpus.licences import summary
 from emodiss.judging import COLUMNS
 from emodiss.media import fetch
+from emodiss.runs import seals
 from emodiss.runs.store import Outcome
 
 
@@ -152,6 +153,7 @@ def test_a_fetched_page_says_the_licence_and_else_the_manifest(run):
     rows[0] |= {"url": "https://example.org/v", "license": "not this one"}
     rows[1] |= {"url": None, "license": "own recording"}
     (run.root / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    seals.forget(run.root / "manifest.jsonl")
     folder = fetch.folder_of(rows[0]["url"], run.root / "downloads")
     folder.mkdir(parents=True)
     (folder / "about.json").write_text('{"license": "CC BY"}')

@@ -67,7 +67,9 @@ def test_what_sounds_like_another_voice_is_flagged():
     words = tuple(Word(f"w{i}", i, i + 0.9) for i in (0, 1, 2, 3))
     heard = Recognition((Utterance(0.0, 4.0, "", "w0 w1 w2 w3"),), "en")
     doubts = ((1.0, 1.4), (1.5, 1.7), (3.0, 3.4))
-    turns = (Turn(0.0, 0.9, "A"), Turn(1.0, 1.9, "B", doubts[:2]), Turn(2.0, 3.9, "A", doubts[2:]))
+    turns = (
+        Turn(0.0, 0.9, "A"), Turn(1.0, 1.9, "B", doubts[:2]), Turn(2.0, 3.9, "A", doubts[2:]),
+    )  # fmt: skip
     settings = SETTINGS.model_copy(update={"max_pause_s": 0.05})
     made = speech.assemble(
         media=media(60.0), recognition=heard, words=words, turns=turns, alignment=None,
@@ -76,6 +78,15 @@ def test_what_sounds_like_another_voice_is_flagged():
     # Of w1 0.6 s of 0.9 are doubted, of w3 0.4 s; B's doubts say nothing of A.
     doubted = {u.text: "voice_doubtful" in u.flags for u in made.utterances if u.text}
     assert doubted == {"w0": False, "w1": True, "w2": False, "w3": False}
+    # Where B speaks as well nothing is known: 0.4 s of 0.5 that A speaks alone are doubted.
+    over = (*turns, Turn(3.5, 4.5, "B"))
+    (last,) = [u for u in assemble(heard, words, over) if "w3" in u.text]
+    assert last.speaker == "A" and "voice_doubtful" not in last.flags  # one row from w2 on
+    made = speech.assemble(
+        media=media(60.0), recognition=heard, words=words, turns=over, alignment=None,
+        row=make.VIDEO, settings=settings,
+    )  # fmt: skip
+    assert {u.text for u in made.utterances if "voice_doubtful" in u.flags} == {"w1", "w3"}
 
 
 def test_doubts_of_a_diarizer_are_told_in_media_time():

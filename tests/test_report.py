@@ -11,6 +11,7 @@ import pytest
 
 import emodiss
 from emodiss.exports.methods import methods
+from emodiss.runs import seals
 from emodiss.web import curves, report
 from tests.browser import chromium
 
@@ -45,6 +46,7 @@ def run(study_run, tmp_path_factory):
     table.loc[0, ["speech_valence", "speech_arousal"]] = [0.25, -0.5]
     table.loc[1, ["speech_valence", "speech_arousal"]] = np.nan
     table.to_parquet(found.root / "utterances.parquet", index=False)
+    seals.forget(found.root / "utterances.parquet")
     return found
 
 
@@ -133,6 +135,7 @@ def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_
     table = run.utterances
     table["dissonance_threshold"] = np.where(table["video_id"] == "a", 0.125, np.nan)
     table.to_parquet(run.root / "utterances.parquet", index=False)
+    seals.forget(run.root / "utterances.parquet")
     folder = report.write(run).parent
     assert "T&nbsp;=&nbsp;0.125)" in page_of(folder, "a")
     assert "T&nbsp;=&nbsp;none)" in page_of(folder, "b")  # nothing was determined there

@@ -14,6 +14,7 @@ import pytest
 import emodiss
 from emodiss.errors import RunError
 from emodiss.exports import whole_run, write_run
+from emodiss.runs import seals
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_the_methods_paragraph_says_what_was_done_and_counts_from_the_table(run)
     # Two determined utterances per session, one per speaker: nobody to re-pair with.
     table["dissonant"] = pd.array([True, False, None, False], dtype="boolean")
     table.to_parquet(run.root / "utterances.parquet", index=False)
+    seals.forget(run.root / "utterances.parquet")
     text = whole_run.methods(run)
     assert text.count("\n") == 1
     for expected in (
@@ -83,6 +85,7 @@ def test_the_null_rate_stands_beside_the_flag_rate(run):
     rows[["face_valence", "face_arousal"]] = 0.0
     rows["dissonant"] = pd.array([True] * 5, dtype="boolean")
     rows.to_parquet(run.root / "utterances.parquet", index=False)
+    seals.forget(run.root / "utterances.parquet")
     text = whole_run.methods(run)
     assert "100.0% were (95 % of re-pairings: 100.0% to 100.0%), against 100.0% as paired" in text
     assert "faces shifted in time against voices" in text  # which null was used

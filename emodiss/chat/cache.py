@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sqlite3
 import threading
+import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -59,9 +60,9 @@ class Cached(Wrapped):
                 "SELECT completion FROM answers WHERE key = ?", (key,)
             ).fetchone()
         try:
-            return None if row is None else Completion.from_dict(json.loads(row[0]))
-        except (ValueError, KeyError, TypeError):
-            return None  # written by another version: asked again and replaced
+            return None if row is None else Completion.from_dict(json.loads(_sound(row[0])))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None  # damaged, or written by another version: asked again and replaced
 
     def close(self) -> None:
         """Close the file."""
@@ -71,7 +72,7 @@ class Cached(Wrapped):
     def _put(self, key: str, answer: Completion) -> None:
         text = json.dumps(answer.to_dict(), ensure_ascii=False)
         with self._typed(), self._lock, self._db:
-            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
+            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, _sealed(text)))
 
     @contextlib.contextmanager
     def _typed(self) -> Generator[None]:
@@ -84,3 +85,16 @@ class Cached(Wrapped):
                 "--cache, or do without: --no-cache.",
                 code="chat_cache",
             ) from None
+
+
+def _sealed(text: str) -> str:
+    """One line and, in a second, its checksum; the database has none of its own."""
+    return f"{text}\n{zlib.crc32(text.encode()):08x}"
+
+
+def _sound(row: str) -> str:
+    """Return the line; ValueError if it is not as it was kept. Older rows have no checksum."""
+    text, end, _ = row.partition("\n")
+    if end and row != _sealed(text):
+        raise ValueError
+    return text

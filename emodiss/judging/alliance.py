@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.chat.model import Question
+from emodiss.errors import as_path
 from emodiss.judging.criteria import JudgeError
 from emodiss.judging.scores import find_bracketed
 from emodiss.judging.sessions import Lines, check_sessions, dialogue, template
@@ -66,7 +67,7 @@ def alliance_items(path: str | Path | None = None) -> tuple[AllianceItem, ...]:
     JudgeError
         If the file is missing, is no such file, or a dimension has no item.
     """
-    return _built_in() if path is None else _items(Path(path))
+    return _built_in() if path is None else _items(as_path(path, "a file of items"))
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss import tabular
+from emodiss.errors import as_path
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
@@ -28,12 +29,13 @@ from emodiss.statistics.bootstrap import (
     mean_limits,
 )
 from emodiss.statistics.correlation import correlation
-from emodiss.tabular import Misfit
+from emodiss.tabular import Misfit, a_table
 
 _KEYS = ["judge", "criterion", "item"]
 
 
 def _needs(table: pd.DataFrame, *columns: str) -> None:
+    table = a_table(table, "judgements")
     absent = [name for name in columns if name not in table.columns]
     if absent:
         raise JudgeError(
@@ -68,7 +70,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     RatingsError
         If the file cannot be read, lacks columns, or has bad or double rows; each is listed.
     """
-    path = Path(path)
+    path = as_path(path, "a table of scores")
     if not path.exists():
         raise RatingsError(f"There is no file of judgements at '{path}'.")
     found = tabular.read(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emodiss.chat.answers import unwrapped
 from emodiss.chat.model import Answered, ChatParams, Question
-from emodiss.errors import EmodissError, nearest
+from emodiss.errors import EmodissError, as_path, nearest
 from emodiss.prompts.wording import Template, render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 from emodiss.tabular import decoded, json_value
@@ -194,7 +194,7 @@ def read_steps(path: str | Path) -> dict[str, Steps]:
     JudgeError
         If it is missing or no such file.
     """
-    path = Path(path)
+    path = as_path(path, "a file of steps")
     names = {field.name for field in fields(Steps)}
     if not path.exists():
         raise JudgeError(f"There are no steps at '{path}'.")

@@ -79,9 +79,12 @@ def _checked(inputs: object) -> Iterator[str | Path]:
     several = isinstance(inputs, Iterable) and not hasattr(inputs, "columns")
     for one in inputs if several and isinstance(inputs, Iterable) else [inputs]:
         if not isinstance(one, str | Path):
+            inside = f" of {type(one).__name__}" if several else ""
             raise ArgumentError(
-                f"Got {type(one).__name__} where the path of a manifest or of media belongs.",
-                next_step="Give a path, a list of paths, or what emodiss.manifest.read returns.",
+                f"Got {type(inputs).__name__}{inside} where the path of a manifest or of media "
+                "belongs.",
+                next_step="Give a path, a list of paths, or a manifest from emodiss.manifest.read; "
+                "a run goes on with emodiss.resume(RUN).",
             )
         yield one
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from emodiss import tabular
-from emodiss.errors import ManifestError, nearest
+from emodiss.errors import ManifestError, as_path, nearest
 from emodiss.manifest.rows import METADATA_COLUMNS, VideoRow
 from emodiss.manifest.rules import resolve_file
 from emodiss.vocabulary import TRANSCRIPT_READERS, counted
@@ -235,7 +235,7 @@ def read(path: Path | str, *, allow_local: bool = False) -> Manifest:
         `id`, neither `url` nor `path`, or a column that is not known. Faults of single rows are
         returned as `Manifest.problems`.
     """
-    path = Path(path)
+    path = as_path(path, "a manifest")
     if not path.exists():
         raise ManifestError(
             f"There is no manifest at '{path}'.",

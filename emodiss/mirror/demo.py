@@ -84,7 +84,7 @@ def demo(root: Path, *, resamples: int = 1000, progress: Progress = None) -> Dem
         )
     given = root / "given"
     source = given / "profiles.jsonl"
-    Journal(source, encode=actors.Profile.to_dict).write(list(actors.PROFILES))
+    Journal(source, encode=actors.Profile.to_dict, sealed=False).write(list(actors.PROFILES))
     table = write_faces(given)
     profiles(experiment, source, n_evaluation=len(actors.PROFILES), faces=table)
 

@@ -18,6 +18,7 @@ from emodiss.clients import Case
 from emodiss.encounters import Encounter
 from emodiss.errors import RunError
 from emodiss.mirror import layout
+from emodiss.runs import seals
 from emodiss.runs.files import make_folder, sound, write_json
 from emodiss.runs.journal import Journal
 from emodiss.runs.store import Store
@@ -149,9 +150,10 @@ class Experiment:
         path = self.root / layout.LEDGER
         booked: dict[str, Any] = {}
         if path.exists():
-            with sound(path, f"Move {path.name} away; only the bill is lost."):
-                booked = dict(json.loads(path.read_text(encoding="utf-8")))
-        write_json(path, {**booked, command: dict(record)})
+            advice = f"Move {path.name} away; only the bill is lost."
+            with sound(path, advice):
+                booked = dict(seals.read_json(path, advice))
+        seals.write_json(path, {**booked, command: dict(record)})
 
 
 def create(root: Path) -> Experiment:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from emodiss import tabular
+from emodiss.errors import as_path
 from emodiss.ratings.instrument import FILE, Instrument, fit, read_instrument
 from emodiss.ratings.pairs import merge_pairs, pair_form
 from emodiss.ratings.schema import RatingScale, RatingsError
@@ -117,7 +118,7 @@ def open_study(folder: str | Path) -> Handout:
     RatingsError
         If it is no study, a file is damaged, or its instrument does not fit it.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "a study folder")
     try:
         text = (folder / DESIGN).read_text(encoding="utf-8")
         said: dict[str, Any] = tabular.json_value(text)

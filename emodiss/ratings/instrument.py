@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from emodiss.errors import as_path
 from emodiss.ratings.schema import RatingScale, RatingsError
 
 FILE = "instrument.toml"
@@ -139,7 +140,11 @@ def read_instrument(path: str | Path | None = None) -> Instrument:
     RatingsError
         If the file cannot be read, or names what does not exist.
     """
-    place = Path(path) if path is not None else resources.files("emodiss") / "data" / OWN[FILE]
+    place = (
+        as_path(path, "an instrument")
+        if path is not None
+        else resources.files("emodiss") / "data" / OWN[FILE]
+    )
     try:
         said = tomllib.loads(place.read_text(encoding="utf-8-sig"))
         found = _from(said)

@@ -19,10 +19,11 @@ import pandas as pd
 
 from emodiss import tabular
 from emodiss.clients import RESISTANT
+from emodiss.errors import as_path
 from emodiss.ratings.schema import RatingsError
 from emodiss.ratings.study import codes_for
 from emodiss.ratings.table import long_rows, typed_columns
-from emodiss.tabular import Column, Misfit
+from emodiss.tabular import Column, Misfit, a_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def pair_form(path: str | Path | None = None) -> PairForm:
     RatingsError
         If the file is missing or no such file.
     """
-    return _printed() if path is None else _form(Path(path))
+    return _printed() if path is None else _form(as_path(path, "a form"))
 
 
 @lru_cache(maxsize=1)
@@ -470,6 +471,7 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     RatingsError
         If columns are absent, or for every cell that does not fit, each with its place.
     """
+    table = a_table(table, "comparisons")
     absent = [c.name for c in COMPARISONS if c.required and c.name not in table.columns]
     absent += [] if "choice" in table.columns else ["choice"]
     if absent:

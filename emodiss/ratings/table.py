@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss import tabular
+from emodiss.errors import as_path
 from emodiss.ratings.schema import COLUMNS, LIKERT, RatingScale, RatingsError
 from emodiss.tabular import Column, Misfit
 
@@ -44,7 +45,7 @@ def read(
         If the file is missing, empty or has bad rows: one error listing each line, column, value
         and what was expected.
     """
-    path = Path(path)
+    path = as_path(path, "a ratings table")
     if not path.exists():
         raise RatingsError(f"There is no ratings file at '{path}'.", next_step="Check the path.")
     text = tabular.decoded(path, error=RatingsError, what="ratings table")
@@ -107,6 +108,7 @@ def check(
         As from `read`; without places, lines count from 2, as if the table had been written to
         CSV.
     """
+    table = tabular.a_table(table, "ratings")
     lines = list(range(2, len(table) + 2))
     whole = table.reset_index(drop=True)
     return _checked(whole, lines, "The ratings table", scale, criteria, places)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from emodiss.ratings.schema import RatingsError
+from emodiss.tabular import a_table
 
 QUESTIONS: Mapping[str, str] = {
     "degree": "Highest degree",
@@ -73,6 +74,7 @@ def usable(
     RatingsError
         If a column or the criterion does not exist.
     """
+    table = a_table(table, "ratings")
     wanted = [*needs, *(["criterion"] if criterion is not None else [])]
     absent = [name for name in wanted if name not in table.columns]
     if absent:
@@ -228,6 +230,7 @@ def background(
     RatingsError
         If a named column does not exist, or none is there.
     """
+    answers = a_table(answers, "answers to the questionnaire")
     if questions is None:
         questions = {k: title for k, title in QUESTIONS.items() if k in answers.columns}
         if not questions:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from emodiss import manifest as manifests
-from emodiss.errors import ArgumentError, ManifestError, RunError
+from emodiss.errors import ManifestError, RunError, as_path
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.runs import engines, fetching, layout, memory, sources, tables
+from emodiss.runs import engines, fetching, layout, memory, seals, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
-from emodiss.runs.run import Run, load, problem_outcome
+from emodiss.runs.run import Run, problem_outcome
 from emodiss.runs.sources import Source
-from emodiss.runs.store import Outcome, Store, write_atomically
+from emodiss.runs.store import Outcome, Store
 from emodiss.runs.versions import installed
 from emodiss.runs.work import Work
 from emodiss.settings import Settings
@@ -120,7 +120,7 @@ def annotate(
         handed in and `absent` does not say what is meant.
     """
     say = announce or (print if in_notebook() else lambda _line: None)
-    read = _opened(manifest, allow_local=allow_local)
+    read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     work = Work(store, chosen, device, max(1, threads))
@@ -141,6 +141,8 @@ def annotate(
         for line in _beside(read, found):
             say(line)
         work.discard_damaged(found, say)
+        if store.renew_outcomes([*choice.kept, *(source.row.id for source in found)]):
+            say(f"{layout.OUTCOMES} is damaged and is made anew; how long stages took is lost")
         work.require_models(found, here=engine != "ray")
         _record(work, read, choice)
         found = _fetched(found, read, store, chosen, hashes, offline=offline)
@@ -200,7 +202,7 @@ def plan(
     ManifestError, SettingsError
         If the manifest cannot be read, or a setting is wrong.
     """
-    read = _opened(manifest, allow_local=allow_local)
+    read = manifests.opened(manifest, allow_local=allow_local)
     choice = memory.choose(read, out, preset, settings, absent=absent)
     store, chosen = Store(choice.root), choice.settings
     planned: list[PlannedJob] = []
@@ -251,7 +253,7 @@ def resume(
     RunError
         If it is no run folder, or what it was made from is not where it was.
     """
-    folder = load(run).root
+    folder = run.root if isinstance(run, Run) else as_path(run, "a run folder")
     read = memory.reopened(folder, allow_local=allow_local)
     return annotate(
         read,
@@ -262,16 +264,6 @@ def resume(
         announce=announce,
         **options,
     )
-
-
-def _opened(inputs: manifests.Inputs, *, allow_local: bool) -> Manifest:
-    """Return the manifest of what is handed in; a run is none."""
-    if isinstance(inputs, Run):
-        raise ArgumentError(
-            "Got a run where a manifest or media belong.",
-            next_step="Go on with it: emodiss.resume(RUN).",
-        )
-    return manifests.opened(inputs, allow_local=allow_local)
 
 
 def _missing_file(source: Source, stage: Stage, missing: Mapping[str, str]) -> str:
@@ -381,11 +373,11 @@ def _record(work: Work, read: Manifest, choice: memory.Choice) -> None:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
-    write_atomically(store.root / layout.RUN, text.encode())
+    seals.write(store.root / layout.RUN, text.encode())
     before = Run(store.root).manifest if choice.kept else []
     kept = [_line(values) for values in before if values["id"] in choice.kept]
     lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
-    write_atomically(store.root / layout.MANIFEST, "".join(lines).encode())
+    seals.write(store.root / layout.MANIFEST, "".join(lines).encode())
 
 
 def _manifest_line(row: VideoRow, read: Manifest) -> str:

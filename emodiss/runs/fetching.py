@@ -123,6 +123,7 @@ def decay(root: Path) -> TableJournal[dict[str, str]]:
     return TableJournal(
         root / layout.DECAY,
         columns=DECAY_COLUMNS,
+        sealed=False,  # people may correct it
         decode=_dead,
         next_step=f"Correct {layout.DECAY} or move it away.",
     )

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,11 +26,13 @@ def room_needed() -> Generator[None]:
         yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
-            raise
-        raise RunError(
+            # Of the network, it names no file.
+            if isinstance(error, EmodissError) or error.filename is None:
+                raise
+            raise DiskError.of(error) from error
+        raise DiskError(
             f"The run folder cannot be written ({error.strerror}).",
             next_step="Make room or choose another --out, and run again; finished work is kept.",
-            code="disk",
         ) from error
 
 
@@ -77,10 +79,12 @@ def mode_of(path: Path) -> int:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it: in a run for its owner alone."""
-    if folder.is_dir():
-        return
+    with named(folder):
+        if folder.is_dir():
+            return
     make_folder(folder.parent)
-    folder.mkdir(mode=0o700 if _in_run(folder) else 0o777, exist_ok=True)
+    with named(folder):
+        folder.mkdir(mode=0o700 if _in_run(folder) else 0o777, exist_ok=True)
 
 
 def keep_private(root: Path) -> None:
@@ -96,37 +100,46 @@ def keep_private(root: Path) -> None:
 
 @contextlib.contextmanager
 def named(path: Path, temporary: Path | None = None) -> Generator[None]:
-    """Make an error of the disk a `DiskError` with the file's name, which a full disk omits."""
+    """Let an error of the disk be ours and name the file that is written, not a temporary one."""
     try:
         yield
+    except EmodissError:
+        raise
     except OSError as error:
-        if error.errno is None or isinstance(error, EmodissError):
+        if error.errno is None:
             raise
-        unnamed = error.filename is None or error.filename == str(temporary)
-        raise DiskError.of(error, path if unnamed else None) from error
+        if error.filename == str(temporary):
+            error.filename = None
+        raise DiskError.of(error, path) from error
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Generator[IO[bytes]]:
-    """Open a file to be written whole or not at all: it takes its name when the block ends."""
+def replaced(path: Path, *, before: Callable[[], None] | None = None) -> Generator[IO[bytes]]:
+    """Open a file to be written whole or not at all: it takes its name when the block ends.
+
+    `before` is called just before it does.
+    """
+    make_folder(path.parent)
     temporary = path.parent / f".{secrets.token_hex(6)}.tmp"
     with named(path, temporary):
-        make_folder(path.parent)
         handle = os.open(temporary, _NEW, mode_of(path))
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if before is not None:
+                before()
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):  # a disk that is gone keeps it
                 temporary.unlink(missing_ok=True)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     # A rename is only safe from power loss once its folder has reached the disk.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -138,5 +151,9 @@ def _sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write plain values for programs and people: indented, keys in order, whole or not at all."""
-    text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode())
+    write_atomically(path, json_bytes(record))
+
+
+def json_bytes(record: Mapping[str, Any]) -> bytes:
+    """Return plain values as they are written for programs and people."""
+    return (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -15,6 +15,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from emodiss.errors import RunError
+from emodiss.runs import seals
 from emodiss.runs.files import make_folder, mode_of, named, write_atomically
 from emodiss.tabular import json_value, many_records
 
@@ -53,6 +54,8 @@ class Journal(Generic[T]):
     dump: Callable[[Mapping[str, Any]], str] = canonical
     # `raise`, or `skip` where a bad line costs nothing but itself.
     on_fault: Literal["raise", "skip"] = "raise"
+    # Whether emodiss alone writes the file, so that damage is told from a change; see `seals`.
+    sealed: bool = True
     # Lock file of those who write while the run folder is not theirs alone.
     lock: Path | None = None
     # Seconds to wait for it.
@@ -62,33 +65,52 @@ class Journal(Generic[T]):
     def read(self) -> list[T]:
         """Return all entries, oldest first, but a last line torn by a kill; [] without a file."""
         try:
-            content = self.path.read_bytes()
+            content, whole = (
+                seals.read(self.path) if self.sealed else (self.path.read_bytes(), True)
+            )
         except FileNotFoundError:
             return []
+        found, faults = self._read(content)
+        first = next(iter(faults), None)
+        if not whole:
+            where = "" if first is None else f", line {first},"
+            why = "" if first is None else faults[first]
+            raise seals.damaged(self.path, self.next_step, where=where, why=why)
+        if first is not None and self.on_fault == "raise":
+            raise RunError(
+                f"{self.path.name}, line {first}: {faults[first]}.",
+                next_step=self.next_step,
+                code="damaged",
+            )
+        return found
+
+    def _read(self, content: bytes) -> tuple[list[T], dict[int, str]]:
+        """Return all entries that can be read, and what is wrong in other lines, by number."""
         found: list[T] = []
+        faults: dict[int, str] = {}
         parts = self._parts(content)
         for number, part in parts:
             try:
                 found.append(self.decode(self._plain(part)))
             except _FAULTS as error:
                 last = number == parts[-1][0] and not content.endswith(b"\n")
-                if self.on_fault == "skip" or (last and _is_torn(part)):
-                    continue
-                raise RunError(
-                    f"{self.path.name}, line {number}: {_fault(error)}.",
-                    next_step=self.next_step,
-                    code="damaged",
-                ) from None
-        return found
+                if not (last and _is_torn(part)):
+                    faults[number] = _fault(error)
+        return found, faults
 
     def append(self, entries: Iterable[T]) -> None:
         """Add entries in one write and force them to the disk; a torn last line goes."""
         text = "".join(self.dump(self.encode(entry)) + "\n" for entry in entries)
-        with self._alone(), named(self.path), open(self.path, "ab+", opener=_opened) as file:
-            _mend(file)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        with self._alone():
+            if self.sealed and not self.path.exists():  # somebody moved it away
+                seals.forget(self.path)
+            with named(self.path), open(self.path, "ab+", opener=_opened) as file:
+                _mend(file)
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            if self.sealed:
+                seals.extend(self.path)
 
     def upsert(
         self,
@@ -111,9 +133,8 @@ class Journal(Generic[T]):
 
     def write(self, entries: Iterable[T]) -> None:
         """Replace the file whole."""
-        write_atomically(
-            self.path, self._content([self.encode(entry) for entry in entries]).encode()
-        )
+        write = seals.write if self.sealed else write_atomically
+        write(self.path, self._content([self.encode(entry) for entry in entries]).encode())
 
     def _parts(self, content: bytes) -> list[tuple[int, Any]]:
         # Not splitlines(): a text may hold other characters that it takes for line ends.

@@ -18,6 +18,7 @@ DOWNLOADS: Final = "downloads"
 DECAY: Final = "decay.csv"
 HASHES: Final = ".hashes.json"
 WRITTEN: Final = ".written.json"
+SEALS: Final = ".seals"
 
 REVIEWS: Final = "reviews.jsonl"
 ROLE_LABELS: Final = "role_labels.jsonl"

@@ -14,6 +14,7 @@ from emodiss.manifest import Manifest, VideoRow
 from emodiss.models.catalog import with_errors
 from emodiss.prompts import with_templates
 from emodiss.runs import layout
+from emodiss.runs.files import named
 from emodiss.runs.run import Run, load
 from emodiss.settings import NAMES, Settings, resolve
 
@@ -51,7 +52,8 @@ def choose(
     said: list[str] = []
     settings = with_templates(settings)
     root = Path(out) if out is not None else manifests.run_folder(read)
-    before = load(root) if (root / layout.RUN).is_file() else None
+    with named(root):
+        before = load(root) if (root / layout.RUN).is_file() else None
     if out is None:
         said.append(f"run folder {_shown(root)}; another with: --out")
         if before is not None:
@@ -97,7 +99,13 @@ def _remembered(run: Run) -> dict[str, Any]:
 
 def _conflicts(run: Run, preset: str, chosen: Settings) -> Iterator[str]:
     """Say where a preset that is given anew leaves what the run was made with."""
-    facts = run.facts
+    try:
+        facts = run.facts
+    except RunError as error:
+        if error.code != "damaged":
+            raise
+        yield f"{layout.RUN} is damaged and is written anew"
+        return
     if facts.get("preset") != preset:
         yield (
             f"this run was made with preset {facts.get('preset')}; it goes on with {preset}, and "
@@ -129,7 +137,12 @@ def _left_out(read: Manifest, before: Run, absent: Absent) -> list[str]:
     """List the videos of a run that are not handed in; stop where nobody said what is meant."""
     # A row that cannot be used is a problem of its own, and its video is meant to stay.
     here = {row.id for row in read.rows} | {problem.id for problem in read.problems}
-    gone = [video for video in _videos(before) if video not in here]
+    try:
+        gone = [video for video in _videos(before) if video not in here]
+    except RunError as error:
+        if error.code != "damaged" or absent != "drop":
+            raise
+        return []  # nobody knows them, and they are to go
     if gone and absent == "stop":
         raise RunError(
             f"{_counted(gone)} not handed in now, so that their rows would leave its tables.",

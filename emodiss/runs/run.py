@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import ArgumentError, RunError, nearest
 from emodiss.manifest import Problem
-from emodiss.runs import layout
-from emodiss.runs.files import sound
+from emodiss.runs import layout, seals
+from emodiss.runs.files import named, sound
 from emodiss.runs.journal import Journal, Line
 from emodiss.runs.session import Session, card, counts
 from emodiss.runs.store import Outcome, Store, video_folder
@@ -21,7 +20,9 @@ from emodiss.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-_AGAIN = "Write it anew: emodiss annotate on the same folder."
+_RESUME = "Write it anew: emodiss resume on this run folder."
+_AGAIN = "Write it anew: emodiss annotate MANIFEST --preset PRESET --out with this run folder."
+_ANEW = "Write it anew: emodiss annotate MANIFEST --replace --out with this run folder."
 
 
 def _checked_facts(facts: Any) -> dict[str, Any]:
@@ -134,14 +135,15 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """What `run.json` holds: preset, settings, model identities, versions, command."""
         path = self.root / layout.RUN
-        with sound(path, f"{_AGAIN} Name its manifest and preset."):
-            return _checked_facts(json.loads(path.read_text(encoding="utf-8")))
+        facts = seals.read_json(path, _AGAIN)
+        with sound(path, _AGAIN):
+            return _checked_facts(facts)
 
     @property
     def settings(self) -> Settings:
         """Settings of the run; one that exists no longer is left out."""
         facts = self.facts
-        with sound(self.root / layout.RUN, f"{_AGAIN} Name its manifest and preset."):
+        with sound(self.root / layout.RUN, _AGAIN):
             stored = facts["settings"]
             stored.get("dissonance", {}).pop("neutral_radius", None)
             return Settings.model_validate(stored)
@@ -160,7 +162,7 @@ class Run:
         RunError
             If an id is none. Files that are written for people are named by it.
         """
-        rows = Journal[Line](self.root / layout.MANIFEST, next_step=_AGAIN, decode=_row).read()
+        rows = Journal[Line](self.root / layout.MANIFEST, next_step=_ANEW, decode=_row).read()
         for row in rows:
             video_folder(row["id"])
         return rows
@@ -205,7 +207,7 @@ class Run:
     def prompts(self) -> list[Line]:
         """Rendered prompts, as in `prompts.jsonl`."""
         path = self.root / layout.PROMPTS
-        return Journal[Line](path, next_step=_AGAIN, decode=_prompt).read()
+        return Journal[Line](path, next_step=_RESUME, decode=_prompt).read()
 
     def session(self, video: str) -> pd.DataFrame:
         """Return the utterances of one video.
@@ -322,7 +324,7 @@ class Run:
         import pyarrow.parquet as pq
 
         path = self._table_path(name)
-        with sound(path, _AGAIN):
+        with sound(path, _RESUME):
             read = pq.ParquetFile(path).read(columns=list(columns))
             return {column: read[column].to_pylist() for column in columns}
 
@@ -365,7 +367,7 @@ class Run:
 
         path = self._table_path(name)
         videos = [video] if isinstance(video, str) else video
-        with sound(path, _AGAIN):
+        with sound(path, _RESUME):
             return pd.read_parquet(
                 path,
                 columns=list(columns) if columns is not None else None,
@@ -379,6 +381,7 @@ class Run:
                 f"The run '{self.root.name}' has no {name} table yet.",
                 next_step="Finish it with emodiss annotate.",
             )
+        seals.require_whole(path, _RESUME)
         return path
 
 
@@ -407,7 +410,9 @@ def load(root: AnyRun) -> Run:
             next_step="Open one: emodiss.load(FOLDER).",
         )
     root = Path(root)
-    if not (root / layout.RUN).is_file():
+    with named(root):
+        is_run = (root / layout.RUN).is_file()
+    if not is_run:
         inside = [path.parent for path in sorted(root.glob(f"*/{layout.RUN}"))]
         raise RunError(
             f"'{root}' is no run folder: it has no run.json.",

@@ -19,8 +19,7 @@ from emodiss import transcript as transcripts
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import hash_file
 from emodiss.reviews import NOTHING_SAID, Overlay
-from emodiss.runs import layout
-from emodiss.runs.files import write_atomically
+from emodiss.runs import layout, seals
 from emodiss.runs.store import Store
 from emodiss.stages import BY_NAME
 from emodiss.tabular import json_value
@@ -109,13 +108,14 @@ class Hashes:
 
     def save(self) -> None:
         """Write what is known."""
-        write_atomically(self._path, json.dumps(self._known, sort_keys=True).encode())
+        seals.write(self._path, json.dumps(self._known, sort_keys=True).encode())
 
 
 def _remembered(path: Path) -> dict[str, list[Any]]:
     """Read what is known; damaged entries are no loss, since files are hashed again."""
     try:
-        known = json_value(path.read_bytes(), halves=True)
+        content, whole = seals.read(path)
+        known = json_value(content, halves=True) if whole else {}
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from emodiss.errors import RunError
 from emodiss.manifest import check_id
-from emodiss.runs import codecs, layout
+from emodiss.runs import codecs, layout, seals
 from emodiss.runs.files import (
     keep_private,
     replaced as replaced,
@@ -217,6 +217,8 @@ class Store:
             encode=asdict,
             dump=json.dumps,
             on_fault="skip",
+            next_step="Make it anew: emodiss resume on this run folder. Only how long stages took "
+            "is lost.",
         )
 
     def append(self, outcomes: list[Outcome]) -> None:
@@ -226,6 +228,21 @@ class Store:
     def outcomes(self) -> list[Outcome]:
         """Return the outcomes of all jobs, oldest first."""
         return self.journal.read()
+
+    def renew_outcomes(self, videos: Iterable[str]) -> bool:
+        """Make outcomes anew from the artifacts where their file is damaged; whether it was.
+
+        What can still be read of a damaged file may be another value than was written.
+        """
+        if seals.whole(self.root / layout.OUTCOMES):
+            return False
+        outcomes: list[Outcome] = []
+        for video in videos:
+            for stage, key in self.standing(video).items():
+                notes = tuple((self.meta(video, stage) or {}).get("notes", ()))
+                outcomes.append(Outcome(video, stage, "cached", key=key, notes=notes))
+        self.journal.write(outcomes)
+        return True
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:

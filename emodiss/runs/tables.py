@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 
 from emodiss import utterances
-from emodiss.runs import codecs, layout
+from emodiss.runs import codecs, layout, seals
 from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
-from emodiss.runs.store import Store, replaced, write_atomically
+from emodiss.runs.store import Store, write_atomically
 
 GATHERED: Final = (
     *("media", "wording", "people", "face_affect", "listener_affect", "voice_windows"),
@@ -22,7 +22,7 @@ GATHERED: Final = (
 
 def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:
     """Write the tables of the run from those of its videos; by id, the keys that now stand."""
-    write_atomically(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
+    seals.write(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
     windows: list[pd.DataFrame] = []
@@ -41,18 +41,18 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
                 prompts.append(canonical(prompt) + "\n")
     table = _joined(list(tables.values()), utterances.SCHEMA)
     utterances.validate(table)
-    write_atomically(store.root / "utterances.parquet", codecs.to_parquet(table))
+    seals.write(store.root / "utterances.parquet", codecs.to_parquet(table))
     write_atomically(store.root / "utterances.csv", table.to_csv(index=False).encode())
     word_table = pd.concat(words, ignore_index=True) if words else pd.DataFrame()
-    write_atomically(store.root / "words.parquet", codecs.to_parquet(word_table))
-    write_atomically(store.root / layout.PROMPTS, "".join(prompts).encode())
+    seals.write(store.root / "words.parquet", codecs.to_parquet(word_table))
+    seals.write(store.root / layout.PROMPTS, "".join(prompts).encode())
     window_table = _joined(windows, utterances.WINDOW_SCHEMA)
     utterances.validate(window_table, utterances.WINDOW_SCHEMA)
-    write_atomically(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))
+    seals.write(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))
     frame_table, summary = _frames(store, current, tables, stride)
-    with replaced(store.root / "face_frames.parquet") as file:
+    with seals.replaced(store.root / "face_frames.parquet") as file:
         codecs.write_parquet(frame_table, file)
-    write_atomically(store.root / "face_summary.parquet", codecs.to_parquet(summary))
+    seals.write(store.root / "face_summary.parquet", codecs.to_parquet(summary))
     del frame_table
     give_back_memory()
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emodiss.errors import RunError
-from emodiss.runs import layout
-from emodiss.runs.files import write_atomically, write_json
+from emodiss.runs import layout, seals
+from emodiss.runs.files import write_atomically
 
 
 class Written:
@@ -22,7 +22,8 @@ class Written:
         self._path = root / layout.WRITTEN
         self._own = [(root / name).resolve() for name in (layout.REPORT, layout.FIGURES)]
         try:
-            read = json.loads(self._path.read_text(encoding="utf-8"))
+            content, whole = seals.read(self._path)
+            read = json.loads(content) if whole else {}
         except (FileNotFoundError, ValueError, RecursionError):
             read = {}  # what is not known counts as changed, so nothing is lost
         self._hashes: dict[str, str] = read if isinstance(read, dict) else {}
@@ -58,4 +59,4 @@ class Written:
         return self
 
     def __exit__(self, *_: object) -> None:
-        write_json(self._path, self._hashes)
+        seals.write_json(self._path, self._hashes)

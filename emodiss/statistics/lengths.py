@@ -13,6 +13,7 @@ import pandas as pd
 
 from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError
 from emodiss.statistics.correlation import Correlation, Method, correlation
+from emodiss.tabular import a_table
 
 _METHODS: tuple[Method, ...] = ("pearson", "spearman")
 
@@ -41,6 +42,7 @@ def length_correlation(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) -
         If columns are absent.
     """
     needed = ("case", "model", "arm", "criterion", "score", "length")
+    table = a_table(table, "scores")
     if absent := [name for name in needed if name not in table.columns]:
         raise StatisticsError(f"The table lacks the column(s) {', '.join(absent)}.")
     out: list[dict[str, Any]] = []

@@ -25,6 +25,7 @@ from emodiss.statistics.bootstrap import (
     mean_limits,
 )
 from emodiss.statistics.ranks import holm, wilcoxon
+from emodiss.tabular import a_table
 
 SCORES = {
     "case": "id of the case: a profile and a type of resistance",
@@ -313,6 +314,7 @@ def wai_table(
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    table = a_table(table, "scores")
     needed = [name for name in SCORES if name != "reason"]
     absent = [name for name in needed if name not in table.columns]
     if absent:

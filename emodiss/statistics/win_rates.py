@@ -26,6 +26,7 @@ from emodiss.statistics.bootstrap import (
     codes_of,
 )
 from emodiss.statistics.kappa import cohen_kappa
+from emodiss.tabular import a_table
 
 Ties = Literal["half", "drop", "three_way"]
 TIES: tuple[Ties, ...] = ("half", "drop", "three_way")
@@ -155,6 +156,7 @@ def win_rates(
 
 
 def _needed(table: pd.DataFrame) -> pd.DataFrame:
+    table = a_table(table, "comparisons")
     absent = [name for name in _NEEDS if name not in table.columns]
     if absent:
         raise StatisticsError(

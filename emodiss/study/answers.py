@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from emodiss.errors import must_be
+from emodiss.errors import ArgumentError
 from emodiss.ratings.handout import Handout, Step
 from emodiss.ratings.schema import RatingsError
 from emodiss.runs.files import write_atomically
@@ -314,12 +314,11 @@ def browser_answers(handout: Handout) -> BrowserAnswers:
     RatingsError
         If there are no answers yet, or the file is damaged.
     """
-    must_be(
-        handout,
-        Handout,
-        what="a study of raters",
-        how="Open its folder: emodiss.ratings.open_study(FOLDER).",
-    )
+    if not isinstance(handout, Handout):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"Got {type(handout).__name__} where a study belongs.",
+            next_step="Open its folder: emodiss.ratings.open_study(FOLDER).",
+        )
     with reading(handout) as connection:
         return tables(connection, handout)
 

@@ -141,7 +141,10 @@ def judge(
         if asking.lacking:
             first = next(iter(ready.models.values()))
             written |= plan_steps(first, asking.lacking, params=params, patience=models.patience)
-            judging.write_steps(written, steps or file.steps_path)
+            if steps is None:
+                file.write_steps(written)
+            else:
+                judging.write_steps(written, steps)
         parts: list[pd.DataFrame] = []
         for name, model in ready.models.items():
             for order in asking.orders:
@@ -255,8 +258,10 @@ class _Asking:
                 raise SettingsError(f"Unknown: '{value}'.", next_step=nearest(value, choices))
         orders = judging.ORDERS if scale_order == "both" else (scale_order,)
         chosen = [judging.criterion(name) for name in criteria]
-        path = steps or JudgementFile(run.root).steps_path
-        given = judging.read_steps(path) if path.exists() else {}
+        if steps is None:
+            given = JudgementFile(run.root).read_steps()
+        else:
+            given = judging.read_steps(steps) if steps.exists() else {}
         named = cast("tuple[Order, ...]", orders)
         return cls(chosen, named, given, mode, fallback, samples)
 

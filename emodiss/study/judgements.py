@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emodiss.errors import RunError
-from emodiss.runs import layout
+from emodiss.runs import layout, seals
 from emodiss.runs.files import write_json
 from emodiss.runs.journal import TableJournal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from emodiss.judging import Steps
 
 _KEY = ("judge", "criterion", "item", "scale_order")
 
@@ -42,6 +44,7 @@ class JudgementFile:
 
         if not self.path.is_file():
             return None
+        seals.require_whole(self.path, "Move it away; emodiss judge asks again.")
         table = read_scores(self.path)
         if "latency_s" not in table.columns:  # written before it was kept
             table["latency_s"] = float("nan")
@@ -52,6 +55,24 @@ class JudgementFile:
                 next_step="Move it away; give scores of your own to 'emodiss evaluate --judge'.",
             )
         return table
+
+    def read_steps(self) -> dict[str, Steps]:
+        """Return the steps written so far."""
+        from emodiss.judging import read_steps
+
+        if not self.steps_path.exists():
+            return {}
+        advice = f"Move {self.steps_path.name} away; a judge then writes steps anew."
+        seals.require_whole(self.steps_path, advice)
+        return read_steps(self.steps_path)
+
+    def write_steps(self, steps: Mapping[str, Steps]) -> None:
+        """Keep steps for the next time."""
+        from emodiss.judging import write_steps
+
+        seals.forget(self.steps_path)
+        write_steps(steps, self.steps_path)
+        seals.seal(self.steps_path)
 
     def keep(self, table: pd.DataFrame) -> int:
         """Add judgements; those of the same judge on the same question go, and are counted."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from emodiss.errors import TranscriptError, nearest
+from emodiss.errors import TranscriptError, as_path, nearest
 from emodiss.tabular import decoded, many_records
 from emodiss.transcript.records import Problem, Row, Utterance
 from emodiss.transcript.tables import read_annomi_rows, read_stm
@@ -65,7 +65,7 @@ def read(
         If the file cannot be opened or decoded, its format is unknown, it holds no utterance, or
         (strict) a row is malformed. The message names file and line.
     """
-    path = Path(path)
+    path = as_path(path, "a transcript")
     utterances, problems = read_report(path, format=format, speaker_default=speaker_default)
     faults = [problem for problem in problems if not problem.doubt]
     if faults and (strict or not utterances):
@@ -102,7 +102,7 @@ def read_report(
     TranscriptError
         If the file cannot be opened or decoded, or its format is unknown.
     """
-    path = Path(path)
+    path = as_path(path, "a transcript")
     text = _decoded(path)
     rows, problems = _sorted_out(_reader(path, format)(text))
     if not rows and not problems:
@@ -134,7 +134,7 @@ def read_annomi(path: str | PathLike[str], *, strict: bool = True) -> dict[str, 
     TranscriptError
         As in `read`.
     """
-    path = Path(path)
+    path = as_path(path, "a transcript")
     transcripts: dict[str, list[Row]] = {}
     problems: list[Problem] = []
     for entry in read_annomi_rows(_decoded(path)):

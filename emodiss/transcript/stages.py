@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from emodiss import transcript as transcripts
 from emodiss.manifest import VideoRow
 from emodiss.media import Audio, Media
 from emodiss.settings import TranscriptSettings
-from emodiss.timebase import Seconds, Span
+from emodiss.timebase import Seconds, Span, covered_stretches
 from emodiss.transcript.cutting import LONGEST_S
 from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 from emodiss.transcript.readers import error_of
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
-from emodiss.transcript.wordless import of_one_voice, wordless
+from emodiss.transcript.wordless import of_one_voice, without, wordless
 from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
@@ -241,12 +241,14 @@ def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utte
 
 
 def _unsure(found: list[Utterance], turns: Sequence[Turn]) -> list[Utterance]:
-    """Flag utterances most of which may be another voice's."""
+    """Flag utterances most of which, as far as one voice speaks alone, may be another's."""
     heard: dict[str, list[tuple[float, float]]] = {}
     doubts: dict[str, list[tuple[float, float]]] = {}
-    for turn in sorted(turns, key=lambda turn: turn.start):
-        heard.setdefault(turn.speaker, []).append((turn.start, turn.end))
-        doubts.setdefault(turn.speaker, []).extend(turn.doubts)
+    for voice in {turn.speaker for turn in turns if turn.doubts}:
+        own = sorted((t for t in turns if t.speaker == voice), key=lambda turn: turn.start)
+        others = covered_stretches((t.start, t.end) for t in turns if t.speaker != voice)
+        doubts[voice] = [stretch for turn in own for stretch in turn.doubts]
+        heard[voice] = list(_alone(own, others))
     marked: list[Utterance] = []
     for utterance in found:
         spoken = _shared(utterance, heard.get(utterance.speaker, []))
@@ -255,6 +257,15 @@ def _unsure(found: list[Utterance], turns: Sequence[Turn]) -> list[Utterance]:
             utterance = replace(utterance, flags=flags)
         marked.append(utterance)
     return marked
+
+
+def _alone(
+    turns: Sequence[Turn], others: Sequence[tuple[float, float]]
+) -> Iterator[tuple[float, float]]:
+    """Yield what a voice says while no other speaks."""
+    for turn in turns:
+        first = bisect_right(others, turn.start, key=lambda stretch: stretch[1])
+        yield from without((turn.start, turn.end), others[first:])
 
 
 def _shared(utterance: Utterance, stretches: Sequence[tuple[float, float]]) -> float:

@@ -21,7 +21,7 @@ def wordless(
     for voice in sorted({turn.speaker for turn in turns}):
         runs: list[list[tuple[float, float]]] = []
         for stretch in covered_stretches((t.start, t.end) for t in turns if t.speaker == voice):
-            for part in _without(stretch, covered):
+            for part in without(stretch, covered):
                 gap = (runs[-1][-1][1], part[0]) if runs else None
                 if gap and gap[1] - gap[0] <= max_pause_s and not _touched(gap, covered):
                     runs[-1].append(part)
@@ -65,7 +65,7 @@ def _runs(word: Word, turns: Sequence[Turn], max_pause_s: Seconds) -> list[Turn]
     return runs
 
 
-def _without(
+def without(
     span: tuple[float, float], covered: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[float, float]]:
     """Parts of a span that nothing covers."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from emodiss import ratings
 from emodiss.cli import app
 from emodiss.errors import ChatError, EmodissError
+from emodiss.runs import seals
 from emodiss.runs.run import Run
 from emodiss.study import Study
 from emodiss.study.judgements import JudgementFile
@@ -267,6 +268,7 @@ def test_wrong_use_says_what_to_do(run, arguments, message):
 )
 def test_a_spoilt_file_is_noticed_before_anybody_is_asked(run, server, text, message):
     JudgementFile(run).path.write_text(text)
+    seals.forget(JudgementFile(run).path)
     done = judge(run, *at(server, "rater"))
     assert isinstance(done.exception, EmodissError) and message in str(done.exception)
     assert server.bodies == []
@@ -426,6 +428,7 @@ def test_failures_techniques_and_flags_of_the_run_stand_beside_the_ratings(run, 
     for prompt in prompts:
         prompt["n_flagged"] *= prompt["video_id"] == "v1"
     (run / "asked_prompts.jsonl").write_text("".join(json.dumps(x) + "\n" for x in prompts))
+    seals.forget(run / "asked_prompts.jsonl")
     done = call("evaluate", run, "--resamples", 100, "--no-mixed")
     assert done.exit_code == 0 and "1 of 2 rated windows are flagged" in done.stderr
     assert set(pd.read_csv(run / "evaluation" / "gains_flagged.csv")["n_videos"]) == {1}

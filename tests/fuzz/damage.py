@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import io
 import random
 import shutil
 import tempfile
@@ -15,13 +16,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import emodiss
-from emodiss.errors import EmodissError
-from emodiss.runs import codecs, fetching, sources
+from emodiss import judging
+from emodiss.errors import EmodissError, RunError
+from emodiss.reviews import Review
+from emodiss.runs import codecs, fetching, layout
 from emodiss.runs.perform import result_type
 from emodiss.runs.reviews import ReviewFile
+from emodiss.runs.run import Run
 from emodiss.runs.store import Store
-from emodiss.study.interventions import InterventionFile, totals
+from emodiss.runs.written import Written
+from emodiss.study.captions import caption_faces, with_captions
+from emodiss.study.interventions import InterventionFile
+from emodiss.study.judgements import JudgementFile
+from tests.fuzz import readers
 
 TABLES = ("utterances", "words", "videos", "face_frames", "face_summary", "voice_windows")
 
@@ -36,7 +46,7 @@ class Tally:
     harmless: int = 0
     """Read, and with the value that was written, such as a blank between two entries."""
     passed_over: int = 0
-    """Of files that carry no hash: read, with another value than was written."""
+    """Of files that people may change: read, with another value than was written."""
     as_sound: list[str] = field(default_factory=list)
     untyped: collections.Counter[str] = field(default_factory=collections.Counter)
 
@@ -76,39 +86,77 @@ def read_artifact(path: Path) -> Any:
     return store.meta(video, name), pieces
 
 
+def study_files(root: Path) -> None:
+    """Put the files into a run that asking, judging and reviewing write, as they write them."""
+    answer = {**readers.line(readers.ANSWERS[0]), "window": ["0"]}
+    InterventionFile(root).append(answer)
+    InterventionFile(root).keep_prompts(readers.line(prompt) for prompt in readers.PROMPTS)
+    ReviewFile(root).append(Review.model_validate(readers.line(said)) for said in readers.REVIEWS)
+    for label in readers.LABELS:
+        ReviewFile(root).append_label(readers.line(label))
+    caption_faces(emodiss.load(root))
+    JudgementFile(root).keep(pd.read_csv(io.StringIO(readers.judgements())))
+    steps = judging.Steps("empathy", "1. Read it.", "a model", "0" * 64)
+    JudgementFile(root).write_steps({"empathy": steps})
+    with Written(root) as written:
+        written.write(root / "kept.csv", b"a\n")
+
+
 def run_files(root: Path) -> list[Path]:
-    """Files of a run beside its artifacts that commands read."""
-    names = (
-        *("run.json", "manifest.jsonl", "outcomes.jsonl", ".hashes.json", "decay.csv"),
-        *("prompts.jsonl", "interventions.jsonl", "reviews.jsonl", "role_labels.jsonl"),
-        *(f"{name}.parquet" for name in TABLES),
-    )
-    return [root / name for name in names if (root / name).is_file()]
+    """Files of a run beside its artifacts that commands read, and their seals."""
+    own = (path for path in root.iterdir() if path.is_file() and path.name in READERS)
+    return sorted([*own, *(root / layout.SEALS).iterdir()])
+
+
+def _table(name: str) -> Callable[[Run], Any]:
+    return lambda run: getattr(run, "videos_table" if name == "videos" else name).to_csv()
+
+
+def _remembered(run: Run) -> Any:
+    found = run.media_files()
+    if not found:
+        raise RunError("All files are hashed again.", next_step="None is needed.")
+    return found
+
+
+def _replaceable(run: Run) -> bool:
+    """Write what takes the place of a file; refused where nothing is known of it."""
+    path = run.root / "kept.csv"
+    before = path.read_bytes()
+    Written(run.root).write(path, b"b\n")
+    path.write_bytes(before)
+    return True
+
+
+READERS: dict[str, Callable[[Run], Any]] = {
+    "run.json": lambda run: (run.facts, run.settings, run.failures),
+    "manifest.jsonl": lambda run: (run.manifest, run.failures, [run.media(v) for v in run.videos]),
+    "outcomes.jsonl": lambda run: (run.outcomes, run.failures),
+    ".hashes.json": _remembered,
+    ".written.json": _replaceable,
+    "decay.csv": lambda run: fetching.decay(run.root).read(),
+    "prompts.jsonl": lambda run: run.prompts,
+    "interventions.jsonl": lambda run: InterventionFile(run.root).read(),
+    "asked_prompts.jsonl": lambda run: InterventionFile(run.root).prompts.read(),
+    "reviews.jsonl": lambda run: ReviewFile(run.root).overlays(),
+    "role_labels.jsonl": lambda run: ReviewFile(run.root).overlays(),
+    "face_captions.jsonl": lambda run: with_captions(run, run.utterances).to_csv(),
+    "judgements.csv": lambda run: str(JudgementFile(run.root).read()),
+    "judge_steps.json": lambda run: JudgementFile(run.root).read_steps(),
+    **{f"{name}.parquet": _table(name) for name in TABLES},
+}
+"""How commands read each file of a run."""
+MAY_BE_CHANGED = ("decay.csv",)
+"""Files that people may change, so that damage is not told from a change."""
 
 
 def read_run(path: Path) -> Any:
-    """Read a file of a run as commands do."""
-    run = emodiss.load(path.parent)
-    if path.suffix == ".parquet":
-        table = getattr(run, "videos_table" if path.stem == "videos" else path.stem)
-        return table.to_csv()
-    readers: dict[str, Callable[[], Any]] = {
-        "run.json": lambda: (run.facts, run.settings, run.failures),
-        "manifest.jsonl": lambda: (run.manifest, run.failures, [run.media(v) for v in run.videos]),
-        "outcomes.jsonl": lambda: (run.outcomes, run.failures),
-        ".hashes.json": lambda: sources.Hashes(run.store).path_of("0" * 64),
-        "decay.csv": lambda: fetching.decay(run.root).read(),
-        "prompts.jsonl": lambda: run.prompts,
-        "interventions.jsonl": lambda: totals(InterventionFile(run.root).read()),
-        "reviews.jsonl": lambda: ReviewFile(run.root).overlays(),
-        "role_labels.jsonl": lambda: ReviewFile(run.root).overlays(),
-    }
-    return readers[path.name]()
+    """Read a file of a run as commands do, or the file that a seal belongs to."""
+    root = path.parent.parent if path.parent.name == layout.SEALS else path.parent
+    return READERS[path.name](emodiss.load(root))
 
 
-def tried(
-    files: list[Path], read: Callable[[Path], Any], *, cases: int, seed: int, hashed: bool
-) -> Tally:
+def tried(files: list[Path], read: Callable[[Path], Any], *, cases: int, seed: int) -> Tally:
     """Damage one file at a time, read, and put it back; each of the files has its turn."""
     rng, tally = random.Random(seed), Tally()
     before = {path: (path.read_bytes(), repr(read(path))) for path in files}
@@ -124,10 +172,10 @@ def tried(
             found = read(path)
             if repr(found) == value:
                 tally.harmless += 1
-            elif hashed:
-                tally.as_sound.append(name)
-            else:
+            elif path.name in MAY_BE_CHANGED:
                 tally.passed_over += 1
+            else:
+                tally.as_sound.append(name)
         except EmodissError as error:
             assert error.next_step, (name, error.what)
             tally.named += 1
@@ -153,8 +201,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(shutil.copytree(asked.run, Path(scratch) / "run"))
         options = {"cases": asked.cases, "seed": asked.seed}
-        print("artifacts:", tried(artifact_files(root), read_artifact, hashed=True, **options))
-        print("run files:", tried(run_files(root), read_run, hashed=False, **options))
+        study_files(root)
+        print("artifacts:", tried(artifact_files(root), read_artifact, **options))
+        print("run files:", tried(run_files(root), read_run, **options))
 
 
 if __name__ == "__main__":

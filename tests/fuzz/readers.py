@@ -396,7 +396,7 @@ def fuzzers() -> dict[str, Fuzzer]:
         ),
         "prompts": Fuzzer("prompts.jsonl", PROMPTS, _run(lambda run: run.prompts), beside=_FOLDER),
         "judgements": Fuzzer(
-            "judgements.csv", (_judgements(),), lambda p: JudgementFile(p.parent).read()
+            "judgements.csv", (judgements(),), lambda p: JudgementFile(p.parent).read()
         ),
         "hashes": Fuzzer(
             ".hashes.json",
@@ -417,7 +417,13 @@ def fuzzers() -> dict[str, Fuzzer]:
     }
 
 
-def _judgements() -> str:
+def line(sample: str | bytes) -> dict[str, Any]:
+    """First line of a sample as plain values."""
+    return json.loads(sample.splitlines()[0])
+
+
+def judgements() -> str:
+    """A table of one score."""
     row = dict.fromkeys(judging.COLUMNS, "x") | {"score": "4", "n_answers": "1", "mass": "0.9"}
     return f"{','.join(row)}\n{','.join(row.values())}\n"
 

@@ -16,6 +16,7 @@ from emodiss.plots.durations import plot_durations
 from emodiss.plots.moment import choose, hide
 from emodiss.plots.registry import save
 from emodiss.plots.sentiment import plot_sentiment
+from emodiss.runs import seals
 from emodiss.utterances import SCHEMA, conform
 
 PINK = [0.8, 0.475, 0.655]
@@ -302,11 +303,13 @@ def test_the_moment_is_the_patients_clearest_dissonance(run, tmp_path):
     table = run.utterances
     table["dissonance_score"] = [1.9, 0.2, 0.1, 0.7]  # therapist and patient of a, then of b
     table.to_parquet(run.root / "utterances.parquet")
+    seals.forget(run.root / "utterances.parquet")
     assert choose(run)["video_id"].unique().tolist() == ["b"]
     assert choose(run, video="a")["video_id"].unique().tolist() == ["a"]
     one = choose(run, n=1)
     assert one["role"].tolist() == ["patient"]
     table.head(0).to_parquet(run.root / "utterances.parquet")
+    seals.forget(run.root / "utterances.parquet")
     with pytest.raises(emodiss.EmodissError, match="no utterance"):
         choose(run)
 

@@ -9,6 +9,8 @@ import pytest
 
 import emodiss
 from emodiss.errors import RunError
+from emodiss.runs import seals
+from emodiss.runs.journal import Journal
 from emodiss.runs.store import Store
 from tests.fuzz import damage
 from tests.runs.test_annotate import annotate, results
@@ -76,16 +78,18 @@ def test_what_is_said_of_an_artifact_is_checked_too(tmp_path):
 
 def test_flips_and_cuts_of_artifacts_are_all_noticed(copy):
     files = damage.artifact_files(copy)
-    tally = damage.tried(files, damage.read_artifact, cases=400, seed=11, hashed=True)
+    tally = damage.tried(files, damage.read_artifact, cases=400, seed=11)
     assert tally.cases > 390 and tally.as_sound == [] and not tally.untyped
     assert tally.named > 350
 
 
 def test_flips_and_cuts_of_run_files_end_in_named_errors(copy):
+    damage.study_files(copy)
     files = damage.run_files(copy)
-    assert len(files) > 9
-    tally = damage.tried(files, damage.read_run, cases=400, seed=12, hashed=False)
-    assert tally.cases > 380 and not tally.untyped and tally.named > 100
+    assert {path.name for path in files} == damage.READERS.keys()
+    tally = damage.tried(files, damage.read_run, cases=400, seed=12)
+    assert tally.cases > 380 and tally.as_sound == [] and not tally.untyped
+    assert tally.named > 330
 
 
 @pytest.mark.parametrize(
@@ -121,8 +125,111 @@ def test_lines_of_outcomes_and_remembered_hashes_that_are_none_are_passed_over(c
     with (copy / "outcomes.jsonl").open("ab") as file:
         file.write(b'1\n{"video": 1, "stage": "media", "status": "done"}\n{"error": "x"}\n')
     assert run.outcomes == before
-    (copy / ".hashes.json").write_text('{"a": 1, "b": [1, 2, 3, 4]}')
-    damage.read_run(copy / ".hashes.json")
+    for strange in ('{"a": 1, "b": [1, 2, 3, 4]}', "[" * 100_000):
+        (copy / ".hashes.json").write_text(strange)
+        (copy / ".seals" / ".hashes.json").unlink(missing_ok=True)
+        assert run.media_files() == {}
+
+
+def other_byte(path):
+    """Change one byte of a file so that it can still be read where that is possible."""
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b'"a', b'"b', 1) if b'"a' in before else before[:-9] + before)
+    assert path.read_bytes() != before
+
+
+MADE_ANEW = ("utterances.parquet", "face_frames.parquet", "words.parquet", "prompts.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        ((*MADE_ANEW, ".hashes.json", "outcomes.jsonl"), None),
+        (("run.json",), {}),
+        (("manifest.jsonl",), {"absent": "drop"}),
+    ],
+)
+def test_the_way_out_that_a_damaged_run_file_names_is_one(
+    finished, copy, study, stand_ins, names, options
+):
+    for name in names:
+        other_byte(copy / name)
+        if name != ".hashes.json":
+            with pytest.raises(RunError, match=rf"{name}.* is damaged") as caught:
+                damage.read_run(copy / name)
+            said = caught.value.next_step
+            assert f".seals/{name}" in said
+            assert ("emodiss resume" if options is None else "emodiss annotate") in said
+    if options is None:
+        (copy / "outcomes.jsonl").write_bytes(b"")
+        shutil.rmtree(copy / "videos" / "b" / "utterances")
+        run = emodiss.resume(copy, workers=0)
+        assert run.outcomes.keys() == emodiss.load(finished).outcomes.keys()
+    else:
+        run = annotate(study, copy, stand_ins, **options)
+    assert results(run.root) == results(finished) and run.failures == []
+    assert run.media_files().keys() == emodiss.load(finished).media_files().keys()
+    for path in damage.run_files(copy):
+        damage.read_run(path)
+
+
+def test_who_changes_a_file_on_purpose_takes_its_seal_away(copy):
+    path = copy / "manifest.jsonl"
+    path.write_text(path.read_text().replace('"notes": ""', '"notes": "mine"'))
+    changed = path.read_text()
+    other_byte(path)
+    with pytest.raises(RunError, match=r"manifest\.jsonl"):
+        _ = emodiss.load(copy).manifest
+    path.write_text(changed)
+    (copy / ".seals" / path.name).unlink()
+    assert len(emodiss.load(copy).manifest) == len(changed.splitlines())
+
+
+def test_a_run_of_before_seals_is_read_and_sealed_as_it_grows(copy):
+    shutil.rmtree(copy / ".seals")
+    run = emodiss.load(copy)
+    n = len(run.store.outcomes())
+    assert n and len(run.manifest) and len(run.utterances)
+    run.store.append([next(iter(run.outcomes.values()))])
+    assert len(run.store.outcomes()) == n + 1
+    path = copy / "outcomes.jsonl"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(RunError, match=r"outcomes\.jsonl"):
+        run.store.outcomes()
+
+
+def test_what_was_added_to_a_damaged_file_does_not_vouch_for_it(tmp_path):
+    journal = Journal(tmp_path / "said.jsonl", next_step="Take it out.")
+    journal.append([{"n": 1}, {"n": 2}])
+    journal.path.write_bytes(journal.path.read_bytes().replace(b"2", b"3"))
+    journal.append([{"n": 4}])
+    with pytest.raises(RunError, match=r"said\.jsonl is damaged"):
+        journal.read()
+    journal.path.unlink()
+    journal.append([{"n": 5}])  # begun anew
+    assert journal.read() == [{"n": 5}]
+
+
+@pytest.mark.parametrize("at", ["before the seal", "before the name", "before the new seal"])
+def test_a_kill_while_a_file_is_replaced_leaves_none_that_counts_as_damaged(
+    tmp_path, monkeypatch, at
+):
+    path = tmp_path / "run.json"
+    seals.write(path, b"old")
+    place = {
+        "before the seal": "emodiss.runs.seals.forget",
+        "before the name": "pathlib.Path.replace",
+        "before the new seal": "emodiss.runs.seals.seal",
+    }[at]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, killed)
+    with pytest.raises(KeyboardInterrupt):
+        seals.write(path, b"new")
+    assert seals.read(path) == (b"new" if at == "before the new seal" else b"old", True)
+    assert seals.whole(path)
 
 
 def test_a_seal_whose_name_is_damaged_does_not_pass_for_an_older_artifact(tmp_path):

@@ -65,7 +65,11 @@ def test_wherever_the_last_line_is_torn_the_others_stay_and_the_next_is_whole(
     tmp_path_factory, words, cut
 ):
     journal = lines(tmp_path_factory.mktemp("torn"))
-    journal.append([{"word": word} for word in words])
+    journal.append([{"word": word} for word in words[:-1]])
+    seal = journal.path.parent / ".seals" / journal.path.name
+    before = seal.read_bytes()
+    journal.append([{"word": words[-1]}])
+    seal.write_bytes(before)  # killed while it wrote, so before it could seal
     content = journal.path.read_bytes()
     start = content[:-1].rfind(b"\n") + 1
     journal.path.write_bytes(content[: start + cut % (len(content) - start)])
@@ -125,7 +129,7 @@ def test_a_rewrite_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="full"):
         journal.upsert([{"word": "new"}], key=lambda e: e["word"])
     assert journal.read() == [{"word": "old"}]
-    assert [p.name for p in tmp_path.iterdir()] == ["said.jsonl"]
+    assert {p.name for p in tmp_path.iterdir()} == {"said.jsonl", ".seals"}
 
 
 WRITER = """
@@ -207,7 +211,7 @@ def test_an_error_of_the_disk_names_the_file(kind, tmp_path, monkeypatch):
         assert caught.value.filename == str(journal.path)
     monkeypatch.undo()
     assert journal.path.read_bytes().startswith(before)
-    assert [path.name for path in tmp_path.iterdir()] == [journal.path.name]
+    assert {path.name for path in tmp_path.iterdir()} == {journal.path.name, ".seals"}
     monkeypatch.setattr(secrets, "token_hex", lambda _n: "x" * 300)
     with pytest.raises(OSError, match="too long") as caught:
         journal.write([])

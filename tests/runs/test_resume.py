@@ -15,6 +15,7 @@ import pytest
 
 import emodiss
 from emodiss.errors import RunError
+from emodiss.runs import seals
 from tests import fakes, make
 from tests.runs.test_annotate import results
 
@@ -115,6 +116,7 @@ def test_settings_of_another_version_are_named(clips, stand_ins):
     facts = run.facts
     facts["settings"]["faces"]["gone"] = 3
     (run.root / "run.json").write_text(json.dumps(facts))
+    seals.forget(run.root / "run.json")
     with pytest.raises(RunError, match=r"faces\.gone.*Name the preset anew"):
         emodiss.resume(run.root)
 

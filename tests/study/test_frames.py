@@ -26,7 +26,7 @@ from emodiss.interventions import request_hash
 from emodiss.interventions.answers import question
 from emodiss.prompts import Prompt, PromptError, build, build_all
 from emodiss.ratings import build_study
-from emodiss.runs import layout
+from emodiss.runs import layout, seals
 from emodiss.runs.run import Run, load
 from emodiss.study import evaluate
 from emodiss.study.frames import times_of
@@ -162,11 +162,13 @@ def test_windows_after_the_last_frame_are_left_out_and_the_others_stay(run):
     nowhen = own.assign(start=math.nan, end=math.nan, utterance_id=["u9003", "u9004"])
     settings = run.settings.prompts.changed(every=True, window=1)
     pd.concat([own, late]).to_parquet(path)
+    seals.forget(path)
     found = verbs.prompts(load(run.root), "video", video="a", settings=settings)
     assert [p.start for p in found.prompts] == [1.3]
     assert found.refused["a"].code == "prompt_no_frames"
     assert "1 of 2 windows" in str(found.refused["a"])
     nowhen.to_parquet(path)
+    seals.forget(path)
     found = verbs.prompts(load(run.root), "video", video="a", settings=settings)
     assert not found.prompts and found.refused["a"].code == "prompt_no_frames"
 

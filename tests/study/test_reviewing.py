@@ -10,6 +10,7 @@ import pytest
 import emodiss
 from emodiss.errors import RunError
 from emodiss.reviews.role_labels import RoleLabel
+from emodiss.runs import seals
 from emodiss.runs.reviews import ReviewFile, n_pending
 from emodiss.study.review_session import Session
 from tests import fakes
@@ -212,14 +213,17 @@ def test_files_are_read_whole_or_refused(annotated):
     assert len(file.read()) == 2
     record = json.loads(whole)
     file.reviews.path.write_text(json.dumps({**record, "role": "secret words"}) + "\n")
+    seals.forget(file.reviews.path)
     with pytest.raises(RunError, match=r"reviews\.jsonl, line 1: role") as caught:
         again()
     assert "secret" not in str(caught.value)
     file.reviews.path.write_text("oops\n" + json.dumps(record) + "\n")
+    seals.forget(file.reviews.path)
     with pytest.raises(RunError, match="line 1: no JSON"):
         file.read()
     file.reviews.path.unlink()
     file.role_labels.path.write_text('{"video_id": "a"}\n')
+    seals.forget(file.role_labels.path)
     with pytest.raises(RunError, match=r"role_labels\.jsonl, line 1: not what emodiss wrote"):
         file.overlays()
 

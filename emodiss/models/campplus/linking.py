@@ -42,10 +42,10 @@ RELIABLE_S: Final = 2.0
 LEAST_RELIABLE: Final = 0.4
 """Bound of the correction, so that noise between two words is not blown up to a likeness."""
 
-CLEAR: Final = 0.2
-"""Lead in cosine over the next voice from which a stretch is surely a voice's. A twentieth of the
-speech leads by less; there the voice is right in 80 % of the time (76 % in real recordings), in the
-rest in 98 % (99 %). Half of the actors alone would choose .15, the other half .25."""
+CLEAR: Final = 0.15
+"""Lead in cosine over the next voice from which a stretch is surely a voice's (19 times in 20, in
+compositions of half the actors). In the other half's, 3 % of the speech leads by less and is right
+in 73 % of the time, the rest in 98 %; in real recordings 4 %, 72 and 99 %."""
 
 # Pieces that found a cluster; shorter ones only follow.
 _SEED_S: Final = 0.8

@@ -9,6 +9,7 @@ import pandas as pd
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
+from emodiss.tabular import a_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ def in_order(names: Iterable[Any], first: Sequence[str]) -> list[str]:
 
 def require(table: pd.DataFrame, columns: Sequence[str], maker: str) -> None:
     """Refuse a table that lacks columns, and name the function that makes the right one."""
+    table = a_table(table, "results")
     absent = [name for name in columns if name not in table.columns]
     if absent:
         raise SettingsError(
