@@ -438,3 +438,80 @@ def test_asides_and_dashes_of_sentences_stay_with_their_voice(tmp_path):
     lines += ["Ana: I know.", "no - not that.", "(sighs) Never mind.", "Yes - and then?", "Bo: Hm."]
     found, _ = read_report(save(tmp_path, lines))
     assert [u.speaker[0] for u in found] == [*"AABBAAAAB"]
+
+
+# Two voices whose heads are read, one who comes once, and what is said.
+ONCE = {
+    "English": ("Mara Voss", "Lee Ott", "Zed Quill", "I am new here."),
+    "Polish": ("Łucja Żak", "Jan Kos", "Zenon Gryź", "Jestem tu nowy."),
+    "Vietnamese": ("Nguyễn Lan", "Trần Minh", "Phạm Đức", "Tôi là người mới."),
+    "Persian": ("مینا رضایی", "کاوه نوری", "زهره پارسا", "من تازه آمدم."),
+    "Georgian": ("ნინო ბერიძე", "გია ლომი", "ზაზა ქავთარი", "ახალი ვარ."),
+    "Bengali": ("রুমা সেন", "অনিল দাস", "জয়া পাল", "আমি নতুন।"),
+    "Tamil": ("மீனா ராஜன்", "குமார் வேலு", "சுதா கண்ணன்", "நான் புதியவர்."),
+    "Amharic": ("ሰላም ተስፋ", "ዳዊት በቀለ", "ዘነበ ወርቁ", "አዲስ ነኝ።"),
+    "Khmer": ("សុខា", "ដារា", "វិចិត្រ", "ខ្ញុំថ្មី។"),
+    "Burmese": ("မမလေး", "ကိုအောင်", "ဇော်ဇော်", "ကျွန်တော်အသစ်ပါ။"),
+    "Chinese": ("陳美", "林強", "周傑", "我是新來的。"),
+    "Japanese": ("山本", "高橋", "佐々木", "新しいです。"),
+}
+ONCE_STYLES = (
+    """\
+<{}> {}|{}> {}|{{{}}} {}|«{}» {}|{} = {}|{} → {}|{} -> {}|{}:: {}|@{} {}|/{}/ {}|{} [crying]: {}
+({}): {}|{} – {}|{}— {}|{}\\t{}|{}\\n{}|{} [00:12] {}|{}; {}|{} ~ {}|♪ {}: {}|<b>{}</b> {}
+{} • {}|*{}* {}|—{}. —{}|{}∶ {}|{}፦ {}|{}៖ {}|「{}」{}|《{}》{}|{} » {}|[{} / via Zoom] {}|{} (?) {}
+{} (on the phone, from home): {}""".replace("\n", "|")
+    .replace("\\t", "\t")
+    .replace("\\n", "\n")
+)
+KNOWN_STYLES = ("{} = {}", "{} says: {}", "{} again: {}", "{}\n{}", "{}. {}", "{}> {}", "{}... {}")
+
+
+def test_a_head_in_a_strange_form_that_comes_once_is_nobody_elses(tmp_path):
+    wrong: list[tuple[str, str]] = []
+    n = 0
+    for script, (one, two, new, said) in ONCE.items():
+        strange = [(style, new) for style in ONCE_STYLES.split("|")]
+        for style, who in [*strange, *((style, two) for style in KNOWN_STYLES)]:
+            n += 1
+            texts = [f"{one}: {said}", f"{two}: {said}", f"{one}: {said}", style.format(who, said)]
+            texts += [said, f"{two}: {said}", f"{one}: {said}", said, f"{two}: {said}"]
+            found, problems = read_report(save(tmp_path, texts))
+            voices = {u.speaker for u in found if 3 <= u.start < 5}
+            sound = voices == {who} or (voices <= {who, "speaker"} and problems)
+            wrong += [] if sound else [(script, style)]
+            assert [u.speaker for u in found if u.start >= 5] == [two, one, one, two], script
+    assert n >= 400
+    assert not wrong
+
+
+# Forms of speech that resemble the strange heads above, said by the voice before them.
+NO_STRANGE_HEADS = (
+    """\
+Well - that is hard.|Bad - very bad.|Home — that word.|Maybe… I do not know.|Bo, I hear you.
+"No," he said.|“Go away” is what he said.|«Нет», сказал он.|(sighs) Never mind.|(To Bo) You knew.
+[laughter] Yes.|[crosstalk] I did.|♪ I will survive ♪|*sighs* I know.|_never_ again.|5 > 3 I said.
+@home I am calm.|#1 in the class|x = y he wrote|1990 - I was born.|Mon - Fri I work.|Yes; I know.
+Fine; leave.|Paris\\nwas lovely.|Yes.\\nI know.|Well,\\tI know.|And then\\nHe left.|> I left
+—No. —I left.|Sad - not angry.|Right – I see.|At home - silence.|In Berlin – I was free.
+He [Bo] left.|Bo (my brother) left.|Yes (I know) it is late.|「家」は遠い。|「いや」と言った。
+《家》是一本書。|“好”，他說。|是—我知道。|嗯……我知道。|はい、わかります。|네, 알아요.
+엄마는 - 안 왔어요.|Да – я знаю.|Дом – это слово.|Ja – ich weiß.|Gut – ich gehe.|Sí – lo sé.
+Tak – wiem.|Evet – biliyorum.|Home\\nis a word.|I, Ana, swear.|He -> she|A friend = help.
+My brother • my friend.|Like Bo, always late.
+""".strip()
+    .replace("\n", "|")
+    .replace("\\t", "\t")
+    .replace("\\n", "\n")
+    .split("|")
+)
+
+
+def test_what_resembles_a_strange_head_stays_with_its_voice(tmp_path):
+    wrong: list[str] = []
+    for line in NO_STRANGE_HEADS:
+        texts = ["Ana: One.", "Bo: Two.", "Ana: Three.", line, "Bo: Four.", "And on.", "Ana: Six."]
+        found = read(save(tmp_path, texts))
+        sound = found[3].speaker == "Ana" and found[3].text == " ".join(line.split())
+        wrong += [] if sound else [line]
+    assert len(wrong) <= 0.02 * len(NO_STRANGE_HEADS), wrong

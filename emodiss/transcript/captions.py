@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from emodiss.timebase import parse_time
-from emodiss.transcript.heads import name_voices
+from emodiss.transcript.heads import name_voices, reads_like_a_name
+from emodiss.transcript.odd_heads import begins_a_turn
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
@@ -24,6 +25,11 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
 
 _CHAT_NAME = re.compile(r"^(?P<lead>\s{0,9}(?:[-–]\s?)?)<(?P<name>[^<>/\n]{1,40})>(?=\s*\S)")
+_SET_OFF = re.compile(
+    r"^(?P<lead>\s{0,9}(?:[-–]\s?)?)(?:<(?P<tag>b|u|strong|font)(?:\s[^<>]{0,80})?>(?P<name>[^<>\n]{1,60})"
+    r"</(?P=tag)>\s{0,9}|(?P<column>[^<>\t\n]{1,60})\t\s{0,9})(?=\S)",
+    re.IGNORECASE,
+)
 _MARKUP = re.compile(r"(?:[biusvc]|rt|ruby|font|lang|span|em|strong|p|br|00)\b", re.IGNORECASE)
 _DIRECTION = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
@@ -100,7 +106,14 @@ def _on_one_line(rows: Iterable[Row | Problem]) -> Iterator[Row | Problem]:
 
 
 def _chat(line: str) -> str:
-    """Write the name that chats put before a line, `<Ana> Hello`, in the brackets of captions."""
+    """Write the name that chats put before a line, `<Ana> Hello`, in the brackets of captions.
+
+    So, too, a name that is set off from its line by bold letters, a colour or a tab.
+    """
+    if set_off := _SET_OFF.match(line) if "\t" in line or "</" in line else None:
+        name, said = (set_off["name"] or set_off["column"]).strip(), line[set_off.end() :]
+        if reads_like_a_name(name) and begins_a_turn(plain_text(said)):
+            return f"{set_off['lead']}[{name}] {said}"
     found = _CHAT_NAME.match(line)
     if not found or _MARKUP.match(found["name"]) or f"</{found['name']}>" in line:
         return line

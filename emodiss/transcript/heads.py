@@ -20,6 +20,7 @@ from importlib import resources
 from itertools import pairwise
 from typing import Literal
 
+from emodiss.transcript.odd_heads import looks_headed, small
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
@@ -35,9 +36,9 @@ _MOST_WORDS = 7
 _MOST_BARE = 4
 _MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
 
-_COLON = "[:：﹕︰]"
+_COLON = "[:：﹕︰︓∶꞉፦៖᠄]"
 _HAS_COLON = re.compile(_COLON)
-_MAY_HOLD_A_HEAD = re.compile(r"[:：﹕︰\[【〔(（]")
+_MAY_HOLD_A_HEAD = re.compile(r"[:：﹕︰︓∶꞉፦៖᠄\[【〔(（]")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _LEAD = re.compile(
     r"[\s*_#@•·]{0,9}(?:\d{1,4}[.)]\s{1,9})?(?:[-–—]\s{0,9})?(?P<change>(?:>{2,3}|»)\s{0,9})?[*_@]{0,3}"
@@ -48,14 +49,14 @@ _BRACKETED = re.compile(
     rf"(?P<colon>\s{{0,9}}{_COLON})?[*_]{{0,3}}\s*"
 )
 _BEFORE_COLON = re.compile(
-    rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
+    rf"(?P<name>[^:：﹕︰︓∶꞉፦៖᠄\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
 )
 _HEADED_OTHERWISE = re.compile(
     r"[(（](?P<bracketed>[^()（）\n]{1,60})[)）]\s{0,9}(?=\S)"
     r"|(?P<name>[^|:：\n–—-]{1,60}?)(?:\s{1,9}[-–—]\s|\s{0,9}\|)\s{0,9}(?=\S)"
 )
 _BEFORE_CLOCK = re.compile(
-    rf"(?P<name>[^:：﹕︰\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
+    rf"(?P<name>[^:：﹕︰︓∶꞉፦៖᠄\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
     rf"(?P<colon>{_COLON})(?=\s)"
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
@@ -289,6 +290,12 @@ def _bare(prefix: str) -> bool:
     )
 
 
+def reads_like_a_name(words: str) -> bool:
+    """Whether words have the form of a name, and none of them belongs into sentences."""
+    form = None if _sounds(words) else _form(words)
+    return form is not None and form[1] != "weak" and _bare(words) and not _opens(words.casefold())
+
+
 def _opens(prefix: str) -> bool:
     """Whether words before a colon begin a sentence, as far as single words tell."""
     words = _plain_words(prefix.split())
@@ -325,12 +332,14 @@ def _parts(
         done += len(words)
 
     dashed = sum(bool(_DASHED.match(line)) for line in lines) > 1
-    for line in lines:
+    for line, following in zip(lines, (*lines[1:], ""), strict=True):
         begun = 0
         head, changed, unread = _head_at(line, 0, names, find, dashed=dashed)
         unread = unread or (
             head is None and not riddles.isdisjoint((_prefix(line), _otherwise(line)))
         )
+        if head is None and not unread and line is lines[0]:
+            unread = looks_headed(line, following, names, reads_like_a_name)
         places = [match.end() for match in _SENTENCE.finditer(line)]
         least = head.length if head else _abbreviated(line) if places else 0
         for place in [*places, len(line)]:
@@ -438,9 +447,7 @@ def _may_end_a_head(line: str, found: re.Match[str]) -> bool:
     if not after[0].isalpha() or spaced or after.startswith("//"):
         return False
     # "Ana:Hello", "李医生:你好"; neither ":D" nor "a:b".
-    return not after[0].islower() and (
-        (len(after) > 1 and after[1].isalpha()) or not _cased(after[0])
-    )
+    return not small(after[0]) and ((len(after) > 1 and after[1].isalpha()) or not _cased(after[0]))
 
 
 @lru_cache(maxsize=4096)  # names come back, whatever is said after them
@@ -562,4 +569,4 @@ def _in_words(char: str) -> bool:
 
 def _cased(text: str) -> bool:
     """Whether a text holds a character that has a capital or a small form."""
-    return text.lower() != text.upper()
+    return any(char.isupper() or small(char) for char in text)
