@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from emodiss.cli import intervene
 from emodiss.errors import EmodissError, ModelError, RunError
+from emodiss.runs import seals
 from emodiss.runs.run import Run
 from emodiss.study import Study
 from emodiss.study.interventions import InterventionFile
@@ -135,6 +136,7 @@ def test_after_a_kill_between_an_answer_and_its_twin_nothing_is_asked_again(run,
     file.path.write_bytes(
         b"".join(x for x in whole.splitlines(keepends=True) if not json.loads(x)["same_answer_as"])
     )
+    seals.forget(file.path)
     done = intervene(run, *remote(server, "--no-cache"))
     assert "0 answers new, 1 taken from the same prompt, 7 there before" in done.stdout
     assert len(server.bodies) == 7 and file.path.read_bytes() == whole
