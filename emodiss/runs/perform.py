@@ -252,14 +252,14 @@ def release_model() -> None:
 
 def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:
     """Put a fault into words that name the video and never quote its people."""
-    if isinstance(error, EmodissError):
-        described = {"code": error.code, "what": error.what, "next_step": error.next_step}
-    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         described = {
             "code": "disk_full",
             "what": "The disk is full, or a limit on file size was met.",
             "next_step": "Make room and run again; what is finished is kept.",
         }
+    elif isinstance(error, EmodissError):
+        described = {"code": error.code, "what": error.what, "next_step": error.next_step}
     else:
         described = {
             "code": "unexpected",
