@@ -53,7 +53,7 @@ def test_commands_shown_are_understood(page):
 
 
 def test_a_wrong_command_and_a_wrong_option_are_found():
-    for line in ("emodiss anotate a.csv", "emodiss annotate a.csv --presset lite"):
-        with pytest.raises(Exception, match=r"anotate|presset"):
+    for line in ("emodiss annotates a.csv", "emodiss annotate a.csv --presets lite"):
+        with pytest.raises(Exception, match=r"annotates|presets"):
             parse(line)
     assert len(shown((ROOT / "README.md").read_text(encoding="utf-8"))) > 15
