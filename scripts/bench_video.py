@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,15 +89,14 @@ class Clip:
 
     def people(self, tracks: Any) -> Any:
         """Give each voice the tracks on its side of the picture."""
+        from emodiss.people import People, Person
+
         sides: dict[str, list[int]] = {"left": [], "right": []}
         for track in tracks.tracks:
             centre = float(track.boxes[:, [0, 2]].mean())
             sides["left" if centre < self.middle else "right"].append(track.id)
-        persons = {
-            who: SimpleNamespace(track_ids=tuple(ids), binding_source="manual")
-            for who, ids in sides.items()
-        }
-        return SimpleNamespace(of=persons.get)
+        persons = (Person(who, tuple(ids), math.nan, "setting") for who, ids in sides.items())
+        return People(tuple(persons), ())
 
 
 def naive(clip: Clip, weights: Path, threads: int) -> list[tuple[float, float]]:

@@ -72,7 +72,7 @@ def test_what_takes_a_table_names_what_is_none(function, kind, study_run):
 
 
 def test_a_run_is_named_as_what_was_handed_in(study_run):
-    with pytest.raises(EmodissError, match=r"Got Run of Session.*emodiss\.resume"):
+    with pytest.raises(EmodissError, match=r"Got Run where.*emodiss\.resume"):
         emodiss.annotate(emodiss.load(study_run))  # pyright: ignore[reportArgumentType]
 
 

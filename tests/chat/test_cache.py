@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sqlite3
 import stat
 import threading
@@ -93,7 +94,9 @@ def test_the_file_is_its_owners_and_holds_json_and_no_question(tmp_path):
         ((key, text),) = db.execute("SELECT key, completion FROM answers").fetchall()
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert key == request_key(Counting(), QUESTION, PARAMS, 0) and len(key) == 64
-    assert json.loads(text)["usage"] == {"prompt_tokens": 90, "completion_tokens": 50}
+    said, checksum = text.rsplit("\n", 1)
+    assert re.fullmatch("[0-9a-f]{8}", checksum)
+    assert json.loads(said)["usage"] == {"prompt_tokens": 90, "completion_tokens": 50}
     assert b"slept badly" not in path.read_bytes()
 
 

@@ -362,6 +362,7 @@ def test_a_window_without_all_responses_is_not_drawn(run):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[0]["response"] = " "
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seals.forget(path)
     done = call("study", run, "--rater", "a", "--windows", 2)
     assert "only 1 qualify" in str(done.exception) and "1 windows lack" in done.stderr
     done = call("study", run, "--rater", "a", "--windows", 1)
