@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models.speech_affect": "ser-lite",
         "models.face_affect": "fer-lite",
         "faces.mode": "follow",
+        "faces.scan_every": 30,
         "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 2,

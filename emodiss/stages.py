@@ -105,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
         model="diarizer",
         settings="transcript",
         unless="voices",
+        version=2,
     ),
     Stage(
         "alignment",
@@ -122,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=5,
+        version=6,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
@@ -215,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_faces_piece",
         join="emodiss.utterances:join_faces",
-        version=3,
+        version=4,
     ),
     Stage(
         "listener_affect",
@@ -228,7 +229,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_listeners_piece",
         join="emodiss.utterances:join_listeners",
-        version=2,
+        version=3,
     ),
     Stage(
         "utterances",
@@ -237,7 +238,7 @@ STAGES: tuple[Stage, ...] = (
         settings="dissonance",
         also=("face_affect.min_frames",),
         row=("id",),
-        version=4,
+        version=5,
     ),
     Stage(
         "prompts",

@@ -40,9 +40,7 @@ APPROXIMATIONS: tuple[dict[str, Any], ...] = (
     {"faces.stride": 2},
     {"faces.stride": 3},
     {"faces.stride": 5},
-    {"faces.mode": "follow", "faces.scan_every": 10},
     {"faces.mode": "follow", "faces.scan_every": 15},
-    {"faces.mode": "follow", "faces.scan_every": 30},
     {"faces.mode": "follow", "faces.scan_every": 15, "faces.stride": 3},
     {"faces.mode": "follow", "faces.scan_every": 30, "faces.stride": 3},
 )

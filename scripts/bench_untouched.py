@@ -744,7 +744,8 @@ def main() -> None:
         if swapped is not None:
             print(f"\nswap test: {swapped:.1f} % of speech given somebody else's face")
     if options.write:
-        GUIDE.write_text(updated(GUIDE.read_text(encoding="utf-8"), parts), encoding="utf-8")
+        whole = {name: part for name, part in parts.items() if name == LONG or not options.only}
+        GUIDE.write_text(updated(GUIDE.read_text(encoding="utf-8"), whole), encoding="utf-8")
 
 
 if __name__ == "__main__":

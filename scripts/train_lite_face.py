@@ -634,8 +634,8 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.smoke:
         short = Phase(epochs=1, peak_rate=1e-3, sides=((1.0, 32),))
         taught = replace(short, teacher_share=0.5)
-        recipe = Recipe(phases=(short, taught), members=1, training_images=640)
-        parts = {p: Faces(f.images[:640], f.shares[:640], f.labels[:640]) for p, f in parts.items()}
+        recipe = Recipe(phases=(short, taught), members=1, training_images=256)
+        parts = {p: Faces(f.images[:256], f.shares[:256], f.labels[:256]) for p, f in parts.items()}
     out = chosen.out or (chosen.work / "smoke" if chosen.smoke else SHIPPED)
     out.mkdir(parents=True, exist_ok=True)
     members = train(recipe, parts, chosen.work / ("smoke" if chosen.smoke else ""), chosen.reuse)

@@ -49,6 +49,14 @@ def test_a_simulated_run_is_finished_and_fits_every_schema(folder):
     assert list(run.session("s0001")["text"]) == [one.text for one in said]
 
 
+def test_figure_10_says_what_chance_gives(folder):
+    run = emodiss.load(folder / "run")
+    title = emodiss.plots.figure10(run).axes[0].get_title(loc="left")
+    # All pairs count, so the number does not depend on how many are drawn.
+    expected = emodiss.dissonance.chance(run.utterances, threshold=0.5).null_rate
+    assert f"; chance {expected:.0%})" in title
+
+
 def test_every_format_is_timed_and_held_to_its_target(bench, folder):
     bench.write_manifests(folder)
     rows = {row.name: row for row in bench.rows(folder, SESSIONS)}

@@ -256,7 +256,7 @@ def test_a_run_is_judged_from_what_it_measured(finished_run):
     run = emodiss.load(finished_run)
     table = curation.curate(run, ids=["a", "b", "lost"]).set_index("id")
     assert table.loc["lost", ["verdict", "reasons"]].tolist() == ["exclude", "unreadable"]
-    assert {"too_short", "no_speech"} <= set(table.loc["a", "reasons"].split(";"))
+    assert {"too_short", "little_speech"} <= set(table.loc["a", "reasons"].split(";"))
     assert table.loc["a", "n_talkers"] == 2
     assert np.isnan(table.loc["a", "function_words"])  # too few words to tell
     lenient = Curation(min_duration_s=1, min_speech_s=1, min_snr_db=-99, min_bandwidth_hz=0)

@@ -12,6 +12,7 @@ from emodiss.people import People, Person
 from emodiss.settings import Settings
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances import measure_faces
+from emodiss.vocabulary import BindingSource
 from tests import make
 
 
@@ -57,3 +58,24 @@ def test_values_past_the_scale_are_clamped_and_counted_once_per_face(tmp_path: P
     # Valence passes 1 at four of the ten faces (1.1 to 1.4), arousal -1 at all ten.
     assert found.n_clamped == 4 + 10
     assert found.notes == ("clamped",)
+
+
+def test_an_utterance_that_may_be_anothers_gets_no_measured_face(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    make.write_media(path, frames=[make.grey(100)] * 30, fps=30)
+    media = probe(source=path, row=make.VIDEO, settings=Settings().media)
+
+    def status(source: BindingSource, *flags: str) -> str:
+        said = Utterance(0.0, 1.0, "Ada", "x", flags=flags)
+        people = People((Person("Ada", (1,), np.nan, source),), ())
+        tracks = make.tracks(make.track(1, np.arange(30), (10, 10, 50, 50)))
+        return measure_faces(
+            source=path, media=media, transcript=Transcript((said,), "recognised"), tracks=tracks,
+            people=people, model=_Rising(), settings=Settings().face_affect,
+        ).status[0]  # fmt: skip
+
+    assert status("measured") == "ok"
+    assert status("measured", "voice_doubtful") == "unbound"
+    # What a person says stands: whose face it is, and whose voice.
+    assert status("manifest", "voice_doubtful") == "ok"
+    assert status("measured", "reviewed_speaker", "voice_doubtful") == "ok"

@@ -46,7 +46,7 @@ def test_sessions_are_stretches_and_a_start_that_is_no_time_is_reported(annomi, 
     (problem,) = found.problems
     assert "line 3" in problem and "'00:01:025' is not HH:MM:SS" in problem and "65 s" in problem
     assert "Hi" not in problem
-    path = found.write(tmp_path / "out", "annomi")
+    path = found.write(tmp_path / "out")
     rows = manifest.read(path)
     assert rows.problems == ()
     assert rows.rows[0].roles == {"therapist": "therapist", "client": "patient"}
@@ -68,8 +68,8 @@ def test_words_where_a_time_belongs_are_not_repeated(tmp_path):
 
 
 def test_addresses_alone_hold_no_words(annomi, tmp_path):
-    path = public.read_annomi(annomi).write(tmp_path, "shared", transcripts=False)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["annomi.csv", "shared.csv"]
+    path = public.read_annomi(annomi).write(tmp_path / "out", transcripts=False)
+    assert [p.name for p in path.parent.iterdir()] == ["manifest.csv"]
     assert "Hello" not in path.read_text() and "A talk" not in path.read_text()
     assert len(manifest.read(path).rows) == 3
 
@@ -83,7 +83,7 @@ def test_the_real_table_gives_133_sessions_and_9699_utterances(shared_data, tmp_
     assert "transcript 38" in problem and "00:09:025" in problem
     qualities = [row["quality"] for row in found.manifest]
     assert (qualities.count("high"), qualities.count("low")) == (110, 23)
-    path = found.write(tmp_path, "annomi")
+    path = found.write(tmp_path / "out")
     rows = manifest.read(path)
     assert rows.problems == () and len(rows.rows) == 133
     total = sum(len(read(rows.resolve(row.transcript))) for row in rows.rows)
@@ -93,7 +93,7 @@ def test_the_real_table_gives_133_sessions_and_9699_utterances(shared_data, tmp_
 def test_the_shipped_list_is_the_one_the_table_gives(shared_data, tmp_path):
     shipped = Path(__file__).resolve().parents[1] / "manifests" / "annomi.csv"
     found = public.read_annomi(shared_data / "annomi" / "AnnoMI-simple.csv")
-    made = found.write(tmp_path, "annomi", transcripts=False)
+    made = found.write(tmp_path / "out", transcripts=False)
     assert shipped.read_text(encoding="utf-8") == made.read_text(encoding="utf-8")
 
 

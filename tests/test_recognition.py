@@ -63,6 +63,30 @@ def assemble(recognition, words, turns) -> tuple[Utterance, ...]:
     return made.utterances
 
 
+def test_what_sounds_like_another_voice_is_flagged():
+    words = tuple(Word(f"w{i}", i, i + 0.9) for i in (0, 1, 2, 3))
+    heard = Recognition((Utterance(0.0, 4.0, "", "w0 w1 w2 w3"),), "en")
+    doubts = ((1.0, 1.4), (1.5, 1.7), (3.0, 3.4))
+    turns = (Turn(0.0, 0.9, "A"), Turn(1.0, 1.9, "B", doubts[:2]), Turn(2.0, 3.9, "A", doubts[2:]))
+    settings = SETTINGS.model_copy(update={"max_pause_s": 0.05})
+    made = speech.assemble(
+        media=media(60.0), recognition=heard, words=words, turns=turns, alignment=None,
+        row=make.VIDEO, settings=settings,
+    )  # fmt: skip
+    # Of w1 0.6 s of 0.9 are doubted, of w3 0.4 s; B's doubts say nothing of A.
+    doubted = {u.text: "voice_doubtful" in u.flags for u in made.utterances if u.text}
+    assert doubted == {"w0": False, "w1": True, "w2": False, "w3": False}
+
+
+def test_doubts_of_a_diarizer_are_told_in_media_time():
+    class Doubting:
+        def diarize(self, signal, sample_rate, num_speakers=None):
+            return [Turn(1.0, 3.0, "A", ((1.5, 2.0),))]
+
+    turns = speech.diarize(audio=audio(30, offset=10.0), model=Doubting(), settings=SETTINGS)
+    assert turns == (Turn(11.0, 13.0, "A", ((11.5, 12.0),)),)
+
+
 def test_words_are_sought_in_the_recording_and_told_in_media_time():
     model = Halves()
     heard = Recognition((Utterance(12.0, 14.0, "", "good week"),), "en")

@@ -23,8 +23,14 @@ def collect(
 ) -> None:
     """Search YouTube for candidates, with yt-dlp; no media is fetched. Leaves this machine."""
     from emodiss.corpus import collection
+    from emodiss.errors import ManifestError
     from emodiss.runs.store import write_atomically
 
+    if out.exists():  # a person may have gone through it
+        raise ManifestError(
+            f"'{out}' is there already; a list of candidates is not overwritten.",
+            next_step="Choose another --out, or move that file away.",
+        )
     found = collection.collect(queries, limit=limit, details=details)
     for trouble in found.troubles:
         output.say(trouble)

@@ -36,6 +36,7 @@ def curate(
     JSON holds the videos, the waterfall and the overlap of reasons; CSV the videos.
     """
     from emodiss import corpus, manifest as manifests
+    from emodiss.corpus.curation import REASONS
     from emodiss.corpus.limits import limits_of
     from emodiss.runs.run import load
 
@@ -73,7 +74,15 @@ def curate(
         "snr_db",
         "n_talkers",
         "duration_s",
+        "speech_s",
     ]
     output.show(videos, as_csv=as_csv, columns=columns)
     if not as_csv:
-        output.show(steps.to_dict("records"))
+        said = steps[(steps["with_it"] > 0) | steps["step"].isin(["candidates", "kept"])]
+        output.show(said.to_dict("records"))
+        output.say(
+            "with_it: videos that have the reason; taken: those among them that no reason above "
+            "took; left: what stays."
+        )
+        for reason in (step for step in said["step"] if step in REASONS):
+            output.say(f"{reason}: {REASONS[reason]}")

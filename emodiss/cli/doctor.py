@@ -222,7 +222,10 @@ def doctor(
     out: Annotated[Path, typer.Option(help="Where runs will be written.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Check ffmpeg, memory, GPU, token, weights and disk before hours are spent."""
+    """Check ffmpeg, memory, GPU, token, weights and disk before hours are spent.
+
+    For the report of a fault, --json: versions, system and models, nothing of what was annotated.
+    """
     findings = examine(preset=preset, folder=out)
     output.show([output.fields(finding) for finding in findings], as_json=as_json)
     missing = [finding.what for finding in findings if finding.state == "missing"]

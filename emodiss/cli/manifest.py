@@ -17,26 +17,30 @@ if TYPE_CHECKING:
 
 def from_annomi(
     table: Annotated[Path, typer.Argument(help="AnnoMI-simple.csv or AnnoMI-full.csv.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for manifest.csv and transcripts.")
+    ] = Path("annomi"),
     transcripts: Annotated[
-        bool, typer.Option(help="Write the transcripts too, beside the manifest.")
+        bool, typer.Option(help="Write the transcripts too, in a folder beside the manifest.")
     ] = True,
 ) -> None:
     """Turn AnnoMI's table into a manifest and one transcript per session."""
     from emodiss.manifest import public
 
-    _write_collection(public.read_annomi(table), out, "annomi", transcripts=transcripts)
+    _write_collection(public.read_annomi(table), out, transcripts=transcripts)
 
 
 def from_hope(
     urls: Annotated[Path, typer.Argument(help="URL_sources.txt: one address per line.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for manifest.csv.")] = Path(
+        "hope"
+    ),
     talk: Annotated[
         list[Path] | None,
         typer.Option(
             "--transcripts",
             help="HOPE's transcripts, files or their folder; repeatable. Written as one table "
-            "hope_talk.csv: who says what in which role, without times.",
+            "talk.csv: who says what in which role, without times.",
         ),
     ] = None,
     match: Annotated[
@@ -62,25 +66,25 @@ def from_hope(
         )
     found = public.read_hope_urls(urls)
     if not talk:
-        _write_collection(found, out, "hope", transcripts=False)
+        _write_collection(found, out, transcripts=False)
         return
     table, problems = public.read_hope_folder(talk)
     for problem in problems:
         output.say(problem)
     if match is not None:
         found, table = public.match_hope(found, table, match)
-    _write_collection(found, out, "hope", transcripts=False)
-    path = out / "hope_talk.csv"
+    _write_collection(found, out, transcripts=False)
+    path = out / "talk.csv"
     write_atomically(path, table.drop(columns=["start", "end"]).to_csv(index=False).encode())
     n = table["transcript"].nunique()
     output.say(f"{counted(n, 'transcript')}, {counted(len(table), 'utterance')}")
     output.tell(str(path))
 
 
-def _write_collection(found: Collection, out: Path, name: str, *, transcripts: bool) -> None:
+def _write_collection(found: Collection, out: Path, *, transcripts: bool) -> None:
     for problem in found.problems:
         output.say(problem)
-    path = found.write(out, name, transcripts=transcripts)
+    path = found.write(out, transcripts=transcripts)
     output.say(
         f"{counted(len(found.manifest), 'session')} of "
         f"{counted(found.n_urls, 'address', 'addresses')}"

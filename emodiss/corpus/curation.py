@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REASONS: dict[str, str] = {
     "unreadable": "could not be fetched, opened or annotated",
     "too_short": "shorter than `min_duration_s`",
-    "no_speech": "less than `min_speech_s` of speech",
+    "little_speech": "less than `min_speech_s` of speech",
     "duplicate": "holds what an earlier row holds",
     "noisy": "speech less than `min_snr_db` over the noise",
     "clipped": "more than `max_clipped` of the speech is clipped",
@@ -78,7 +78,7 @@ def curate(
         language_by (who says so, or `undetermined`), duplicate_share, duration_s, speech_s, snr_db,
         clipped_share, bandwidth_hz, dropout_share, speech_dbfs, n_talkers, crowded_share and
         function_words. NaN where nothing could be measured; what
-        could not be measured is no reason, except `unreadable` and `no_speech`.
+        could not be measured is no reason, except `unreadable` and `little_speech`.
     """
     limits = limits or Curation()
     chosen = list(ids) if ids is not None else run.videos
@@ -182,7 +182,7 @@ def _reasons(row: dict[str, Any], limits: Curation) -> list[str]:
     # NaN compares false: what is not measured is no reason.
     found = {
         "too_short": row["duration_s"] < limits.min_duration_s,
-        "no_speech": row["speech_s"] < limits.min_speech_s,
+        "little_speech": row["speech_s"] < limits.min_speech_s,
         "noisy": row["snr_db"] < limits.min_snr_db,
         "clipped": row["clipped_share"] > limits.max_clipped,
         "narrow_band": row["bandwidth_hz"] < limits.min_bandwidth_hz,

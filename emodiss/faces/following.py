@@ -3,8 +3,9 @@
 A detector's search is most of its cost, and a face is nearly where it was a tenth of a second
 before. So only one look in several is a search of the whole picture; at the others the detector
 searches around the places where faces were. A cut, or a face that is not found again, brings the
-next search at once. Whom only a search finds came in since the one before: the looks between them
-are held until then, and the newcomer is sought there as well.
+next search at once; while no face is known, searches come more often. Whom only a search finds came
+in since the one before: the looks between them are held until then, and the newcomer is sought
+there as well.
 """
 
 from __future__ import annotations
@@ -54,11 +55,13 @@ class Following:
             self.since, self.places, self.ages = self.every, self.places[:0], self.ages[:0]
         else:
             self.since += 1
+        # Where nobody is known, looks cost nothing and newcomers are all there is to miss.
+        turn = self.every if len(self.places) else max(1, self.every // 3)
         found = FaceBoxes.empty()
-        if self.since < self.every and len(self.places):
+        if self.since < turn and len(self.places):
             found = self.model.near(frame.image, self.places)
         known = self.places[self.ages == 0]
-        if self.since < self.every and (overlaps(known, found.boxes) > _NEAR).all():
+        if self.since < turn and (overlaps(known, found.boxes) > _NEAR).all():
             self.held.append((frame, found))
             size = frame.image.nbytes * self.held_per_look
             while len(self.held) * size > _MOST_HELD:

@@ -280,20 +280,22 @@ def _upright_patch(
     # A frame finer than the patch would alias, and every sway would look like motion.
     fine = int(np.clip(np.ceil(np.hypot(*along) / width), 1, 8))
     across = (np.arange(width * fine) + 0.5) / (width * fine)
-    below = (np.arange(height * fine) + 0.5) / (height * fine)
+    downwards = (np.arange(height * fine) + 0.5) / (height * fine)
     # Pixel i covers [i, i + 1), so its centre lies at i + 0.5.
-    x = origin[0] + across[None, :] * along[0] + below[:, None] * down[0] - 0.5
-    y = origin[1] + across[None, :] * along[1] + below[:, None] * down[1] - 0.5
+    x = origin[0] + across[None, :] * along[0] + downwards[:, None] * down[0] - 0.5
+    y = origin[1] + across[None, :] * along[1] + downwards[:, None] * down[1] - 0.5
     x = np.clip(x, 0, frame.shape[1] - 1)
     y = np.clip(y, 0, frame.shape[0] - 1)
     x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
     left, top = x0.min(), y0.min()
     part = frame[top : y0.max() + 2, left : x0.max() + 2].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], np.float32) / 255
-    x1 = np.minimum(x0 + 1, frame.shape[1] - 1)
-    y1 = np.minimum(y0 + 1, frame.shape[0] - 1)
+    # The last column and the last row of the frame are neighbours of themselves.
+    corner = (y0 - top) * grey.shape[1] + x0 - left
+    right = x0 < frame.shape[1] - 1
+    below = corner + grey.shape[1] * (y0 < frame.shape[0] - 1)
     u, v = x - x0, y - y0
-    upper = (1 - u) * grey[y0 - top, x0 - left] + u * grey[y0 - top, x1 - left]
-    lower = (1 - u) * grey[y1 - top, x0 - left] + u * grey[y1 - top, x1 - left]
+    upper = (1 - u) * grey.take(corner) + u * grey.take(corner + right)
+    lower = (1 - u) * grey.take(below) + u * grey.take(below + right)
     value = (1 - v) * upper + v * lower
     return value.reshape(height, fine, width, fine).mean((1, 3)).astype(np.float32)

@@ -142,9 +142,9 @@ def steps_of(answered: Answered) -> Steps:
     text = unwrapped(answered.completion.text).strip()
     if len(text.split()) < _LEAST_STEPS_WORDS:
         raise JudgeError(
-            f"'{answered.model}' wrote no steps for {name}: "
-            f"{counted(len(text.split()), 'word')}.",
-            next_step="Ask again with --no-cache, or let another judge write them: its file is for --steps.",
+            f"'{answered.model}' wrote no steps for {name}: {counted(len(text.split()), 'word')}.",
+            next_step="Ask again with --no-cache, or let another judge write them: its file is for "
+            "--steps.",
         )
     return Steps(name, text, answered.identity, answered.question.sha256)
 

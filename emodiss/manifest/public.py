@@ -63,27 +63,39 @@ class Collection:
         """Distinct addresses; several sessions can be stretches of one video."""
         return len({row["url"] for row in self.manifest})
 
-    def write(self, folder: Path, name: str, *, transcripts: bool = True) -> Path:
-        """Write the manifest, and the transcripts beside it."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def write(self, folder: Path, *, transcripts: bool = True) -> Path:
+        """Write manifest.csv and, in `transcripts`, a file per session; return the manifest.
+
+        A manifest that is there and says other things is left alone: a ManifestError.
+        """
         rows = [dict(row) for row in self.manifest]
+        texts: dict[Path, str] = {}
         for row in rows:
             if transcripts and row["id"] in self.transcripts:
-                row["transcript"] = f"{name}/{row['id']}.csv"
-                path = folder / row["transcript"]
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(self.transcripts[row["id"]], encoding="utf-8", newline="")
+                row["transcript"] = f"transcripts/{row['id']}.csv"
+                texts[folder / row["transcript"]] = self.transcripts[row["id"]]
             elif not transcripts:
                 row.pop("roles", None)
         header = list(dict.fromkeys(column for row in rows for column in row))
         # Close to the id, where a reader looks for it.
         header.sort(key=lambda column: ("id", "url", "transcript", "roles").index(column)
                     if column in ("id", "url", "transcript", "roles") else 9)  # fmt: skip
-        path = folder / f"{name}.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, header, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path = folder / "manifest.csv"
+        # The manifest last: what it names is there.
+        texts[path] = table.getvalue()
+        for each, text in texts.items():
+            if each.exists() and each.read_bytes() != text.encode():
+                raise ManifestError(
+                    f"'{each}' is there already and says other things.",
+                    next_step="Choose another --out, or move that file away.",
+                )
+        for each, text in texts.items():
+            each.parent.mkdir(parents=True, exist_ok=True)
+            each.write_bytes(text.encode())
         return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,9 +174,16 @@ class People:
     sound_late_s: float = 0.0
     n_lost_reviews: int = 0
 
-    def of(self, speaker: str) -> Person:
-        """Return the person with this voice."""
-        return next(person for person in self.persons if person.speaker == speaker)
+    def of(self, speaker: str, *, doubtful: bool = False) -> Person:
+        """Return the person with this voice; without a measured face where the voice is doubtful.
+
+        What binds a voice to a face is heard in all its speech, and says nothing of a stretch that
+        may be another voice's.
+        """
+        found = next(person for person in self.persons if person.speaker == speaker)
+        if doubtful and found.binding_source == "measured":
+            return Person(speaker, (), math.nan, None)
+        return found
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -160,11 +160,13 @@ def figure2(
     chosen = np.unique(np.linspace(0, len(table) - 1, n_frames).round().astype(int))
     middles = ((table["start"] + table["end"]) / 2).to_numpy(np.float64)
     stills = _stills(run, name, middles[chosen].tolist(), blur=blur)
-    lines = [textwrap.wrap(_text_of(row), 104) or [""] for row in table.itertuples()]
+    lines = [textwrap.wrap(_text_of(row), 84) or [""] for row in table.itertuples()]
     depth = sum(len(block) for block in lines) + 0.7 * len(lines) + 1.2
     with style.house_style():
         shape = stills[0].image.shape if stills else (9, 16)
-        tall = 10.5 / max(1, len(stills)) * shape[0] / shape[1] if stills else 0.8
+        # No larger than twice its size: a small frame shows no more when it is blown up.
+        largest = 2 * shape[0] / style.DPI
+        tall = min(largest, 10.5 / len(stills) * shape[0] / shape[1]) if stills else 0.8
         figure = plt.figure(figsize=(10.5, tall + 0.35 + 0.19 * depth))
         top, bottom = _halves(figure, [tall + 0.35, 0.19 * depth])
         axes = np.atleast_1d(top.subplots(1, max(1, len(stills))))
@@ -202,8 +204,9 @@ def _write_transcript(
 ) -> None:
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(depth, 0))
-    columns = (0.0, 0.13, 0.215, 0.30)
-    for x, heading in zip(columns, ("speaker", "start", "end", "utterance"), strict=True):
+    columns = (0.0, 0.13, 0.215, 0.30, 0.83, 0.92)
+    headings = ("speaker", "start", "end", "utterance", "voice V, A", "face V, A")
+    for x, heading in zip(columns, headings, strict=True):
         ax.text(x, 0.7, heading, fontweight="bold", fontsize=8.5)
     y = 1.9
     for row, block in zip(table.itertuples(), lines, strict=True):
@@ -217,7 +220,19 @@ def _write_transcript(
         ax.text(columns[2], y, clock_time(row.end), fontsize=8.5)
         for k, line in enumerate(block):
             ax.text(columns[3], y + k, line, fontsize=8.5, parse_math=False)
+        for x, channel, ink in zip(
+            columns[4:], ("speech", "face"), (style.SPEECH, style.FACE), strict=True
+        ):
+            pair = (getattr(row, f"{channel}_{axis}") for axis in ("valence", "arousal"))
+            ax.text(x, y, ", ".join(map(_signed, pair)), fontsize=8, color=ink)
         y += len(block) + 0.7
+
+
+def _signed(value: float) -> str:
+    """Write a value with its sign and two places; what is missing is a dash."""
+    if value != value:
+        return "\N{EN DASH}"
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _text_of(row: Any) -> str:
@@ -271,26 +286,33 @@ def figure4(run: AnyRun, *, video: str | None = None, n: int = 6) -> Figure:
         found[found["utterance_id"].isin(table["utterance_id"])]
         for found in (run.session_frames(name), run.session_windows(name))
     )
-    lines = [
+    blocks = [
         textwrap.wrap(f"{k}  {row.role if isinstance(row.role, str) else row.speaker}: "
-                      f"{_text_of(row)}", 150, subsequent_indent="    ")
+                      f"{_text_of(row)}", 92, subsequent_indent="    ")
         for k, row in enumerate(table.itertuples(), start=1)
     ]  # fmt: skip
-    depth = sum(len(block) for block in lines) + 1
+    half = -(-len(blocks) // 2)
+    sides = [[line for block in part for line in block] for part in (blocks[:half], blocks[half:])]
+    depth = max(map(len, sides)) + 1
+    media = run.artifact(name, "media")
+    begins, ends = float(table["start"].min()), float(table["end"].max())
+    since = f" (from {clock_time(begins)})" if begins >= 60 else ""
     with style.house_style():
         figure = plt.figure(figsize=(11, 6.2 + 0.19 * depth))
         top, bottom = _halves(figure, [6.2, 0.19 * depth])
         plot_session(table, frames=frames, windows=windows, figure=top,
-                     title=f"{name}, from {clock_time(table['start'].min())}")  # fmt: skip
+                     span=(max(media.start, begins - 1), min(media.end, ends + 1)),
+                     title=f"{name}, {begins:.1f} to {ends:.1f} s{since}")  # fmt: skip
+        lanes = {speaker: lane for lane, speaker in enumerate(dict.fromkeys(table["speaker"]))}
         for k, row in enumerate(table.itertuples(), start=1):
-            middle = (row.start + row.end) / 2
-            top.axes[0].annotate(
-                str(k), (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, -2),
-                textcoords="offset points", ha="center", va="top", fontsize=7,
+            top.axes[0].text(
+                (row.start + row.end) / 2, lanes[row.speaker] + 0.05, str(k),
+                ha="center", va="center", fontsize=8, color=style.ON_ROLE,
             )  # fmt: skip
         ax = bottom.subplots()
         ax.set_axis_off()
         ax.set(xlim=(0, 1), ylim=(depth, 0))
-        for k, line in enumerate(line for block in lines for line in block):
-            ax.text(0, k + 0.7, line, fontsize=8.5, parse_math=False)
+        for x, side in zip((0, 0.51), sides, strict=True):
+            for k, line in enumerate(side):
+                ax.text(x, k + 0.7, line, fontsize=8.5, parse_math=False)
     return figure

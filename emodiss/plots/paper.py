@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emodiss.dissonance import reflag
+from emodiss.dissonance import chance, reflag
 from emodiss.plots import style
 from emodiss.plots.durations import plot_durations
 from emodiss.plots.plane import plot_differences, plot_plane
@@ -57,7 +57,8 @@ def figure10(run: AnyRun) -> Figure:
     Parameters
     ----------
     run
-        A run; its threshold is drawn, and its least coverage, scale and baseline count.
+        A run; its threshold is drawn, and its least coverage, scale and baseline count. The title
+        says what share is flagged, and what share chance gives.
     """
     run = load(run)
     import matplotlib.pyplot as plt
@@ -65,11 +66,24 @@ def figure10(run: AnyRun) -> Figure:
     # The figure is about voice and face, whatever the run compares.
     rule = run.settings.dissonance.changed(compare="voice_vs_face")
     affect = [f"{c}_{a}" for c in ("speech", "face") for a in ("valence", "arousal")]
-    columns = ["video_id", "speaker", "speech_status", "face_status", "face_coverage", *affect]
+    columns = [
+        "utterance_id",
+        "video_id",
+        "speaker",
+        "start",
+        "speech_status",
+        "face_status",
+        "face_coverage",
+        *affect,
+    ]
     raw = [f"{name}_raw" for name in affect]
     table = reflag(run.columns("utterances", [*columns, *raw]), rule)
     threshold = float(table["dissonance_threshold"].max()) if len(table) else rule.threshold
     with style.house_style():
         figure, ax = plt.subplots(figsize=(5.4, 5.2))
-        plot_differences(table, threshold=threshold, ax=ax)
+        # One re-pairing: the mean over all pairs, which the title has, is exact.
+        by_chance = chance(table, rule=rule, n_pairings=1).null_rate if len(table) else float("nan")
+        if table["video_id"].nunique() > 1:
+            table["utterance_id"] = table["video_id"] + " " + table["utterance_id"]
+        plot_differences(table, threshold=threshold, chance=by_chance, ax=ax)
     return figure

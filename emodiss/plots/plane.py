@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # on top of each other, and the upper one would hide the lower one sooner.
 _MAX_POINTS, _MAX_IN_PLANE = 2000, 400
 _LONG_TITLE = 52
+_MAX_NAMED, _MAX_PAIRED = 20, 60
+_CHANNELS, _AXES = ("speech", "face"), ("valence", "arousal")
 
 
 def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -32,7 +34,8 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        With one collection per channel and its mean as a cross.
+        With one collection per channel and its mean as a cross; a thin line joins both of an
+        utterance where there are few.
     """
     with style.house_style():
         ax = style.axes_or_new(ax, width=4.6, height=4.4)
@@ -59,6 +62,9 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                     label=label,
                 )
             ax.plot(*points.mean(axis=0), marker="P", ms=10, color=colour, mec="white", mew=1.2)
+        pairs = table[[f"{c}_{a}" for a in _AXES for c in _CHANNELS]].dropna().to_numpy(float)
+        if 0 < len(pairs) <= _MAX_PAIRED:  # voice and face of one utterance
+            ax.plot(pairs[:, :2].T, pairs[:, 2:].T, color=style.QUIET, lw=0.6, zorder=1)
         ax.axhline(0, color=style.QUIET, lw=0.7)
         ax.axvline(0, color=style.QUIET, lw=0.7)
         ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal")
@@ -94,16 +100,23 @@ def _draw_density(ax: Axes, points: np.ndarray, colour: str, *, dashed: bool) ->
 
 
 def plot_differences(
-    table: pd.DataFrame, *, threshold: float = THRESHOLD, ax: Axes | None = None
+    table: pd.DataFrame,
+    *,
+    threshold: float = THRESHOLD,
+    chance: float = np.nan,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the absolute difference between voice and face on both axes, with the threshold.
 
     Parameters
     ----------
     table
-        Utterance table; columns delta_valence, delta_arousal.
+        Utterance table; columns delta_valence, delta_arousal. Where it has utterance_id, up to 20
+        points bear it.
     threshold
         T of Equation 1; everything outside its square is flagged.
+    chance
+        Flag rate that chance gives, in [0, 1], for the title; NaN where it is not known.
     ax
         Where to draw; a new figure by default.
 
@@ -117,7 +130,8 @@ def plot_differences(
 
     with style.house_style():
         ax = style.axes_or_new(ax, width=5.0, height=4.6)
-        gaps = table[["delta_valence", "delta_arousal"]].dropna().abs().to_numpy(float)
+        known = table.dropna(subset=["delta_valence", "delta_arousal"])
+        gaps = known[["delta_valence", "delta_arousal"]].abs().to_numpy(float)
         top = max(1.0, 1.08 * float(gaps.max(initial=0.0)), 1.2 * threshold)
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
         ax.set(xlabel="|valence of voice \N{MINUS SIGN} valence of face|")
@@ -158,7 +172,19 @@ def plot_differences(
             # Below the axes: the corners are where the points are that matter.
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2)
         n = len(gaps)
-        share = f"{flagged.sum():,} of {n:,} utterances dissonant ({flagged.mean():.0%})"
+        if n <= _MAX_NAMED and "utterance_id" in known:
+            # From left to right above and below, so that names of neighbours lie apart; and towards
+            # the middle, so that none leaves the axes.
+            for k, at in enumerate(np.argsort(gaps[:, 0], kind="stable")):
+                name, point = known["utterance_id"].iloc[at], gaps[at]
+                inward = -1 if point[0] > 0.8 * top else 1
+                ax.annotate(
+                    str(name), point, (5 * inward, -9 if k % 2 else 4), fontsize=7,
+                    textcoords="offset points", ha="left" if inward > 0 else "right",
+                    parse_math=False,
+                )  # fmt: skip
+        by_chance = f"; chance {chance:.0%}" if chance == chance else ""
+        share = f"{flagged.sum():,} of {n:,} utterances dissonant ({flagged.mean():.0%}{by_chance})"
         unknown = len(table) - n
         told = f"{unknown:,} undetermined" if unknown else ""
         apart = ",\n" if len(share + told) > _LONG_TITLE else ", "

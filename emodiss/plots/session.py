@@ -80,8 +80,9 @@ def plot_session(
         _draw_speakers(axes[0], table)
         for ax, axis in zip(axes[1:], _AXES, strict=True):
             _draw_axis(ax, table, frames, windows, axis)
+        keys = _legend(table, frames, windows)
         axes[1].legend(
-            handles=_legend(table, frames, windows), loc="lower left", ncols=4, fontsize=8,
+            handles=keys, loc="lower left", ncols=len(keys) if len(keys) <= 5 else 4, fontsize=8,
             bbox_to_anchor=(0, 1.0), borderaxespad=0.2,
         )  # fmt: skip
         if span is not None:

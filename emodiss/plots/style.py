@@ -32,11 +32,13 @@ VOICE_COLOURS = ("#F0E442", "#B3A2E6", "#8FD3C5", "#C9A66B", "#E8A0A0")
 ON_ROLE = "#000000"
 """Colour of text on any of these: black has at least 4.5 to 1 on all of them, white on none."""
 
+DPI = 150
+
 MARKERS = {"speech": "o", "face": "s"}
 
 _SETTINGS: dict[str, Any] = {
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -54,6 +56,9 @@ _SETTINGS: dict[str, Any] = {
     "ytick.color": INK,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    # So that headings do not touch the edge.
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
 }
 
 

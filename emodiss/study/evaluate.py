@@ -91,9 +91,7 @@ class Evaluation:
                     self.notes.append(note + shown)
         html: dict[str, str] = {}
         if self.replies is not None:
-            html["figure7.html"] = drawings.replies_page(
-                self.replies, conditions=self.conditions, context=self.context
-            )
+            html["figure7.html"] = drawings.replies_page(self.replies, context=self.context)
         return [*write_tables(folder, self.tables, self.notes, html), *pictures]
 
 

@@ -49,11 +49,14 @@ class Turn:
         Seconds from media start, half-open.
     speaker
         Label of the voice.
+    doubts
+        Stretches in it, (start, end), that sound nearly as much like another voice.
     """
 
     start: float
     end: float
     speaker: str
+    doubts: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Utterance:
         - `backchannel`: a listener's "mm-hmm" while somebody else has the floor;
         - `nearest_speaker`: the voice of at least one word is the nearest one in time, because
           the word lies outside every turn or has no times of its own;
+        - `voice_doubtful`: most of it sounds nearly as much like another voice of the recording,
+          so it may be the other's, and no measured face is given to it;
         - `smoothed`: at least one word was moved to the voice that speaks the rest of its
           sentence, because the change was too short to be believed;
         - `no_length`: the source gave no positive length; the stretch up to the next start was
@@ -117,6 +122,11 @@ class Utterance:
     def duration(self) -> Seconds:
         """Length in seconds."""
         return self.end - self.start
+
+    @property
+    def voice_is_doubtful(self) -> bool:
+        """Whether it may be another voice's and no person said whose it is."""
+        return "voice_doubtful" in self.flags and "reviewed_speaker" not in self.flags
 
 
 @dataclass(frozen=True, slots=True)

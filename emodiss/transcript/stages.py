@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,8 +95,15 @@ def diarize(*, audio: Audio, model: Diarizer, settings: TranscriptSettings) -> t
     turns = model.diarize(
         _sound(audio, model), audio.sample_rate, num_speakers=settings.num_speakers
     )
+    by = audio.offset
     return tuple(
-        Turn(turn.start + audio.offset, turn.end + audio.offset, turn.speaker) for turn in turns
+        replace(
+            turn,
+            start=turn.start + by,
+            end=turn.end + by,
+            doubts=tuple((start + by, end + by) for start, end in turn.doubts),
+        )
+        for turn in turns
     )
 
 
@@ -193,6 +201,7 @@ def assemble(
         longest = longest or LONGEST_S
     if longest is not None:
         found = transcripts.cut(found, longest, turns=turns or ())
+    found = _unsure(found, turns or ())
     begun = [u for u in found if u.start < media.duration]
     n_beyond, found = len(found) - len(begun), [_ended(u, media.duration) for u in begun]
     stretch = Span(media.start, media.end)
@@ -229,6 +238,34 @@ def _doubted(found: list[Utterance], segments: Sequence[Utterance]) -> list[Utte
                 flags.update(segment.flags)
         marked.append(replace(utterance, flags=tuple(sorted(flags))))
     return marked
+
+
+def _unsure(found: list[Utterance], turns: Sequence[Turn]) -> list[Utterance]:
+    """Flag utterances most of which may be another voice's."""
+    heard: dict[str, list[tuple[float, float]]] = {}
+    doubts: dict[str, list[tuple[float, float]]] = {}
+    for turn in sorted(turns, key=lambda turn: turn.start):
+        heard.setdefault(turn.speaker, []).append((turn.start, turn.end))
+        doubts.setdefault(turn.speaker, []).extend(turn.doubts)
+    marked: list[Utterance] = []
+    for utterance in found:
+        spoken = _shared(utterance, heard.get(utterance.speaker, []))
+        if _shared(utterance, doubts.get(utterance.speaker, [])) > spoken / 2:
+            flags = tuple(sorted({*utterance.flags, "voice_doubtful"}))
+            utterance = replace(utterance, flags=flags)
+        marked.append(utterance)
+    return marked
+
+
+def _shared(utterance: Utterance, stretches: Sequence[tuple[float, float]]) -> float:
+    """Seconds of an utterance that stretches cover; they are in order and lie apart."""
+    place = bisect_right(stretches, utterance.start, key=lambda stretch: stretch[1])
+    total = 0.0
+    while place < len(stretches) and stretches[place][0] < utterance.end:
+        start, end = stretches[place]
+        total += min(end, utterance.end) - max(start, utterance.start)
+        place += 1
+    return total
 
 
 def _given(

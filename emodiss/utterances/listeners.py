@@ -202,7 +202,8 @@ def _wanted(
     talks = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
     shown = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
     for utterance, (begin, end) in zip(spoken, edges, strict=True):
-        talks[utterance.speaker][begin:end] = True
+        for name in talks if utterance.voice_is_doubtful else (utterance.speaker,):
+            talks[name][begin:end] = True
     for track in tracks.tracks:
         if track.id in owner:
             shown[owner[track.id]][_places(track, origin, len(ticks))] = True
@@ -227,11 +228,11 @@ def _wanted(
         wanted = large & (track.ticks[kept] % settings.stride == 0)
         silent = np.flatnonzero(wanted & ~somebody[places])
         looks.append(Looks.of(clock, track, kept[silent], -1, _SILENCE))
-        for i, utterance in enumerate(spoken):
-            first, last = np.searchsorted(places, edges[i])
-            if first == last or label == utterance.speaker:
+        inside = np.searchsorted(places, edges)
+        for i in np.flatnonzero(inside[:, 0] < inside[:, 1]).tolist():
+            if label == spoken[i].speaker:
                 continue
-            here = np.arange(first, last)
+            here = np.arange(*inside[i])
             if label:
                 quiet = ~talks[label][places[here]]
                 talking[i] |= not quiet.all()

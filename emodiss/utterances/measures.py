@@ -251,9 +251,16 @@ def join_faces(
     parts: Sequence[CropAffect],
 ) -> FaceMeasures:
     """Put the pieces of a video together."""
-    looks, status, coverage = _wanted(media, transcript, tracks, people, settings)
+    looks, views, coverage = _wanted(media, transcript, tracks, people, settings)
     columns, _ = spread(media, looks, parts)
+    status = tuple(
+        face_reason(media, person, tracks, within, seen, settings) for person, within, seen in views
+    )
     return FaceMeasures(**columns, status=status, coverage=coverage)
+
+
+_View = tuple[Person, NDArray[np.int64], tuple[int, int, int]]
+"""A speaker, the ticks of an utterance, and of these how many show the face: `face_reason`."""
 
 
 def _wanted(
@@ -262,9 +269,9 @@ def _wanted(
     tracks: Tracks,
     people: People,
     settings: FaceAffectSettings,
-) -> tuple[Looks, tuple[str, ...], NDArray[np.float64]]:
-    """Which faces to measure; status and coverage of each utterance."""
-    status: list[str] = []
+) -> tuple[Looks, list[_View], NDArray[np.float64]]:
+    """Which faces to measure; what is seen of each utterance's speaker, and its coverage."""
+    views: list[_View] = []
     coverage = np.full(len(transcript.utterances), np.nan)
     looks: list[Looks] = []
     clock = media.clock()
@@ -273,7 +280,7 @@ def _wanted(
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
         within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
-        person = people.of(utterance.speaker)
+        person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
         if len(within):
@@ -281,16 +288,16 @@ def _wanted(
         found = n_large = 0
         for track_id, positions in shown.items():
             track = by_id[track_id]
-            sides = (track.boxes[:, 2:] - track.boxes[:, :2])[positions].min(axis=1, initial=np.inf)
+            boxes = track.boxes[positions]
+            sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
             large = positions[sides >= settings.min_size]
             chosen = large[track.ticks[large] % settings.stride == 0]
             n_large += len(large)
             # A frame that is shown for several ticks is one observation.
             found += len(np.unique(clock.frame_at(track.ticks[chosen])))
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
-        seen = (n_seen, n_large, found)
-        status.append(face_reason(media, person, tracks, within, seen, settings))
-    return Looks.joined(looks), tuple(status), coverage
+        views.append((person, within, (n_seen, n_large, found)))
+    return Looks.joined(looks), views, coverage
 
 
 def face_reason(

@@ -63,7 +63,8 @@ def tabulate(
     errors = _face_errors(face_affect)
     rows: list[dict[str, Any]] = []
     for i, utterance in enumerate(wording.utterances):
-        person, part = people.of(utterance.speaker), roles.of(utterance.speaker)
+        person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
+        part = roles.of(utterance.speaker)
         rows.append(
             {
                 "video_id": row.id,

@@ -50,10 +50,18 @@ def test_curate_gives_videos_waterfall_and_overlap(run_cli, finished, study, tmp
     ]
     assert found["waterfall"][0] == {"step": "candidates", "with_it": 2, "taken": 0, "left": 2}
     assert found["waterfall"][-1]["left"] == 1
-    assert found["overlap"]["too_short"]["no_speech"] == 2
+    assert found["overlap"]["too_short"]["little_speech"] == 2
     decisions.write_text("id,verdict,why\na,keep,short on purpose\nA1,exclude,a slip\n")
     code, _, err = run_cli(*arguments, "--overrule", decisions, "--csv")
     assert code == 0 and "decisions.csv: decides about 'A1', which the manifest lacks" in err
+    # For people: what each step means, and only those that took something.
+    _, out, err = run_cli(*arguments)
+    steps = [
+        line.split()[0] for line in out.partition("with it")[2].splitlines()[2:] if line.split()
+    ]
+    assert steps[0] == "candidates" and steps[-1] == "kept"
+    assert {"too_short", "little_speech"} < set(steps) and "unreadable" not in steps
+    assert "little_speech: less than `min_speech_s` of speech" in err and "with_it: videos" in err
     code, out, _ = run_cli(*arguments, "--csv")
     assert [row["id"] for row in csv.DictReader(io.StringIO(out))] == ["a", "b"]
     code, _, err = run_cli(*arguments, "--limit", "min_snr=1")
@@ -84,14 +92,14 @@ def test_hope_gives_a_manifest_and_a_table_of_roles(run_cli, tmp_path):
     out = tmp_path / "out"
     arguments = ("manifest", "from-hope", urls, "--out", out)
     code, said, _ = run_cli(*arguments, "--transcripts", talk, "--match", match)
-    assert (code, said.split()) == (0, [str(out / "hope.csv"), str(out / "hope_talk.csv")])
-    rows = list(csv.DictReader((out / "hope_talk.csv").open()))
+    assert (code, said.split()) == (0, [str(out / "manifest.csv"), str(out / "talk.csv")])
+    rows = list(csv.DictReader((out / "talk.csv").open()))
     assert [(r["video_id"], r["transcript"], r["role"], r["text"]) for r in rows] == [
         ("hope_1", "27", "therapist", "How?"),
         ("hope_1", "27", "patient", "Fine."),
     ]
-    assert next(csv.DictReader((out / "hope.csv").open()))["x_hope_transcript"] == "27"
-    assert emodiss.manifest.read(out / "hope.csv").rows[0].transcript is None
+    assert next(csv.DictReader((out / "manifest.csv").open()))["x_hope_transcript"] == "27"
+    assert emodiss.manifest.read(out / "manifest.csv").rows[0].transcript is None
     code, _, err = run_cli(*arguments, "--match", match)
     assert code == 2 and "--transcripts" in err
 
@@ -138,9 +146,20 @@ def test_share_and_annomi(run_cli, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text(header + "1,high,T,https://video.example/1,sleep,0,client,00:00:07,Hm.\n")
     code, out, err = run_cli("manifest", "from-annomi", table, "--out", tmp_path / "out")
-    assert (code, out.strip()) == (0, str(tmp_path / "out" / "annomi.csv"))
+    assert (code, out.strip()) == (0, str(tmp_path / "out" / "manifest.csv"))
     assert "1 session of 1 address, 1 utterance" in err
-    code, out, _ = run_cli("manifest", "share", tmp_path / "out" / "annomi.csv")
+    written = sorted(p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.csv")
+                     if p != table)  # fmt: skip
+    assert written == ["manifest.csv", "transcripts/annomi_001.csv"]
+    # The same once more changes nothing; what a person wrote there stays.
+    assert run_cli("manifest", "from-annomi", table, "--out", tmp_path / "out")[0] == 0
+    own = tmp_path / "own" / "manifest.csv"
+    own.parent.mkdir()
+    own.write_text("id,path\n")
+    code, _, err = run_cli("manifest", "from-annomi", table, "--out", own.parent)
+    assert code == 2 and "is there already" in err and own.read_text() == "id,path\n"
+    assert not (own.parent / "transcripts").exists()
+    code, out, _ = run_cli("manifest", "share", tmp_path / "out" / "manifest.csv")
     assert code == 0 and "https://video.example/1,7" in out and "Hm" not in out
 
 

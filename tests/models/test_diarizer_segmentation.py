@@ -172,11 +172,15 @@ def conversation(minutes: float, seed: int) -> tuple[np.ndarray, Reference]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [None, 2])
-def test_identity_survives_long_silences(number):
+def test_identity_survives_long_silences(monkeypatch):
     signal, reference = conversation(10.0, seed=0)
-    turns = SegmentationDiarizer().diarize(signal, RATE, number)
-    assert error_rate(reference, turns, len(signal) / RATE) <= 0.10
+    diarizer = SegmentationDiarizer()
+    # The network hears the ten minutes once: it knows no number of voices.
+    activity = diarizer._activity(signal)
+    monkeypatch.setattr(diarizer, "_activity", lambda _: activity.copy())
+    for number in (None, 2):
+        turns = diarizer.diarize(signal, RATE, number)
+        assert error_rate(reference, turns, len(signal) / RATE) <= 0.10, number
 
 
 def test_one_voice_is_one_speaker(diarizer):
@@ -272,13 +276,13 @@ def test_speech_in_one_channel_of_a_stereo_film_keeps_its_speakers(diarizer, tmp
 
 @pytest.mark.slow
 def test_memory_grows_with_the_result_and_not_with_the_work(monkeypatch):
-    # The network is left out: it works window by window, and three hours of it take minutes.
+    # The network is left out: it works window by window, and an hour of it takes minutes.
     import tracemalloc
 
     diarizer = SegmentationDiarizer()
     minute = conversation(1.0, seed=1)[0]
     activity = diarizer._activity(minute)
-    hours = 3.0
+    hours = 1.0
     signal = np.resize(minute, round(hours * 3600 * RATE)).astype(np.float32)
     n_frames = int(len(signal) / 270)
     monkeypatch.setattr(diarizer, "_activity", lambda _s: np.resize(activity, (n_frames, 3)))
@@ -287,6 +291,6 @@ def test_memory_grows_with_the_result_and_not_with_the_work(monkeypatch):
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     assert turns[-1].end > 0.98 * hours * 3600
-    # The signal in float32 is 691 MB; at the peak it is there four times over, while it is checked
-    # in float64. Stretches, clusters and turns of three hours are small beside it.
-    assert peak < 3_000
+    # The signal in float32 is 230 MB; at the peak it is there four times over, while it is checked
+    # in float64. Stretches, clusters and turns of an hour are small beside it.
+    assert peak < 1_000

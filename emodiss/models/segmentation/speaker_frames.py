@@ -6,7 +6,7 @@ so the same frames. Nothing here needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -59,7 +59,9 @@ def levelled(samples: Samples) -> Samples:
     return Stretches(samples.pcm, float(gain)) if isinstance(samples, Stretches) else samples * gain
 
 
-def turns_of(speaking: NDArray[np.bool_], duration: float) -> list[Turn]:
+def turns_of(
+    speaking: NDArray[np.bool_], duration: float, doubtful: NDArray[np.bool_] | None = None
+) -> list[Turn]:
     """Make turns of each voice's frames; short pauses are filled, shorter turns dropped."""
     found = [
         (start, end, voice)
@@ -71,7 +73,23 @@ def turns_of(speaking: NDArray[np.bool_], duration: float) -> list[Turn]:
     names = {
         voice: f"SPEAKER_{n:02d}" for n, voice in enumerate(dict.fromkeys(v for *_, v in found))
     }
-    return [Turn(start, end, names[voice]) for start, end, voice in found]
+    doubts = {
+        voice: [] if doubtful is None else list(_runs(doubtful[:, voice], duration))
+        for voice in names
+    }
+    return [
+        Turn(start, end, names[voice], tuple(within(doubts[voice], start, end)))
+        for start, end, voice in found
+    ]
+
+
+def within(
+    stretches: Iterable[tuple[float, float]], start: float, end: float
+) -> Iterator[tuple[float, float]]:
+    """Parts of stretches that lie between two times."""
+    for low, high in stretches:
+        if low < end and start < high:
+            yield max(low, start), min(high, end)
 
 
 def _runs(active: NDArray[np.bool_], duration: float) -> Iterator[tuple[float, float]]:

@@ -99,9 +99,10 @@ def figure_answers(failures: pd.DataFrame, techniques: pd.DataFrame) -> Figure:
         axes[0, 0].set_ylabel("failures")
         axes[1, 0].set_ylabel("techniques")
         handles, labels = axes[0, 0].get_legend_handles_labels()
+        lines = any(t[["low", "high"]].notna().any(axis=None) for t in (failures, techniques))
+        said = "lines: Wilson intervals, wider where answers to one video are alike"
         figure.legend(
             handles, labels, loc="outside lower center", ncols=len(conditions),
-            title="lines: Wilson intervals, wider where answers to one video are alike",
-            title_fontsize=7,
+            title=said if lines else "", title_fontsize=7,
         )  # fmt: skip
     return figure

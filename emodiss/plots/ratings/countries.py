@@ -9,6 +9,7 @@ import pandas as pd
 
 from emodiss.plots import style
 from emodiss.plots.ratings.tables import nothing, require
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def figure8(counts: pd.DataFrame) -> Figure:
             1, 2, figsize=(9.0, max(4.2, 1.2 + 0.3 * len(by_country))), width_ratios=(1.35, 1)
         )
         plot_tiles(by_country, ax=tiles)
-        tiles.set_title(f"Countries of {int(counts['n_raters'].iloc[0])} raters")
+        tiles.set_title(f"Countries of {counted(int(counts['n_raters'].iloc[0]), 'rater')}")
         n = by_country.to_numpy(dtype=np.int64)
         drawn = bars.barh(range(len(n)), n, 0.62, color=style.SPEECH)
         bars.bar_label(drawn, labels=[str(k) for k in n], padding=3, fontsize=8)

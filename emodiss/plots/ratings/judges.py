@@ -104,9 +104,13 @@ def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> 
         ax.set_yticks(range(len(table)), labels, fontsize=8, parse_math=False)
         ax.set(ylim=(len(table) - 0.5, -0.5), xlim=_reach(table))
         ax.grid(axis="y", visible=False)
+        who = "judges" if several else style.short(str(table["judge"].iloc[0]), 40)
+        sides = [f"{s}_{end}" for s in _SYMBOLS.values() for end in ("low", "high") if s in table]
+        lines = "\n(lines: intervals over videos, cluster bootstrap)"
         ax.set_xlabel(
-            "correlation of judge and expert means\n"
-            "(lines: intervals over videos, cluster bootstrap)"
+            f"correlation of means: {who} and experts"
+            + (lines if table[sides].notna().any(axis=None) else ""),
+            parse_math=False,
         )
         ax.legend(
             loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=8,

@@ -48,7 +48,8 @@ def plot_means(
     Returns
     -------
     Axes
-        One container of bars per condition. A cell without ratings has no bar and says n = 0.
+        One container of bars per condition. Each bar says its n, unless all of the criterion have
+        the same, which then stands beside the title. A cell without ratings has no bar, and n = 0.
     """
     require(
         means, ["criterion", "model", "condition", "mean", "low", "high", "n"], "condition_means"
@@ -59,6 +60,8 @@ def plot_means(
     cell = part.assign(model=part["model"].astype("str"), condition=part["condition"].astype("str"))
     cell = cell.set_index(["model", "condition"])
     width = 0.84 / len(conditions)
+    sizes = cell["n"].reindex(pd.MultiIndex.from_product([models, conditions])).fillna(0)
+    n_alike = int(sizes.iloc[0]) if sizes.nunique() == 1 else None
     spare = iter(_MORE_COLOURS * len(conditions))
     with style.house_style():
         ax = style.axes_or_new(ax, width=1.2 + 1.1 * len(models), height=3.8)
@@ -91,6 +94,8 @@ def plot_means(
             reach = np.maximum(np.vstack([mean - low, high - mean])[:, sure], 0.0)
             ax.errorbar(at[sure], mean[sure], reach, fmt="none", ecolor=style.INK, elinewidth=1.1)
             for x, size in zip(at, n, strict=True):
+                if n_alike is not None:
+                    continue
                 ax.annotate(
                     f"n = {size}",
                     (x, scale.low),
@@ -106,7 +111,8 @@ def plot_means(
         ax.grid(axis="x", visible=False)
         ax.tick_params(axis="x", length=0)
         ax.set(ylim=(scale.low, scale.high), xlim=(-0.6, len(models) - 0.4))
-        ax.set(ylabel=f"mean rating ({scale.low:g} to {scale.high:g})", title=criterion)
+        ax.set(ylabel=f"mean rating ({scale.low:g} to {scale.high:g})")
+        ax.set_title(criterion if n_alike is None else f"{criterion} (n = {n_alike:,} each)")
     return ax
 
 

@@ -61,7 +61,7 @@ def figure11(counts: pd.DataFrame) -> Figure:
         if counts.empty:
             return nothing("nobody answered the questionnaire")
         questions = in_order(counts["question"], tuple(QUESTIONS))
-        n_columns = min(3, len(questions))
+        n_columns = 2 if len(questions) == 4 else min(3, len(questions))
         n_rows = -(-len(questions) // n_columns)
         sizes = [max(2, int((counts["question"] == q).sum())) for q in questions]
         heights = [

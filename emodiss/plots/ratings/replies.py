@@ -11,7 +11,8 @@ import pandas as pd
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.plots import style
-from emodiss.plots.ratings.tables import require
+from emodiss.plots.ratings.means import CONDITION_COLOURS
+from emodiss.plots.ratings.tables import in_order, require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +79,8 @@ def figure7(
     Parameters
     ----------
     replies, conditions
-        As for `side_by_side`.
+        As for `side_by_side`. A line below names conditions that are there and not shown; the page
+        of `replies_page` has all.
     context
         The dialogue that the models were shown, printed above the table.
     width_chars
@@ -100,7 +102,8 @@ def figure7(
     ]
     head = 0.3
     above = (top.count("\n") + 1) * line + 0.16 if top else 0.0
-    total = sum(heights) + head + above
+    others = [name for name in _all_conditions(replies) if name not in conditions]
+    total = sum(heights) + head + above + (0.24 if others else 0.0)
     widths = [1.25, *[0.066 * width_chars] * len(conditions)]
     with style.house_style():
         figure, ax = plt.subplots(figsize=(sum(widths) + 0.2, total + 0.2))
@@ -127,8 +130,15 @@ def figure7(
                 ax.text(x + 0.05, y + 0.1, text, **plain)
             y += height
         ax.axhline(y, color=style.QUIET, lw=0.7)
+        if others:
+            ax.text(0.05, y + 0.1, f"Not shown here: {', '.join(others)}.", **plain)
         ax.grid(visible=False)
     return figure
+
+
+def _all_conditions(replies: pd.DataFrame) -> list[str]:
+    """List the conditions of replies: the paper's in its order, then others."""
+    return in_order(replies["condition"], tuple(CONDITION_COLOURS))
 
 
 def _wrapped(text: Any, width: int) -> str:
@@ -163,11 +173,20 @@ td { white-space: pre-line; }
 def replies_page(
     replies: pd.DataFrame,
     *,
-    conditions: Sequence[str] = ("base", "dissonance"),
+    conditions: Sequence[str] | None = None,
     context: str | None = None,
 ) -> str:
-    """Write the table of `replies_html` as a page of its own, in light and dark, for print too."""
-    return _PAGE % replies_html(replies, conditions=conditions, context=context)
+    """Write the table of `replies_html` as a page of its own, in light and dark, for print too.
+
+    Parameters
+    ----------
+    replies, context
+        As for `figure7`.
+    conditions
+        As for `side_by_side`; all that are there if None.
+    """
+    shown = _all_conditions(replies) if conditions is None else conditions
+    return _PAGE % replies_html(replies, conditions=shown, context=context)
 
 
 def replies_html(
