@@ -8,24 +8,22 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import (
-    Address,
     AllowLocal,
     AsJson,
     Assign,
-    Device,
-    Engine,
     Figures,
     Offline,
     OutOrBeside,
     PresetOrOwn,
     Quiet,
-    Threads,
-    Workers,
+    Working,
 )
 from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 
+@grouped
 def annotate(
     inputs: Annotated[
         list[str],
@@ -37,11 +35,8 @@ def annotate(
     out: OutOrBeside = None,
     preset: PresetOrOwn = None,
     assign: Assign = None,
-    workers: Workers = None,
-    engine: Engine = "local",
-    address: Address = None,
-    device: Device = "cpu",
-    threads: Threads = 1,
+    *,
+    working: Working,
     figures: Figures = True,
     offline: Offline = False,
     allow_local: AllowLocal = False,
@@ -93,11 +88,7 @@ def annotate(
             out=out,
             preset=preset,
             settings=changes,
-            workers=workers,
-            engine=engine,
-            address=address,
-            device=device,
-            threads=threads,
+            **output.fields(working),
             offline=offline,
             absent=absent,
             progress=progress,

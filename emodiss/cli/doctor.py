@@ -27,11 +27,9 @@ State = Literal["ok", "note", "missing"]
 class Finding:
     """One thing looked at."""
 
-    # Its name.
     what: str
     # `ok`, `note` (works, but a person should know) or `missing`.
     state: State
-    # What was found.
     found: str
     # What to do; empty when nothing is.
     next_step: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,19 @@ Address = Annotated[
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads per model.", min=1)]
 Figures = Annotated[bool, typer.Option(help="Draw the figures at the end.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """How a run is worked on; a `grouped` command takes the fields as options."""
+
+    workers: Workers = None
+    engine: Engine = "local"
+    address: Address = None
+    device: Device = "cpu"
+    threads: Threads = 1
+
+
 Offline = Annotated[
     bool, typer.Option("--offline", help="Fetch no video; those never fetched fail.")
 ]

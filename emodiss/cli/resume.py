@@ -8,30 +8,25 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
+from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import (
-    Address,
     AllowLocal,
     AsJson,
     Assign,
-    Device,
-    Engine,
     Figures,
     Offline,
     Quiet,
-    Threads,
-    Workers,
+    Working,
 )
 from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 
+@grouped
 def resume(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     assign: Assign = None,
-    workers: Workers = None,
-    engine: Engine = "local",
-    address: Address = None,
-    device: Device = "cpu",
-    threads: Threads = 1,
+    *,
+    working: Working,
     figures: Figures = True,
     offline: Offline = False,
     allow_local: AllowLocal = False,
@@ -45,11 +40,7 @@ def resume(
         found = run_resume(
             run,
             settings=list(assign or []),
-            workers=workers,
-            engine=engine,
-            address=address,
-            device=device,
-            threads=threads,
+            **output.fields(working),
             offline=offline,
             allow_local=allow_local,
             progress=progress,

@@ -205,9 +205,7 @@ class Annotation:
     end: float
     # Participant of the tier, or its name when it names none.
     speaker: str
-    # Name of the tier.
     tier: str
-    # What it says.
     text: str
 
 

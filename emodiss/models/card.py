@@ -51,23 +51,17 @@ class Card:
 
     # What settings and presets call it.
     name: str
-    # What it does.
     task: Task
     # `module:Class`; imported only when the model is loaded.
     loader: str
-    # Where its weights live.
     place: Place
     # Import name of the package that runs it (and, for `package`, carries its weights).
     package: str
-    # Where the weights come from.
     source: str
-    # Pinned revision or version.
     revision: str
-    # Terms of the weights.
     licence: str
     # Whether the terms, or those of the training data, forbid commercial use.
     noncommercial: bool
-    # Download size in megabytes.
     size_mb: float
     # One line for people.
     what: str

@@ -20,7 +20,6 @@ _BLOCK = 1 << 20
 class WeightFile:
     r"""One published file, as its publisher names it and as it can be recognised."""
 
-    # File name.
     name: str
     # Bytes; None when no source states it.
     size: int | None = None

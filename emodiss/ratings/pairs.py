@@ -34,7 +34,6 @@ class PairQuestion:
     name: str
     # How the rater knows it.
     title: str
-    # What is asked.
     question: str
     # objective, criteria: What to consider, and what to look at.
     objective: str
@@ -51,7 +50,6 @@ class PairForm:
     options: tuple[str, ...]
     # One sentence for all questions.
     instruction: str
-    # The questions in order.
     questions: tuple[PairQuestion, ...]
 
     @property

@@ -33,7 +33,6 @@ _NAMED = 5
 class PlannedJob:
     """What is to be done about one stage of one video."""
 
-    # video, stage: Which.
     video: str
     stage: str
     # `cached`, `skipped`, `to do`, or `missing file` where it would fail or be blocked for want of

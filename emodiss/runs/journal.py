@@ -42,7 +42,6 @@ def canonical(line: Mapping[str, Any]) -> str:
 class Journal(Generic[T]):
     """A file of entries, one JSON object per line or one row of a CSV."""
 
-    # The file.
     path: Path
     # What to do about an entry that cannot be read.
     next_step: str = ""

@@ -21,7 +21,6 @@ from emodiss.stages import STAGES, Stage
 class Recipe:
     """What makes one artifact of one video."""
 
-    # The row of the stage table.
     stage: Stage
     # 64 hexadecimal digits; empty when the stage is skipped for this video.
     key: str

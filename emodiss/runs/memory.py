@@ -29,7 +29,6 @@ _NAMED = 5
 class Choice:
     """What a run is to be made with."""
 
-    # Run folder.
     root: Path
     # preset, settings: As given, as remembered, or by default.
     preset: str

@@ -36,13 +36,11 @@ from emodiss.stages import BY_NAME
 class Job:
     """One stage of one video, with everything a worker needs to know."""
 
-    # The run folder.
     root: Path
     # Manifest row; paths are absolute.
     row: VideoRow
     # The media file, or None when it could not be had.
     source: Path | None
-    # Name in the stage table.
     stage: str
     # Of the artifact to make.
     key: str
@@ -50,7 +48,6 @@ class Job:
     inputs: dict[str, str]
     # What the key was computed from, for `meta.json`.
     facts: dict[str, Any]
-    # Settings of the run.
     settings: Settings
     # What people corrected in this video and language models said about it.
     overlay: Overlay

@@ -38,7 +38,6 @@ DAMAGED_STEP: Final = "Run emodiss resume on this run folder: it makes the artif
 class Outcome:
     """What became of one stage of one video; one line of `outcomes.jsonl`."""
 
-    # video, stage: Which job.
     video: str
     stage: str
     # `done`, `cached` (found finished), `failed`, `blocked` (an input failed) or `skipped` (not

@@ -20,7 +20,6 @@ _DIRECTION = re.compile(r"[ \t]*[*_]{0,3}\[([^\[\]]*)\][*_]{0,3}[ \t]*(?P<mark>[
 class Parsed:
     """Lines of a dialogue, and what was odd about them."""
 
-    # The dialogue.
     lines: tuple[Line, ...]
     # `line: code`; codes are `no_direction` (a client's line without one), `no_words`,
     # `open_bracket` (the line is kept as words), `before_first_role` (text that nobody says).

@@ -189,7 +189,6 @@ class Row:
     end: float
     # Label of the voice, or None when the file names none.
     speaker: str | None
-    # What is said.
     text: str
     # Word times where the file has them.
     words: tuple[Word, ...] = ()

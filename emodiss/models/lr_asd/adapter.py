@@ -23,7 +23,6 @@ from emodiss.models.weight_files import require, sha256_of, verify
 
 SAMPLE_RATE = 16_000
 FRAME_RATE = 25
-_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 # Rows of sound features: 25 ms every 10 ms, 13 coefficients of 26 mel filters up to 8 kHz.
 _LENGTH, _STEP, _POINTS = 400, 160, 512
 _FILTERS, _COEFFICIENTS, _LIFTER, _EMPHASIS = 26, 13, 22, 0.97

@@ -16,7 +16,6 @@ differs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -29,9 +28,7 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn import cascade
 from emodiss.models.mtcnn.networks import MtcnnNets, weights_identity
 from emodiss.models.mtcnn.onnx_networks import OnnxNets
-from emodiss.settings import FacesSettings
-
-_OPTIONS = FacesSettings()
+from emodiss.models.mtcnn.search import OPTIONS, FaceSearch
 
 # Frames of one size that a GPU looks at together; no effect on results.
 _GPU_FRAMES = 16
@@ -52,12 +49,7 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
         )
 
 
-def least_face(size: float, share: float | None) -> str:
-    """Name the smallest face: `20px`, or `0.1h` for a share of the frame's height."""
-    return f"{size:g}px" if share is None else f"{share:g}h"
-
-
-class MtcnnDetector:
+class MtcnnDetector(FaceSearch):
     """Finds faces with MTCNN.
 
     Parameters
@@ -108,32 +100,17 @@ class MtcnnDetector:
 
     def __init__(
         self,
-        min_face_size: float = _OPTIONS.min_face,
-        *,
-        min_face_share: float | None = None,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
-        factor: float = 0.709,
-        half_size: bool = _OPTIONS.half_size,
+        *arguments: float,
+        half_size: bool = OPTIONS.half_size,
         threads: int = 1,
         device: str = "cpu",
+        **options: Any,
     ) -> None:
-        if not (math.isfinite(min_face_size) and min_face_size > 0):
-            raise ValueError(f"min_face_size must be a positive number of pixels: {min_face_size}.")
-        if min_face_share is not None and not 0 < min_face_share <= 1:
-            raise ValueError(f"min_face_share must be in (0, 1], got {min_face_share}.")
-        if len(thresholds) != 3 or not all(0 <= t <= 1 for t in thresholds):
-            raise ValueError(f"thresholds must be three probabilities, got {tuple(thresholds)}.")
-        if not 0 < factor < 1:
-            raise ValueError(f"factor must be in (0, 1), got {factor}.")
+        super().__init__(*arguments, device=device, **options)
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}.")
-        self.min_face_size = float(min_face_size)
-        self.min_face_share = min_face_share
-        self.thresholds = tuple(float(t) for t in thresholds)
-        self.factor = float(factor)
         self.half_size = half_size
         self.threads = threads
-        self.device = device
         self._nets: cascade.Nets | None = None
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
@@ -246,9 +223,7 @@ class MtcnnDetector:
         for frame in frames:
             check_frame(frame)
         height, width = frames[0].shape[:2]
-        least = self.min_face_size
-        if self.min_face_share is not None:
-            least = max(1.0, self.min_face_share * height)
+        least = self.least(height)
         if self.half_size and min(height, width) >= 2:
             frames = [_halve(frame) for frame in frames]
             least /= 2

@@ -6,8 +6,7 @@ result against the package everybody else uses.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,32 +16,14 @@ from emodiss.faces import FaceBoxes
 from emodiss.models.mtcnn.cascade import pyramid_scales
 from emodiss.models.mtcnn.detector import check_frame
 from emodiss.models.mtcnn.networks import weights_identity
+from emodiss.models.mtcnn.search import FaceSearch
 from emodiss.models.torch_threads import without_tf32
-from emodiss.settings import FacesSettings
 
 
-class ReferenceMtcnn:
+class ReferenceMtcnn(FaceSearch):
     """Finds faces with `facenet_pytorch.MTCNN` and its defaults, one frame at a time."""
 
-    def __init__(
-        self,
-        min_face_size: float = FacesSettings().min_face,
-        *,
-        min_face_share: float | None = None,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
-        factor: float = 0.709,
-        device: str = "cpu",
-    ) -> None:
-        if not (math.isfinite(min_face_size) and min_face_size > 0):
-            raise ValueError(f"min_face_size must be a positive number of pixels: {min_face_size}.")
-        if min_face_share is not None and not 0 < min_face_share <= 1:
-            raise ValueError(f"min_face_share must be in (0, 1], got {min_face_share}.")
-        self.min_face_size = float(min_face_size)
-        self.min_face_share = min_face_share
-        self.thresholds = tuple(float(t) for t in thresholds)
-        self.factor = float(factor)
-        self.device = device
-        self._model: Any = None
+    _model: Any = None
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> list[FaceBoxes]:
         """Find all faces in each (H, W, 3) uint8 RGB frame, largest first."""
@@ -51,9 +32,7 @@ class ReferenceMtcnn:
     def _detect_one(self, frame: NDArray[np.uint8]) -> FaceBoxes:
         check_frame(frame)
         height, width = frame.shape[:2]
-        least = self.min_face_size
-        if self.min_face_share is not None:
-            least = max(1.0, self.min_face_share * height)
+        least = self.least(height)
         if not pyramid_scales(height, width, least, self.factor):
             # The package fails on a picture smaller than the smallest face.
             return FaceBoxes.empty()

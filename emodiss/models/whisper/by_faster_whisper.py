@@ -29,7 +29,6 @@ from emodiss.models.speech_signal import Samples
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.attention_times import STEP_S, drawn_in
 from emodiss.models.whisper.doubts import WHISPER, Belief, doubt_the_recording, doubts, level_db
-from emodiss.settings import WhisperSettings
 from emodiss.transcript import Recognition, Utterance, Word
 from emodiss.transcript.join import ends_sentence
 from emodiss.transcript.timing import shared_out
@@ -58,10 +57,8 @@ class FasterWhisper:
     ) -> None:
         from faster_whisper import WhisperModel
 
-        self._options = chosen = WhisperSettings(**options)
-        if chosen.local_folder is not None:
-            folder = Path(chosen.local_folder)
-        whisper_folder.require_files(folder, name=name)
+        folder, chosen = whisper_folder.chosen(folder, options, name=name)
+        self._options = chosen
         self.name = name
         self._belief = belief
         self._activity = (chosen.vad_onset, min(chosen.vad_onset, chosen.vad_offset))

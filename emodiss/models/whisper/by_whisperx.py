@@ -24,7 +24,6 @@ from emodiss.models import speech_signal
 from emodiss.models.quiet import quiet_libraries
 from emodiss.models.whisper import folder as whisper_folder
 from emodiss.models.whisper.doubts import doubt_the_recording, doubts, level_db
-from emodiss.settings import WhisperSettings
 from emodiss.transcript import Recognition, Utterance
 
 
@@ -40,10 +39,8 @@ class WhisperX:
         threads: int = 1,
         **options: Any,
     ) -> None:
-        self._options = chosen = WhisperSettings(**options)
-        if chosen.local_folder is not None:
-            folder = Path(chosen.local_folder)
-        whisper_folder.require_files(folder, name=name)
+        folder, chosen = whisper_folder.chosen(folder, options, name=name)
+        self._options = chosen
         self.name = name
         self._pipeline: Any = _pipeline(
             folder,

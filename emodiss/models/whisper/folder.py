@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from emodiss.errors import ModelError, ModelMissing
+from emodiss.settings import WhisperSettings
 
 FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 
@@ -20,6 +21,15 @@ def require_files(folder: Path, *, name: str) -> None:
             next_step=f"Fetch it with: emodiss models pull {name}, or give a folder that "
             "ctranslate2 converted; or give transcripts and use --preset lite.",
         )
+
+
+def chosen(folder: Path, options: Mapping[str, Any], *, name: str) -> tuple[Path, WhisperSettings]:
+    """Settle on the folder of a Whisper, which must be whole, and on how it is run."""
+    settings = WhisperSettings(**options)
+    if settings.local_folder is not None:
+        folder = Path(settings.local_folder)
+    require_files(folder, name=name)
+    return folder, settings
 
 
 def load(
