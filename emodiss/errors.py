@@ -53,6 +53,11 @@ class ArgumentError(EmodissError, ValueError):
 
     code = "argument"
 
+    @classmethod
+    def of(cls, value: object, what: str, how: str) -> ArgumentError:
+        """Name the kind of what was handed over, what belongs there, and how to get it."""
+        return cls(f"Got {type(value).__name__} where {what} belongs.", next_step=how)
+
 
 class ManifestError(EmodissError):
     """The manifest cannot be used as it is; every problem is listed with line and column."""
@@ -177,17 +182,14 @@ class MissingExtra(EmodissError):
 def as_path(given: object, what: str) -> Path:
     """Return a path that was handed over, or say what was handed over instead."""
     if not isinstance(given, str | os.PathLike):
-        raise ArgumentError(
-            f"Got {type(given).__name__} where the path of {what} belongs.",
-            next_step="Give a path.",
-        )
+        raise ArgumentError.of(given, f"the path of {what}", "Give a path.")
     return Path(given)
 
 
 def must_be(value: object, *kinds: type, what: str, how: str) -> None:
     """Refuse what is of another kind than a function takes; `how` says where to get the right."""
     if not isinstance(value, kinds):
-        raise ArgumentError(f"Got {type(value).__name__} where {what} belongs.", next_step=how)
+        raise ArgumentError.of(value, what, how)
 
 
 def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:

@@ -593,10 +593,7 @@ def a_table(given: object, what: str) -> pd.DataFrame:
     import pandas as pd
 
     if not isinstance(given, pd.DataFrame):
-        raise ArgumentError(
-            f"Got {type(given).__name__} where a table of {what} belongs.",
-            next_step="Give a pandas DataFrame.",
-        )
+        raise ArgumentError.of(given, f"a table of {what}", "Give a pandas DataFrame.")
     return given
 
 
@@ -606,10 +603,8 @@ def table_of(given: object) -> pd.DataFrame:
 
     found = given if isinstance(given, pd.DataFrame) else getattr(given, "utterances", None)
     if not isinstance(found, pd.DataFrame):
-        raise ArgumentError(
-            f"Got {type(given).__name__} where a table of utterances belongs.",
-            next_step="Give run.utterances, or run.session(ID) for one session.",
-        )
+        how = "Give run.utterances, or run.session(ID) for one session."
+        raise ArgumentError.of(given, "a table of utterances", how)
     return found
 
 

@@ -405,10 +405,7 @@ def load(root: AnyRun) -> Run:
     if isinstance(root, Run):
         return root
     if not isinstance(root, str | os.PathLike):
-        raise ArgumentError(
-            f"Got {type(root).__name__} where a run belongs.",
-            next_step="Open one: emodiss.load(FOLDER).",
-        )
+        raise ArgumentError.of(root, "a run", "Open one: emodiss.load(FOLDER).")
     root = Path(root)
     with named(root):
         is_run = (root / layout.RUN).is_file()

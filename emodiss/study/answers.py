@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from emodiss.errors import ArgumentError
+from emodiss.errors import must_be
 from emodiss.ratings.handout import Handout, Step
 from emodiss.ratings.schema import RatingsError
 from emodiss.runs.files import write_atomically
@@ -314,11 +314,8 @@ def browser_answers(handout: Handout) -> BrowserAnswers:
     RatingsError
         If there are no answers yet, or the file is damaged.
     """
-    if not isinstance(handout, Handout):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(
-            f"Got {type(handout).__name__} where a study belongs.",
-            next_step="Open its folder: emodiss.ratings.open_study(FOLDER).",
-        )
+    how = "Open its folder: emodiss.ratings.open_study(FOLDER)."
+    must_be(handout, Handout, what="a study", how=how)
     with reading(handout) as connection:
         return tables(connection, handout)
 

@@ -36,9 +36,10 @@ _MOST_WORDS = 7
 _MOST_BARE = 4
 _MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
 
-_COLON = "[:：﹕︰︓∶꞉፦៖᠄]"
+_COLONS = ":：﹕︰︓∶꞉፦៖᠄"
+_COLON = f"[{_COLONS}]"
 _HAS_COLON = re.compile(_COLON)
-_MAY_HOLD_A_HEAD = re.compile(r"[:：﹕︰︓∶꞉፦៖᠄\[【〔(（]")
+_MAY_HOLD_A_HEAD = re.compile(rf"[{_COLONS}\[【〔(（]")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _LEAD = re.compile(
     r"[\s*_#@•·]{0,9}(?:\d{1,4}[.)]\s{1,9})?(?:[-–—]\s{0,9})?(?P<change>(?:>{2,3}|»)\s{0,9})?[*_@]{0,3}"
@@ -49,14 +50,14 @@ _BRACKETED = re.compile(
     rf"(?P<colon>\s{{0,9}}{_COLON})?[*_]{{0,3}}\s*"
 )
 _BEFORE_COLON = re.compile(
-    rf"(?P<name>[^:：﹕︰︓∶꞉፦៖᠄\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
+    rf"(?P<name>[^{_COLONS}\n]{{1,{_MOST_CHARACTERS}}}?)\s{{0,9}}(?P<colon>{_COLON})"
 )
 _HEADED_OTHERWISE = re.compile(
     r"[(（](?P<bracketed>[^()（）\n]{1,60})[)）]\s{0,9}(?=\S)"
     r"|(?P<name>[^|:：\n–—-]{1,60}?)(?:\s{1,9}[-–—]\s|\s{0,9}\|)\s{0,9}(?=\S)"
 )
 _BEFORE_CLOCK = re.compile(
-    rf"(?P<name>[^:：﹕︰︓∶꞉፦៖᠄\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
+    rf"(?P<name>[^{_COLONS}\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
     rf"(?P<colon>{_COLON})(?=\s)"
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
