@@ -38,6 +38,7 @@ _MAX_LISTED = 50
 _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
+_MOST_FAULTS = 1000  # before a file of which hardly anything fits is given up
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
@@ -58,6 +59,15 @@ def many_records() -> Generator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def is_hopeless(n_faults: int, n_sound: int) -> bool:
+    """Whether so little of a file fits so far that the rest need not be read to say so."""
+    return n_faults >= _MOST_FAULTS and n_faults > 10 * n_sound
+
+
+GIVEN_UP = "hardly a row fits so far, so this row and those after it were not read"
+"""What is said of a hopeless file, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +224,11 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
             f"{encoding.removesuffix('-sig')}; expected UTF-8 text.",
             next_step="If it was written on Windows (Windows-1252, 'ANSI'), save it as UTF-8.",
         ) from fault
+    if "\0" in text and max(text[k:400:2].count("\0") for k in (0, 1)) > len(text[:400]) // 4:
+        raise error(
+            f"{path.name}: looks like UTF-16 without a byte order mark; expected UTF-8 text.",
+            next_step="Save it as UTF-8.",
+        )
     if "\0" in text:
         raise error(
             f"{path.name}: holds zero bytes, so it is not text; expected UTF-8 text.",
@@ -337,10 +352,15 @@ def parse(
                 else "a quote that is not closed or not doubled; expected quotes around whole cells"
             )
             faults.append(Fault(line, message, {}, quotation=True))
+            if is_hopeless(len(faults), len(rows)):
+                break
             continue
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
+        if len(faults) >= _MOST_FAULTS and is_hopeless(len(faults), len(rows)):
+            faults.append(Fault(line, GIVEN_UP, {}))
+            break
         if not header:
             header, header_line, n_columns = cells, line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)

@@ -52,8 +52,9 @@ def test_columns_that_rows_do_not_have_fill_no_memory():
     text = ",".join(f"c{i}" for i in range(2000)) + "\n" + "a\n" * 2000
     found = tabular.parse(text, "t.csv")
     assert sum(len(row.cells) for row in found.rows) < 20 * len(text)
-    assert found.faults[-1].message == "1 cells; expected 2000, as in the header"
-    assert len(found.rows) + len(found.faults) == 2000
+    assert found.faults[0].message == "1 cells; expected 2000, as in the header"
+    assert found.faults[-1].message == tabular.GIVEN_UP
+    assert len(found.rows) + len(found.faults) < 2000
     few = tabular.parse("a,b,c\n1\n", "t.csv")
     assert few.rows[0].cells == {"a": "1", "b": "", "c": ""}
 
