@@ -38,12 +38,15 @@ _MAX_LISTED = 50
 _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
-_MOST_FAULTS = 1000  # before a file of which hardly anything fits is given up
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+MOST_FAULTS = 1000
+"""Faults that are looked for in a file of which hardly anything fits."""
 
 
 @contextlib.contextmanager
@@ -63,7 +66,7 @@ def many_records() -> Generator[None]:
 
 def is_hopeless(n_faults: int, n_sound: int) -> bool:
     """Whether so little of a file fits so far that the rest need not be read to say so."""
-    return n_faults >= _MOST_FAULTS and n_faults > 10 * n_sound
+    return n_faults >= MOST_FAULTS and n_faults > 10 * n_sound
 
 
 GIVEN_UP = "hardly a row fits so far, so this row and those after it were not read"
@@ -268,7 +271,8 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
         characters.
     """
     if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text), "surrogatepass")
+        plain = text.isascii() and b"\0" not in text
+        text = text.decode("ascii" if plain else json.detect_encoding(text), "surrogatepass")
     try:
         value = JSON.decode(text)
         # Looked for only where there may be one: texts of a corpus are long.
@@ -283,10 +287,9 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
 def is_text(text: str) -> bool:
     """Whether a text can be written: it holds no half of a character (a lone surrogate)."""
     try:
-        text.encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
-    return True
 
 
 @many_records()
@@ -358,7 +361,7 @@ def parse(
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
-        if len(faults) >= _MOST_FAULTS and is_hopeless(len(faults), len(rows)):
+        if len(faults) >= MOST_FAULTS and is_hopeless(len(faults), len(rows)):
             faults.append(Fault(line, GIVEN_UP, {}))
             break
         if not header:
@@ -598,6 +601,7 @@ def refuse(
     left = len(misfits) - _MAX_LISTED
     more = f"\n  and {left} more" if left > 0 else ""
     problems = "1 problem" if len(misfits) == 1 else f"{len(misfits):,} problems"
+    problems += " or more" if len(misfits) >= MOST_FAULTS else ""
     raise error(
         f"{source} has {problems}:\n{listed}{more}\n",
         next_step="Correct these cells and read the file again; nothing was dropped or guessed.",
