@@ -170,11 +170,6 @@ def to_house_scale(raw: ArrayLike, scale: Scale) -> Mapped:
         `unit` maps x to 2x - 1 (research decision A1); `signed` leaves x as it is. Both are then
         clamped to [-1, 1].
 
-    Returns
-    -------
-    Mapped
-        The values, and the count of those that were clamped.
-
     Raises
     ------
     ScaleError

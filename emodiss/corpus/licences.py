@@ -52,11 +52,6 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
 def licences(run: AnyRun) -> pd.DataFrame:
     """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
 
-    Parameters
-    ----------
-    run
-        A run.
-
     Returns
     -------
     DataFrame

@@ -126,13 +126,7 @@ class DemoTruth:
 
     @classmethod
     def read(cls, path: Path) -> DemoTruth:
-        """Read the truth that `build` wrote.
-
-        Parameters
-        ----------
-        path
-            A `truth.json`.
-        """
+        """Read the truth that `build` wrote."""
         return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     @classmethod
@@ -173,12 +167,8 @@ class DemoSession:
 
     Parameters
     ----------
-    folder
-        Where they lie.
     video, transcript, manifest, truth_path
         `demo.mp4`, `demo.stm`, `manifest.csv`, `truth.json`.
-    truth
-        The content of `truth.json`.
     """
 
     folder: Path

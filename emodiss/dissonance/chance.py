@@ -147,8 +147,6 @@ def chance(
         `shift` or `permutation`.
     n_pairings
         How many re-pairings; all different shifts if there are no more of them.
-    seed
-        Of the random numbers.
 
     Returns
     -------

@@ -48,12 +48,8 @@ class Item:
 
     Parameters
     ----------
-    utterance_id
-        As in the table.
     start, end
         Seconds from media start.
-    speaker
-        Label of the voice.
     role
         None when not known.
     text

@@ -110,8 +110,6 @@ def write_run(
 
     Parameters
     ----------
-    run
-        A run.
     kind
         A format of runs: `huggingface`, `audformat`, `methods` or `urls`.
     out

@@ -89,8 +89,6 @@ def plan(
 
     Parameters
     ----------
-    prompts
-        All prompts.
     model, params, samples
         As they go to `ask`.
     done

@@ -69,10 +69,6 @@ def questions(
     ----------
     items
         One row per item: item, context (the dialogue shown), response and, if known, technique.
-    steps
-        Evaluation steps per criterion.
-    criteria
-        Criteria or their names.
     scale
         Points that may be given; it must have steps.
     scale_order
@@ -116,8 +112,6 @@ def mode_params(params: ChatParams, mode: str, max_tokens: int) -> ChatParams:
         Those that the mode does not set.
     mode
         One of `MODES`.
-    max_tokens
-        Longest answer.
     """
     heat = 1.0 if mode == "sample" else 0.0
     return dataclasses.replace(
@@ -197,8 +191,6 @@ def read_answers(
         Answers, or why there is none.
     mode
         One of `MODES`.
-    scale
-        Points that could be given.
 
     Returns
     -------

@@ -52,8 +52,6 @@ class Asking:
         File of items of that inventory; those that come along if None.
     directions
         Show stage directions too; judges read only what was spoken by default.
-    max_tokens
-        Longest answer.
 
     Raises
     ------
@@ -276,8 +274,6 @@ def read_scores(experiment: Experiment, of: Of = "encounters") -> pd.DataFrame:
 
     Parameters
     ----------
-    experiment
-        The experiment.
     of
         Of which sessions.
 

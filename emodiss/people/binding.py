@@ -51,8 +51,6 @@ def match(
     ----------
     media
         For the width of the picture, which has a left and a right half.
-    transcript
-        Who speaks when.
     tracks, mouths
         Who is seen when, and what their mouths do.
     audio
@@ -67,11 +65,6 @@ def match(
         Scores of an active-speaker model, if one was asked for.
     reviews
         In force for this video, kind `face`; they stand before everything else.
-
-    Returns
-    -------
-    People
-        One person per voice.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Plots: functions of a record or a table that draw on given axes.
 
-matplotlib is imported here and nowhere else, and only when a plot is drawn.
+matplotlib is imported here and nowhere else, and only when a plot is drawn. `ax` is where to draw;
+by default that is a new figure.
 """
 
 from __future__ import annotations

@@ -36,8 +36,6 @@ def contact_sheet(
 
     Parameters
     ----------
-    run
-        A run.
     video
         Which video; the first one by default.
     n_frames

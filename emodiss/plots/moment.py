@@ -135,8 +135,6 @@ def figure2(
 
     Parameters
     ----------
-    run
-        A run.
     video
         Which video; by default the one with the clearest dissonance of a patient.
     n
@@ -265,8 +263,6 @@ def figure4(run: AnyRun, *, video: str | None = None, n: int = 6) -> Figure:
 
     Parameters
     ----------
-    run
-        A run.
     video
         Which video; by default the one with the clearest dissonance of a patient.
     n

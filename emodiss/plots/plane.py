@@ -28,8 +28,6 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table
         Utterance table; columns speech_valence, speech_arousal, face_valence, face_arousal.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------
@@ -117,8 +115,6 @@ def plot_differences(
         T of Equation 1; everything outside its square is flagged.
     chance
         Flag rate that chance gives, in [0, 1], for the title; NaN where it is not known.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------

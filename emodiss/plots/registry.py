@@ -107,8 +107,6 @@ def draw(run: AnyRun, name: str, *, video: str | None = None, blur: bool = False
 
     Parameters
     ----------
-    run
-        A run.
     name
         One of `FIGURES`, or short, as `fig3`.
     video

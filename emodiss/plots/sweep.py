@@ -23,8 +23,6 @@ def plot_sweep(
         As from `emodiss.dissonance.sweep_against_chance`.
     threshold
         T in use; drawn as a line.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------

@@ -88,8 +88,6 @@ class Window:
 
     Parameters
     ----------
-    video_id
-        Session.
     utterance_ids
         Utterances in order.
     start, end
@@ -126,8 +124,6 @@ class Prompt:
 
     Parameters
     ----------
-    video_id, condition
-        Session and condition.
     text
         What the model is asked.
     window

@@ -26,10 +26,6 @@ class Template:
 
     Parameters
     ----------
-    condition
-        Condition that its prompts carry.
-    name
-        File name.
     source
         Jinja2 text.
     own

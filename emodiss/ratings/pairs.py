@@ -135,8 +135,6 @@ class PairStudy:
 
     Parameters
     ----------
-    name
-        Name of the study.
     pairs
         What may be shown, one row per code: item, dialogue_a, dialogue_b.
     key
@@ -188,14 +186,10 @@ def build_pairs(
         Two or more models to compare.
     n_cases
         How many cases to draw; a pair of models is compared on each.
-    seed
-        Seed of every random choice.
     raters
         Codes of the raters, or code to group.
     types
         Types of resistance to draw from.
-    name
-        Name of the study.
     form
         What is asked; the printed questions if None.
 

@@ -119,15 +119,6 @@ def simulate(
         The judge gives mean + bias + slope x (what the item deserves) + noise.
     scale
         Stepped scale that ratings are rounded and clipped to.
-    criterion
-        Name of the criterion.
-    seed
-        Seed.
-
-    Returns
-    -------
-    Simulated
-        Table, judge scores, and the closed-form truth.
 
     Raises
     ------

@@ -57,8 +57,6 @@ def usable(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     criterion
         Keep this criterion only.
     needs
@@ -99,13 +97,6 @@ def usable(
 def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Spread one criterion into items by raters.
 
-    Parameters
-    ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
-
     Returns
     -------
     DataFrame
@@ -131,11 +122,6 @@ def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
 def item_means(table: pd.DataFrame) -> pd.DataFrame:
     """Average over raters: one row per item and criterion.
 
-    Parameters
-    ----------
-    table
-        Long table of ratings.
-
     Returns
     -------
     DataFrame
@@ -149,11 +135,6 @@ def item_means(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame) -> list[str]:
     """State what a reader must know before trusting numbers from this table.
-
-    Parameters
-    ----------
-    table
-        Long table of ratings.
 
     Returns
     -------

@@ -21,8 +21,6 @@ def place(*, draft: Transcript, reviews: Sequence[Review]) -> Transcript:
 
     Parameters
     ----------
-    draft
-        As recognised or given.
     reviews
         In force for this video, kinds `GEOMETRY`.
 

@@ -121,8 +121,6 @@ class Review(BaseModel):
     ----------
     by, at
         Who and when; with a time zone.
-    video_id
-        Of the manifest.
     kind
         One of `KINDS`.
     of

@@ -242,11 +242,6 @@ def resume(
     announce, options
         As in `annotate`: workers, engine, address, device, threads, offline, progress.
 
-    Returns
-    -------
-    Run
-        The run folder, ready to read.
-
     Raises
     ------
     RunError

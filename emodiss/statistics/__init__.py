@@ -6,6 +6,9 @@ mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure
 group, `replies` counts failures and techniques, `report` runs everything on one table. Simulated
 sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`. Intervals over
 videos and cases come from the cluster bootstrap in `bootstrap`.
+
+`table` is a long table of ratings (`emodiss.ratings`) where nothing else is said. `confidence` is
+the level of an interval, in (0, 1). Where a value is NaN, `reason` says why.
 """
 
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha

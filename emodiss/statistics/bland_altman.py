@@ -37,8 +37,6 @@ class BlandAltman:
         How the intervals were made.
     n, n_dropped
         Pairs used; pairs left out because a value is missing.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     bias: float

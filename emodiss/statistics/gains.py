@@ -32,12 +32,8 @@ def condition_means(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     by
         Columns to split by besides criterion and condition: ("model",), (), ("rater_group",) ...
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -84,16 +80,12 @@ def gains(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     base
         Condition to subtract.
     by
         Columns to split by besides criterion.
     matched
         Use only ratings whose rater rated the same video and model under both conditions.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -198,10 +190,6 @@ def block_means(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
     block
         Column whose values are independent: video.
     treatment

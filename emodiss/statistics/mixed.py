@@ -89,10 +89,6 @@ def mixed_model(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
     base
         Condition that others are compared with.
     random

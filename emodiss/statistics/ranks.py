@@ -29,8 +29,6 @@ class Friedman:
         Name and mean rank (1 = lowest) of each treatment.
     n, n_dropped
         Complete blocks used; incomplete blocks left out.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     statistic: float

@@ -62,8 +62,6 @@ def proportion(
         (n,) true or false.
     clusters
         (n,) cluster of each trial, such as its video.
-    confidence
-        Level of the interval.
 
     Returns
     -------

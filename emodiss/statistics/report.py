@@ -68,8 +68,6 @@ def evaluate(
         Scores of one or several judges, as for `judge_correlations`.
     base
         Condition to compare with.
-    bootstrap
-        Resamples, seed and level of all intervals.
     mixed
         Fit the mixed model. Without statsmodels it is left out and a note says so.
     adjust

@@ -32,8 +32,6 @@ class Anova:
         biased upwards; where F is well below 1 the interval can lie below it, even be [0, 0].
     omega_squared
         The same share, nearly unbiased.
-    confidence
-        Level of the interval.
     groups, n, means, sds
         Per group: name, ratings, mean, standard deviation (n - 1).
     n_dropped
@@ -113,8 +111,6 @@ class Tukey:
         Degrees of freedom within groups.
     alpha
         Family-wise error.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     pairs: tuple[tuple[Any, Any], ...]

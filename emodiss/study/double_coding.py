@@ -27,8 +27,6 @@ def agreement(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     first, second
         Names of the reviewers.
     video

@@ -37,8 +37,6 @@ class Evaluation:
         `emodiss evaluate` writes each as `<name>.csv`.
     notes
         What a reader should know, in sentences: what is missing, what was left out and why.
-    scale
-        Of the ratings.
     flagged
         How many rated windows are flagged, in words; "" where nobody said.
     replies, context, conditions
@@ -176,8 +174,6 @@ def evaluate(
         Of the ratings; 1 to 5 in steps of 1 if None.
     confidence, resamples, seed
         Level of all intervals; resamples of the bootstrap and its seed.
-    mixed
-        Whether to fit the mixed model.
     adjust_severity
         Whether to give means and gains also with the raters' severity taken out.
 

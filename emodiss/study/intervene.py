@@ -26,8 +26,6 @@ class Intervened:
 
     Parameters
     ----------
-    path
-        Where the answers stand.
     record
         The bill: `models` (totals by identity) and `last_command`, as in `chat_ledger.json`.
     unanswered
@@ -95,8 +93,6 @@ def intervene(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     prompts
         From `emodiss.study.prompts`.
     models

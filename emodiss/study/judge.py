@@ -35,8 +35,6 @@ class Judged:
 
     Parameters
     ----------
-    path
-        Where the scores stand.
     table
         The scores of this call; columns in `emodiss.judging.COLUMNS`.
     checks
@@ -84,10 +82,6 @@ def judge(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
-    models
-        The judges.
     criteria
         Names, or text files.
     steps

@@ -166,8 +166,6 @@ def label_roles(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     models
         One model.
     video

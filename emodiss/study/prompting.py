@@ -65,8 +65,6 @@ def prompts(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     kind
         A condition, a template file, or `all`: the paper's four and those of the settings;
         `caption` is apart, since it needs `emodiss caption` first, and `video`, since its prompts

@@ -47,8 +47,6 @@ class Turn:
     ----------
     start, end
         Seconds from media start, half-open.
-    speaker
-        Label of the voice.
     doubts
         Stretches in it, (start, end), that sound nearly as much like another voice.
     """
@@ -67,8 +65,6 @@ class Utterance:
     ----------
     start, end
         Seconds from media start, half-open.
-    speaker
-        Label of the voice.
     text
         What is said; empty when nobody transcribed it.
     words

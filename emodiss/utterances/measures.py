@@ -97,12 +97,6 @@ def measure_speech(
     ----------
     audio
         16 kHz mono.
-    transcript
-        The utterances.
-    model
-        A `SpeechAffectModel`.
-    settings
-        Group `speech_affect`.
     earlier
         Measured of the same sound by the same model; taken over where start and end are the same.
 
@@ -195,14 +189,6 @@ def measure_faces(
 
     Parameters
     ----------
-    source, media
-        The video.
-    transcript, tracks, people
-        Who speaks when, who is seen when, and whose face is whose.
-    model
-        A `FaceAffectModel`.
-    settings
-        Group `face_affect`.
     earlier
         Measured on the same tracks by the same model; faces that are in it are not looked at again.
 

@@ -50,8 +50,6 @@ def tabulate(
         Results of the stages before; the last is None where only speakers are measured.
     row
         Manifest row, for the id.
-    settings
-        Group `dissonance`.
     min_frames
         Fewest measured face frames; fewer may be left than the tracks promised.
 
