@@ -23,9 +23,10 @@ from emodiss.plots.ratings import (
     side_by_side,
     table3,
 )
-from emodiss.plots.registry import FIGURES, draw, draw_all
+from emodiss.plots.registry import draw, draw_all
 from emodiss.plots.session import plot_session
 from emodiss.plots.sweep import plot_sweep
+from emodiss.registry import FIGURES
 
 __all__ = [
     "FIGURES",

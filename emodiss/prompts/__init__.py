@@ -23,7 +23,6 @@ from typing import Any
 import pandas as pd
 
 from emodiss.prompts.captions import caption, measured_caption
-from emodiss.prompts.conditions import CONDITIONS, KINDS, Condition
 from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import (
     DEFAULTS,
@@ -41,6 +40,7 @@ from emodiss.prompts.wording import (
     render,
     with_templates,
 )
+from emodiss.registry import CONDITIONS, KINDS, Condition
 from emodiss.settings import PromptsSettings
 from emodiss.tabular import table_of
 from emodiss.vocabulary import counted

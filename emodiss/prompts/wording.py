@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import SettingsError, nearest
-from emodiss.prompts.conditions import CONDITIONS, KINDS
 from emodiss.prompts.records import Channel, PromptError, Turn
+from emodiss.registry import CONDITIONS, KINDS
 from emodiss.settings import assigned
 
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
