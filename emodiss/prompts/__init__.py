@@ -24,22 +24,9 @@ import pandas as pd
 
 from emodiss.prompts.captions import caption, measured_caption
 from emodiss.prompts.cues import absent, turn
-from emodiss.prompts.records import (
-    DEFAULTS,
-    LITERAL,
-    Prompt,
-    PromptError,
-    Turn,
-    Window,
-)
+from emodiss.prompts.records import DEFAULTS, LITERAL, Prompt, PromptError, Turn, Window
 from emodiss.prompts.session import Session, all_windows, clean
-from emodiss.prompts.wording import (
-    Template,
-    load_template,
-    read_templates,
-    render,
-    with_templates,
-)
+from emodiss.prompts.wording import Template, load_template, read_templates, render, with_templates
 from emodiss.registry import CONDITIONS, KINDS, Condition
 from emodiss.settings import PromptsSettings
 from emodiss.tabular import table_of

@@ -21,23 +21,10 @@ from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
 from emodiss.statistics.lengths import length_correlation
 from emodiss.statistics.mixed import MixedModel, mixed_model
-from emodiss.statistics.paired import (
-    paired,
-    resistance_change,
-    score_means,
-    score_table,
-    wai_table,
-)
+from emodiss.statistics.paired import paired, resistance_change, score_means, score_table, wai_table
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
 from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
-from emodiss.statistics.reliability import (
-    ICC_FORMS,
-    Icc,
-    adjust_severity,
-    icc,
-    icc_forms,
-    severity,
-)
+from emodiss.statistics.reliability import ICC_FORMS, Icc, adjust_severity, icc, icc_forms, severity
 from emodiss.statistics.replies import Proportion, failure_rates, proportion, technique_shares
 from emodiss.statistics.report import Evaluation, evaluate, flagged_part
 from emodiss.statistics.variance import (

@@ -10,15 +10,7 @@ import pandas as pd
 
 from emodiss.errors import SettingsError
 from emodiss.interventions import Redaction, redact
-from emodiss.prompts import (
-    CONDITIONS,
-    KINDS,
-    Prompt,
-    PromptError,
-    build,
-    build_all,
-    load_template,
-)
+from emodiss.prompts import CONDITIONS, KINDS, Prompt, PromptError, build, build_all, load_template
 from emodiss.runs.run import AnyRun, load
 from emodiss.study.captions import with_captions
 from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
