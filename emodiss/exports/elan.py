@@ -48,7 +48,7 @@ _MIME_TYPES = {
 
 
 def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
-    """Write a session.
+    """Write a session as XML; times are whole milliseconds.
 
     Parameters
     ----------
@@ -56,11 +56,6 @@ def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
         From `items`.
     media
         The video, which ELAN then opens; None leaves the choice to its user.
-
-    Returns
-    -------
-    str
-        XML. Times are whole milliseconds.
     """
     root = ET.Element(
         "ANNOTATION_DOCUMENT",

@@ -68,18 +68,13 @@ class Item:
 
 
 def items(table: pd.DataFrame) -> list[Item]:
-    """Read the utterances of one session.
+    """Read the utterances of one session, in order of start.
 
     Parameters
     ----------
     table
         Utterance table of one video; columns in `emodiss.utterances.SCHEMA`. Affect columns may
         be absent.
-
-    Returns
-    -------
-    list of Item
-        In order of start.
 
     Raises
     ------

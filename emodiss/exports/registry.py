@@ -25,7 +25,7 @@ def find(name: str, formats: Sequence[str] = tuple(FORMATS)) -> Format:
 
 
 def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
-    """Write one session in one format.
+    """Write one session in one format: the content of the file, UTF-8.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
         A format of videos: `rttm`, `webvtt`, `textgrid` or `eaf`.
     media
         The video, for EAF, so that ELAN finds it.
-
-    Returns
-    -------
-    str
-        Content of the file, UTF-8.
 
     Raises
     ------
@@ -56,7 +51,7 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
 def write_run(
     run: AnyRun, kind: str, out: Path, *, words: bool = False, force: bool = False
 ) -> Path:
-    """Write a whole run in one format.
+    """Write a whole run in one format, and return the file or the dataset's card.
 
     Parameters
     ----------
@@ -68,11 +63,6 @@ def write_run(
         Put what people said and their names in too, where the format has a place for them.
     force
         Overwrite a file that somebody changed since this run wrote it.
-
-    Returns
-    -------
-    Path
-        The file, or the dataset's card.
 
     Raises
     ------

@@ -307,7 +307,7 @@ def assign(
     speakers: Sequence[str] = (),
     stated: Mapping[str, set[int]] | None = None,
 ) -> dict[str, set[int]]:
-    """Give faces to voices, the surest pair first.
+    """Give faces to voices, the surest pair first: track ids by speaker, empty without a face.
 
     Parameters
     ----------
@@ -321,11 +321,6 @@ def assign(
         Voices, also those without any evidence.
     stated
         Track ids of the voices whose face a person stated; nobody else gets these.
-
-    Returns
-    -------
-    dict of str to set of int
-        Track ids by speaker; empty sets for voices without a face.
     """
     stated = stated or {}
     bound: dict[str, set[int]] = {s: set() for s in (*speakers, *(b.speaker for b in evidence))}

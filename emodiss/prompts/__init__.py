@@ -108,7 +108,7 @@ def build_all(
     options: PromptsSettings = DEFAULTS,
     **changes: Any,
 ) -> list[Prompt]:
-    """Write the prompts of all conditions, about one session or several.
+    """Write the prompts of all conditions, session by session and window by window.
 
     Parameters
     ----------
@@ -118,11 +118,6 @@ def build_all(
         As in `build`; `every` takes every window instead of the last one of each session, and
         `flagged_only` leaves out windows in which nothing is marked as dissonant (decision A12: in
         a study set the dissonance prompt should always differ from the base prompt).
-
-    Returns
-    -------
-    list of Prompt
-        Session by session, window by window, condition by condition.
 
     Raises
     ------

@@ -44,17 +44,12 @@ class Template:
 
 
 def read_templates(folder: str | Path) -> dict[str, str]:
-    """Read a researcher's own templates.
+    """Read a researcher's own templates: file name to text, sorted by name.
 
     Parameters
     ----------
     folder
         Every file in it that ends in `.jinja`, `.jinja2` or `.j2` is a template.
-
-    Returns
-    -------
-    dict of str to str
-        File name to text, sorted by name.
 
     Raises
     ------
@@ -106,7 +101,7 @@ def with_templates(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, 
 
 
 def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) -> Template:
-    """Find a template by name or path.
+    """Find a template by name or path; its condition is the file name up to its first dot.
 
     Parameters
     ----------
@@ -114,11 +109,6 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
         One of `CONDITIONS`, a path, or the name of a file in `templates` with or without suffix.
     templates
         Texts of further templates, by file name.
-
-    Returns
-    -------
-    Template
-        The condition is the file name up to its first dot.
 
     Raises
     ------

@@ -372,7 +372,7 @@ def merge_pairs(
     *,
     criteria: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Join filled sheets with the hidden key into the long table of comparisons.
+    """Join filled sheets with the hidden key into comparisons, as from `check_pairs`.
 
     Parameters
     ----------
@@ -383,11 +383,6 @@ def merge_pairs(
         `PairStudy.key`.
     criteria
         Columns that hold choices; those of the printed questions if None.
-
-    Returns
-    -------
-    DataFrame
-        As from `check_pairs`.
 
     Raises
     ------
@@ -416,17 +411,12 @@ def merge_pairs(
 
 
 def read_pairs(path: str | Path) -> pd.DataFrame:
-    """Read a CSV of comparisons, or say everything that is wrong with it.
+    """Read a CSV of comparisons by `check_pairs`, or say everything that is wrong with it.
 
     Parameters
     ----------
     path
         Columns of `COMPARISONS`; optional ones may be absent.
-
-    Returns
-    -------
-    DataFrame
-        As from `check_pairs`.
 
     Raises
     ------

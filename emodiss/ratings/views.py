@@ -53,7 +53,7 @@ def usable(
     criterion: str | None = None,
     needs: Sequence[str] = ("value",),
 ) -> pd.DataFrame:
-    """Keep what the statistics may use: rated, first presentation, one criterion if named.
+    """Copy what the statistics may use: rated, first presentation, one criterion if named.
 
     Parameters
     ----------
@@ -61,11 +61,6 @@ def usable(
         Keep this criterion only.
     needs
         Columns that must exist.
-
-    Returns
-    -------
-    DataFrame
-        A filtered copy with a fresh index.
 
     Raises
     ------
@@ -95,12 +90,7 @@ def usable(
 
 
 def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
-    """Spread one criterion into items by raters.
-
-    Returns
-    -------
-    DataFrame
-        One row per item, one column per rater, NaN where not rated.
+    """Spread one criterion into items by raters, NaN where not rated.
 
     Raises
     ------
@@ -120,13 +110,7 @@ def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
 
 
 def item_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Average over raters: one row per item and criterion.
-
-    Returns
-    -------
-    DataFrame
-        Columns item, video, model, condition, criterion, mean, n_raters.
-    """
+    """Average over raters: item, video, model, condition, criterion, mean, n_raters."""
     keys = ["item", "video", "model", "condition", "criterion"]
     rows = usable(table, needs=(*keys, "value"))
     grouped = rows.groupby(keys, sort=True)["value"]

@@ -183,7 +183,7 @@ def _only_matched(rows: pd.DataFrame, base: str, other: str) -> pd.DataFrame:
 def block_means(
     table: pd.DataFrame, criterion: str, *, block: str = "video", treatment: str = "condition"
 ) -> pd.DataFrame:
-    """Average to one number per block and treatment, for `friedman` and `wilcoxon`.
+    """Average to blocks by treatments, NaN where nothing is left, for `friedman` and `wilcoxon`.
 
     Ratings are averaged over raters per item, then over the models that have every treatment in
     that block, so that no treatment profits from a missing model.
@@ -194,11 +194,6 @@ def block_means(
         Column whose values are independent: video.
     treatment
         Column to compare.
-
-    Returns
-    -------
-    DataFrame
-        Blocks by treatments, NaN where nothing is left.
     """
     rows = usable(table, criterion=criterion, needs=(block, "model", treatment, "value"))
     other = "model" if treatment != "model" else "condition"

@@ -91,7 +91,7 @@ def measure_speech(
     settings: SpeechAffectSettings,
     earlier: SpeechMeasures | None = None,
 ) -> SpeechMeasures:
-    """Measure the voice of each utterance.
+    """Measure the voice of each utterance, in the order of the transcript.
 
     Parameters
     ----------
@@ -99,11 +99,6 @@ def measure_speech(
         16 kHz mono.
     earlier
         Measured of the same sound by the same model; taken over where start and end are the same.
-
-    Returns
-    -------
-    SpeechMeasures
-        In the order of the transcript.
     """
     names = ("valence", "arousal", "dominance")
     values = {n: np.full(len(transcript.utterances), np.nan) for n in names}
