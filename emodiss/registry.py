@@ -24,12 +24,10 @@ class RunFigure:
 
     # `figure3` may be asked for as `fig3`.
     name: str
-    # Function of a run.
     draw: str
     # Of `video` and `blur`. A figure that shows words or faces of one session is drawn on request
     # alone; one that takes no option is drawn by `annotate`.
     options: tuple[str, ...] = ()
-    # Whether its file bears the name of the video.
     named_after_video: bool = False
 
     @property

@@ -57,8 +57,6 @@ class Endpoint:
         Parameters that the endpoint refuses: temperature, seed, max_tokens, top_p or a penalty.
     token_field
         `max_tokens`, or `max_completion_tokens` for newer OpenAI models.
-    stream
-        Whether answers are taken in pieces.
     timeout
         Longest time for one answer, seconds.
     tries, max_wait
@@ -192,8 +190,6 @@ class Endpoint:
             Where answers are kept if `self.cache` does not say. A replay keeps none.
         catalogued
             Models on this machine that have a name, for `local`.
-        say
-            Is told what a user should know before anything is asked.
         """
         from emodiss.chat.cache import Cached
 

@@ -25,7 +25,6 @@ class DemoPerson:
     speaker: str
     # `therapist` or `patient`, given out arbitrarily.
     role: str
-    # Half of the picture in which the face is.
     side: Side
     # (4,) x1, y1, x2, y2 of the face at rest, in pixels of the frame.
     face: Array
@@ -61,10 +60,6 @@ class DemoTruth:
         Seconds.
     frame_times
         (n,) seconds at which each frame begins.
-    people
-        Left and right.
-    utterances
-        Who says what when, from the sample's transcript.
     smile_span
         Stretch of the full smile, or None if the session is too short for it.
     """

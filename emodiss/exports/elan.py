@@ -52,8 +52,6 @@ def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
 
     Parameters
     ----------
-    found
-        From `items`.
     media
         The video, which ELAN then opens; None leaves the choice to its user.
     """

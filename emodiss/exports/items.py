@@ -152,7 +152,6 @@ class Tier:
     # speaker, role: Whose.
     speaker: str
     role: Role | None
-    # In order.
     items: tuple[Item, ...]
 
 

@@ -57,8 +57,6 @@ def write_run(
     ----------
     kind
         A format of runs: `huggingface`, `audformat`, `methods` or `urls`.
-    out
-        Folder for the file or folder.
     words
         Put what people said and their names in too, where the format has a place for them.
     force

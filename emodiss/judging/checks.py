@@ -218,8 +218,6 @@ def length_check(
         One score per judge, criterion and item.
     items
         item and n_words, or item and response.
-    ratings
-        Long table of expert ratings.
 
     Returns
     -------
@@ -282,8 +280,6 @@ def self_preference(
         With the column model (who wrote the response) unless ratings are given.
     own
         Judge to the models that are its own; judges not named are left out.
-    ratings
-        Long table of expert ratings.
 
     Returns
     -------

@@ -311,8 +311,6 @@ def assign(
 
     Parameters
     ----------
-    evidence
-        From `weigh`.
     tracks
         For who is on screen at the same time: one person cannot have two faces at once.
     min_confidence

@@ -137,8 +137,6 @@ def figure2(
     ----------
     video
         Which video; by default the one with the clearest dissonance of a patient.
-    n
-        Utterances shown.
     n_frames
         Frames shown, each from the middle of an utterance.
     blur

@@ -21,8 +21,6 @@ def plot_sweep(
     ----------
     table
         As from `emodiss.dissonance.sweep_against_chance`.
-    threshold
-        T in use; drawn as a line.
     """
     with style.house_style():
         ax = style.axes_or_new(ax, width=5.6, height=4.2)

@@ -35,8 +35,6 @@ def merge(
     sheets
         Filled sheets, each with rater, item and one column per criterion, or already long with
         criterion and value. Sheets may be incomplete; empty cells become NaN.
-    criteria
-        Columns that hold ratings.
 
     Returns
     -------

@@ -85,8 +85,6 @@ def build_study(
         holds a dissonant utterance). With the columns model and condition each row is one
         response, usually with technique and response; every drawn window must then have one
         row for every model and condition asked for. Without them the crossing is made here.
-    models, conditions
-        What to cross the windows with.
     raters
         Codes of the raters, or code to group.
     n_windows

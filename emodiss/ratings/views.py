@@ -55,13 +55,6 @@ def usable(
 ) -> pd.DataFrame:
     """Copy what the statistics may use: rated, first presentation, one criterion if named.
 
-    Parameters
-    ----------
-    criterion
-        Keep this criterion only.
-    needs
-        Columns that must exist.
-
     Raises
     ------
     RatingsError

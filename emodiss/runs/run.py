@@ -295,8 +295,6 @@ class Run:
         ----------
         name
             `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
-        columns
-            Which, in this order.
         videos
             Only the rows of these; all by default.
         """

@@ -8,7 +8,8 @@ sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`.
 videos and cases come from the cluster bootstrap in `bootstrap`.
 
 `table` is a long table of ratings (`emodiss.ratings`) where nothing else is said. `confidence` is
-the level of an interval, in (0, 1). Where a value is NaN, `reason` says why.
+the level of an interval, in (0, 1); `base` is the condition that others are compared with. Where a
+value is NaN, `reason` says why.
 """
 
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha

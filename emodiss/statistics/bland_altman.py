@@ -29,8 +29,6 @@ class BlandAltman:
         Mean of second minus first, with interval.
     lower, lower_low, lower_high, upper, upper_low, upper_high
         Limits of agreement, bias -/+ 1.96 SD, each with interval.
-    sd
-        Standard deviation of the differences.
     slope
         Least-squares slope of the difference on the mean of both: proportional bias.
     interval

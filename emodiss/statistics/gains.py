@@ -80,8 +80,6 @@ def gains(
 
     Parameters
     ----------
-    base
-        Condition to subtract.
     by
         Columns to split by besides criterion.
     matched

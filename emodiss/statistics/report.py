@@ -66,8 +66,6 @@ def evaluate(
         (whether the window holds dissonance), gains are also given among flagged windows.
     judge
         Scores of one or several judges, as for `judge_correlations`.
-    base
-        Condition to compare with.
     mixed
         Fit the mixed model. Without statsmodels it is left out and a note says so.
     adjust
@@ -155,7 +153,6 @@ def evaluate(
 class FlaggedPart:
     """The ratings of flagged windows."""
 
-    # Those ratings.
     rows: pd.DataFrame
     # How many windows they are of.
     note: str

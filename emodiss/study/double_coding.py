@@ -29,8 +29,6 @@ def agreement(
     ----------
     first, second
         Names of the reviewers.
-    video
-        Only this session.
     confidence
         Of the intervals, in (0, 1).
 

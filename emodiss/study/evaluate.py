@@ -164,12 +164,8 @@ def evaluate(
         `country`.
     replies
         Replies to one window for Figure 7: model, condition, technique, response.
-    own
-        Judge to the models of its family; a model of the same name is taken for granted.
     video, window
         Of Figure 7; the first video and its last window if None.
-    base
-        Condition that others are compared with.
     scale
         Of the ratings; 1 to 5 in steps of 1 if None.
     confidence, resamples, seed

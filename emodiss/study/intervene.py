@@ -99,10 +99,6 @@ def intervene(
         One model. What it answered before is not asked again.
     samples, temperature, max_tokens
         Answers per prompt, 0 for the likeliest words, and the longest answer.
-    say
-        Is told what a user should know before anything is asked.
-    progress
-        Called with "answers", how many there are and how many are wanted.
 
     Raises
     ------

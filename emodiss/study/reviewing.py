@@ -221,8 +221,6 @@ def role_evidence(
 
     Parameters
     ----------
-    video
-        Only this session.
     announce
         Called with a line for each session that is not transcribed yet.
 
