@@ -196,7 +196,7 @@ def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
         jobs = list({(o.video, o.stage): o for o in jobs}.values())
     work = [(o.stage, "compute", o.device, o.seconds) for o in jobs]
     asked = [
-        (stage, "compute" if _ran_here(identity) else "waiting", identity, seconds)
+        (stage, "compute" if identity.startswith(_LOCAL) else "waiting", identity, seconds)
         for stage, identity, seconds in Study(run).answer_times.itertuples(index=False)
     ]
     table = pd.DataFrame([*work, *asked], columns=["stage", "kind", "device", "seconds"])
@@ -223,7 +223,5 @@ def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
 ASKED = ("role_labels", "interventions", "judgements")
 """What language models are asked for, in the order of the work."""
 
-
-def _ran_here(identity: str) -> bool:
-    """Whether a language model's weights ran on this machine, by the name of its adapter."""
-    return identity.startswith("transformers ")
+_LOCAL = "transformers "
+"""Identities begin with the adapter's name; with this one, weights ran on this machine."""
