@@ -32,7 +32,7 @@ def write(table: pd.DataFrame, kind: str, *, media: Path | None = None) -> str:
     table
         Utterance table of one video.
     kind
-        A format of videos: `rttm`, `webvtt`, `textgrid` or `eaf`.
+        One of `FORMATS` that is of videos.
     media
         The video, for EAF, so that ELAN finds it.
 
@@ -56,7 +56,7 @@ def write_run(
     Parameters
     ----------
     kind
-        A format of runs: `huggingface`, `audformat`, `methods` or `urls`.
+        One of `FORMATS` that is of runs.
     words
         Put what people said and their names in too, where the format has a place for them.
     force
