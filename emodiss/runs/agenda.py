@@ -4,15 +4,15 @@ So sound is worked on beside pictures, and no worker waits for a stage to end th
 Of many videos the same stage is done together, so that a worker changes its model rarely. A stage
 that fails blocks what depends on it for that video and nothing else.
 
-Long videos are done in pieces, cut at fixed ticks (`Media.pieces`), so that results do not depend on
-who does them. Each is an artifact of its own until all of a video are joined.
+Long videos are done in pieces, cut at fixed ticks (`Media.pieces`), so that results do not depend
+on who does them. Each is an artifact of its own until all of a video are joined.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from emodiss.errors import EmodissError, RunError
@@ -24,7 +24,7 @@ from emodiss.runs.progress import Progress
 from emodiss.runs.sources import Source
 from emodiss.runs.store import Outcome, Store
 from emodiss.runs.work import Work
-from emodiss.stages import BY_NAME, Stage, most_to_follow_first
+from emodiss.stages import BY_NAME, most_to_follow_first
 
 _JOIN = -1
 """Place of a joining among the pieces: it goes first, since others wait for it."""
@@ -40,9 +40,7 @@ def perform_all(
         if settled := agenda.finish(outcome):
             work.store.append(settled)
         if outcome.error and outcome.error["code"] == "disk_full":
-            raise RunError(
-                outcome.error["what"], next_step=outcome.error["next_step"], code="disk"
-            )
+            raise RunError(outcome.error["what"], next_step=outcome.error["next_step"], code="disk")
     return agenda.standing()
 
 

@@ -10,9 +10,8 @@ from emodiss.errors import SettingsError, nearest
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
 
-
 Take = Callable[[], Job | None]
-"""Gives the next job that can start, or None when for now there is none; asked for a free worker."""
+"""Gives the next job that can start, or None when for now there is none."""
 
 
 class Engine(Protocol):
@@ -21,8 +20,8 @@ class Engine(Protocol):
     def work(self, take: Take) -> Iterator[Outcome]:
         """Yield one outcome per job, in whatever order they finish.
 
-        Each may let more jobs start, so `take` is asked again after it. Ends when nothing is under
-        way and there is no job.
+        `take` is asked when a worker is free, and again after each outcome, since that may let more
+        jobs start. Ends when nothing is under way and there is no job.
         """
         ...
 
