@@ -81,8 +81,8 @@ def alone(spans: list[tuple[float, float, str]], begin: float, end: float) -> di
     return {stage: round(seconds, 1) for stage, seconds in idle.most_common() if seconds >= 0.05}
 
 
-def annotate(video: Path, out: Path, workers: int) -> dict[str, Any]:
-    """Annotate; return wall and CPU seconds, and where fewer than two workers had a job."""
+def watched_run(media: Path, workers: int, **options: Any) -> dict[str, Any]:
+    """Annotate; return seconds, and of two workers those in which one of them had no job."""
     create, watched = engines.create, list[Watched]()
 
     def watching(*args: Any, **options: Any) -> Watched:
@@ -93,7 +93,7 @@ def annotate(video: Path, out: Path, workers: int) -> dict[str, Any]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
     try:
-        run = emodiss.annotate(video, out=out, workers=workers)
+        run = emodiss.annotate(media, **options)
     finally:
         engines.create = create
     end = time.perf_counter()
@@ -101,7 +101,13 @@ def annotate(video: Path, out: Path, workers: int) -> dict[str, Any]:
     if run.failures:
         raise SystemExit(f"{len(run.failures)} stages failed: {run.failures[0]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = {"wall_s": round(end - begin, 1), "workers_cpu_s": round(cpu, 1)}
+    found = {
+        "wall_s": round(end - begin, 1),
+        # Workers are started by then, and the video is known.
+        "until_first_result_s": round(min(stop for _, stop, _ in watched[0].spans) - begin, 1),
+        # Of processes that have ended; of Ray's there are none.
+        "workers_cpu_s": round(cpu, 1),
+    }
     if workers == 1:
         return found
     return {**found, "one_worker_alone_s": alone(watched[0].spans, begin, end)}
@@ -123,7 +129,7 @@ def measured(folder: Path, clip: Path, minutes: float, repeats: int) -> dict[str
     for repeat in range(repeats):
         for workers, done in runs.items():
             out = folder / f"run-{minutes:g}-{workers}-{repeat}"
-            done.append(annotate(video, out, workers))
+            done.append(watched_run(video, workers, out=out, workers=workers))
             hashes.append(results(out))
     one, two = (statistics.median(run["wall_s"] for run in runs[n]) for n in runs)
     return {

@@ -19,7 +19,7 @@ from emodiss.runs.store import Outcome
 from emodiss.stages import BY_NAME, STAGES, most_to_follow_first
 from tests import fakes
 from tests.runs.test_annotate import results, statuses
-from tests.runs.test_pieces import PIECE, film as film  # noqa: PLC0414 (a fixture)
+from tests.runs.test_pieces import PIECE, film as film
 
 
 @dataclass
