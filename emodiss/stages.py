@@ -153,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=4,
+        version=5,
     ),
     Stage(
         "tracks",
