@@ -22,7 +22,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -37,6 +37,9 @@ from emodiss.runs import engines
 from emodiss.runs.engines import Engine, Take
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
+
+
+_TOLD_S = 0.05
 
 
 @dataclass
@@ -73,15 +76,16 @@ class Watched:
 def alone(spans: list[tuple[float, float, str]], begin: float, end: float) -> dict[str, float]:
     """Seconds from begin to end with less than two jobs under way, by the one that was."""
     edges = sorted({begin, end, *(t for a, b, _ in spans for t in (a, b))})
-    idle = Counter[str]()
+    idle: defaultdict[str, float] = defaultdict(float)
     for a, b in pairwise(edges):
         under_way = [stage for start, stop, stage in spans if start <= a and b <= stop]
         if len(under_way) < 2:
             idle[under_way[0] if under_way else "no job"] += b - a
-    return {stage: round(seconds, 1) for stage, seconds in idle.most_common() if seconds >= 0.05}
+    most = sorted(idle.items(), key=lambda told: -told[1])
+    return {stage: round(seconds, 1) for stage, seconds in most if seconds >= _TOLD_S}
 
 
-def watched_run(media: Path, workers: int, **options: Any) -> dict[str, Any]:
+def watched_run(media: Path, n_workers: int, **options: Any) -> dict[str, Any]:
     """Annotate; return seconds, and of two workers those in which one of them had no job."""
     create, watched = engines.create, list[Watched]()
 
@@ -108,7 +112,7 @@ def watched_run(media: Path, workers: int, **options: Any) -> dict[str, Any]:
         # Of processes that have ended; of Ray's there are none.
         "workers_cpu_s": round(cpu, 1),
     }
-    if workers == 1:
+    if n_workers == 1:
         return found
     return {**found, "one_worker_alone_s": alone(watched[0].spans, begin, end)}
 
