@@ -38,7 +38,6 @@ from emodiss.runs.engines import Engine, Take
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
 
-
 _TOLD_S = 0.05
 
 
