@@ -236,7 +236,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:tabulate",
         reads=("wording", "roles", "people", "speech_affect", "face_affect", "listener_affect"),
         settings="dissonance",
-        also=("face_affect.min_frames",),
+        also=("face_affect.min_frames", "face_affect.looks_per_utterance"),
         row=("id",),
         version=5,
     ),

@@ -171,7 +171,7 @@ def annotate(
             )
         added = {video: keys for video, keys in stay.items() if video not in current}
         current = {**added, **current, **{v: k for v, k in stay.items() if v in current}}
-        tables.gather(store, current, stride=chosen.face_affect.stride)
+        tables.gather(store, current, chosen.face_affect)
     return Run(store.root)
 
 
