@@ -10,6 +10,7 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.interventions.answers import (
     Answer,
     request_hash,
@@ -54,3 +55,5 @@ __all__ = [
     "responses",
     "vocabulary",
 ]
+
+explain(__name__)

@@ -5,6 +5,7 @@ matplotlib is imported here and nowhere else, and only when a plot is drawn.
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.plots.contact import contact_sheet
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.paper import figure3, figure10
@@ -51,3 +52,5 @@ __all__ = [
     "side_by_side",
     "table3",
 ]
+
+explain(__name__)

@@ -8,6 +8,7 @@ sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`.
 videos and cases come from the cluster bootstrap in `bootstrap`.
 """
 
+from emodiss.arguments import explain
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
 from emodiss.statistics.bland_altman import BlandAltman, bland_altman
 from emodiss.statistics.bootstrap import Bootstrap, Estimate, StatisticsError
@@ -113,3 +114,5 @@ __all__ = [
     "wilcoxon",
     "win_rates",
 ]
+
+explain(__name__)

@@ -6,6 +6,7 @@ file names and formats are those of the commands of the same names.
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.study.answers import BrowserAnswers, browser_answers
 from emodiss.study.double_coding import agreement
 from emodiss.study.evaluate import Evaluation, evaluate
@@ -51,3 +52,5 @@ __all__ = [
     "take_over",
     "undo",
 ]
+
+explain(__name__)
