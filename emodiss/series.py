@@ -65,7 +65,6 @@ class SeriesMean:
     # Of the mean: half of the 95 % interval over 1.96, so that mean +- 1.96 of it covers as often
     # as `interval` does; NaN below two frames, or if all are equal.
     standard_error: float
-    # Number of finite frames.
     n: int
     # How many independent frames would tell as much.
     n_effective: float

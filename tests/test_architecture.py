@@ -30,7 +30,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
 LAYERS = (
     ("errors", "vocabulary", "timebase", "series"),
-    ("settings", "presets", "tabular", "stages"),
+    ("settings", "presets", "tabular", "registry", "stages"),
     ("chat",),
     (
         *("affect", "clients", "dissonance", "encounters", "faces", "interventions", "judging"),

@@ -9,15 +9,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.option_groups import grouped
-from emodiss.cli.options import (
-    AllowLocal,
-    AsJson,
-    Assign,
-    Figures,
-    Offline,
-    Quiet,
-    Working,
-)
+from emodiss.cli.options import AllowLocal, AsJson, Assign, Figures, Offline, Quiet, Working
 from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 

@@ -17,14 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import transcript
-from emodiss.demo.portraits import (
-    COLLINS,
-    HOPPER,
-    Portrait,
-    find_sample,
-    mouth_of,
-    read_portrait,
-)
+from emodiss.demo.portraits import COLLINS, HOPPER, Portrait, find_sample, mouth_of, read_portrait
 from emodiss.demo.truth import DemoSession, DemoTruth, Side
 from emodiss.errors import MediaError, MissingExtra
 from emodiss.media import hash_file

@@ -132,8 +132,6 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
 
     Parameters
     ----------
-    source
-        The media file.
     row
         Manifest row; `start` and `end` choose the stretch to work on.
     settings
@@ -252,13 +250,6 @@ def _display(source: Path) -> Display:
 def decode_audio(*, source: Path, media: Media) -> Audio:
     """Decode the sound of the stretch to work on to 16 kHz mono.
 
-    Parameters
-    ----------
-    source
-        The media file.
-    media
-        What `probe` found.
-
     Returns
     -------
     Audio
@@ -373,10 +364,6 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
 
     Parameters
     ----------
-    source
-        The media file.
-    media
-        What `probe` found.
     indices
         Positions in `media.frame_times`, increasing.
 

@@ -59,8 +59,6 @@ def plot_session(
         those of listeners and of faces while nobody speaks as a dashed one.
     windows
         Voice windows of the same video; drawn as a fine line through their middles.
-    title
-        Heading of the figure.
     span
         Seconds that the time axis shows; by default those in which something is drawn.
     figure

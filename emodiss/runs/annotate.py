@@ -13,7 +13,7 @@ from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, as_path
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.runs import engines, fetching, layout, memory, seals, sources, tables
+from emodiss.runs import agenda, engines, fetching, layout, memory, seals, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
@@ -154,7 +154,7 @@ def annotate(
         )
         try:
             with shown(progress) as told:
-                current = work.perform_all(found, pool, told)
+                current = agenda.perform_all(work, found, pool, told)
         except KeyboardInterrupt:
             pool.stop()
             raise
@@ -241,11 +241,6 @@ def resume(
         As in `annotate`; a run does not remember it.
     announce, options
         As in `annotate`: workers, engine, address, device, threads, offline, progress.
-
-    Returns
-    -------
-    Run
-        The run folder, ready to read.
 
     Raises
     ------

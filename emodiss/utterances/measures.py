@@ -93,25 +93,14 @@ def measure_speech(
     settings: SpeechAffectSettings,
     earlier: SpeechMeasures | None = None,
 ) -> SpeechMeasures:
-    """Measure the voice of each utterance.
+    """Measure the voice of each utterance, in the order of the transcript.
 
     Parameters
     ----------
     audio
         16 kHz mono.
-    transcript
-        The utterances.
-    model
-        A `SpeechAffectModel`.
-    settings
-        Group `speech_affect`.
     earlier
         Measured of the same sound by the same model; taken over where start and end are the same.
-
-    Returns
-    -------
-    SpeechMeasures
-        In the order of the transcript.
     """
     names = ("valence", "arousal", "dominance")
     values = {n: np.full(len(transcript.utterances), np.nan) for n in names}
@@ -197,14 +186,6 @@ def measure_faces(
 
     Parameters
     ----------
-    source, media
-        The video.
-    transcript, tracks, people
-        Who speaks when, who is seen when, and whose face is whose.
-    model
-        A `FaceAffectModel`.
-    settings
-        Group `face_affect`.
     earlier
         Measured on the same tracks by the same model; faces that are in it are not looked at again.
 

@@ -43,7 +43,7 @@ def tabulate(
     min_frames: int,
     looks_per_utterance: int | None = None,
 ) -> pd.DataFrame:
-    """Put everything known about each utterance into one table and apply Equation 1.
+    """Put all that is known about each utterance into one table (`SCHEMA`), Equation 1 included.
 
     Parameters
     ----------
@@ -51,17 +51,10 @@ def tabulate(
         Results of the stages before; the last is None where only speakers are measured.
     row
         Manifest row, for the id.
-    settings
-        Group `dissonance`.
     min_frames
         Fewest measured face frames; fewer may be left than the tracks promised.
     looks_per_utterance
         Unless None, faces were looked at less often in longer utterances.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `SCHEMA`; no row when nobody speaks.
     """
     errors = _face_errors(face_affect, uneven=looks_per_utterance is not None)
     rows: list[dict[str, Any]] = []
@@ -227,7 +220,7 @@ def frame_table(
     *,
     video: str,
 ) -> pd.DataFrame:
-    """Lay the measured face frames out as a table.
+    """Lay the measured face frames out as a table (`FRAME_SCHEMA`), speakers first.
 
     Parameters
     ----------
@@ -239,11 +232,6 @@ def frame_table(
         Whose face is whose.
     video
         Its id; a video in which nobody speaks has no utterance to tell it.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `FRAME_SCHEMA`; speakers first.
     """
     frames = _frames(table, measures, np.zeros(len(measures.tick), np.int8), people, video)
     if listeners is None:
@@ -324,7 +312,7 @@ def _held(own: pd.DataFrame, stride: int) -> NDArray[np.intp]:
 
 
 def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
-    """Lay the voice windows of a video out as a table.
+    """Lay the voice windows of a video out as a table (`WINDOW_SCHEMA`).
 
     Parameters
     ----------
@@ -332,11 +320,6 @@ def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
         Utterance table of one video.
     windows
         Of the same video.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `WINDOW_SCHEMA`.
     """
     names = [f"{n}{raw}" for raw in ("", "_raw") for n in ("valence", "arousal", "dominance")]
     whose = table[["video_id", "utterance_id", "speaker"]].iloc[windows.utterance]
@@ -350,7 +333,7 @@ def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
 
 
 def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
-    """Lay the words with times out as a table.
+    """Lay words with times out: video_id, utterance_id, word, start, end, timing, score.
 
     Parameters
     ----------
@@ -358,11 +341,6 @@ def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
         Utterance table of one video.
     transcript
         Of the same video.
-
-    Returns
-    -------
-    DataFrame
-        video_id, utterance_id, word, start, end, timing, score.
     """
     rows = [
         (video, utterance_id, word.text, word.start, word.end, word.timing, word.score)
