@@ -105,11 +105,11 @@ def read_profiles(path: str | Path, *, strict: bool = False) -> Profiles:
     path = Path(path)
     if path.suffix.casefold() in (".csv", ".tsv"):
         table = tabular.read(path, error=ClientError, what="table of profiles")
-        records: list[tuple[int, Any]] = [(row.line, _from_cells(row.cells)) for row in table.rows]
-    else:
-        records = _json_records(path)
-        if any(isinstance(record, dict) and "intake_form" in record for _, record in records):
-            return _read(path, records, _from_cactus, strict)
+        rows = ((row.line, _from_cells(row.cells)) for row in table.rows)
+        return _read(path, rows, _from_schema, strict)
+    records = _json_records(path)
+    if any(isinstance(record, dict) and "intake_form" in record for _, record in records):
+        return _read(path, records, _from_cactus, strict)
     return _read(path, records, _from_schema, strict)
 
 

@@ -155,10 +155,10 @@ def _absent(column: Column, n: int) -> pd.Series:
 def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
     values, bad = column.typed(cells)
     text = cells.astype("str").str.strip().tolist() if bad.any() else []
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad)[: tabular.MOST_FAULTS]:
         misfits.append(Misfit(lines[row], column.name, text[row], column.expected))
     if column.required:
-        for row in np.flatnonzero(values.isna()):
+        for row in np.flatnonzero(values.isna())[: tabular.MOST_FAULTS]:
             misfits.append(Misfit(lines[row], column.name, "", "something"))
     return values.fillna(0).astype(np.int64) if column.name == "repeat" else values
 
