@@ -244,7 +244,7 @@ def test_line_breaks_of_other_formats_end_a_line(tmp_path):
 
 
 TABLES = {
-    "German": "Sprecher;Beginn;Ende;Text\nA;0:00:00,5;0:00:02,0;ja\n",
+    "German": "Sprecher;Beginn;Ende;Text\nA;0:00:00,5;0:00:02,0;ja\n",  # codespell:ignore
     "French, NFD": "Locuteur;De\u0301but;Fin;Texte\nA;0,5;2,0;ja\n",
     "Japanese": "話者,開始,終了,テキスト\nA,0.5,2,ja\n",
     "Arabic": "المتحدث,البداية,النهاية,النص\nA,0.5,2.0,ja\n",

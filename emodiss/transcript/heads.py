@@ -357,10 +357,9 @@ def _parts(
             head is None and not riddles.isdisjoint((_prefix(line), _otherwise(line)))
         )
         if head is None and not unread and line is lines[0]:
+            opening = " ".join(in_brackets(line).split()[:2]) if bracketed else ""
             unread = looks_headed(line, following, names, reads_like_a_name) or (
-                bracketed
-                and (opening := in_brackets(line).split()[:2])
-                and not _sounds(" ".join(opening))
+                opening != "" and not _sounds(opening)
             )
         places = [match.end() for match in _SENTENCE.finditer(line)]
         least = head.length if head else _abbreviated(line) if places else 0

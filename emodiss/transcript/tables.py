@@ -37,18 +37,21 @@ _COLUMNS = {
     ),
     "start": (
         *("start time", "start", "begin", "begin time", "onset", "from", "timestamp", "time"),
-        *("start s", "start time s", "begin time ss msec", "tmin", "beginn", "anfang", "début"),
+        *("start s", "start time s", "begin time ss msec", "tmin", "anfang", "début"),
+        "beginn",  # codespell:ignore
         *("inicio", "inizio", "início", "początek", "начало", "開始", "开始", "시작", "البداية"),
     ),
     "end": (
         *("end time", "end", "stop", "offset", "to", "end s", "end time s", "end time ss msec"),
-        *("tmax", "ende", "fin", "fine", "fim", "einde", "koniec", "конец", "終了", "结束", "끝"),
+        "ende",  # codespell:ignore
+        *("tmax", "fin", "fine", "fim", "einde", "koniec", "конец", "終了", "结束", "끝"),
         "النهاية",
     ),
     "duration": ("duration", "duration s", "dauer", "durée", "duración", "durata", "duração"),
     "text": (
         *("utterance", "text", "transcript", "utterance text", "sentence", "content"),
-        *("annotation", "äußerung", "inhalt", "texte", "texto", "testo", "tekst", "текст"),
+        *("annotation", "äußerung", "inhalt", "texte", "texto", "testo", "текст"),
+        "tekst",  # codespell:ignore
         *("テキスト", "文本", "텍스트", "النص"),
     ),
 }
