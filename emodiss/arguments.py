@@ -103,7 +103,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         try:
             return typing.get_type_hints(function, localns=known)
         except NameError as error:  # imported for a type checker only
-            known[error.name] = _found(error.name)
+            name = str(error.name)
+            known[name] = _found(name)
 
 
 def _found(name: str) -> Any:
