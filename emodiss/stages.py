@@ -7,10 +7,11 @@ computed from this table alone, so a result on disk can never vouch for itself.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from emodiss import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,7 @@ class Stage:
 
     def load(self, function: str | None = None) -> Callable[..., Any]:
         """Import the function, or one of the other two."""
-        module, _, name = (function or self.function).partition(":")
-        return getattr(importlib.import_module(module), name)
+        return registry.function(function or self.function)
 
 
 _GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
@@ -236,7 +236,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:tabulate",
         reads=("wording", "roles", "people", "speech_affect", "face_affect", "listener_affect"),
         settings="dissonance",
-        also=("face_affect.min_frames",),
+        also=("face_affect.min_frames", "face_affect.looks_per_utterance"),
         row=("id",),
         version=5,
     ),
@@ -245,7 +245,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.prompts.of_session:write",
         reads=("utterances",),
         settings="prompts",
-        version=2,
+        version=max(row.since for row in registry.CONDITIONS.values()),
     ),
 )
 

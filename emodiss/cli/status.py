@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsCsv,
-    AsJson,
-)
+from emodiss.cli.options import AsCsv, AsJson
 from emodiss.cli.reporting import resume_command
 from emodiss.vocabulary import counted
 

@@ -23,7 +23,6 @@ class Work:
     store: Store
     settings: Settings
     device: str = "cpu"
-    # CPU threads per model.
     threads: int = 1
 
     @property
