@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.arguments import explain
 from emodiss.errors import EmodissError, nearest
 from emodiss.series import SeriesMean, mean_of_series, means_of_series
 
@@ -267,3 +268,6 @@ class SpeechAffectModel(Protocol):
     ) -> list[SpeechAffect]:
         """Measure several signals, together where that is faster."""
         ...
+
+
+explain(__name__)

@@ -196,7 +196,7 @@ class Endpoint:
         found = Ready({}, Ledger(self.max_cost), {})
         with contextlib.ExitStack() as stack:
             for model in self.models or [None]:
-                asked, prices = self._open(model, catalogued or {}, say or _silent)
+                asked, prices = self._open(model, catalogued or {}, say or (lambda _text: None))
                 asked = Metered(asked, found.ledger, prices)
                 price = prices.get(asked.name)
                 found.prices[asked.name] = None if price is None else dataclasses.asdict(price)
@@ -345,7 +345,3 @@ class Ready:
 
 def _name(model: str | ChatModel | None) -> str:
     return "" if model is None else model if isinstance(model, str) else model.name
-
-
-def _silent(_text: str) -> None:
-    """Say nothing."""

@@ -253,10 +253,3 @@ def explain(error: EmodissError) -> int:
     if error.next_step:
         say(f"         {error.next_step}")
     return 1 if error.code == "disk" else 2
-
-
-def fields(record: Any) -> dict[str, Any]:
-    """Return the fields of a record by name."""
-    from dataclasses import asdict
-
-    return asdict(record)

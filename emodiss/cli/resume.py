@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def resume(
         found = run_resume(
             run,
             settings=list(assign or []),
-            **output.fields(working),
+            **asdict(working),
             offline=offline,
             allow_local=allow_local,
             progress=progress,

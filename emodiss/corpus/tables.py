@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.corpus import turns
+from emodiss.errors import no_text
 from emodiss.runs.run import AnyRun, Run, load
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str
         What counts as a word; default is `WORD`. Stage directions in brackets count like speech.
     """
     found: set[str] = set()
-    for text in texts:
+    for text in no_text(texts, "a list of texts"):
         if isinstance(text, str):
             found.update(word.findall(text.lower().replace("’", "'")))
     return found

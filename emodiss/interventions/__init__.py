@@ -10,6 +10,7 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.interventions.answers import Answer, request_hash
 from emodiss.interventions.failures import FAILURES
 from emodiss.interventions.parsing import parse
@@ -47,3 +48,5 @@ __all__ = [
     "responses",
     "vocabulary",
 ]
+
+explain(__name__)

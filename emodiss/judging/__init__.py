@@ -8,6 +8,7 @@ Alliance Inventory.
 `statistics` (`judge_correlations`, `bland_altman`).
 """
 
+from emodiss.arguments import explain
 from emodiss.judging.alliance import (
     DIMENSIONS,
     alliance_items,
@@ -87,3 +88,5 @@ __all__ = [
     "weigh",
     "write_steps",
 ]
+
+explain(__name__)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import MediaError, MissingExtra
+from emodiss.errors import DiskError, MediaError, MissingExtra
 from emodiss.manifest import VideoRow
 from emodiss.media.display import Display, display_of
 from emodiss.media.records import SAMPLE_RATE, Audio, DecodedSignal, Frame, Heard, Media
@@ -57,8 +57,11 @@ _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DiskError.of(error, path) from error
 
 
 @contextlib.contextmanager

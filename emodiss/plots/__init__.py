@@ -6,6 +6,7 @@ by default that is a new figure.
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.plots.contact import contact_sheet
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.paper import figure3, figure10
@@ -53,3 +54,5 @@ __all__ = [
     "side_by_side",
     "table3",
 ]
+
+explain(__name__)

@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from emodiss.arguments import explain
 from emodiss.prompts.captions import caption, measured_caption
 from emodiss.prompts.cues import absent, turn
 from emodiss.prompts.records import DEFAULTS, LITERAL, Prompt, PromptError, Turn, Window
@@ -306,3 +307,6 @@ def _missing(session: Session, turns: list[Turn], condition: Condition) -> dict[
             code="prompt_missing_channel",
         )
     return missing
+
+
+explain(__name__)

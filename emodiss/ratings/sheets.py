@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from emodiss import __version__
+from emodiss.ratings import sums
 from emodiss.ratings.instrument import OWN, shipped
 from emodiss.ratings.pairs import PairStudy
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
@@ -80,7 +81,8 @@ def write_study(study: Study, folder: str | Path, *, run: str | Path | None = No
     ----------
     folder
         Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`,
-        `hidden/design.json`, `instrument.toml`, `instructions.md` and `consent.md`.
+        `hidden/design.json`, `hidden/SHA256SUMS`, `instrument.toml`, `instructions.md` and
+        `consent.md`.
     run
         The run whose clips `emodiss rate` shows; kept as seen from the folder.
 
@@ -111,8 +113,8 @@ def write_pairs(study: PairStudy, folder: str | Path) -> list[Path]:
         From `build_pairs`.
     folder
         Must not hold a study yet. Gets `pairs.csv`, `sheets/<rater>.csv`, `form.json`,
-        `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `instrument.toml`,
-        `instructions.md` and `consent.md`.
+        `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `hidden/SHA256SUMS`,
+        `instrument.toml`, `instructions.md` and `consent.md`.
 
     Raises
     ------
@@ -163,6 +165,7 @@ def _write(
         for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
     key.to_csv(key_path, index=False, lineterminator="\n")
     paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    paths.append(sums.write(key_path.parent, paths[:3]))
     for name in OWN:
         paths.append(folder / name)
         if not paths[-1].exists():  # a researcher may have put an own one there first

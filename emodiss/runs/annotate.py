@@ -369,15 +369,8 @@ def _record(work: Work, read: Manifest, choice: memory.Choice) -> None:
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
     seals.write(store.root / layout.RUN, text.encode())
     before = Run(store.root).manifest if choice.kept else []
-    kept = [_line(values) for values in before if values["id"] in choice.kept]
-    lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
+    rows = [values for values in before if values["id"] in choice.kept]
+    for row in read.rows:
+        rows.append({**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})})
+    lines = [json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n" for values in rows]
     seals.write(store.root / layout.MANIFEST, "".join(lines).encode())
-
-
-def _manifest_line(row: VideoRow, read: Manifest) -> str:
-    values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
-    return _line(values)
-
-
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"

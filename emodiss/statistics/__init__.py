@@ -12,6 +12,7 @@ the level of an interval, in (0, 1); `base` is the condition that others are com
 value is NaN, `reason` says why.
 """
 
+from emodiss.arguments import explain
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
 from emodiss.statistics.bland_altman import BlandAltman, bland_altman
 from emodiss.statistics.bootstrap import Bootstrap, Estimate, StatisticsError
@@ -104,3 +105,5 @@ __all__ = [
     "wilcoxon",
     "win_rates",
 ]
+
+explain(__name__)

@@ -16,6 +16,7 @@ from emodiss.statistics.bootstrap import (
     TOO_FEW,
     Bootstrap,
     Estimate,
+    Labels,
     StatisticsError,
     blocks,
     check_clusters,
@@ -49,7 +50,7 @@ def krippendorff_alpha(
     level: Level = "ordinal",
     *,
     raters: Literal["columns", "rows"] = "columns",
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Alpha:
     """Agreement of any number of raters, with missing cells (Krippendorff 2011).

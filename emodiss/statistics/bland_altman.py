@@ -13,6 +13,7 @@ from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_CLUSTER,
     Bootstrap,
+    Labels,
     StatisticsError,
     cluster_sums,
     kept_clusters,
@@ -58,7 +59,7 @@ def bland_altman(
     first: ArrayLike | pd.Series,
     second: ArrayLike | pd.Series,
     *,
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> BlandAltman:
     """Bias and limits of agreement, for example of expert means (first) and a judge (second).

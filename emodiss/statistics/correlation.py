@@ -24,6 +24,7 @@ from emodiss.statistics.bootstrap import (
     TOO_FEW,
     Bootstrap,
     Estimate,
+    Labels,
     StatisticsError,
     blocks,
     cluster_sums,
@@ -63,7 +64,7 @@ def correlation(
     y: ArrayLike | pd.Series,
     method: Method = "pearson",
     *,
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Correlation:
     """Correlate two columns.

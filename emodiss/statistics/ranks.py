@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.statistics.bootstrap import StatisticsError
+from emodiss.statistics.bootstrap import StatisticsError, series_of
 from emodiss.vocabulary import counted
 
 
@@ -101,7 +102,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     )
 
 
-def wilcoxon(blocks: pd.DataFrame, *, reference: Any) -> pd.DataFrame:
+def wilcoxon(blocks: pd.DataFrame, *, reference: Hashable) -> pd.DataFrame:
     """Compare each treatment with the reference by Wilcoxon's signed-rank test, Holm-adjusted.
 
     Parameters
@@ -184,7 +185,7 @@ def holm(p_values: ArrayLike | pd.Series) -> NDArray[np.float64]:
     StatisticsError
         If a value lies outside [0, 1].
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    p = series_of(p_values, "p values").to_numpy(dtype=np.float64)
     known = np.flatnonzero(~np.isnan(p))
     if ((p[known] < 0) | (p[known] > 1)).any():
         raise StatisticsError("p values must lie in [0, 1].")

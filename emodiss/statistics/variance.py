@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.statistics.bootstrap import StatisticsError, check_confidence, codes_of
+from emodiss.statistics.bootstrap import (
+    Labels,
+    StatisticsError,
+    check_confidence,
+    codes_of,
+    series_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ class Tukey:
 
 
 def anova_oneway(
-    values: ArrayLike | pd.Series, groups: ArrayLike | pd.Series, *, confidence: float = 0.95
+    values: ArrayLike | pd.Series, groups: Labels, *, confidence: float = 0.95
 ) -> Anova:
     """Compare group means by one-way ANOVA (the paper's analysis).
 
@@ -194,9 +200,7 @@ def anova_from_summary(
     return _anova(m, s, n, names, 0, confidence)
 
 
-def tukey_hsd(
-    values: ArrayLike | pd.Series, groups: ArrayLike | pd.Series, alpha: float = 0.05
-) -> Tukey:
+def tukey_hsd(values: ArrayLike | pd.Series, groups: Labels, alpha: float = 0.05) -> Tukey:
     """Compare all pairs of groups with family-wise intervals.
 
     Parameters
@@ -236,8 +240,7 @@ def tukey_from_summary(
 def _grouped(
     values: Any, groups: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], list[Any], int]:
-    numbers = np.asarray(values, dtype=np.float64)
-    series = groups if isinstance(groups, pd.Series) else pd.Series(np.asarray(groups))
+    numbers, series = np.asarray(values, dtype=np.float64), series_of(groups, "Groups")
     if numbers.ndim != 1 or len(numbers) != len(series):
         raise StatisticsError(
             f"values have shape {numbers.shape} and groups {len(series)} entries; "

@@ -9,6 +9,7 @@ know before anything is asked; `progress` is called with what is done, how much 
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.study.answers import BrowserAnswers, browser_answers
 from emodiss.study.double_coding import agreement
 from emodiss.study.evaluate import Evaluation, evaluate
@@ -54,3 +55,5 @@ __all__ = [
     "take_over",
     "undo",
 ]
+
+explain(__name__)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from emodiss import interventions, judging, ratings, statistics, tabular
 from emodiss.errors import EmodissError, SettingsError
-from emodiss.ratings import RatingScale
+from emodiss.ratings import RatingScale, sums
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.run import AnyRun, Run, load
@@ -268,6 +268,8 @@ def _ratings(
                 "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
             )
         if key is not None:
+            if not isinstance(key, pd.DataFrame):
+                sums.require_as_written(Path(key).parent, Path(key))
             hidden = words_of(key)
             if "repeat" in hidden.columns:
                 hidden["repeat"] = pd.to_numeric(hidden["repeat"])

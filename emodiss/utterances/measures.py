@@ -220,7 +220,7 @@ def measure_faces_piece(
     earlier: FaceMeasures | None = None,
 ) -> CropAffect:
     """Measure the speakers' faces in a piece of a video."""
-    looks, _, _ = _wanted(media, transcript, tracks, people, settings)
+    looks, _, _ = _wanted(media, transcript, tracks, people, settings, piece)
     return measure(source, media, looks, model, piece, earlier)
 
 
@@ -254,8 +254,12 @@ def _wanted(
     tracks: Tracks,
     people: People,
     settings: FaceAffectSettings,
+    piece: Piece | None = None,
 ) -> tuple[Looks, list[_View], NDArray[np.float64]]:
-    """Which faces to measure; what is seen of each utterance's speaker, and its coverage."""
+    """Which faces to measure; what is seen of each utterance's speaker, and its coverage.
+
+    For a piece only of the utterances that reach into it.
+    """
     views: list[_View] = []
     coverage = np.full(len(transcript.utterances), np.nan)
     looks: list[Looks] = []
@@ -265,6 +269,8 @@ def _wanted(
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
         within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
+        if piece and not (len(within) and within[0] < piece[1] and within[-1] >= piece[0]):
+            continue
         person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())

