@@ -52,18 +52,7 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
 
 
 def licences(run: AnyRun) -> pd.DataFrame:
-    """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
-
-    Parameters
-    ----------
-    run
-        A run.
-
-    Returns
-    -------
-    DataFrame
-        As from `count_licences`.
-    """
+    """Count a run's terms by `count_licences`: what the fetched page states, else the manifest."""
     run = load(run)
     from emodiss.media import fetch
 

@@ -189,7 +189,7 @@ def _transcripts_beside(file: Path, name: str) -> tuple[Path, ...]:
 
 
 def media_id(file: Path, taken: Iterable[str] = ()) -> str:
-    """Make an id of a file's name.
+    """Make an id of a file's name, as `emodiss.manifest.check_id` wants it.
 
     Parameters
     ----------
@@ -199,11 +199,6 @@ def media_id(file: Path, taken: Iterable[str] = ()) -> str:
         become `-`. Where letters are lost, six digits of a hash of the name keep names apart.
     taken
         Ids that are given already, in lower case; the hash sets this one apart from them.
-
-    Returns
-    -------
-    str
-        As `emodiss.manifest.check_id` wants it.
     """
     stem = unicodedata.normalize("NFC", file.stem)
     letters = [unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode() for c in stem]

@@ -5,13 +5,7 @@ presentation timestamps.
 """
 
 from emodiss.arguments import explain
-from emodiss.media.decoding import (
-    decode_audio,
-    hash_file,
-    iterate_frames,
-    probe,
-    stream_audio,
-)
+from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe, stream_audio
 from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece, in_pieces
 
 __all__ = [

@@ -102,8 +102,6 @@ def collect_pairs(
 
     Parameters
     ----------
-    experiment
-        The experiment.
     sheets
         CSV files that raters filled, all at once: what was collected before is replaced.
     study

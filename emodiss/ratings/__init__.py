@@ -18,13 +18,7 @@ from emodiss.ratings.pairs import (
     pair_form,
     read_pairs,
 )
-from emodiss.ratings.schema import (
-    COLUMNS,
-    CRITERIA,
-    LIKERT,
-    RatingScale,
-    RatingsError,
-)
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.sheets import merge, write_pairs, write_study
 from emodiss.ratings.simulation import Simulated, simulate
 from emodiss.ratings.study import Study, build_study

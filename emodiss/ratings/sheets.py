@@ -36,12 +36,6 @@ def merge(
     sheets
         Filled sheets, each with rater, item and one column per criterion, or already long with
         criterion and value. Sheets may be incomplete; empty cells become NaN.
-    key
-        `Study.key`.
-    criteria
-        Columns that hold ratings.
-    scale
-        What a rating may be.
 
     Returns
     -------
@@ -85,19 +79,12 @@ def write_study(study: Study, folder: str | Path, *, run: str | Path | None = No
 
     Parameters
     ----------
-    study
-        From `build_study`.
     folder
         Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`,
         `hidden/design.json`, `hidden/SHA256SUMS`, `instrument.toml`, `instructions.md` and
         `consent.md`.
     run
         The run whose clips `emodiss rate` shows; kept as seen from the folder.
-
-    Returns
-    -------
-    list of Path
-        The files written.
 
     Raises
     ------
@@ -128,11 +115,6 @@ def write_pairs(study: PairStudy, folder: str | Path) -> list[Path]:
         Must not hold a study yet. Gets `pairs.csv`, `sheets/<rater>.csv`, `form.json`,
         `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `hidden/SHA256SUMS`,
         `instrument.toml`, `instructions.md` and `consent.md`.
-
-    Returns
-    -------
-    list of Path
-        The files written.
 
     Raises
     ------

@@ -6,6 +6,10 @@ mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure
 group, `replies` counts failures and techniques, `report` runs everything on one table. Simulated
 sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`. Intervals over
 videos and cases come from the cluster bootstrap in `bootstrap`.
+
+`table` is a long table of ratings (`emodiss.ratings`) where nothing else is said. `confidence` is
+the level of an interval, in (0, 1); `base` is the condition that others are compared with. Where a
+value is NaN, `reason` says why.
 """
 
 from emodiss.arguments import explain
@@ -19,23 +23,10 @@ from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
 from emodiss.statistics.lengths import length_correlation
 from emodiss.statistics.mixed import MixedModel, mixed_model
-from emodiss.statistics.paired import (
-    paired,
-    resistance_change,
-    score_means,
-    score_table,
-    wai_table,
-)
+from emodiss.statistics.paired import paired, resistance_change, score_means, score_table, wai_table
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
 from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
-from emodiss.statistics.reliability import (
-    ICC_FORMS,
-    Icc,
-    adjust_severity,
-    icc,
-    icc_forms,
-    severity,
-)
+from emodiss.statistics.reliability import ICC_FORMS, Icc, adjust_severity, icc, icc_forms, severity
 from emodiss.statistics.replies import Proportion, failure_rates, proportion, technique_shares
 from emodiss.statistics.report import Evaluation, evaluate, flagged_part
 from emodiss.statistics.variance import (

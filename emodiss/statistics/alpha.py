@@ -32,8 +32,6 @@ class Alpha(Estimate):
 
     Parameters
     ----------
-    level
-        Level of measurement.
     n_units, n_values, n_raters
         Units with two or more ratings, ratings in them, raters who gave at least one of these.
     n_dropped

@@ -30,16 +30,12 @@ class BlandAltman:
         Mean of second minus first, with interval.
     lower, lower_low, lower_high, upper, upper_low, upper_high
         Limits of agreement, bias -/+ 1.96 SD, each with interval.
-    sd
-        Standard deviation of the differences.
     slope
         Least-squares slope of the difference on the mean of both: proportional bias.
     interval
         How the intervals were made.
     n, n_dropped
         Pairs used; pairs left out because a value is missing.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     bias: float

@@ -108,8 +108,6 @@ class Estimate:
     ----------
     statistic
         The number; NaN with a reason when it does not exist.
-    low, high
-        Interval.
     reason
         Why values are NaN; empty when they are not.
     """

@@ -79,8 +79,6 @@ def correlation(
         (n,) cluster of each row: the interval comes from the cluster bootstrap. Without, it is
         Fisher's z (Spearman: Bonett and Wright 2000; Kendall: Fieller et al. 1957), which
         assumes independent rows.
-    bootstrap
-        Resamples, seed and level of the interval.
 
     Raises
     ------

@@ -87,8 +87,6 @@ def cohen_kappa(
     clusters
         (n,) cluster of each item, for example its video: the interval then comes from the
         cluster bootstrap. Without clusters it is asymptotic and assumes independent items.
-    bootstrap
-        Resamples, seed and level of the interval.
 
     Returns
     -------
@@ -268,8 +266,6 @@ def pairwise_kappa(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     weights
         Which kappas; the paper does not say which it used (decision A15).
     bootstrap

@@ -30,8 +30,6 @@ class Friedman:
         Name and mean rank (1 = lowest) of each treatment.
     n, n_dropped
         Complete blocks used; incomplete blocks left out.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     statistic: float
@@ -175,17 +173,12 @@ def wilcoxon(blocks: pd.DataFrame, *, reference: Hashable) -> pd.DataFrame:
 
 
 def holm(p_values: ArrayLike | pd.Series) -> NDArray[np.float64]:
-    """Adjust p values for several tests by Holm's step-down method (Holm 1979).
+    """Adjust p values, to at most 1, by Holm's step-down method (Holm 1979).
 
     Parameters
     ----------
     p_values
         (m,) p values in [0, 1]; NaN stays NaN and does not count as a test.
-
-    Returns
-    -------
-    (m,) array
-        Adjusted p values, at most 1.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def proportion(
     *,
     confidence: float = 0.95,
 ) -> Proportion:
-    """Estimate a share from trials that belong together in clusters.
+    """Estimate a share from trials in clusters; one cluster alone gives no interval.
 
     Wilson's interval (1927) with the effective sample size n / deff, where deff is how much
     larger the variance over clusters is than that of independent trials, and at least 1 (Kish
@@ -64,13 +64,6 @@ def proportion(
         (n,) true or false.
     clusters
         (n,) cluster of each trial, such as its video.
-    confidence
-        Level of the interval.
-
-    Returns
-    -------
-    Proportion
-        Without interval if there is one cluster only.
     """
     check_confidence(confidence)
     hit = series_of(successes, "Successes").to_numpy(dtype=np.float64)

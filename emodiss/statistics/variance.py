@@ -29,17 +29,11 @@ class Anova:
     ----------
     statistic, p_value
         F and its p; NaN with a reason when they do not exist.
-    df_between, df_within
-        Degrees of freedom.
-    ss_between, ss_within
-        Sums of squares.
     eta_squared, eta_squared_low, eta_squared_high
         Share of variance between groups, and its interval from the noncentral F. The share is
         biased upwards; where F is well below 1 the interval can lie below it, even be [0, 0].
     omega_squared
         The same share, nearly unbiased.
-    confidence
-        Level of the interval.
     groups, n, means, sds
         Per group: name, ratings, mean, standard deviation (n - 1).
     n_dropped
@@ -111,16 +105,10 @@ class Tukey:
         Simultaneous limits.
     statistic
         Studentized range per pair.
-    p_value
-        Adjusted p per pair.
     n
         (n of a, n of b) per pair.
-    df
-        Degrees of freedom within groups.
     alpha
         Family-wise error.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     pairs: tuple[tuple[Any, Any], ...]

@@ -11,13 +11,7 @@ from __future__ import annotations
 from emodiss.arguments import explain
 from emodiss.transcript.cutting import cut
 from emodiss.transcript.join import join, tell_apart, with_overlap
-from emodiss.transcript.readers import (
-    FORMATS,
-    SPEAKER_DEFAULT,
-    read,
-    read_annomi,
-    read_report,
-)
+from emodiss.transcript.readers import FORMATS, SPEAKER_DEFAULT, read, read_annomi, read_report
 from emodiss.transcript.records import (
     Problem,
     Recognition,
