@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -82,6 +82,7 @@ def figure8(counts: pd.DataFrame) -> Figure:
         by_country = counts.set_index("answer")["n"].sort_values(ascending=False, kind="stable")
         height, title = max(4.2, 1.2 + 0.3 * len(by_country)), "Countries of "
         title += counted(int(counts["n_raters"].iloc[0]), "rater")
+        bars: Any
         if set(by_country.index) & set(TILES):
             figure, (tiles, bars) = plt.subplots(
                 1, 2, figsize=(9.0, height), width_ratios=(1.35, 1)
