@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import EmodissError, RunError
+from emodiss.errors import EmodissError, OutOfMemory, RunError, is_out_of_memory
 from emodiss.manifest import VideoRow
 from emodiss.media import Piece
 from emodiss.reviews import Overlay
@@ -253,8 +253,9 @@ def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:
             "what": "The disk is full, or a limit on file size was met.",
             "next_step": "Make room and run again; what is finished is kept.",
         }
-    elif isinstance(error, EmodissError):
-        described = {"code": error.code, "what": error.what, "next_step": error.next_step}
+    elif isinstance(error, EmodissError) or is_out_of_memory(error):
+        said = error if isinstance(error, EmodissError) else OutOfMemory.of_this_process()
+        described = {"code": said.code, "what": said.what, "next_step": said.next_step}
     else:
         described = {
             "code": "unexpected",

@@ -313,8 +313,8 @@ def import_corrections(
     if n := session.n_pending:
         raise ExportError(
             f"{n} review{'s' * (n != 1)} of '{session.video}' newer than its table.",
-            next_step="Run emodiss annotate again, so that the file is compared with what "
-            "stands now.",
+            next_step="Bring them into the table first, so that the file is compared with what "
+            f"stands now: emodiss resume {run.root}",
         )
     reviewed = {(row["kind"], row["target"]) for row in session.listing()}
     changes, problems = read_back(file, items(run.session(session.video)), reviewed=reviewed)
