@@ -152,6 +152,9 @@ def _read(
             profile = made(record)
         except _NoProfile as fault:
             left_out.append(LeftOut(line, str(fault)))
+            if tabular.is_hopeless(len(left_out), len(found)):
+                left_out.append(LeftOut(line + 1, tabular.GIVEN_UP))
+                break
             continue
         first, earlier = found.setdefault(profile.id, (line, profile))
         if first == line:
