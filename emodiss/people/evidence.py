@@ -54,7 +54,7 @@ class SynchronyModel:
 
 
 SYNCHRONY = SynchronyModel(
-    growth=0.82, spread=0.25, false_spread=0.10, noise=1.00, lost=0.05, copies=0.002
+    growth=0.83, spread=0.25, false_spread=0.02, noise=1.00, lost=0.05, copies=0.002
 )
 
 
