@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.arguments import explain
 from emodiss.errors import EmodissError, nearest
 from emodiss.series import SeriesMean, mean_of_series, means_of_series
 
@@ -170,11 +171,6 @@ def to_house_scale(raw: ArrayLike, scale: Scale) -> Mapped:
         `unit` maps x to 2x - 1 (research decision A1); `signed` leaves x as it is. Both are then
         clamped to [-1, 1].
 
-    Returns
-    -------
-    Mapped
-        The values, and the count of those that were clamped.
-
     Raises
     ------
     ScaleError
@@ -208,7 +204,7 @@ def prototypes() -> tuple[tuple[str, ...], NDArray[np.float64]]:
 
 
 def nearest_label(valence: float, arousal: float) -> str | None:
-    """Name a point of the valence-arousal plane.
+    """Name a point of the valence-arousal plane; ties go to the first prototype.
 
     The speech models measure dimensions and know no classes, yet the discrete prompt wants a word
     (research decision A10): the nearest prototype gives it, neutral being one of them. The table
@@ -220,11 +216,6 @@ def nearest_label(valence: float, arousal: float) -> str | None:
     ----------
     valence, arousal
         House scale; NaN gives None.
-
-    Returns
-    -------
-    str or None
-        One of `EXPRESSIONS`; ties go to the first prototype.
     """
     if not (np.isfinite(valence) and np.isfinite(arousal)):
         return None
@@ -277,3 +268,6 @@ class SpeechAffectModel(Protocol):
     ) -> list[SpeechAffect]:
         """Measure several signals, together where that is faster."""
         ...
+
+
+explain(__name__)

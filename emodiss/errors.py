@@ -11,6 +11,9 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
+
+Many = TypeVar("Many", bound=Iterable[object])
 
 
 class EmodissError(Exception):
@@ -184,6 +187,13 @@ def as_path(given: object, what: str) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise ArgumentError.of(given, f"the path of {what}", "Give a path.")
     return Path(given)
+
+
+def no_text(values: Many, what: str) -> Many:
+    """Return several values, or refuse the single text that was handed over instead."""
+    if isinstance(values, str | bytes):
+        raise ArgumentError.of(values, what, "Give a list.")
+    return values
 
 
 def must_be(value: object, *kinds: type, what: str, how: str) -> None:

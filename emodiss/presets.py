@@ -30,11 +30,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The models of the paper with everything that makes them fast; see the guide for what it does
     # to their values.
     "fast": {
+        "models.faces": "mtcnn-onnx",
         "faces.mode": "follow",
         "faces.scan_every": 30,
         "faces.stride": 3,
         "faces.min_face": 40,
         "face_affect.stride": 6,
+        "face_affect.looks_per_utterance": 10,
         "emonet.precision": "bfloat16",
     },
 }

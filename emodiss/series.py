@@ -19,7 +19,7 @@ weighed by how well they explain the series, and the interval comes from all of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,19 @@ _RHO, _SHARE, _WEIGHT = (np.array(column) for column in zip(*_MODELS, strict=Tru
 _NORMAL = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
+_GAP_S = 0.25  # more breaks a curve, unless looks lie that far apart anyway
+
+
+def begins(time: Floats, whose: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Whether a curve has a gap before each of its points, or is another's from there on, (n,)."""
+    apart, same = np.diff(time), whose[1:] == whose[:-1]
+    gap = apart > _GAP_S
+    for owner in set(whose[1:][gap & same]):
+        own = same & (whose[1:] == owner)
+        gap[own] &= apart[own] > 1.5 * np.median(apart[own])
+    return np.r_[True, gap | ~same][: len(time)]
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesMean:
     """Mean of a series of frames that resemble their neighbours."""
@@ -52,7 +65,6 @@ class SeriesMean:
     # Of the mean: half of the 95 % interval over 1.96, so that mean +- 1.96 of it covers as often
     # as `interval` does; NaN below two frames, or if all are equal.
     standard_error: float
-    # Number of finite frames.
     n: int
     # How many independent frames would tell as much.
     n_effective: float
@@ -65,29 +77,37 @@ def mean_of_series(values: ArrayLike) -> SeriesMean:
     return means_of_series([values])[0]
 
 
-def means_of_series(stretches: Iterable[ArrayLike]) -> list[SeriesMean]:
+def means_of_series(
+    stretches: Iterable[ArrayLike], spacings: Sequence[float] | None = None
+) -> list[SeriesMean]:
     """Average several stretches of one process, such as a face during several utterances.
 
     How alike neighbours are is learned from all stretches together; how far values spread, from
-    each for itself.
+    each for itself. Neighbours may lie further apart in one stretch than in another: `spacings`
+    says how far, in any unit.
     """
     series = [x[np.isfinite(x)] for x in (np.asarray(s, np.float64) for s in stretches)]
+    shortest = min(spacings, default=1.0) if spacings is not None else 1.0
+    steps = [s / shortest for s in spacings] if spacings is not None else [1.0] * len(series)
     varies = [len(x) > 1 and float(np.ptp(x)) > 1e-12 for x in series]
-    parts = [_explained(x) if moves else None for x, moves in zip(series, varies, strict=True)]
+    parts = [
+        _explained(x, step) if moves else None
+        for x, step, moves in zip(series, steps, varies, strict=True)
+    ]
     belief = np.log(_WEIGHT)
     for part in parts:
         if part is not None:
             belief = belief + part[0]
     weights = np.exp(belief - belief.max())
     weights /= weights.sum()
-    return [_mean(x, part, weights) for x, part in zip(series, parts, strict=True)]
+    return [_mean(*one, weights) for one in zip(series, steps, parts, strict=True)]
 
 
-def _explained(x: Floats) -> tuple[Floats, Floats, int]:
+def _explained(x: Floats, step: float) -> tuple[Floats, Floats, int]:
     """Log likelihood and scale of the mean's t distribution under each model, and its df."""
     from scipy.fft import dct
 
-    variances = _variances(len(x))
+    variances = _variances(len(x), step)
     df = len(variances) - 1
     energy = np.square(dct(x - x.mean(), norm="ortho")[1 : df + 1])
     # Rounding keeps no slow change at exactly zero.
@@ -97,7 +117,7 @@ def _explained(x: Floats) -> tuple[Floats, Floats, int]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _variances(n: int) -> Floats:
+def _variances(n: int, step: float) -> Floats:
     """Variance of each cosine coefficient of n values of unit variance under each model."""
     k = np.arange(n)
     rows = min(n, 1 + int(np.clip(_QUICKEST * n, *_SLOWEST)))
@@ -106,12 +126,14 @@ def _variances(n: int) -> Floats:
         basis = np.cos(np.pi * j * (2 * k + 1) / (2 * n)) * np.sqrt((2 if j else 1) / n)
         lagged[j] = np.fft.irfft(np.abs(np.fft.rfft(basis, 2 * n)) ** 2, 2 * n)[:n]
     lagged[:, 1:] *= 2
-    correlation = _SHARE * _RHO ** k[:, None]
+    correlation = _SHARE * _RHO ** (step * k[:, None])
     correlation[0] = 1.0
     return lagged @ correlation
 
 
-def _mean(x: Floats, part: tuple[Floats, Floats, int] | None, weights: Floats) -> SeriesMean:
+def _mean(
+    x: Floats, step: float, part: tuple[Floats, Floats, int] | None, weights: Floats
+) -> SeriesMean:
     n = len(x)
     nan = float("nan")
     mean = float(x.mean()) if n else nan
@@ -119,7 +141,7 @@ def _mean(x: Floats, part: tuple[Floats, Floats, int] | None, weights: Floats) -
         return SeriesMean(mean, nan, n, float(min(n, 1)), (nan, nan))
     _, scale, df = part
     half = _half_width(scale, df, weights)
-    n_effective = float(n / (weights @ _variances(n)[0]))
+    n_effective = float(n / (weights @ _variances(n, step)[0]))
     return SeriesMean(
         mean, half / _NORMAL, n, min(max(n_effective, 1.0), float(n)), (mean - half, mean + half)
     )

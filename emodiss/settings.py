@@ -252,10 +252,32 @@ class FaceAffectSettings(Group):
         "they listen and while nobody speaks, in columns of their own",
     )
     stride: int = Field(default=1, ge=1, description="measure every n-th tick of the 30 FPS clock")
+    looks_per_utterance: int | None = Field(
+        default=None,
+        ge=1,
+        description="looks at the speaker's face per utterance, evenly spread, where every "
+        "stride-th tick would be more; none looks at every stride-th tick",
+    )
+    looks_apart_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="longest time between two of these looks, s; a long utterance gets more of "
+        "them",
+    )
     min_frames: int = Field(default=5, ge=1, description="fewest measured face frames")
     min_size: float = Field(
         default=20, ge=1, description="smallest face side that is measured, pixels"
     )
+
+    @model_validator(mode="after")
+    def _looks_suffice(self) -> FaceAffectSettings:
+        looks = self.looks_per_utterance
+        if looks is not None and looks < self.min_frames:
+            raise ValueError(
+                f"looks_per_utterance ({looks}) is less than min_frames ({self.min_frames}), and "
+                "no utterance would have enough"
+            )
+        return self
 
 
 class EmoNetSettings(Group):

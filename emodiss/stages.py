@@ -7,10 +7,11 @@ computed from this table alone, so a result on disk can never vouch for itself.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from emodiss import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,7 @@ class Stage:
 
     def load(self, function: str | None = None) -> Callable[..., Any]:
         """Import the function, or one of the other two."""
-        module, _, name = (function or self.function).partition(":")
-        return getattr(importlib.import_module(module), name)
+        return registry.function(function or self.function)
 
 
 _GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
@@ -153,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=4,
+        version=5,
     ),
     Stage(
         "tracks",
@@ -236,7 +236,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.utterances:tabulate",
         reads=("wording", "roles", "people", "speech_affect", "face_affect", "listener_affect"),
         settings="dissonance",
-        also=("face_affect.min_frames",),
+        also=("face_affect.min_frames", "face_affect.looks_per_utterance"),
         row=("id",),
         version=5,
     ),
@@ -245,23 +245,21 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.prompts.of_session:write",
         reads=("utterances",),
         settings="prompts",
-        version=2,
+        version=max(row.since for row in registry.CONDITIONS.values()),
     ),
 )
 
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
 
 
-def waves() -> list[list[Stage]]:
-    """Put stages that can be done at the same time together, each as late as it is needed.
+def most_to_follow_first() -> list[Stage]:
+    """Put stages into the order in which they are begun where several can be.
 
-    So the sound of a long video is worked on beside its pictures, on another core.
+    What the longest chain of stages waits for goes first, so that no long chain is left to one
+    worker at the end; among equals what is not cut into pieces goes before what is.
     """
     before_end: dict[str, int] = {}
     for stage in reversed(STAGES):
         later = [before_end[one.name] for one in STAGES if stage.name in one.reads]
         before_end[stage.name] = 1 + max(later, default=-1)
-    found: list[list[Stage]] = [[] for _ in range(1 + max(before_end.values()))]
-    for stage in STAGES:
-        found[-1 - before_end[stage.name]].append(stage)
-    return found
+    return sorted(STAGES, key=lambda stage: (-before_end[stage.name], bool(stage.piece)))

@@ -456,8 +456,6 @@ class Column:
 
     Parameters
     ----------
-    name
-        In the table and in files.
     kind
         `text`, `number`, `count` (a whole number), `time` (ISO 8601) or `flag`.
     meaning
@@ -541,12 +539,6 @@ class Misfit:
     ----------
     line
         Line in the file, the header being line 1; for a table in memory, row number + 2.
-    column
-        Name of the column.
-    value
-        What stands there.
-    expected
-        What should.
     """
 
     line: int

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.errors import EmodissError
+from emodiss.errors import ArgumentError, EmodissError
 
 Seconds = float
 """Seconds from media start."""
@@ -73,7 +73,7 @@ def parse_time(text: str) -> float:
         seen = f"'{text}'"
     else:
         seen = f"{len(text)} characters that are not a time"
-    raise ValueError(f"{seen} where a time belongs; {_EXPECTED_TIME}")
+    raise ArgumentError(f"{seen} where a time belongs; {_EXPECTED_TIME}")
 
 
 @dataclass(frozen=True, slots=True, order=True)

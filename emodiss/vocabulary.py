@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Literal, cast, get_args
 
-from emodiss.errors import nearest
+from emodiss.errors import ArgumentError, nearest
 
 Role = Literal["therapist", "patient", "other"]
 """Part a person plays in the conversation."""
@@ -192,7 +192,7 @@ def parse_role(text: str) -> Role:
     """
     name = text.strip().lower()
     if name not in _ROLE_SYNONYMS:
-        raise ValueError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
+        raise ArgumentError(f"unknown role '{text}'. {nearest(name, _ROLE_SYNONYMS)}")
     return _ROLE_SYNONYMS[name]
 
 
@@ -217,7 +217,7 @@ def parse_faces(text: str) -> dict[str, FaceChoice]:
         elif all(re.fullmatch(r"[1-9][0-9]{0,8}", number) for number in numbers):
             faces[speaker] = tuple(sorted({int(number) for number in numbers}))
         else:
-            raise ValueError(
+            raise ArgumentError(
                 f"'{face}' is no face; expected left, right, none, or track numbers such as 2+5"
             )
     return faces
@@ -229,9 +229,9 @@ def _per_speaker(text: str, what: str) -> list[tuple[str, str]]:
     for pair in filter(None, (part.strip() for part in text.split(";"))):
         speaker, equals, value = (part.strip() for part in pair.partition("="))
         if not (speaker and equals and value):
-            raise ValueError(f"expected 'speaker={what};speaker={what}', got '{pair}'")
+            raise ArgumentError(f"expected 'speaker={what};speaker={what}', got '{pair}'")
         if speaker in pairs:
-            raise ValueError(f"speaker '{speaker}' is given two {what}s")
+            raise ArgumentError(f"speaker '{speaker}' is given two {what}s")
         pairs[speaker] = value
     return list(pairs.items())
 

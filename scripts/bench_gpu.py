@@ -180,7 +180,7 @@ def whole_run(bench: Bench, preset: str, talk: Path) -> dict[str, Any]:
 
     from emodiss import annotate
 
-    length = float(Clip(talk, 0).media.frame_times[-1])
+    length = float(Clip(talk, ()).media.frame_times[-1])
     folder = bench.folder / f"run-{preset}"
     folder.mkdir()
     media = folder / f"talk{talk.suffix}"

@@ -80,7 +80,7 @@ class Bench:
         n = 12 if self.quick else 128
         size = {"height": 360, "width": 640} if self.quick else {}
         path = options.clip or write_clip(folder / "clip.mp4", n, **size)
-        self.clip = Clip(path, n)
+        self.clip = Clip(path, (n / 2 / FPS, n / 2 / FPS))
         self.home = folder / "models"
 
     def frames(self, n: int) -> list[Any]:

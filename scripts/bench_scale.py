@@ -286,7 +286,7 @@ def simulate(folder: Path, *, sessions: int, n: int) -> None:
                 outcomes.append(Outcome(source.row.id, name, status, 1.5, key=recipe.key))
             current[source.row.id] = {name: r.key for name, r in recipes.items() if r.key}
         store.append(outcomes)
-        tables.gather(store, current, stride=settings.face_affect.stride)
+        tables.gather(store, current, settings.face_affect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emodiss.affect import EXPRESSIONS, FaceAffect, SpeechAffect
 from emodiss.faces import FaceBoxes
 from emodiss.models.catalog import Card
-from emodiss.transcript import Turn, Utterance, Word
+from emodiss.transcript import Recognition, Turn, Utterance, Word
 
 LOADED: list[str] = []
 """Names of the models loaded in this process, in order."""
@@ -109,6 +109,31 @@ class Voices:
         return [Turn(0.0, len(signal) / sample_rate, "voice")]
 
 
+class Words:
+    """One sentence over the whole recording."""
+
+    identity = "fake-words"
+
+    def __init__(self) -> None:
+        LOADED.append(self.identity)
+
+    def transcribe(
+        self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
+    ) -> Recognition:
+        return Recognition((Utterance(0.0, len(signal) / sample_rate, "", "I am fine."),), "en")
+
+
+class NoWords(Words):
+    """Fails on every input."""
+
+    identity = "fake-no-words"
+
+    def transcribe(
+        self, signal: NDArray[np.floating], sample_rate: int, *, language: str | None = None
+    ) -> Recognition:
+        raise RuntimeError("the patient said: this must not reach a log")
+
+
 class Aligner:
     """Words are spread evenly over the first loud stretch between the edges, if there is one."""
 
@@ -192,6 +217,8 @@ ENTRIES = {
         _entry("fake-deadly", "speech_affect", "Deadly", "signed"),
         _entry("fake-voices", "diarizer", "Voices"),
         _entry("fake-aligner", "aligner", "Aligner"),
+        _entry("fake-words", "asr", "Words"),
+        _entry("fake-no-words", "asr", "NoWords"),
     )
 }
 

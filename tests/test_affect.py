@@ -142,6 +142,20 @@ def test_the_mean_of_a_short_white_series_has_the_width_of_its_models():
     assert narrow < mean_of_series([0.2, 0.4]).standard_error < wide
 
 
+def test_looks_that_lie_further_apart_are_less_alike():
+    # One process, seen at every tick and at every fifth: .9 and .9^5 = .59 between neighbours, so
+    # 60 (1 - .9) / (1 + .9) = 3.2 and 12 (1 - .59) / (1 + .59) = 3.1; finite length adds a little.
+    rng = np.random.default_rng(6)
+    noise = rng.normal(size=(24, 60))
+    noise[:, 1:] *= math.sqrt(1 - 0.9**2)
+    series = lfilter([1], [1, -0.9], noise, axis=1)
+    stretches = [*series[:12], *(x[2::5] for x in series[12:])]
+    found = means_of_series(stretches, [1.0] * 12 + [5.0] * 12)
+    for own in (found[:12], found[12:]):
+        assert np.median([m.n_effective for m in own]) == pytest.approx(3.7, rel=0.35)
+    assert [m.mean for m in found] == [m.mean for m in means_of_series(stretches)]
+
+
 def test_stretches_of_one_track_tell_of_its_persistence_together():
     rng = np.random.default_rng(5)
     noise = rng.normal(size=(12, 60))

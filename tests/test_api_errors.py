@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import pickle
 from pathlib import Path
@@ -13,40 +12,6 @@ import pytest
 import emodiss
 from emodiss.errors import ArgumentError, DiskError
 from emodiss.runs.files import write_atomically
-
-VERBS = {
-    **{name: getattr(emodiss, name) for name in ("annotate", "load", "plan", "resume")},
-    **{
-        name: verb
-        for name in emodiss.study.__all__
-        if inspect.isfunction(verb := getattr(emodiss.study, name)) or name == "Study"
-    },
-}
-
-
-@pytest.mark.parametrize("name", VERBS)
-def test_a_verb_refuses_what_does_not_belong_with_a_typed_error(tmp_path, name):
-    verb = VERBS[name]
-    root = tmp_path / "run"
-    root.mkdir()
-    (root / "run.json").write_text("{}")
-    run = emodiss.Run(root)
-    frame = pd.DataFrame({"a": [1]})
-    things = (run, root, str(root), tmp_path, tmp_path / "no", "no", None, frame, [1, "a"], 3, b"x")
-    parameters = list(inspect.signature(verb).parameters.values())
-    needed = [
-        p
-        for p in parameters
-        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    ] or parameters[:2]
-    refused = 0
-    for place, thing in ((p, t) for p in needed for t in things):
-        given = {p.name: run if p is needed[0] else "x" for p in needed} | {place.name: thing}
-        try:
-            verb(**given)
-        except (emodiss.EmodissError, TypeError, ValueError):
-            refused += 1
-    assert refused >= 6
 
 
 def test_a_table_is_no_list_of_paths():

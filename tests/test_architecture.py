@@ -29,8 +29,8 @@ from emodiss.stages import BY_NAME, STAGES
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
 LAYERS = (
-    ("errors", "vocabulary", "timebase", "series"),
-    ("settings", "presets", "tabular", "stages"),
+    ("errors", "arguments", "vocabulary", "timebase", "series"),
+    ("settings", "presets", "tabular", "registry", "stages"),
     ("chat",),
     (
         *("affect", "clients", "dissonance", "encounters", "faces", "interventions", "judging"),
@@ -149,7 +149,7 @@ def test_the_types_of_a_stage_fit_its_row(stage):
         assert hints["settings"] is Settings.model_fields[stage.settings].annotation
     for dotted in stage.also:
         group, _, name = dotted.partition(".")
-        assert hints[name] is Settings.model_fields[group].annotation.model_fields[name].annotation
+        assert hints[name] == Settings.model_fields[group].annotation.model_fields[name].annotation
     if stage.model:
         assert hints["model"] is PROTOCOLS[stage.model]
     if stage.row:

@@ -217,7 +217,7 @@ def test_a_frame_of_two_utterances_counts_once_in_the_summary():
         ),
         utterances.FRAME_SCHEMA,
     )  # fmt: skip
-    found = utterances.face_summary(frames, stride=3)
+    found = utterances.face_summary(frames, FaceAffectSettings(stride=3))
     assert found["n_face_frames"].tolist() == [1, 1] and found["seconds"].tolist() == [0.1, 0.1]
     assert found["track_id"].isna().tolist() == [True, False]
-    assert len(utterances.face_summary(frames.iloc[:0], stride=1)) == 0
+    assert len(utterances.face_summary(frames.iloc[:0], FaceAffectSettings())) == 0

@@ -75,6 +75,30 @@ def test_frames_are_delivered_in_order_with_their_own_content(tmp_path):
     assert [f.image.mean() for f in frames] == pytest.approx(20 + 5 * chosen, abs=3)
 
 
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"bf": "3"}),
+        ("libx264", {"bf": "3", "x264-params": "b-pyramid=none"}),
+        ("libx264", {"bf": "2", "x264-params": "tff=1"}),
+        ("libx265", {"x265-params": "log-level=none:bframes=3"}),
+        ("mpeg4", {"bf": "2"}),
+    ],
+)
+def test_frames_that_are_passed_over_change_no_other(tmp_path, codec, options):
+    # Most pictures between the wanted ones are no reference, and need not be decoded.
+    moving = np.random.default_rng(0).integers(0, 256, (64, 256, 3), np.uint8)
+    frames = [np.roll(moving, 3 * k, axis=1)[:, :96] for k in range(60)]
+    path = make.write_media(tmp_path / "b.mp4", frames=frames, codec=codec, options=options)
+    found = probe(path)
+    every = {f.index: f.image for f in media.iterate_frames(path, found, np.arange(60))}
+    for first, step in ((0, 7), (1, 6), (2, 2)):
+        chosen = np.arange(first, 60, step)
+        some = list(media.iterate_frames(path, found, chosen))
+        assert [f.index for f in some] == chosen.tolist()
+        assert all((f.image == every[f.index]).all() for f in some)
+
+
 def test_frames_far_apart_are_sought_and_are_the_same(tmp_path, monkeypatch):
     path = make.write_media(
         tmp_path / "far.mp4",

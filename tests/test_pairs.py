@@ -214,7 +214,7 @@ def test_a_study_is_written_read_and_never_over_another(tmp_path):
     paths = ratings.write_pairs(study, tmp_path)
     assert {p.relative_to(tmp_path).as_posix() for p in paths} == {
         *("pairs.csv", "form.json", "hidden/key.csv", "hidden/design.json"),
-        *("sheets/e1.csv", "sheets/e2.csv"),
+        *("sheets/e1.csv", "sheets/e2.csv", "hidden/SHA256SUMS"),
         *("instrument.toml", "instructions.md", "consent.md"),
     }
     design = json.loads((tmp_path / "hidden/design.json").read_text())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emodiss import ratings
+from emodiss import ratings, study as verbs
 from emodiss.ratings import RatingScale, RatingsError
 
 HEADER = "rater,item,video,model,condition,criterion,value"
@@ -468,7 +468,7 @@ def test_write_study_keeps_the_key_apart_and_texts_from_running(tmp_path):
     study = build(source, n_windows=4, repeats=0)
     paths = ratings.write_study(study, tmp_path / "study")
     assert {p.relative_to(tmp_path / "study").as_posix() for p in paths} == {
-        "items.csv", "hidden/key.csv", "hidden/design.json",
+        "items.csv", "hidden/key.csv", "hidden/design.json", "hidden/SHA256SUMS",
         "sheets/r1.csv", "sheets/r2.csv", "sheets/r3.csv",
         "instrument.toml", "instructions.md", "consent.md",
     }  # fmt: skip
@@ -478,6 +478,33 @@ def test_write_study_keeps_the_key_apart_and_texts_from_running(tmp_path):
         ratings.write_study(study, tmp_path / "study")
     with pytest.raises(RatingsError, match="cannot be a file name"):
         ratings.write_study(build(raters=["../x"]), tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["hidden/key.csv", "hidden/design.json", "items.csv"])
+def test_a_damaged_study_gives_no_rating_to_another_condition(tmp_path, name):
+    study = build(responses(), n_windows=4, repeats=0)
+    ratings.write_study(study, tmp_path)
+    assert ratings.open_study(tmp_path).raters
+    path = tmp_path / name
+    whole = path.read_bytes()
+    # A condition becomes another, a number another: each reads as well as before.
+    for old, new in ((b"base", b"bass"), (b"1", b"2"), (b'"', b"'")):
+        if old in whole:
+            path.write_bytes(whole.replace(old, new, 1))
+            with pytest.raises(RatingsError, match=f"'{path.name}' of this study is not as it was"):
+                ratings.open_study(tmp_path)
+    sums = tmp_path / "hidden" / "SHA256SUMS"
+    if name == "hidden/key.csv":
+        with pytest.raises(RatingsError, match="is not as it was written"):
+            verbs.evaluate(None, [tmp_path / "sheets" / "r1.csv"], key=path)
+    lines = sums.read_text().splitlines(keepends=True)
+    assert len(lines) == 3
+    path.write_bytes(whole.replace(b"base", b"bass", 1))  # as its owner says
+    sums.write_text("".join(line for line in lines if path.name not in line))
+    assert ratings.open_study(tmp_path).raters
+    sums.write_text("".join(lines).replace(" ", "x", 1))
+    with pytest.raises(RatingsError, match="'SHA256SUMS' of this study"):
+        ratings.open_study(tmp_path)
 
 
 def test_a_written_design_draws_the_same_study_again(tmp_path):

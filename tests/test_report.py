@@ -205,6 +205,18 @@ def test_an_hour_of_frames_is_thinned_to_means_and_gaps_stay():
     assert heights == {"50.0", "150.0"}
 
 
+def test_a_curve_breaks_at_gaps_and_not_where_looks_lie_apart():
+    # A long utterance is looked at every half second, a short one every fifth.
+    time = np.array([0.0, 0.5, 1.0, 3.0, 3.5, 4.0, 4.2, 4.4, 5.0, 5.2])
+    frames = pd.DataFrame(
+        {"utterance_id": ["u1"] * 5 + ["u2"] * 5, "time": time, "valence": np.zeros(10)}
+    )
+    path = curves.line_path(frames, "valence", 0.0, 10.0)
+    starts = [float(part.split(" ")[0].split("L")[0]) for part in path.split("M")[1:]]
+    assert starts == [0.0, 3000.0, 4000.0, 5000.0]
+    assert curves.line_path(frames.iloc[:0], "valence", 0.0, 10.0) == ""
+
+
 # --- in a browser --------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@
 replayed.
 """
 
+from emodiss.arguments import explain
 from emodiss.chat.ask import Patience, ask
 from emodiss.chat.endpoint import Endpoint, Ready
 from emodiss.chat.model import (
@@ -32,3 +33,5 @@ __all__ = [
     "Unanswered",
     "ask",
 ]
+
+explain(__name__)

@@ -70,18 +70,10 @@ def ask(
 
     Parameters
     ----------
-    questions
-        What to ask.
     model
         Whom to ask; called from `concurrency` threads.
     params
         Decoding parameters. Sample k is asked with seed + k, so that samples can differ.
-    samples
-        Answers per question.
-    concurrency
-        Requests under way at once.
-    patience
-        How often and how long to try; `Patience()` by default.
     done
         Id and sample of what is answered already; these are not asked.
     sleep

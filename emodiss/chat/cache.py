@@ -50,7 +50,10 @@ class Cached(Wrapped):
             if kept is not None:
                 return dataclasses.replace(kept, from_cache=True)
             answer = self._model.generate(messages, params, sample=sample)
-            self._put(key, answer)
+            text = json.dumps(answer.to_dict(), ensure_ascii=False)
+            with self._typed(), self._lock, self._db:
+                row = (key, _sealed(text))
+                self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
         return answer
 
     def get(self, key: str) -> Completion | None:
@@ -68,11 +71,6 @@ class Cached(Wrapped):
         """Close the file."""
         with self._lock:
             self._db.close()
-
-    def _put(self, key: str, answer: Completion) -> None:
-        text = json.dumps(answer.to_dict(), ensure_ascii=False)
-        with self._typed(), self._lock, self._db:
-            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, _sealed(text)))
 
     @contextlib.contextmanager
     def _typed(self) -> Generator[None]:

@@ -57,10 +57,6 @@ class Endpoint:
         Parameters that the endpoint refuses: temperature, seed, max_tokens, top_p or a penalty.
     token_field
         `max_tokens`, or `max_completion_tokens` for newer OpenAI models.
-    stream
-        Whether answers are taken in pieces.
-    concurrency
-        Requests at once.
     timeout
         Longest time for one answer, seconds.
     tries, max_wait
@@ -69,8 +65,6 @@ class Endpoint:
         Most that may be spent, US dollars; None for no limit.
     prices
         Price file; the one that comes along if None.
-    api_key_env
-        Environment variable with the key.
     allow_remote
         Whether what is asked may go to another machine.
     allow_remote_pictures
@@ -196,20 +190,13 @@ class Endpoint:
             Where answers are kept if `self.cache` does not say. A replay keeps none.
         catalogued
             Models on this machine that have a name, for `local`.
-        say
-            Is told what a user should know before anything is asked.
-
-        Yields
-        ------
-        Ready
-            The models and what they cost.
         """
         from emodiss.chat.cache import Cached
 
         found = Ready({}, Ledger(self.max_cost), {})
         with contextlib.ExitStack() as stack:
             for model in self.models or [None]:
-                asked, prices = self._open(model, catalogued or {}, say or _silent)
+                asked, prices = self._open(model, catalogued or {}, say or (lambda _text: None))
                 asked = Metered(asked, found.ledger, prices)
                 price = prices.get(asked.name)
                 found.prices[asked.name] = None if price is None else dataclasses.asdict(price)
@@ -285,10 +272,6 @@ class Endpoint:
 
         Parameters
         ----------
-        questions
-            What would be asked.
-        params
-            Decoding parameters.
         model
             Whom; the first of `models` if None.
         samples
@@ -351,8 +334,6 @@ class Ready:
     ----------
     models
         By name.
-    ledger
-        Where all their requests are booked.
     prices
         Price of each as plain values, None when it is not known.
     """
@@ -364,7 +345,3 @@ class Ready:
 
 def _name(model: str | ChatModel | None) -> str:
     return "" if model is None else model if isinstance(model, str) else model.name
-
-
-def _silent(_text: str) -> None:
-    """Say nothing."""

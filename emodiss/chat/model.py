@@ -200,14 +200,10 @@ class Completion:
         Model id that the endpoint says it used, which may be more exact than the one asked for.
     finish_reason
         Why it stopped, in the endpoint's own word; None if unsaid.
-    usage
-        Tokens.
     latency_s
         Seconds from request to full answer; None when replayed.
     answered_at
         UTC time of the answer, ISO 8601; None if unknown.
-    raw_id
-        The endpoint's id of the answer.
     logprobs
         Per token, if asked for and given.
     recorded_params
@@ -304,18 +300,10 @@ class Answered:
 
     Parameters
     ----------
-    question
-        What was asked.
     sample
         Index among several answers, from 0.
-    completion
-        The answer as the adapter gave it.
     model, identity
         Who answered: name, and adapter, place and name.
-    params
-        Decoding parameters as they were sent.
-    requests
-        Requests that were needed.
     """
 
     question: Question
@@ -341,8 +329,6 @@ class Unanswered:
     ----------
     question, sample, model
         As in `Answered`.
-    error
-        Why.
     """
 
     question: Question
@@ -376,10 +362,6 @@ class ChatModel(Named, Protocol):
 
         Parameters
         ----------
-        messages
-            The conversation so far.
-        params
-            Decoding parameters.
         sample
             Index among several answers to the same messages. It tells answers apart in caches
             and recordings; what makes them differ is the seed.

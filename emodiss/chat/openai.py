@@ -109,21 +109,17 @@ def request_body(
 ) -> dict[str, Any]:
     """Write the body of a request: exactly what is sent, or with `shown` its pictures described."""
     written = [{**each, "content": _content(each["content"], shown)} for each in messages]
+    named = {
+        "temperature": params.temperature,
+        "seed": params.seed,
+        token_field: params.max_tokens,
+        "top_p": params.top_p,
+        "frequency_penalty": params.frequency_penalty,
+        "presence_penalty": params.presence_penalty,
+        "stop": list(params.stop) or None,
+    }
     body: dict[str, Any] = {"model": model, "messages": written}
-    if params.temperature is not None:
-        body["temperature"] = params.temperature
-    if params.seed is not None:
-        body["seed"] = params.seed
-    if params.max_tokens is not None:
-        body[token_field] = params.max_tokens
-    if params.top_p is not None:
-        body["top_p"] = params.top_p
-    if params.frequency_penalty is not None:
-        body["frequency_penalty"] = params.frequency_penalty
-    if params.presence_penalty is not None:
-        body["presence_penalty"] = params.presence_penalty
-    if params.stop:
-        body["stop"] = list(params.stop)
+    body |= {name: value for name, value in named.items() if value is not None}
     if params.top_logprobs is not None:
         body["logprobs"] = True
         body["top_logprobs"] = params.top_logprobs

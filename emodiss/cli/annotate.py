@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +78,7 @@ def annotate(
         for problem in read.problems:
             output.say(f"{name}: {problem}")
         planned = plan(read, out=out, preset=preset, settings=changes, absent=absent)
-        output.show([output.fields(job) for job in planned], as_json=as_json)
+        output.show([asdict(job) for job in planned], as_json=as_json)
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
         return
@@ -88,7 +89,7 @@ def annotate(
             out=out,
             preset=preset,
             settings=changes,
-            **output.fields(working),
+            **asdict(working),
             offline=offline,
             absent=absent,
             progress=progress,

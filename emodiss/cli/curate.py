@@ -65,17 +65,8 @@ def curate(
         }
         output.show_json(found)
         return
-    columns = [
-        "id",
-        "verdict",
-        "reasons",
-        "duplicate_of",
-        "language",
-        "snr_db",
-        "n_talkers",
-        "duration_s",
-        "speech_s",
-    ]
+    columns = ["id", "verdict", "reasons", "duplicate_of", "language", "snr_db", "n_talkers"]
+    columns += ["duration_s", "speech_s"]
     output.show(videos, as_csv=as_csv, columns=columns)
     if not as_csv:
         said = steps[(steps["with_it"] > 0) | steps["step"].isin(["candidates", "kept"])]

@@ -8,13 +8,7 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsJson,
-    Assign,
-    Out,
-    Quiet,
-    Workers,
-)
+from emodiss.cli.options import AsJson, Assign, Out, Quiet, Workers
 from emodiss.cli.reporting import draw_figures, going_on, report_on, show_utterances
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import AsCsv, AsJson
+from emodiss.vocabulary import ROLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,7 @@ def dissonance(
 
     With --by, rates and mean signed differences of groups, with intervals over sessions.
     """
-    from emodiss.dissonance import overview, reflag, sweep_against_chance
+    from emodiss.dissonance import NULL_WORDS, overview, reflag, sweep_against_chance
     from emodiss.runs.run import load
 
     loaded = load(run)
@@ -71,7 +73,9 @@ def dissonance(
     )
     table = loaded.session(video) if video else loaded.utterances
     # A speaker's baseline is taken before roles are chosen, which leave speakers whole anyway.
-    table = _of_role(table, role)
+    if role is not None:
+        own = table["role"] == _one_of(role, ROLES, what="role")
+        table = table[own].reset_index(drop=True)
     flagged = reflag(table, rule)
     if by is not None:
         if out is not None:
@@ -79,12 +83,13 @@ def dissonance(
         _compare_groups(flagged, by, seed, figure, as_json=as_json, as_csv=as_csv)
         return
     used = float(flagged["dissonance_threshold"].iloc[0]) if len(flagged) else rule.threshold
-    swept = sweep_against_chance(table, rule=rule, null=_null(null), n_pairings=pairings, seed=seed)
+    pairing = _one_of(null, NULL_WORDS, what="null")
+    swept = sweep_against_chance(table, rule=rule, null=pairing, n_pairings=pairings, seed=seed)
     if out is not None:
         _write_table(flagged, out)
     if figure is not None:
         _draw(swept, used, figure)
-    found = overview(table, rule, null=_null(null), n_pairings=pairings, seed=seed)
+    found = overview(table, rule, null=pairing, n_pairings=pairings, seed=seed)
     summary = _summary(flagged, rule, found)
     if as_json:
         summary["sweep"] = output.records(swept)
@@ -111,23 +116,11 @@ def _rule(settings: Settings, **changes: Any) -> DissonanceSettings:
     return settings.dissonance.changed(**given)
 
 
-def _of_role(table: pd.DataFrame, role: str | None) -> pd.DataFrame:
-    from emodiss.errors import SettingsError, nearest
-    from emodiss.manifest import ROLES
-
-    if role is None:
-        return table
-    if role not in ROLES:
-        raise SettingsError(f"There is no role '{role}'.", next_step=nearest(role, ROLES))
-    return table[table["role"] == role].reset_index(drop=True)
-
-
-def _null(name: str) -> Any:
-    from emodiss.dissonance import NULL_WORDS
+def _one_of(name: str, known: Collection[str], *, what: str) -> Any:
     from emodiss.errors import SettingsError, nearest
 
-    if name not in NULL_WORDS:
-        raise SettingsError(f"There is no null '{name}'.", next_step=nearest(name, NULL_WORDS))
+    if name not in known:
+        raise SettingsError(f"There is no {what} '{name}'.", next_step=nearest(name, known))
     return name
 
 
@@ -205,9 +198,6 @@ def _compare_groups(
     names = [name.strip() for name in by.split(",") if name.strip()]
     found = dissonance_by(flagged, names, bootstrap=Bootstrap(seed=seed))
     if figure is not None:
-        import matplotlib as mpl
-
-        mpl.use("Agg")
         from emodiss.plots.dissonance_by import plot_dissonance_by
         from emodiss.plots.registry import save
 
@@ -245,9 +235,6 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _draw(swept: pd.DataFrame, used: float, path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     from emodiss.plots.registry import save
     from emodiss.plots.sweep import plot_sweep
 

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -225,7 +225,7 @@ def doctor(
     For the report of a fault, --json: versions, system and models, nothing of what was annotated.
     """
     findings = examine(preset=preset, folder=out)
-    output.show([output.fields(finding) for finding in findings], as_json=as_json)
+    output.show([asdict(finding) for finding in findings], as_json=as_json)
     missing = [finding.what for finding in findings if finding.state == "missing"]
     if not as_json:
         output.say(f"Missing: {', '.join(missing)}." if missing else f"Ready for preset {preset}.")

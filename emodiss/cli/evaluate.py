@@ -77,10 +77,6 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Analyse ratings: tables as CSV, and the paper's Figures 5 to 8, 11 and Table 3."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-
     from emodiss.ratings import RatingScale
     from emodiss.runs import layout
     from emodiss.runs.run import Run

@@ -10,7 +10,11 @@ import typer
 from emodiss.cli import output
 from emodiss.cli.options import RunFolder
 from emodiss.cli.reporting import resume_command
+from emodiss.registry import FORMATS
 from emodiss.vocabulary import counted
+
+_OF_RUNS = [f"{row.name} ({row.what})" for row in FORMATS.values() if row.of_run]
+_WITH_WORDS = [row.name for row in FORMATS.values() if "words" in row.options]
 
 
 def export(
@@ -19,16 +23,15 @@ def export(
         list[str] | None,
         typer.Option(
             "--format",
-            help="Per video: rttm, webvtt, textgrid, eaf, or all of these. Per run: huggingface "
-            "(dataset folder), audformat (index CSV), methods (paragraph), bibtex (what it "
-            "cites), urls (the list that may be passed on). Repeatable.",
+            help=f"Per video: {', '.join(r.name for r in FORMATS.values() if r.of_video)}, or all "
+            f"of these. Per run: {', '.join(_OF_RUNS)}. Repeatable.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path("exports"),
     video: Annotated[str | None, typer.Option(help="Only this video.")] = None,
     words: Annotated[
         bool,
-        typer.Option("--words", help="For huggingface and audformat: texts and names too."),
+        typer.Option("--words", help=f"For {' and '.join(_WITH_WORDS)}: texts and names too."),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files that were changed, too.")
@@ -36,7 +39,7 @@ def export(
 ) -> None:
     """Write a run for Praat, ELAN, players and scoring, or as a dataset and a methods paragraph."""
     from emodiss.errors import RunError
-    from emodiss.exports import COLUMNS, FORMATS, ExportError, write, write_run
+    from emodiss.exports import COLUMNS, ExportError, write, write_run
     from emodiss.exports.registry import find
     from emodiss.reviews import NOTHING_SAID
     from emodiss.runs.reviews import ReviewFile, n_pending

@@ -11,6 +11,7 @@ import typer
 from emodiss.cli import chat_options as chats, output, prompting
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import AsCsv, AsJson, Quiet, RunFolder
+from emodiss.registry import CRITERIA
 from emodiss.vocabulary import counted
 
 Own = Annotated[
@@ -30,8 +31,7 @@ def judge(
     criterion: Annotated[
         list[str] | None,
         typer.Option(
-            help="applicability, empathy, comprehensiveness, or a text file; repeatable. All three "
-            "if not given."
+            help=f"{', '.join(CRITERIA)}, or a text file; repeatable. All of these if not given."
         ),
     ] = None,
     steps: Annotated[
@@ -72,7 +72,6 @@ def judge(
     Judges see the dialogue and the reply, never the model or the condition behind it.
     """
     from emodiss import study
-    from emodiss.ratings import CRITERIA
     from emodiss.runs.run import load
     from emodiss.study.judge import requests
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,30 +42,19 @@ def label_roles(
 
     models = chats.with_models(place, model_name, model).only()
     loaded = load(run)
-    people = redacted.people()
+    asked: dict[str, Any] = {
+        "video": video,
+        "people": redacted.people(),
+        "max_words": max_words,
+        "max_tokens": max_tokens,
+        "say": output.say,
+    }
     if preview:
-        sent = requests(
-            loaded,
-            models,
-            video=video,
-            people=people,
-            max_words=max_words,
-            max_tokens=max_tokens,
-            say=output.say,
-        )
-        chats.preview(models, sent)
+        chats.preview(models, requests(loaded, models, **asked))
         return
     with output.progress_bars(quiet=quiet) as progress:
         done = study.label_roles(
-            loaded,
-            models,
-            video=video,
-            people=people,
-            min_confidence=min_confidence,
-            max_words=max_words,
-            max_tokens=max_tokens,
-            say=output.say,
-            progress=progress,
+            loaded, models, **asked, min_confidence=min_confidence, progress=progress
         )
     rows = [{**row, "quotes": json.dumps(row["quotes"], ensure_ascii=False)} for row in done.rows()]
     output.show(rows, as_json=as_json, as_csv=as_csv)

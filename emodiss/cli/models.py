@@ -8,10 +8,7 @@ import typer
 
 from emodiss import presets
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsCsv,
-    AsJson,
-)
+from emodiss.cli.options import AsCsv, AsJson
 
 if TYPE_CHECKING:
     from emodiss.models.card import Card

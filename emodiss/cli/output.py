@@ -176,7 +176,7 @@ def progress_bars(*, quiet: bool) -> Generator[Progress | None]:
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+            bars.update(tasks[stage], completed=done, total=total)
 
         yield report
 
@@ -215,32 +215,31 @@ class ProgressLog:
 
     def __init__(self, now: float | None = None) -> None:
         self._told = time.monotonic() if now is None else now
-        self._stage: tuple[str, int, int] | None = None
-        self._begun = self._told
+        # Stages under way, the one that moved last at the end: done, total, when it began.
+        self._stages: dict[str, tuple[int, int, float]] = {}
         # Two threads ask: the one that works and the one that keeps time.
         self._lock = threading.Lock()
 
     def moved(self, stage: str, done: int, total: int, now: float) -> str | None:
         """Take in how far a stage is; return a line if it has ended after long work."""
         with self._lock:
-            before, self._stage = self._stage, (stage, done, total)
-            if before is None or before[0] != stage:
-                self._begun = now
-            if done < total or before == self._stage or now - self._begun < self.LONG_S:
+            _, _, begun = self._stages.pop(stage, (0, 0, now))
+            if done < total:
+                self._stages[stage] = done, total, begun
+                return None
+            if now - begun < self.LONG_S:
                 return None
             self._told = now
-            return f"{stage}: {done} of {total} done, {now - self._begun:.0f} s"
+            return f"{stage}: {done} of {total} done, {now - begun:.0f} s"
 
     def due(self, now: float) -> str | None:
         """Return a line if a stage is under way and none was written for `EVERY_S`."""
         with self._lock:
-            if self._stage is None or now - self._told < self.EVERY_S:
+            if not self._stages or now - self._told < self.EVERY_S:
                 return None
-            stage, done, total = self._stage
-            if done >= total:
-                return None
+            stage, (done, total, begun) = next(reversed(self._stages.items()))
             self._told = now
-            return f"{stage}: {done} of {total} so far, {now - self._begun:.0f} s"
+            return f"{stage}: {done} of {total} so far, {now - begun:.0f} s"
 
 
 def say(line: str) -> None:
@@ -254,10 +253,3 @@ def explain(error: EmodissError) -> int:
     if error.next_step:
         say(f"         {error.next_step}")
     return 1 if error.code == "disk" else 2
-
-
-def fields(record: Any) -> dict[str, Any]:
-    """Return the fields of a record by name."""
-    from dataclasses import asdict
-
-    return asdict(record)

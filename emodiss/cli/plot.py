@@ -9,21 +9,21 @@ from typing import Annotated
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.options import (
-    RunFolder,
-)
+from emodiss.cli.options import RunFolder
+from emodiss.registry import FIGURES
+
+
+def _short(option: str = "") -> str:
+    """List the figures, or those that take an option, by their short names."""
+    return ", ".join(row.short for row in FIGURES.values() if not option or option in row.options)
 
 
 def plot(
     run: RunFolder,
-    figure: Annotated[
-        str, typer.Argument(help="fig2, fig3, fig4, fig10, session or contact-sheet.")
-    ],
-    video: Annotated[
-        str | None, typer.Option(help="For fig2, fig4, session, contact-sheet: which video.")
-    ] = None,
+    figure: Annotated[str, typer.Argument(help=f"One of {_short()}.")],
+    video: Annotated[str | None, typer.Option(help=f"For {_short('video')}: which video.")] = None,
     blur: Annotated[
-        bool, typer.Option("--blur", help="For fig2 and contact-sheet: hide the faces.")
+        bool, typer.Option("--blur", help=f"For {_short('blur')}: hide the faces.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite a picture that was changed, too.")

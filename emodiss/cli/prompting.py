@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodiss.cli import output
+from emodiss.registry import CONDITIONS, KINDS
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -53,10 +54,7 @@ class Choice:
 
     kind: Annotated[
         str,
-        typer.Option(
-            help="base, discrete, continuous, dissonance, caption, video, all (the first four), "
-            "or a file."
-        ),
+        typer.Option(help=f"{', '.join(CONDITIONS)}, all (the first {len(KINDS)}), or a file."),
     ] = "all"
     video: Video = None
     end: Annotated[

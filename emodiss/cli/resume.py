@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,15 +10,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.option_groups import grouped
-from emodiss.cli.options import (
-    AllowLocal,
-    AsJson,
-    Assign,
-    Figures,
-    Offline,
-    Quiet,
-    Working,
-)
+from emodiss.cli.options import AllowLocal, AsJson, Assign, Figures, Offline, Quiet, Working
 from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
 
 
@@ -40,7 +33,7 @@ def resume(
         found = run_resume(
             run,
             settings=list(assign or []),
-            **output.fields(working),
+            **asdict(working),
             offline=offline,
             allow_local=allow_local,
             progress=progress,

@@ -6,11 +6,7 @@ from typing import Any
 
 from emodiss import presets
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsCsv,
-    AsJson,
-    Preset,
-)
+from emodiss.cli.options import AsCsv, AsJson, Preset
 
 
 def settings(

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsCsv,
-    AsJson,
-)
+from emodiss.cli.options import AsCsv, AsJson
 from emodiss.cli.reporting import resume_command
 from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from emodiss.runs.store import Outcome
+    from emodiss.stages import Stage
 
 
 def status(
@@ -84,25 +82,19 @@ def status(
 def _next_stages(videos: Sequence[str], told: Sequence[Outcome]) -> dict[str, str]:
     """Name the stage at which work on each video goes on; empty when all is done.
 
-    A run puts its waves of stages into the journal in their order, so a stage that was last told of
-    before one of the wave ahead of it has not been reached since.
+    A run puts a stage into the journal after all that it reads, so one that was last told of before
+    something it reads has not been reached since.
     """
-    from emodiss.stages import waves
+    from emodiss.stages import STAGES
 
     latest = {(one.video, one.stage): (place, one.status) for place, one in enumerate(told)}
-    in_order = waves()
-    found: dict[str, str] = {}
-    for video in videos:
-        found[video], last = "", -1
-        for wave in in_order:
-            said = [(latest.get((video, stage.name), (-1, "")), stage.name) for stage in wave]
-            behind = (
-                name
-                for (place, state), name in said
-                if place < last or state not in ("done", "cached", "skipped")
-            )
-            if left := next(behind, ""):
-                found[video] = left
-                break
-            last = max(place for (place, _), _ in said)
-    return found
+
+    def reached(video: str, stage: Stage) -> bool:
+        place, state = latest.get((video, stage.name), (-1, ""))
+        read = (latest.get((video, name), (-1, ""))[0] for name in stage.reads)
+        return place >= max(read, default=-1) and state in ("done", "cached", "skipped")
+
+    return {
+        video: next((stage.name for stage in STAGES if not reached(video, stage)), "")
+        for video in videos
+    }

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emodiss.cli import output
-from emodiss.cli.options import (
-    AsCsv,
-    AsJson,
-    RunFolder,
-)
+from emodiss.cli.options import AsCsv, AsJson, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

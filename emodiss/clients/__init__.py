@@ -1,5 +1,6 @@
 """Clients of simulated sessions: profiles, and four ways to resist therapy or not to."""
 
+from emodiss.arguments import explain
 from emodiss.clients.cases import make_cases
 from emodiss.clients.pairing import Face, Paired, pair, read_faces
 from emodiss.clients.readers import LeftOut, Profiles, read_cactus, read_profiles
@@ -35,3 +36,5 @@ __all__ = [
     "read_profiles",
     "resistance",
 ]
+
+explain(__name__)

@@ -49,8 +49,6 @@ class Paired:
 
     Parameters
     ----------
-    profile
-        Id of the profile.
     face
         The face; None if none of the profile's gender was left.
     age_gap
@@ -116,8 +114,6 @@ def pair(profiles: Sequence[Profile], faces: Sequence[Face], *, seed: int = 0) -
         Their order does not matter.
     faces
         One picture of each identity is drawn.
-    seed
-        Of the draws.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.corpus.curation import curate, overlap, read_overrules, waterfall
 from emodiss.corpus.duplicates import find_duplicates
 from emodiss.corpus.licences import count_licences, licences
@@ -25,3 +26,5 @@ __all__ = [
     "vocabulary",
     "waterfall",
 ]
+
+explain(__name__)

@@ -68,7 +68,10 @@ def collect(
         except Exception as error:  # yt-dlp lets errors of its extractors through as they are
             troubles.append(_trouble(f"query '{query}'", fetch.typed(error)))
             continue
-        for rank, entry in enumerate(_usable(entries), start=1):
+        usable = (
+            e for e in entries if e and e.get("id") and (e.get("url") or e.get("webpage_url"))
+        )
+        for rank, entry in enumerate(usable, start=1):
             row = found.get(entry["id"])
             if row is None:
                 found[entry["id"]] = _row(entry, query, rank)
@@ -92,10 +95,6 @@ def _yt_dlp(address: str, flat: bool) -> dict[str, Any]:
     options = {**fetch.quiet_options(), "extract_flat": flat, "skip_download": True}
     with yt_dlp.YoutubeDL(options) as client:  # pyright: ignore[reportArgumentType]
         return dict(client.extract_info(address, download=False) or {})
-
-
-def _usable(entries: Iterable[Any]) -> Iterable[dict[str, Any]]:
-    return (e for e in entries if e and e.get("id") and (e.get("url") or e.get("webpage_url")))
 
 
 def _row(entry: dict[str, Any], query: str, rank: int) -> dict[str, str]:

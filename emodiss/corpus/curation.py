@@ -53,8 +53,6 @@ def curate(
 
     Parameters
     ----------
-    run
-        A run.
     ids
         Rows to judge; default is all of the run's manifest. Of duplicates the first is kept that
         nothing else speaks against, or just the first. One that the run does not know is

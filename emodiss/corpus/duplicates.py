@@ -14,8 +14,6 @@ def find_duplicates(paths: Sequence[str | Path], *, pictures: bool = True) -> li
 
     Parameters
     ----------
-    paths
-        Media files.
     pictures
         Look at the pictures of all files, which finds a copy whose sound was taken out or replaced
         too, and decodes every video whole. Otherwise only files in which too little can be heard

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from emodiss.errors import no_text
 from emodiss.runs.run import AnyRun, load
 
 NOT_STATED = "not stated"
@@ -36,7 +37,8 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
         One row per licence, the most frequent first: licence (as stated, or `not stated`),
         creative_commons, videos, share.
     """
-    said = pd.Series([" ".join((text or "").split()) or NOT_STATED for text in terms], dtype="str")
+    stated = [" ".join((text or "").split()) for text in no_text(terms, "a list of licences")]
+    said = pd.Series([text or NOT_STATED for text in stated], dtype="str")
     counts = said.value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], name))
     return pd.DataFrame(
@@ -50,18 +52,7 @@ def count_licences(terms: Iterable[str | None]) -> pd.DataFrame:
 
 
 def licences(run: AnyRun) -> pd.DataFrame:
-    """Count the terms of a run's videos: what the fetched page states, else what the manifest says.
-
-    Parameters
-    ----------
-    run
-        A run.
-
-    Returns
-    -------
-    DataFrame
-        As from `count_licences`.
-    """
+    """Count a run's terms by `count_licences`: what the fetched page states, else the manifest."""
     run = load(run)
     from emodiss.media import fetch
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.corpus import turns
+from emodiss.errors import no_text
 from emodiss.runs.run import AnyRun, Run, load
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str
         What counts as a word; default is `WORD`. Stage directions in brackets count like speech.
     """
     found: set[str] = set()
-    for text in texts:
+    for text in no_text(texts, "a list of texts"):
         if isinstance(text, str):
             found.update(word.findall(text.lower().replace("’", "'")))
     return found
@@ -63,11 +64,6 @@ def vocabulary(texts: Iterable[str], *, word: re.Pattern[str] = WORD) -> set[str
 
 def table1(run: AnyRun) -> pd.DataFrame:
     """Describe the corpus in numbers: paper A's Table 1, with turns in four readings.
-
-    Parameters
-    ----------
-    run
-        A run.
 
     Returns
     -------
@@ -119,13 +115,6 @@ def table1(run: AnyRun) -> pd.DataFrame:
 def table2(run: AnyRun, *, name: str = "This corpus") -> pd.DataFrame:
     """Compare the corpus with others: paper A's Table 2, with the last row from the run.
 
-    Parameters
-    ----------
-    run
-        A run.
-    name
-        What to call it.
-
     Returns
     -------
     DataFrame
@@ -175,8 +164,6 @@ def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
 
     Parameters
     ----------
-    run
-        A run.
     all_work
         Count every job ever done in the folder, failed and repeated ones too. By default only
         the job that made each result as it stands. Of answers only those that stand are on
@@ -210,7 +197,7 @@ def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
         jobs = list({(o.video, o.stage): o for o in jobs}.values())
     work = [(o.stage, "compute", o.device, o.seconds) for o in jobs]
     asked = [
-        (stage, "compute" if _ran_here(identity) else "waiting", identity, seconds)
+        (stage, "compute" if identity.startswith(_LOCAL) else "waiting", identity, seconds)
         for stage, identity, seconds in Study(run).answer_times.itertuples(index=False)
     ]
     table = pd.DataFrame([*work, *asked], columns=["stage", "kind", "device", "seconds"])
@@ -237,7 +224,5 @@ def table4(run: AnyRun, *, all_work: bool = False) -> pd.DataFrame:
 ASKED = ("role_labels", "interventions", "judgements")
 """What language models are asked for, in the order of the work."""
 
-
-def _ran_here(identity: str) -> bool:
-    """Whether a language model's weights ran on this machine, by the name of its adapter."""
-    return identity.startswith("transformers ")
+_LOCAL = "transformers "
+"""Identities begin with the adapter's name; with this one, weights ran on this machine."""

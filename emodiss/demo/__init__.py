@@ -21,6 +21,7 @@ arbitrarily. The session shows the machinery and says nothing about any of these
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.demo.comparison import compare, untouched_manifest
 from emodiss.demo.session import FPS, HEIGHT, WIDTH, build
 from emodiss.demo.truth import DemoSession, DemoTruth
@@ -35,3 +36,5 @@ __all__ = [
     "compare",
     "untouched_manifest",
 ]
+
+explain(__name__)

@@ -23,7 +23,6 @@ class Portrait:
     # package, path: Import name of the package that carries the picture, and the file inside it.
     package: str
     path: str
-    # Width and height.
     size: tuple[int, int]
     # x1, y1, x2, y2.
     face: tuple[float, float, float, float]

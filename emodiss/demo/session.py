@@ -17,14 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import transcript
-from emodiss.demo.portraits import (
-    COLLINS,
-    HOPPER,
-    Portrait,
-    find_sample,
-    mouth_of,
-    read_portrait,
-)
+from emodiss.demo.portraits import COLLINS, HOPPER, Portrait, find_sample, mouth_of, read_portrait
 from emodiss.demo.truth import DemoSession, DemoTruth, Side
 from emodiss.errors import MediaError, MissingExtra
 from emodiss.media import hash_file
@@ -126,7 +119,9 @@ def build(
     video = _encode(_frames(actors, n_frames, progress), n_frames, signal, sample_rate, codec)
     files = {
         "demo.mp4": video,
-        "demo.stm": _stm(utterances).encode(),
+        "demo.stm": "".join(
+            f"demo 1 {u.speaker} {u.start} {u.end} {u.text}\n" for u in utterances
+        ).encode(),
         "manifest.csv": _manifest(actors).encode(),
     }
     truth = {
@@ -193,10 +188,6 @@ def _read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
             )
         frames = sound.readframes(sound.getnframes())
         return np.frombuffer(frames, dtype="<i2").astype(np.int16), sound.getframerate()
-
-
-def _stm(utterances: list[Utterance]) -> str:
-    return "".join(f"demo 1 {u.speaker} {u.start} {u.end} {u.text}\n" for u in utterances)
 
 
 def _manifest(actors: tuple[_Actor, _Actor]) -> str:

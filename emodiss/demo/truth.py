@@ -25,7 +25,6 @@ class DemoPerson:
     speaker: str
     # `therapist` or `patient`, given out arbitrarily.
     role: str
-    # Half of the picture in which the face is.
     side: Side
     # (4,) x1, y1, x2, y2 of the face at rest, in pixels of the frame.
     face: Array
@@ -61,10 +60,6 @@ class DemoTruth:
         Seconds.
     frame_times
         (n,) seconds at which each frame begins.
-    people
-        Left and right.
-    utterances
-        Who says what when, from the sample's transcript.
     smile_span
         Stretch of the full smile, or None if the session is too short for it.
     """
@@ -126,13 +121,7 @@ class DemoTruth:
 
     @classmethod
     def read(cls, path: Path) -> DemoTruth:
-        """Read the truth that `build` wrote.
-
-        Parameters
-        ----------
-        path
-            A `truth.json`.
-        """
+        """Read the truth that `build` wrote."""
         return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     @classmethod
@@ -173,12 +162,8 @@ class DemoSession:
 
     Parameters
     ----------
-    folder
-        Where they lie.
     video, transcript, manifest, truth_path
         `demo.mp4`, `demo.stm`, `manifest.csv`, `truth.json`.
-    truth
-        The content of `truth.json`.
     """
 
     folder: Path

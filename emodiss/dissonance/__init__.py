@@ -11,6 +11,7 @@ what else may be compared) to an utterance table and says how probable each flag
 another threshold costs nothing.
 """
 
+from emodiss.arguments import explain
 from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance, sweep, sweep_against_chance
 from emodiss.dissonance.equation import Axis, Flags, exceedance_probability, flag
 from emodiss.dissonance.overview import Overview, overview
@@ -32,3 +33,5 @@ __all__ = [
     "sweep",
     "sweep_against_chance",
 ]
+
+explain(__name__)

@@ -139,16 +139,10 @@ def chance(
     table
         Utterance table: video_id, speaker, and the channels that the rule compares; in order of
         `start` where that is given, else as the rows stand.
-    threshold
-        T; default is the rule's own.
-    rule
-        What is compared; default is Equation 1 with T = 0.5.
     null
         `shift` or `permutation`.
     n_pairings
         How many re-pairings; all different shifts if there are no more of them.
-    seed
-        Of the random numbers.
 
     Returns
     -------

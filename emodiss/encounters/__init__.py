@@ -1,5 +1,6 @@
 """Encounters: simulated sessions of a model that plays a client and one that plays a therapist."""
 
+from emodiss.arguments import explain
 from emodiss.encounters.failures import FAILURES, failure_counts, failures
 from emodiss.encounters.lengths import lengths, reply_lengths
 from emodiss.encounters.records import VARIANTS, Encounter, Plan, Reply, Variant
@@ -16,3 +17,5 @@ __all__ = [
     "lengths",
     "reply_lengths",
 ]
+
+explain(__name__)

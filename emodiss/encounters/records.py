@@ -32,8 +32,6 @@ class Plan:
         The plan, step by step; empty if none could be read.
     mode
         Where it comes from: `planned` by the model, `profile`, or `no_plan`.
-    raw
-        The answer as it came.
     """
 
     technique: str | None
@@ -61,8 +59,6 @@ class Reply:
         Which line.
     request_sha256
         Hash of all that can change it.
-    raw
-        The answer as it came.
     finish_reason
         Why the model stopped, in its own word; None if unsaid.
     flags
@@ -92,8 +88,6 @@ class Encounter:
 
     Parameters
     ----------
-    case
-        Whom it is about.
     therapist
         Name under which therapists are compared; unlike in one experiment.
     variant

@@ -57,8 +57,6 @@ class Picture:
     ----------
     path
         In the experiment's folder.
-    file
-        Where it lies.
     """
 
     path: str

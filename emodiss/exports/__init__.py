@@ -9,9 +9,11 @@ was measured.
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.exports.corrections import Change, read_back
 from emodiss.exports.items import COLUMNS, ExportError, Item, items
-from emodiss.exports.registry import FORMATS, Format, write, write_run
+from emodiss.exports.registry import write, write_run
+from emodiss.registry import FORMATS, Format
 
 __all__ = [
     "COLUMNS",
@@ -25,3 +27,5 @@ __all__ = [
     "write",
     "write_run",
 ]
+
+explain(__name__)

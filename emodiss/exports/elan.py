@@ -48,19 +48,12 @@ _MIME_TYPES = {
 
 
 def write(_video: str, found: Sequence[Item], media: Path | None) -> str:
-    """Write a session.
+    """Write a session as XML; times are whole milliseconds.
 
     Parameters
     ----------
-    found
-        From `items`.
     media
         The video, which ELAN then opens; None leaves the choice to its user.
-
-    Returns
-    -------
-    str
-        XML. Times are whole milliseconds.
     """
     root = ET.Element(
         "ANNOTATION_DOCUMENT",

@@ -48,12 +48,8 @@ class Item:
 
     Parameters
     ----------
-    utterance_id
-        As in the table.
     start, end
         Seconds from media start.
-    speaker
-        Label of the voice.
     role
         None when not known.
     text
@@ -72,18 +68,13 @@ class Item:
 
 
 def items(table: pd.DataFrame) -> list[Item]:
-    """Read the utterances of one session.
+    """Read the utterances of one session, in order of start.
 
     Parameters
     ----------
     table
         Utterance table of one video; columns in `emodiss.utterances.SCHEMA`. Affect columns may
         be absent.
-
-    Returns
-    -------
-    list of Item
-        In order of start.
 
     Raises
     ------
@@ -161,7 +152,6 @@ class Tier:
     # speaker, role: Whose.
     speaker: str
     role: Role | None
-    # In order.
     items: tuple[Item, ...]
 
 

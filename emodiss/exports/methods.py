@@ -195,6 +195,12 @@ def _sampling(run: Run, rests: Provenance) -> str:
         for group, what in (("faces", "detection"), ("face_affect", "affect"))
         if group in rests.tasks
     ]
+    face = run.settings.face_affect
+    if face.looks_per_utterance is not None and "face_affect" in rests.tasks:
+        looked[-1] += (
+            f" (in longer utterances {face.looks_per_utterance} frames, evenly spread, or as many "
+            f"as leave no more than {face.looks_apart_s:g} s between them)"
+        )
     if looked:
         text += f"; faces were sampled on a clock of 30 frames per second, {_listed(looked)}"
     if "face_affect" not in rests.tasks:

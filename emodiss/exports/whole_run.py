@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from emodiss.corpus.sharing import shareable
 from emodiss.exports.methods import methods
 from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import codecs
@@ -93,7 +94,7 @@ def _file_name(media: Path | None, row: Mapping[str, Any], folder: Path) -> str:
         return media.resolve().as_posix()
 
 
-def huggingface(run: Run, _folder: Path, words: bool = False) -> dict[str, bytes]:
+def huggingface(run: Run, words: bool = False) -> dict[str, bytes]:
     """Make the files of a dataset that Hugging Face `datasets` loads: Parquet and a card."""
     table = run.utterances
     if not words:
@@ -107,6 +108,11 @@ def huggingface(run: Run, _folder: Path, words: bool = False) -> dict[str, bytes
         "data/videos.parquet": codecs.to_parquet(videos),
         "README.md": _card(run, table, words=words).encode(),
     }
+
+
+def urls(run: Run) -> str:
+    """List the addresses and stretches, which may be passed on."""
+    return shareable(run.manifest)
 
 
 def _card(run: Run, table: pd.DataFrame, *, words: bool) -> str:

@@ -4,6 +4,7 @@
 one track per person.
 """
 
+from emodiss.arguments import explain
 from emodiss.faces.association import iou, sort
 from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, clip, rows_of
 from emodiss.faces.linking import link
@@ -43,3 +44,5 @@ __all__ = [
     "sort",
     "square_patch",
 ]
+
+explain(__name__)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.errors import MissingExtra
+from emodiss.errors import ArgumentError, MissingExtra
 from emodiss.settings import TracksSettings
 
 _OPTIONS = TracksSettings()
@@ -176,13 +176,13 @@ def _checked(given: ArrayLike, frame: int) -> NDArray[np.float64]:
     if boxes.size == 0:
         return np.zeros((0, 5))
     if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise ValueError(
+        raise ArgumentError(
             f"Detections of frame {frame} must have shape (n, 5): x1, y1, x2, y2, score; "
             f"got {boxes.shape}."
         )
     bad = ~np.isfinite(boxes[:, :4]).all(1) | (boxes[:, 2:4] <= boxes[:, :2]).any(1)
     if bad.any():
-        raise ValueError(
+        raise ArgumentError(
             f"Detection {int(bad.argmax())} of frame {frame} is not a finite box with area: "
             f"{boxes[bad.argmax(), :4].tolist()}."
         )

@@ -160,13 +160,6 @@ class Growing:
 
     A list of many small arrays that are put together at the end takes the memory twice, and
     leaves it in pieces that the system does not get back.
-
-    Parameters
-    ----------
-    dtype
-        Of the array.
-    shape
-        Of one row.
     """
 
     def __init__(self, dtype: DTypeLike, shape: tuple[int, ...] = ()) -> None:

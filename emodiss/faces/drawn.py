@@ -70,25 +70,21 @@ class FacePicture:
     # case_id, line: Which line.
     case_id: str
     line: int
-    # One of `PictureStatus`.
     status: PictureStatus
     # Why it is not `drawn`: codes; empty if it is.
     reason: str = ""
     # Of the PNG, relative to the experiment; None if there is none.
     path: str | None = None
-    # Hash of the PNG.
     sha256: str | None = None
     # attempts, seed: How often it was drawn, and from which seed at last.
     attempts: int = 0
     seed: int | None = None
-    # Identity of the synthesizer.
     model: str = ""
     # prompt, negative: What it was drawn from, in the words that the model read.
     prompt: str = ""
     negative: str = ""
     # Hash of all that was asked for.
     request_sha256: str = ""
-    # As in `Drawn`.
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

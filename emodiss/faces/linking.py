@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.errors import ModelError
+from emodiss.errors import ArgumentError, ModelError
 from emodiss.faces.association import Sort
 from emodiss.faces.boxes import FaceBoxes, FaceSeries
 from emodiss.faces.joining import Chain, Piece, join
@@ -90,7 +90,7 @@ def link(
     claims on one of the two fragments by someone who is in the picture at the same time.
     """
     if stride < 1:
-        raise ValueError(f"stride must be at least 1 tick, got {stride}.")
+        raise ArgumentError(f"stride must be at least 1 tick, got {stride}.")
     faces = _series(detections_by_tick)
     described = np.isin(faces.ticks, list(appearance or ()))
     shots = np.searchsorted(

@@ -187,8 +187,6 @@ class LinkCounts:
         Unbroken stretches that SORT confirmed.
     unconfirmed
         Stretches with fewer than `min_hits` detections, thrown away.
-    joins
-        Pairs of fragments joined.
     short
         Tracks thrown away because they were shorter than `min_track_s`.
     """

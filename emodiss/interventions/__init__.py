@@ -10,17 +10,11 @@ The flags read English and go by form, not by meaning: a missing flag is no proo
 
 from __future__ import annotations
 
-from emodiss.interventions.answers import (
-    Answer,
-    request_hash,
-)
+from emodiss.arguments import explain
+from emodiss.interventions.answers import Answer, request_hash
 from emodiss.interventions.failures import FAILURES
 from emodiss.interventions.parsing import parse
-from emodiss.interventions.records import (
-    PARSE_MODES,
-    Intervention,
-    InterventionError,
-)
+from emodiss.interventions.records import PARSE_MODES, Intervention, InterventionError
 from emodiss.interventions.redaction import Redaction, read_names, redact
 from emodiss.interventions.responses import one_window, responses
 from emodiss.interventions.sharing import Plan, plan, questions
@@ -54,3 +48,5 @@ __all__ = [
     "responses",
     "vocabulary",
 ]
+
+explain(__name__)

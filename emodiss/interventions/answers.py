@@ -21,16 +21,10 @@ class Answer:
 
     Parameters
     ----------
-    intervention
-        What was answered.
     request_sha256
         Hash of what was asked: prompt, model, place, parameters, sample.
     identity
         Of the model: adapter, place and model.
-    completion
-        The answer as the adapter gave it.
-    requests
-        Requests that were needed.
     """
 
     intervention: Intervention

@@ -110,7 +110,7 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
     `Therapist:` and quotation marks around the whole response go too. Not changed: anything
     inside the response.
     """
-    raw = text if isinstance(text, str) else ""
+    raw = "" if text is None else text
     lines = raw.replace("\r\n", "\n").replace("\r", "\n")
     body = _PREAMBLE.sub("", unwrapped(lines).strip(), count=1).strip()
     technique, response, mode = _split(body)

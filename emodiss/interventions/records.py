@@ -46,9 +46,7 @@ class ParsedReply:
     response: str
     # Flags from `FAILURES`, the gravest first.
     failures: tuple[str, ...]
-    # One of `PARSE_MODES`.
     parse_mode: ParseMode
-    # The reply, untouched.
     raw: str
 
     @property
@@ -82,12 +80,8 @@ class Intervention:
         Of the prompt: session, condition, utterances shown.
     prompt_sha256
         Hash of the prompt's text (`Prompt.sha256`).
-    model
-        Model id as it was asked for.
     sample
         Index among several answers to the same prompt, from 0.
-    reply
-        The parsed reply; it holds the raw text.
     finish_reason
         Why the model stopped, in the endpoint's own word (`stop`, `length`, ...); None if unsaid.
     prompt_tokens, completion_tokens

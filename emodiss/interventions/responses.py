@@ -99,8 +99,6 @@ def one_window(
 
     Parameters
     ----------
-    table
-        From `responses`.
     video
         Id of the video; the first one by default.
     window

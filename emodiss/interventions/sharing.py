@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emodiss.interventions.answers import request_hash
-from emodiss.prompts.conditions import KINDS
+from emodiss.registry import KINDS
 
 if TYPE_CHECKING:
     from emodiss.chat.model import ChatParams, Named
@@ -89,8 +89,6 @@ def plan(
 
     Parameters
     ----------
-    prompts
-        All prompts.
     model, params, samples
         As they go to `ask`.
     done

@@ -60,13 +60,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
-    """Read the vocabulary that comes with the package.
-
-    Returns
-    -------
-    Vocabulary
-        Groups, sources, and one entry per technique.
-    """
+    """Read the vocabulary that comes with the package."""
     path = resources.files("emodiss") / "data" / "techniques.json"
     record = json.loads(path.read_text("utf-8"))
     generic = frozenset(record["generic_words"])

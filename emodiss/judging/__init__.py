@@ -8,6 +8,7 @@ Alliance Inventory.
 `statistics` (`judge_correlations`, `bland_altman`).
 """
 
+from emodiss.arguments import explain
 from emodiss.judging.alliance import (
     DIMENSIONS,
     alliance_items,
@@ -43,14 +44,7 @@ from emodiss.judging.criteria import (
     write_steps,
 )
 from emodiss.judging.matching import match_items
-from emodiss.judging.questions import (
-    COLUMNS,
-    MODES,
-    ORDERS,
-    mode_params,
-    questions,
-    read_answers,
-)
+from emodiss.judging.questions import COLUMNS, MODES, ORDERS, mode_params, questions, read_answers
 from emodiss.judging.scores import Found, find_score, weigh
 from emodiss.judging.sessions import SESSION_COLUMNS, session_table
 
@@ -94,3 +88,5 @@ __all__ = [
     "weigh",
     "write_steps",
 ]
+
+explain(__name__)

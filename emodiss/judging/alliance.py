@@ -44,7 +44,6 @@ class AllianceItem:
     name: str
     # A key of `DIMENSIONS`.
     dimension: str
-    # The statement, as printed.
     question: str
     # `straight` if the fifth guideline describes a strong alliance, else `reversed`.
     polarity: Polarity

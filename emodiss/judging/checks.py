@@ -57,8 +57,6 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         Columns item, criterion and score; judge, and those of `COLUMNS`, are optional. An empty
         score is missing. Any number from one end of the scale to the other is allowed: weighed
         and averaged scores lie between its points.
-    scale
-        Ends of the scale.
 
     Returns
     -------
@@ -175,8 +173,6 @@ def order_check(
     ----------
     judgements
         From `judge`, once with each `scale_order`.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -222,10 +218,6 @@ def length_check(
         One score per judge, criterion and item.
     items
         item and n_words, or item and response.
-    ratings
-        Long table of expert ratings.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -288,10 +280,6 @@ def self_preference(
         With the column model (who wrote the response) unless ratings are given.
     own
         Judge to the models that are its own; judges not named are left out.
-    ratings
-        Long table of expert ratings.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -361,14 +349,10 @@ def examine(
     ----------
     judgements
         Scores of all judges; without ratings, the others serve as reference.
-    judges
-        Whom to report on.
     own
         Judge to models of its own family, beside a model of the same name.
     ratings
         What experts said of the same items.
-    bootstrap
-        How intervals are drawn.
 
     Returns
     -------

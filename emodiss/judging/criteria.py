@@ -31,15 +31,7 @@ class JudgeError(EmodissError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing to rate.
-
-    Parameters
-    ----------
-    name
-        As in the ratings table.
-    definition
-        What it means, for the judge.
-    """
+    """One thing to rate."""
 
     name: str
     definition: str
@@ -51,10 +43,6 @@ class Steps:
 
     Parameters
     ----------
-    criterion
-        Name of the criterion.
-    text
-        The steps.
     model
         Identity of the model that wrote them.
     prompt_sha256
@@ -111,15 +99,7 @@ def built_in(name: str) -> Template:
 
 
 def steps_question(what: Criterion, *, scale: RatingScale = LIKERT) -> Question:
-    """Write what a model is asked for its evaluation steps.
-
-    Parameters
-    ----------
-    what
-        The criterion.
-    scale
-        Scale that is named to the model.
-    """
+    """Write what a model is asked for its evaluation steps."""
     values = {"low": f"{scale.low:g}", "high": f"{scale.high:g}", "definition": what.definition}
     text = render(built_in("steps"), values)
     return Question(what.name, text, {"criterion": what.name})
@@ -173,8 +153,6 @@ def write_steps(steps: Mapping[str, Steps], path: str | Path) -> None:
     ----------
     steps
         From `plan_steps`.
-    path
-        Where to.
     """
     records = [asdict(each) for each in steps.values()]
     text = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
@@ -183,11 +161,6 @@ def write_steps(steps: Mapping[str, Steps], path: str | Path) -> None:
 
 def read_steps(path: str | Path) -> dict[str, Steps]:
     """Read what `write_steps` wrote.
-
-    Parameters
-    ----------
-    path
-        The file.
 
     Raises
     ------

@@ -19,8 +19,6 @@ def match_items(scores: pd.DataFrame, ratings: pd.DataFrame) -> tuple[pd.DataFra
     ----------
     scores
         Judgements; with video, model and condition where codes differ.
-    ratings
-        Long table of ratings.
 
     Returns
     -------

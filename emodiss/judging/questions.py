@@ -63,25 +63,16 @@ def questions(
     scale: RatingScale = LIKERT,
     scale_order: Order = "ascending",
 ) -> list[Question]:
-    """Write what a judge is asked, item by item and criterion by criterion.
+    """Write what a judge is asked; `about` names item, criterion and scale_order.
 
     Parameters
     ----------
     items
         One row per item: item, context (the dialogue shown), response and, if known, technique.
-    steps
-        Evaluation steps per criterion.
-    criteria
-        Criteria or their names.
     scale
         Points that may be given; it must have steps.
     scale_order
         Order in which the form lists the points; ask once in each and see `order_check`.
-
-    Returns
-    -------
-    list of Question
-        `about` names item, criterion and scale_order.
 
     Raises
     ------
@@ -116,8 +107,6 @@ def mode_params(params: ChatParams, mode: str, max_tokens: int) -> ChatParams:
         Those that the mode does not set.
     mode
         One of `MODES`.
-    max_tokens
-        Longest answer.
     """
     heat = 1.0 if mode == "sample" else 0.0
     return dataclasses.replace(
@@ -189,7 +178,7 @@ def no_probabilities(found: Sequence[Answered | Unanswered]) -> str:
 def read_answers(
     found: Sequence[Answered | Unanswered], mode: Mode, *, scale: RatingScale = LIKERT
 ) -> dict[str, Any]:
-    """Read the score out of the answers to one question.
+    """Read the answers to one question: the columns of `COLUMNS` from score to raw.
 
     Parameters
     ----------
@@ -197,13 +186,6 @@ def read_answers(
         Answers, or why there is none.
     mode
         One of `MODES`.
-    scale
-        Points that could be given.
-
-    Returns
-    -------
-    dict
-        The columns of `COLUMNS` from score to raw.
     """
     order = sorted((a for a in found if isinstance(a, Answered)), key=lambda a: a.sample)
     texts = [a.completion.text for a in order]

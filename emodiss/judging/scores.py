@@ -57,8 +57,6 @@ class Found:
 
     Parameters
     ----------
-    value
-        The score, on the scale.
     start
         Where it begins, in characters.
     """
@@ -80,10 +78,6 @@ def find_score(
 
     Parameters
     ----------
-    text
-        The answer.
-    scale
-        What a score may be.
     criteria
         Names that may stand as a label before a score.
     """

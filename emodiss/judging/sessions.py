@@ -116,17 +116,12 @@ _ABOUT = ("item", "instrument", "criterion", "wording", "polarity")
 
 
 def session_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Lay records out as a table.
+    """Lay records out as a table of `SESSION_COLUMNS`; score is NaN if there is none.
 
     Parameters
     ----------
     records
         From `record`, or lines of a file of them.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `SESSION_COLUMNS`; score is float64, NaN if there is none.
     """
     rows = [{name: one.get(name) for name in SESSION_COLUMNS} for one in records]
     table = pd.DataFrame(rows, columns=pd.Index(list(SESSION_COLUMNS)))

@@ -11,6 +11,7 @@ allows others, its addresses must be http or https and carry no password,
 and its ids can name a folder of the run and nothing else.
 """
 
+from emodiss.arguments import explain
 from emodiss.manifest.inputs import Inputs, media_id, of_media, opened, run_folder
 from emodiss.manifest.rows import COLUMN_HELP, VideoRow
 from emodiss.manifest.rules import check_id, check_url
@@ -39,3 +40,5 @@ __all__ = [
     "read",
     "run_folder",
 ]
+
+explain(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from emodiss.errors import ArgumentError, ManifestError
+from emodiss.errors import ArgumentError, ManifestError, no_text
 from emodiss.manifest.rows import VideoRow
 from emodiss.manifest.rules import check_id
 from emodiss.manifest.table import TRANSCRIPT_SUFFIXES, Files, Manifest, Problem, read
@@ -122,7 +122,7 @@ def of_media(paths: Iterable[str | Path], *, allow_local: bool = False) -> Manif
     ManifestError
         If nothing is handed in, or a folder holds no media or a manifest.
     """
-    given = [Path(path).absolute() for path in paths]
+    given = [Path(path).absolute() for path in no_text(paths, "a list of paths")]
     if not given:
         raise ManifestError(
             "Nothing is handed in.", next_step="Name a manifest, media files or a folder of them."
@@ -189,7 +189,7 @@ def _transcripts_beside(file: Path, name: str) -> tuple[Path, ...]:
 
 
 def media_id(file: Path, taken: Iterable[str] = ()) -> str:
-    """Make an id of a file's name.
+    """Make an id of a file's name, as `emodiss.manifest.check_id` wants it.
 
     Parameters
     ----------
@@ -199,11 +199,6 @@ def media_id(file: Path, taken: Iterable[str] = ()) -> str:
         become `-`. Where letters are lost, six digits of a hash of the name keep names apart.
     taken
         Ids that are given already, in lower case; the hash sets this one apart from them.
-
-    Returns
-    -------
-    str
-        As `emodiss.manifest.check_id` wants it.
     """
     stem = unicodedata.normalize("NFC", file.stem)
     letters = [unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode() for c in stem]

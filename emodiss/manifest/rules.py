@@ -15,7 +15,7 @@ import unicodedata
 from pathlib import Path, PureWindowsPath
 from urllib.parse import urlsplit
 
-from emodiss.errors import ManifestError
+from emodiss.errors import ArgumentError, ManifestError
 
 # An id names a folder, so it can be neither a path nor a hidden file, on any file system. Windows
 # drops a full stop at the end, and takes the names of its devices, whatever follows a full stop,
@@ -41,12 +41,12 @@ def check_id(text: str) -> str:
     """
     if not _ID.fullmatch(text) or ".." in text or text.endswith("."):
         shown = text if len(text) <= 100 else f"{text[:20]}..."
-        raise ValueError(
+        raise ArgumentError(
             f"{shown!a} cannot name a folder; use letters, digits, '.', '_' and '-', starting "
             "with a letter or digit and not ending with a '.', at most 100 characters"
         )
     if _DEVICE.fullmatch(text):
-        raise ValueError(f"'{text}' names a device on Windows, not a folder; use another id")
+        raise ArgumentError(f"'{text}' names a device on Windows, not a folder; use another id")
     return text
 
 
@@ -68,9 +68,9 @@ def check_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https"):
         scheme = f"'{parts.scheme}:'" if parts.scheme else "no scheme"
-        raise ValueError(f"only http and https addresses are fetched, got {scheme}")
+        raise ArgumentError(f"only http and https addresses are fetched, got {scheme}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(
+        raise ArgumentError(
             "the address carries a user or a password, which would end up in every list of "
             "addresses; write it without, and give a cookie file to emodiss fetch --cookies"
         )
@@ -79,7 +79,7 @@ def check_url(text: str) -> str:
     except ValueError:
         named = False
     if not named or re.search(r"[\x00-\x20\x7f\\]", text):
-        raise ValueError("the address is broken: expected https://host/..., without blanks")
+        raise ArgumentError("the address is broken: expected https://host/..., without blanks")
     return text
 
 

@@ -4,13 +4,8 @@ Time zero is the container's own start, the same for sound and picture, and fram
 presentation timestamps.
 """
 
-from emodiss.media.decoding import (
-    decode_audio,
-    hash_file,
-    iterate_frames,
-    probe,
-    stream_audio,
-)
+from emodiss.arguments import explain
+from emodiss.media.decoding import decode_audio, hash_file, iterate_frames, probe, stream_audio
 from emodiss.media.records import SAMPLE_RATE, Audio, Frame, Media, Piece, in_pieces
 
 __all__ = [
@@ -26,3 +21,5 @@ __all__ = [
     "probe",
     "stream_audio",
 ]
+
+explain(__name__)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import MediaError, MissingExtra
+from emodiss.errors import DiskError, MediaError, MissingExtra
 from emodiss.manifest import VideoRow
 from emodiss.media.display import Display, display_of
 from emodiss.media.records import SAMPLE_RATE, Audio, DecodedSignal, Frame, Heard, Media
@@ -48,14 +48,20 @@ _LOUD_RMS = 32.768  # -60 dB of full scale; quieter seconds say nothing
 # so that less is decoded than by going on.
 _SEEK_S = 10.0
 
+# Codecs whose decoders can pass over frames that are no reference.
+_SPARING = frozenset({"h264", "hevc"})
+
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
 
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DiskError.of(error, path) from error
 
 
 @contextlib.contextmanager
@@ -132,8 +138,6 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
 
     Parameters
     ----------
-    source
-        The media file.
     row
         Manifest row; `start` and `end` choose the stretch to work on.
     settings
@@ -252,13 +256,6 @@ def _display(source: Path) -> Display:
 def decode_audio(*, source: Path, media: Media) -> Audio:
     """Decode the sound of the stretch to work on to 16 kHz mono.
 
-    Parameters
-    ----------
-    source
-        The media file.
-    media
-        What `probe` found.
-
     Returns
     -------
     Audio
@@ -373,10 +370,6 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
 
     Parameters
     ----------
-    source
-        The media file.
-    media
-        What `probe` found.
     indices
         Positions in `media.frame_times`, increasing.
 
@@ -416,16 +409,32 @@ def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
         zero = (container.start_time or 0) / 1e6
         if first > 2.0:
             container.seek(round((first + zero) / float(video.time_base)), stream=video)
-        for frame in container.decode(video):
-            if frame.pts is None:
-                continue
-            time = frame.pts * float(video.time_base) - zero
-            at = round(time * 1e6)
+        tick = float(video.time_base)
+
+        def place(pts: int) -> int:
+            """Where a frame stands among the wanted ones, or -1."""
+            at = round((pts * tick - zero) * 1e6)
             k = int(wanted.searchsorted(at))
-            if k < len(wanted) and wanted[k] == at and waiting[k]:
-                waiting[k] = False
-                n_waiting -= 1
-                yield Frame(int(indices[k]), time, display.picture(frame, converter))
-                _quiet()  # a model may have imported torchvision meanwhile
-            if time >= last or not n_waiting:
-                return
+            return k if k < len(wanted) and wanted[k] == at else -1
+
+        codec = video.codec_context
+        by_packet = False
+        for packet in container.demux(video):
+            if by_packet:
+                # No other frame needs one that is no reference: unless wanted, it stays packed.
+                spare = packet.pts is not None and place(packet.pts) < 0
+                codec.skip_frame = "NONREF" if spare else "DEFAULT"
+            for frame in packet.decode():
+                # A frame in two fields may be two packets.
+                by_packet = codec.name in _SPARING and not frame.interlaced_frame
+                if frame.pts is None:
+                    continue
+                time = frame.pts * tick - zero
+                k = place(frame.pts)
+                if k >= 0 and waiting[k]:
+                    waiting[k] = False
+                    n_waiting -= 1
+                    yield Frame(int(indices[k]), time, display.picture(frame, converter))
+                    _quiet()  # a model may have imported torchvision meanwhile
+                if time >= last or not n_waiting:
+                    return

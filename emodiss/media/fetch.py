@@ -44,7 +44,6 @@ class Options:
     proxy: str | None = None
     # Most bytes per second; None for no limit.
     rate_limit: int | None = None
-    # How often a broken request is made again.
     retries: int = 3
     # Seconds before the first repetition; doubles each time, up to a minute.
     backoff_s: float = 1.0
@@ -58,7 +57,6 @@ class Options:
     # Least bytes per second over `patience_s` seconds, from the first header on.
     least_speed: float = 1000.0
     patience_s: float = 60.0
-    # Longest time of one download, seconds.
     longest_s: float = 12 * 3600.0
     # Whether addresses of this machine and its own link may be asked, also after redirects.
     local_network: bool = False
@@ -277,9 +275,7 @@ class Runtime:
 
     # `deno`, `node`, `bun` or `quickjs`.
     name: str
-    # As the program states it.
     version: str
-    # Whether yt-dlp takes this version.
     supported: bool
 
 

@@ -4,6 +4,7 @@ Each verb reads and writes the folder of one experiment; file names are in `mirr
 commands of the same names call the verbs.
 """
 
+from emodiss.arguments import explain
 from emodiss.mirror.annomi import annomi
 from emodiss.mirror.demo import Demo, demo
 from emodiss.mirror.evaluate import Evaluation, evaluate
@@ -52,3 +53,5 @@ __all__ = [
     "simulate",
     "training_data",
 ]
+
+explain(__name__)

@@ -42,8 +42,6 @@ class Demo:
 
     Parameters
     ----------
-    experiment
-        The folder.
     evaluation, screening
         What its sessions and its screenplays say.
     report
@@ -68,8 +66,6 @@ def demo(root: Path, *, resamples: int = 1000, progress: Progress = None) -> Dem
         New folder, or one of an earlier demo, which is continued.
     resamples
         Of the bootstrap behind the intervals.
-    progress
-        Told how far each part is.
 
     Raises
     ------

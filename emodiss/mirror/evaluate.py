@@ -135,8 +135,6 @@ def evaluate(
         As in `statistics.win_rates`.
     tokenizer
         What replies are measured by, as in `encounters.lengths`.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Raises
     ------

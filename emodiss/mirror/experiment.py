@@ -66,13 +66,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A folder with the cases, dialogues, pictures, sessions and scores of one experiment.
-
-    Parameters
-    ----------
-    root
-        The folder.
-    """
+    """A folder with the cases, dialogues, pictures, sessions and scores of one experiment."""
 
     root: Path
 

@@ -72,8 +72,6 @@ def expressions(
         Hide stage directions from the model; the answers go to a file of their own (Figure 14).
     decoding
         How the model decodes; the default is that of the released code.
-    say
-        Is told what a user should know before anything is asked.
     progress
         Called with "lines", how many are done and how many there are.
 

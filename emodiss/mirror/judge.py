@@ -52,8 +52,6 @@ class Asking:
         File of items of that inventory; those that come along if None.
     directions
         Show stage directions too; judges read only what was spoken by default.
-    max_tokens
-        Longest answer.
 
     Raises
     ------
@@ -272,19 +270,12 @@ def _key(line: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def read_scores(experiment: Experiment, of: Of = "encounters") -> pd.DataFrame:
-    """Read all judgements of an experiment.
+    """Read all judgements of an experiment, columns of `judging.SESSION_COLUMNS`.
 
     Parameters
     ----------
-    experiment
-        The experiment.
     of
         Of which sessions.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `judging.SESSION_COLUMNS`; without rows if nothing was judged.
     """
     lines = {_key(line): line for line in experiment.scores.read()}
     return session_table(line for line in lines.values() if line["of"] == of)

@@ -15,7 +15,7 @@ from emodiss.judging.sessions import dialogue
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Experiment
 from emodiss.mirror.judge import spoken
-from emodiss.ratings import PairStudy, RatingsError, pair_form
+from emodiss.ratings import PairStudy, RatingsError, pair_form, sums
 from emodiss.runs.files import write_atomically
 
 
@@ -102,8 +102,6 @@ def collect_pairs(
 
     Parameters
     ----------
-    experiment
-        The experiment.
     sheets
         CSV files that raters filled, all at once: what was collected before is replaced.
     study
@@ -130,6 +128,7 @@ def collect_pairs(
             f"'{folder.name}' holds no study: there is no hidden/key.csv.",
             next_step="Make one: emodiss mirror pairs.",
         )
+    sums.require_as_written(key.parent, key)
     form = pair_form(folder / "form.json")
     read = {str(path): _texts(path, "filled sheet") for path in sheets}
     table = ratings.merge_pairs(read, _texts(key, "key"), criteria=form.criteria)

@@ -49,7 +49,6 @@ fetched from their publisher into EMODISS_HOME."""
 class Card:
     """One model."""
 
-    # What settings and presets call it.
     name: str
     task: Task
     # `module:Class`; imported only when the model is loaded.
@@ -63,7 +62,6 @@ class Card:
     # Whether the terms, or those of the training data, forbid commercial use.
     noncommercial: bool
     size_mb: float
-    # One line for people.
     what: str
     # Extra of `pyproject.toml` that installs the package.
     extra: str = "models"

@@ -46,9 +46,7 @@ _log = logging.getLogger(__name__)
 class Export:
     """How one network becomes an ONNX file."""
 
-    # Of the network, for the file.
     name: str
-    # Of its weights.
     sha256: str
     # `module:function` that makes the network in evaluation mode, and the texts that it is given;
     # called only when there is no kept file.

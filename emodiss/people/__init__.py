@@ -6,6 +6,7 @@ faces are weighed at once, and a voice may belong to nobody on screen: one whose
 must not borrow the listener's. What comes out is a posterior probability.
 """
 
+from emodiss.arguments import explain
 from emodiss.people.binding import assign, match, weigh
 from emodiss.people.mouths import watch_mouths
 from emodiss.people.records import (
@@ -40,3 +41,5 @@ __all__ = [
     "watch_mouths",
     "weigh",
 ]
+
+explain(__name__)

@@ -54,8 +54,6 @@ def match(
     ----------
     media
         For the width of the picture, which has a left and a right half.
-    transcript
-        Who speaks when.
     tracks, mouths
         Who is seen when, and what their mouths do.
     audio
@@ -70,11 +68,6 @@ def match(
         Scores of an active-speaker model, if one was asked for.
     reviews
         In force for this video, kind `face`; they stand before everything else.
-
-    Returns
-    -------
-    People
-        One person per voice.
 
     Raises
     ------
@@ -324,12 +317,10 @@ def assign(
     speakers: Sequence[str] = (),
     stated: Mapping[str, set[int]] | None = None,
 ) -> dict[str, set[int]]:
-    """Give faces to voices, the surest pair first.
+    """Give faces to voices, the surest pair first: track ids by speaker, empty without a face.
 
     Parameters
     ----------
-    evidence
-        From `weigh`.
     tracks
         For who is on screen at the same time: one person cannot have two faces at once.
     min_confidence
@@ -338,11 +329,6 @@ def assign(
         Voices, also those without any evidence.
     stated
         Track ids of the voices whose face a person stated; nobody else gets these.
-
-    Returns
-    -------
-    dict of str to set of int
-        Track ids by speaker; empty sets for voices without a face.
     """
     stated = stated or {}
     bound: dict[str, set[int]] = {s: set() for s in (*speakers, *(b.speaker for b in evidence))}

@@ -24,8 +24,6 @@ def watch_mouths(*, source: Path, media: Media, faces: Detections, tracks: Track
 
     Parameters
     ----------
-    source, media
-        The video.
     faces
         What was measured when the faces were looked for is taken over; the rest, and all where
         `before` links no faces and `steps` are of other tracks, is decoded again. Results do not

@@ -24,8 +24,6 @@ class MouthMotion:
 
     Parameters
     ----------
-    track_id
-        Of the face track.
     ticks
         (n,) int64 ticks of the 30 FPS clock.
     motion
@@ -70,8 +68,6 @@ class TrackScores:
 
     Parameters
     ----------
-    track_id
-        Of the face track.
     frames
         (n,) int64, increasing: frame k is shown at k / 25 s from media start.
     scores
@@ -106,8 +102,6 @@ class Binding:
 
     Parameters
     ----------
-    speaker, track_id
-        The pair.
     alone_s
         Seconds in which the voice speaks alone and the mouth is in view.
     z_synchrony
@@ -135,8 +129,6 @@ class Person:
 
     Parameters
     ----------
-    speaker
-        Label of the voice.
     track_ids
         Face tracks of this person; empty when the face is not shown or not known.
     binding_confidence

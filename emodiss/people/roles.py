@@ -117,7 +117,6 @@ class RoleGuess:
 class VoiceRole:
     """The part that one voice plays, and who said so."""
 
-    # Label of the voice.
     speaker: str
     # None when nobody knows.
     role: Role | None

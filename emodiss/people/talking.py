@@ -31,8 +31,6 @@ def score_talking(
 
     Parameters
     ----------
-    source, media
-        The video.
     audio
         Its sound at 16 kHz.
     tracks

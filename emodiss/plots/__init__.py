@@ -1,10 +1,12 @@
 """Plots: functions of a record or a table that draw on given axes.
 
-matplotlib is imported here and nowhere else, and only when a plot is drawn.
+matplotlib is imported here and nowhere else, and only when a plot is drawn. `ax` is where to draw;
+by default that is a new figure.
 """
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.plots.contact import contact_sheet
 from emodiss.plots.moment import figure2, figure4
 from emodiss.plots.paper import figure3, figure10
@@ -22,9 +24,10 @@ from emodiss.plots.ratings import (
     side_by_side,
     table3,
 )
-from emodiss.plots.registry import FIGURES, draw, draw_all
+from emodiss.plots.registry import draw, draw_all
 from emodiss.plots.session import plot_session
 from emodiss.plots.sweep import plot_sweep
+from emodiss.registry import FIGURES
 
 __all__ = [
     "FIGURES",
@@ -51,3 +54,5 @@ __all__ = [
     "side_by_side",
     "table3",
 ]
+
+explain(__name__)

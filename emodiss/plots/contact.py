@@ -36,10 +36,6 @@ def contact_sheet(
 
     Parameters
     ----------
-    run
-        A run.
-    video
-        Which video; the first one by default.
     n_frames
         Frames at even distances. Up to as many again are added for tracks that none of these
         shows, each from the middle of its track.

@@ -135,12 +135,8 @@ def figure2(
 
     Parameters
     ----------
-    run
-        A run.
     video
         Which video; by default the one with the clearest dissonance of a patient.
-    n
-        Utterances shown.
     n_frames
         Frames shown, each from the middle of an utterance.
     blur
@@ -265,8 +261,6 @@ def figure4(run: AnyRun, *, video: str | None = None, n: int = 6) -> Figure:
 
     Parameters
     ----------
-    run
-        A run.
     video
         Which video; by default the one with the clearest dissonance of a patient.
     n

@@ -20,16 +20,9 @@ def figure3(run: AnyRun, *, roles: tuple[str, ...] = ("patient",)) -> Figure:
 
     Parameters
     ----------
-    run
-        A run.
     roles
         Whose utterances go into the plane (research decision A23); everybody's when no utterance
         has one of these roles.
-
-    Returns
-    -------
-    Figure
-        Three axes, left to right.
     """
     run = load(run)
     import matplotlib.pyplot as plt

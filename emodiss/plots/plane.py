@@ -28,8 +28,6 @@ def plot_plane(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table
         Utterance table; columns speech_valence, speech_arousal, face_valence, face_arousal.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------
@@ -106,7 +104,7 @@ def plot_differences(
     chance: float = np.nan,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the absolute difference between voice and face on both axes, with the threshold.
+    """Draw how far voice and face differ on both axes, and the threshold: paper A's Figure 10.
 
     Parameters
     ----------
@@ -117,13 +115,6 @@ def plot_differences(
         T of Equation 1; everything outside its square is flagged.
     chance
         Flag rate that chance gives, in [0, 1], for the title; NaN where it is not known.
-    ax
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-        Paper A, Figure 10.
     """
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke

@@ -1,4 +1,4 @@
-"""Every figure by name: to add one, write its function and a row here."""
+"""Figures by name: those of ratings, and how those of a run (`emodiss.registry`) are drawn."""
 
 from __future__ import annotations
 
@@ -14,46 +14,14 @@ import pandas as pd
 
 from emodiss.errors import RunError, SettingsError, nearest
 from emodiss.plots import ratings
-from emodiss.plots.contact import contact_sheet
-from emodiss.plots.moment import figure2, figure4
-from emodiss.plots.paper import figure3, figure10
-from emodiss.plots.session import figure_session
 from emodiss.ratings import LIKERT, RatingScale
+from emodiss.registry import FIGURES, RunFigure, function
 from emodiss.runs.run import AnyRun, load
 from emodiss.runs.store import write_atomically
 from emodiss.runs.written import Written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, slots=True)
-class RunFigure:
-    """A figure of a run: its name, its function, and which options the function takes."""
-
-    # What `emodiss plot` calls it; `figure3` may be asked for as `fig3`.
-    name: str
-    # Function of a run.
-    draw: Callable[..., Figure]
-    # Of `video` and `blur`. A figure that shows words or faces of one session is drawn on request
-    # alone; one that takes no option is drawn by `annotate`.
-    options: tuple[str, ...] = ()
-    # Whether its file bears the name of the video.
-    named_after_video: bool = False
-
-
-FIGURES = {
-    row.name: row
-    for row in (
-        RunFigure("figure2", figure2, ("video", "blur")),
-        RunFigure("figure3", figure3),
-        RunFigure("figure4", figure4, ("video",)),
-        RunFigure("figure10", figure10),
-        RunFigure("session", figure_session, ("video",), named_after_video=True),
-        RunFigure("contact-sheet", contact_sheet, ("video", "blur"), named_after_video=True),
-    )
-}
-"""Figures of a run by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +75,6 @@ def draw(run: AnyRun, name: str, *, video: str | None = None, blur: bool = False
 
     Parameters
     ----------
-    run
-        A run.
     name
         One of `FIGURES`, or short, as `fig3`.
     video
@@ -124,7 +90,7 @@ def draw(run: AnyRun, name: str, *, video: str | None = None, blur: bool = False
     run = load(run)
     row = find(name)
     given = {"video": video, "blur": blur}
-    return row.draw(run, **{option: given[option] for option in row.options})
+    return function(row.draw)(run, **{option: given[option] for option in row.options})
 
 
 def draw_ratings(tables: Mapping[str, pd.DataFrame], rated: Rated) -> dict[str, Figure]:

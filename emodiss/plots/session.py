@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.plots import style
+from emodiss.series import begins
 from emodiss.timebase import covered_stretches
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ def plot_session(
         those of listeners and of faces while nobody speaks as a dashed one.
     windows
         Voice windows of the same video; drawn as a fine line through their middles.
-    title
-        Heading of the figure.
     span
         Seconds that the time axis shows; by default those in which something is drawn.
     figure
@@ -167,11 +166,11 @@ def _draw_axis(
     for parts, look in _LOOKS.values():
         # A gap between frames, or a change to the other face, must stay a gap in the line.
         for _, own in _frames_of(frames, parts).groupby("track_id", sort=False):
-            _draw_line(ax, own["time"], own[axis], own["utterance_id"], 0.25, style.FACE, look)
+            _draw_line(ax, own["time"], own[axis], own["utterance_id"], style.FACE, look)
     if windows is not None and len(windows):
         middle = (windows["start"] + windows["end"]) / 2
         whose = windows["utterance_id"]
-        _draw_line(ax, middle, windows[axis], whose, np.inf, style.SPEECH, _VOICE_LOOK)
+        _draw_line(ax, middle, windows[axis], whose, style.SPEECH, _VOICE_LOOK)
     if "listener_valence" in table:
         heard = table.dropna(subset=[f"listener_{axis}"])
         ax.hlines(
@@ -197,14 +196,13 @@ def _draw_line(
     time: pd.Series,
     value: pd.Series,
     whose: pd.Series,
-    gap_s: float,
     colour: str,
     look: dict[str, Any],
 ) -> None:
     """Draw a curve that is broken at gaps in time and where the utterance changes."""
     at, values = time.to_numpy(np.float64), value.to_numpy(np.float64)
     owner = whose.astype(object).where(whose.notna(), None).to_numpy()
-    breaks = np.flatnonzero((np.diff(at) > gap_s) | (owner[1:] != owner[:-1])) + 1
+    breaks = np.flatnonzero(begins(at, owner)[1:]) + 1
     if len(at):
         ax.plot(
             np.insert(at, breaks, np.nan), np.insert(values, breaks, np.nan), color=colour, **look

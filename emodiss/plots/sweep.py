@@ -15,21 +15,12 @@ if TYPE_CHECKING:
 def plot_sweep(
     table: pd.DataFrame, *, threshold: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw the flag rate at each threshold, with the band of re-paired sides behind it.
+    """Draw the flag rate of decided utterances at each threshold, and the band of re-paired sides.
 
     Parameters
     ----------
     table
         As from `emodiss.dissonance.sweep_against_chance`.
-    threshold
-        T in use; drawn as a line.
-    ax
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-        Shares of the utterances that could be decided.
     """
     with style.house_style():
         ax = style.axes_or_new(ax, width=5.6, height=4.2)

@@ -22,25 +22,13 @@ from typing import Any
 
 import pandas as pd
 
+from emodiss.arguments import explain
 from emodiss.prompts.captions import caption, measured_caption
-from emodiss.prompts.conditions import CONDITIONS, KINDS, Condition
 from emodiss.prompts.cues import absent, turn
-from emodiss.prompts.records import (
-    DEFAULTS,
-    LITERAL,
-    Prompt,
-    PromptError,
-    Turn,
-    Window,
-)
+from emodiss.prompts.records import DEFAULTS, LITERAL, Prompt, PromptError, Turn, Window
 from emodiss.prompts.session import Session, all_windows, clean
-from emodiss.prompts.wording import (
-    Template,
-    load_template,
-    read_templates,
-    render,
-    with_templates,
-)
+from emodiss.prompts.wording import Template, load_template, read_templates, render, with_templates
+from emodiss.registry import CONDITIONS, KINDS, Condition
 from emodiss.settings import PromptsSettings
 from emodiss.tabular import table_of
 from emodiss.vocabulary import counted
@@ -121,7 +109,7 @@ def build_all(
     options: PromptsSettings = DEFAULTS,
     **changes: Any,
 ) -> list[Prompt]:
-    """Write the prompts of all conditions, about one session or several.
+    """Write the prompts of all conditions, session by session and window by window.
 
     Parameters
     ----------
@@ -131,11 +119,6 @@ def build_all(
         As in `build`; `every` takes every window instead of the last one of each session, and
         `flagged_only` leaves out windows in which nothing is marked as dissonant (decision A12: in
         a study set the dissonance prompt should always differ from the base prompt).
-
-    Returns
-    -------
-    list of Prompt
-        Session by session, window by window, condition by condition.
 
     Raises
     ------
@@ -324,3 +307,6 @@ def _missing(session: Session, turns: list[Turn], condition: Condition) -> dict[
             code="prompt_missing_channel",
         )
     return missing
+
+
+explain(__name__)

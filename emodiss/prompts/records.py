@@ -50,12 +50,8 @@ class Turn:
         `therapist`, `patient`, `other`, or None when unknown.
     is_patient
         Whether the utterance carries cues: the patient's, or that of a stand-in.
-    text
-        What was said, on one line.
     start, end
         Seconds from media start.
-    speech, face
-        What the channels showed.
     dissonant
         True, False, or None when undetermined.
     labels, numbers
@@ -88,16 +84,10 @@ class Window:
 
     Parameters
     ----------
-    video_id
-        Session.
-    utterance_ids
-        Utterances in order.
     start, end
         Seconds from media start.
     n_words
         Words in the window, split at white space.
-    n_patient
-        Patient utterances.
     n_flagged, n_undetermined
         Patient utterances whose dissonance is true, and whose dissonance is undetermined.
     """
@@ -126,12 +116,6 @@ class Prompt:
 
     Parameters
     ----------
-    video_id, condition
-        Session and condition.
-    text
-        What the model is asked.
-    window
-        The utterances shown, in order.
     start, end
         Seconds from media start; NaN when the table has no times.
     n_patient, n_flagged, n_undetermined
@@ -142,8 +126,6 @@ class Prompt:
     n_speech_missing, n_face_missing
         Patient utterances without a measurement of that channel: without a label in `discrete`,
         without valence and arousal in the other conditions.
-    n_unknown_roles
-        Utterances shown whose role is unknown.
     n_untranscribed
         Utterances between the first and the last one shown that have no text.
     template, template_sha256

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emodiss.errors import SettingsError, nearest
-from emodiss.prompts.conditions import CONDITIONS, KINDS
 from emodiss.prompts.records import Channel, PromptError, Turn
+from emodiss.registry import CONDITIONS, KINDS
 from emodiss.settings import assigned
 
 TEMPLATE_SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt")
@@ -26,10 +26,6 @@ class Template:
 
     Parameters
     ----------
-    condition
-        Condition that its prompts carry.
-    name
-        File name.
     source
         Jinja2 text.
     own
@@ -48,17 +44,12 @@ class Template:
 
 
 def read_templates(folder: str | Path) -> dict[str, str]:
-    """Read a researcher's own templates.
+    """Read a researcher's own templates: file name to text, sorted by name.
 
     Parameters
     ----------
     folder
         Every file in it that ends in `.jinja`, `.jinja2` or `.j2` is a template.
-
-    Returns
-    -------
-    dict of str to str
-        File name to text, sorted by name.
 
     Raises
     ------
@@ -110,7 +101,7 @@ def with_templates(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, 
 
 
 def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) -> Template:
-    """Find a template by name or path.
+    """Find a template by name or path; its condition is the file name up to its first dot.
 
     Parameters
     ----------
@@ -118,11 +109,6 @@ def load_template(kind: str | Path, templates: Mapping[str, str] | None = None) 
         One of `CONDITIONS`, a path, or the name of a file in `templates` with or without suffix.
     templates
         Texts of further templates, by file name.
-
-    Returns
-    -------
-    Template
-        The condition is the file name up to its first dot.
 
     Raises
     ------

@@ -6,6 +6,7 @@ drawn for a `study`, which crosses them with models and conditions and deals the
 side; `simulation` makes tables whose truth is known.
 """
 
+from emodiss.arguments import explain
 from emodiss.ratings.handout import Handout, open_study
 from emodiss.ratings.instrument import Instrument, read_instrument
 from emodiss.ratings.pairs import (
@@ -17,13 +18,7 @@ from emodiss.ratings.pairs import (
     pair_form,
     read_pairs,
 )
-from emodiss.ratings.schema import (
-    COLUMNS,
-    CRITERIA,
-    LIKERT,
-    RatingScale,
-    RatingsError,
-)
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.ratings.sheets import merge, write_pairs, write_study
 from emodiss.ratings.simulation import Simulated, simulate
 from emodiss.ratings.study import Study, build_study
@@ -64,3 +59,5 @@ __all__ = [
     "write_pairs",
     "write_study",
 ]
+
+explain(__name__)

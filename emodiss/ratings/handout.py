@@ -12,6 +12,7 @@ import pandas as pd
 
 from emodiss import tabular
 from emodiss.errors import as_path
+from emodiss.ratings import sums
 from emodiss.ratings.instrument import FILE, Instrument, fit, read_instrument
 from emodiss.ratings.pairs import merge_pairs, pair_form
 from emodiss.ratings.schema import RatingScale, RatingsError
@@ -119,6 +120,8 @@ def open_study(folder: str | Path) -> Handout:
         If it is no study, a file is damaged, or its instrument does not fit it.
     """
     folder = as_path(folder, "a study folder")
+    if (folder / DESIGN).is_file():
+        sums.require_as_written(folder / KEY.parent, folder / DESIGN)
     try:
         text = (folder / DESIGN).read_text(encoding="utf-8")
         said: dict[str, Any] = tabular.json_value(text)
@@ -138,10 +141,12 @@ def open_study(folder: str | Path) -> Handout:
             f"'{folder.name}' holds no study ({DESIGN.as_posix()}: {type(error).__name__}).",
             next_step="Name a folder that emodiss study wrote.",
         ) from error
+    items = folder / ("pairs.csv" if kind == "pairs" else "items.csv")
+    for path in (folder / KEY, items):
+        sums.require_as_written(folder / KEY.parent, path)
     found = read_instrument(folder / FILE if (folder / FILE).exists() else None)
     asks, source = _asks(folder, kind, found, criteria, scale)
-    items = _read(folder / ("pairs.csv" if kind == "pairs" else "items.csv"))
-    shown = {str(row.pop("item")): row for row in items.to_dict("records")}
+    shown = {str(row.pop("item")): row for row in _read(items).to_dict("records")}
     key = _key(folder / KEY, kind)
     walks: dict[str, tuple[Step, ...]] = {}
     for rater in groups:

@@ -135,8 +135,6 @@ class PairStudy:
 
     Parameters
     ----------
-    name
-        Name of the study.
     pairs
         What may be shown, one row per code: item, dialogue_a, dialogue_b.
     key
@@ -188,14 +186,10 @@ def build_pairs(
         Two or more models to compare.
     n_cases
         How many cases to draw; a pair of models is compared on each.
-    seed
-        Seed of every random choice.
     raters
         Codes of the raters, or code to group.
     types
         Types of resistance to draw from.
-    name
-        Name of the study.
     form
         What is asked; the printed questions if None.
 
@@ -378,7 +372,7 @@ def merge_pairs(
     *,
     criteria: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Join filled sheets with the hidden key into the long table of comparisons.
+    """Join filled sheets with the hidden key into comparisons, as from `check_pairs`.
 
     Parameters
     ----------
@@ -389,11 +383,6 @@ def merge_pairs(
         `PairStudy.key`.
     criteria
         Columns that hold choices; those of the printed questions if None.
-
-    Returns
-    -------
-    DataFrame
-        As from `check_pairs`.
 
     Raises
     ------
@@ -422,17 +411,12 @@ def merge_pairs(
 
 
 def read_pairs(path: str | Path) -> pd.DataFrame:
-    """Read a CSV of comparisons, or say everything that is wrong with it.
+    """Read a CSV of comparisons by `check_pairs`, or say everything that is wrong with it.
 
     Parameters
     ----------
     path
         Columns of `COMPARISONS`; optional ones may be absent.
-
-    Returns
-    -------
-    DataFrame
-        As from `check_pairs`.
 
     Raises
     ------

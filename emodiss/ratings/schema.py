@@ -6,10 +6,8 @@ import math
 from dataclasses import dataclass
 
 from emodiss.errors import EmodissError
+from emodiss.registry import CRITERIA as CRITERIA
 from emodiss.tabular import Column
-
-CRITERIA = ("applicability", "empathy", "comprehensiveness")
-"""The paper's three criteria (Haydarov et al. 2025, section 5)."""
 
 
 class RatingsError(EmodissError, ValueError):

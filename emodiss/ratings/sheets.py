@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from emodiss import __version__
+from emodiss.ratings import sums
 from emodiss.ratings.instrument import OWN, shipped
 from emodiss.ratings.pairs import PairStudy
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
@@ -35,12 +36,6 @@ def merge(
     sheets
         Filled sheets, each with rater, item and one column per criterion, or already long with
         criterion and value. Sheets may be incomplete; empty cells become NaN.
-    key
-        `Study.key`.
-    criteria
-        Columns that hold ratings.
-    scale
-        What a rating may be.
 
     Returns
     -------
@@ -84,18 +79,12 @@ def write_study(study: Study, folder: str | Path, *, run: str | Path | None = No
 
     Parameters
     ----------
-    study
-        From `build_study`.
     folder
         Must not hold a study yet. Gets `items.csv`, `sheets/<rater>.csv`, `hidden/key.csv`,
-        `hidden/design.json`, `instrument.toml`, `instructions.md` and `consent.md`.
+        `hidden/design.json`, `hidden/SHA256SUMS`, `instrument.toml`, `instructions.md` and
+        `consent.md`.
     run
         The run whose clips `emodiss rate` shows; kept as seen from the folder.
-
-    Returns
-    -------
-    list of Path
-        The files written.
 
     Raises
     ------
@@ -124,13 +113,8 @@ def write_pairs(study: PairStudy, folder: str | Path) -> list[Path]:
         From `build_pairs`.
     folder
         Must not hold a study yet. Gets `pairs.csv`, `sheets/<rater>.csv`, `form.json`,
-        `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `instrument.toml`,
-        `instructions.md` and `consent.md`.
-
-    Returns
-    -------
-    list of Path
-        The files written.
+        `hidden/key.csv`, `hidden/design.json`, whose `kind` is `pairs`, `hidden/SHA256SUMS`,
+        `instrument.toml`, `instructions.md` and `consent.md`.
 
     Raises
     ------
@@ -181,6 +165,7 @@ def _write(
         for_spreadsheets(sheet).to_csv(paths[-1], index=False, lineterminator="\n")
     key.to_csv(key_path, index=False, lineterminator="\n")
     paths[2].write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    paths.append(sums.write(key_path.parent, paths[:3]))
     for name in OWN:
         paths.append(folder / name)
         if not paths[-1].exists():  # a researcher may have put an own one there first

@@ -108,8 +108,6 @@ def simulate(
         Latent effect per rater; raters not named get 0.
     gain_by_model
         Factor on the condition effects per model; 1 for models not named.
-    mean
-        Latent grand mean.
     video_sd, item_sd, noise_sd
         Standard deviations of the video, the response, and a single rating.
     missing
@@ -119,15 +117,6 @@ def simulate(
         The judge gives mean + bias + slope x (what the item deserves) + noise.
     scale
         Stepped scale that ratings are rounded and clipped to.
-    criterion
-        Name of the criterion.
-    seed
-        Seed.
-
-    Returns
-    -------
-    Simulated
-        Table, judge scores, and the closed-form truth.
 
     Raises
     ------

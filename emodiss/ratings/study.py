@@ -25,8 +25,6 @@ class Study:
 
     Parameters
     ----------
-    name
-        Name of the study.
     items
         What may be shown, one row per code: item, video, and those of start, end, transcript,
         technique, response that the source had. Sorted by code, which is random.
@@ -37,10 +35,6 @@ class Study:
     sheets
         Per rater, in that rater's order: study, rater, rater_group, position, what may be
         shown, and one empty column per criterion.
-    criteria
-        Names of the criteria.
-    scale
-        What a rating may be.
     design
         How it was drawn: the arguments of `build_study`, so that the same responses give the same
         study again.
@@ -91,22 +85,14 @@ def build_study(
         holds a dissonant utterance). With the columns model and condition each row is one
         response, usually with technique and response; every drawn window must then have one
         row for every model and condition asked for. Without them the crossing is made here.
-    models, conditions
-        What to cross the windows with.
     raters
         Codes of the raters, or code to group.
     n_windows
         How many windows to draw. None draws 100, as in the paper, or all where fewer qualify.
-    seed
-        Seed of every random choice.
     repeats
         Share of a rater's items shown a second time for intra-rater agreement, in [0, 0.5].
         Repeats carry a code of their own, so that they cannot be recognised by it, and come in
         the last quarter of the order for items from the first half.
-    name
-        Name of the study.
-    criteria, scale
-        What is rated, and how.
     n_length_bins
         Number of equally filled length strata.
     flagged_share
@@ -120,11 +106,6 @@ def build_study(
     order
         `random` shuffles all items; `window` shuffles windows and the responses inside each,
         so that a clip is watched once.
-
-    Returns
-    -------
-    Study
-        Items, hidden key and one sheet per rater.
 
     Raises
     ------

@@ -27,8 +27,6 @@ def read(
     path
         CSV with a header, as `emodiss.tabular.parse` reads it; decimal commas, and `NA` and the
         like for a missing number, are taken.
-    scale
-        What a rating may be.
     criteria
         Allowed names of criteria; None allows any.
 
@@ -71,8 +69,6 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
     Parameters
     ----------
-    table
-        Ratings, columns of `COLUMNS`.
     path
         Where to; parent folders must exist.
     """
@@ -96,11 +92,6 @@ def check(
         As for `read`.
     places
         Where each row came from, for messages, such as "r1.csv, line 7".
-
-    Returns
-    -------
-    DataFrame
-        As from `read`.
 
     Raises
     ------

@@ -53,21 +53,7 @@ def usable(
     criterion: str | None = None,
     needs: Sequence[str] = ("value",),
 ) -> pd.DataFrame:
-    """Keep what the statistics may use: rated, first presentation, one criterion if named.
-
-    Parameters
-    ----------
-    table
-        Long table of ratings.
-    criterion
-        Keep this criterion only.
-    needs
-        Columns that must exist.
-
-    Returns
-    -------
-    DataFrame
-        A filtered copy with a fresh index.
+    """Copy what the statistics may use: rated, first presentation, one criterion if named.
 
     Raises
     ------
@@ -97,19 +83,7 @@ def usable(
 
 
 def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
-    """Spread one criterion into items by raters.
-
-    Parameters
-    ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
-
-    Returns
-    -------
-    DataFrame
-        One row per item, one column per rater, NaN where not rated.
+    """Spread one criterion into items by raters, NaN where not rated.
 
     Raises
     ------
@@ -129,18 +103,7 @@ def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
 
 
 def item_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Average over raters: one row per item and criterion.
-
-    Parameters
-    ----------
-    table
-        Long table of ratings.
-
-    Returns
-    -------
-    DataFrame
-        Columns item, video, model, condition, criterion, mean, n_raters.
-    """
+    """Average over raters: item, video, model, condition, criterion, mean, n_raters."""
     keys = ["item", "video", "model", "condition", "criterion"]
     rows = usable(table, needs=(*keys, "value"))
     grouped = rows.groupby(keys, sort=True)["value"]
@@ -149,11 +112,6 @@ def item_means(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame) -> list[str]:
     """State what a reader must know before trusting numbers from this table.
-
-    Parameters
-    ----------
-    table
-        Long table of ratings.
 
     Returns
     -------

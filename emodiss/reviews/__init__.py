@@ -3,6 +3,7 @@
 Nothing is written into results: a review finds its target by where it lies in time.
 """
 
+from emodiss.arguments import explain
 from emodiss.reviews.overlay import differences, place, reviewed_roles, reword
 from emodiss.reviews.places import SAME_PLACE, find_utterance, find_voice, shared, voices
 from emodiss.reviews.records import (
@@ -45,3 +46,5 @@ __all__ = [
     "standing",
     "voices",
 ]
+
+explain(__name__)

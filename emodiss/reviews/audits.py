@@ -73,7 +73,6 @@ class Score:
     # 209), NaN likewise. It does not shrink to a point when all are right, as "100 %" does.
     low: float
     high: float
-    # Of the interval.
     confidence: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,17 +132,13 @@ def _excerpt(own: pd.DataFrame) -> str:
 class Judged:
     """One row of a filled sheet."""
 
-    # Of the session.
     video_id: str
     # None where a voice of a session was judged.
     utterance_id: str | None
-    # Label of the voice.
     speaker: str
     # None where nothing was filled in.
     right: bool | None
-    # What it should have been, if stated.
     correct_role: Role | None = None
-    # As written.
     note: str = ""
 
 

@@ -21,8 +21,6 @@ def place(*, draft: Transcript, reviews: Sequence[Review]) -> Transcript:
 
     Parameters
     ----------
-    draft
-        As recognised or given.
     reviews
         In force for this video, kinds `GEOMETRY`.
 
@@ -104,7 +102,7 @@ def reviewed_roles(
 def differences(
     found: Mapping[str, Any], corrected: Mapping[str, Any], *, tolerance_s: Seconds
 ) -> dict[str, dict[str, Any]]:
-    """Say what a person changed in one utterance.
+    """Say what a person changed in one utterance: fields by kind of review.
 
     Parameters
     ----------
@@ -113,11 +111,6 @@ def differences(
         was not changed.
     tolerance_s
         Times that differ by no more are the same: files round.
-
-    Returns
-    -------
-    dict
-        From the kind of review to its fields; empty when nothing was changed.
     """
     changed: dict[str, dict[str, Any]] = {}
     if corrected.get("speaker", found["speaker"]) != found["speaker"]:

@@ -121,10 +121,6 @@ class Review(BaseModel):
     ----------
     by, at
         Who and when; with a time zone.
-    video_id
-        Of the manifest.
-    kind
-        One of `KINDS`.
     of
         What it is about: one utterance, or, for a voice, the utterances it was heard in. For `add`
         the new utterance; none for `undo`.

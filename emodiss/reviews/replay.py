@@ -40,7 +40,6 @@ class Replay:
     units: list[Unit]
     # What was applied, and the id of the utterance that each changed.
     applied: list[tuple[Review, str]] = field(default_factory=list)
-    # What could not be, and why.
     lost: list[tuple[Review, str]] = field(default_factory=list)
     # Removed utterances as they stood, by the review that removed them.
     removed: list[tuple[Review, Unit]] = field(default_factory=list)

@@ -21,8 +21,6 @@ class RoleLabel:
 
     Parameters
     ----------
-    speaker
-        Label of the voice.
     role
         None where it abstains, or is not believed.
     confidence

@@ -13,7 +13,7 @@ from emodiss import manifest as manifests
 from emodiss.errors import ManifestError, RunError, as_path
 from emodiss.manifest import Manifest, VideoRow
 from emodiss.media import fetch
-from emodiss.runs import engines, fetching, layout, memory, seals, sources, tables
+from emodiss.runs import agenda, engines, fetching, layout, memory, seals, sources, tables
 from emodiss.runs.files import room_needed
 from emodiss.runs.progress import Progress, in_notebook, shown
 from emodiss.runs.reviews import ReviewFile
@@ -154,7 +154,7 @@ def annotate(
         )
         try:
             with shown(progress) as told:
-                current = work.perform_all(found, pool, told)
+                current = agenda.perform_all(work, found, pool, told)
         except KeyboardInterrupt:
             pool.stop()
             raise
@@ -171,7 +171,7 @@ def annotate(
             )
         added = {video: keys for video, keys in stay.items() if video not in current}
         current = {**added, **current, **{v: k for v, k in stay.items() if v in current}}
-        tables.gather(store, current, stride=chosen.face_affect.stride)
+        tables.gather(store, current, chosen.face_affect)
     return Run(store.root)
 
 
@@ -241,11 +241,6 @@ def resume(
         As in `annotate`; a run does not remember it.
     announce, options
         As in `annotate`: workers, engine, address, device, threads, offline, progress.
-
-    Returns
-    -------
-    Run
-        The run folder, ready to read.
 
     Raises
     ------
@@ -374,15 +369,8 @@ def _record(work: Work, read: Manifest, choice: memory.Choice) -> None:
     text = json.dumps(described, indent=2, sort_keys=True) + "\n"
     seals.write(store.root / layout.RUN, text.encode())
     before = Run(store.root).manifest if choice.kept else []
-    kept = [_line(values) for values in before if values["id"] in choice.kept]
-    lines = [*kept, *(_manifest_line(row, read) for row in read.rows)]
+    rows = [values for values in before if values["id"] in choice.kept]
+    for row in read.rows:
+        rows.append({**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})})
+    lines = [json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n" for values in rows]
     seals.write(store.root / layout.MANIFEST, "".join(lines).encode())
-
-
-def _manifest_line(row: VideoRow, read: Manifest) -> str:
-    values = {**row.model_dump(mode="json"), "metadata": read.metadata.get(row.id, {})}
-    return _line(values)
-
-
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n"

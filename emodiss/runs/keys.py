@@ -26,7 +26,6 @@ class Recipe:
     key: str
     # What the key was computed from, in readable form.
     facts: dict[str, Any]
-    # Catalog name of its model, or None.
     model: str | None
     # Why the stage is not needed for this video; empty when it is.
     skipped: str = ""

@@ -42,7 +42,6 @@ class Job:
     # The media file, or None when it could not be had.
     source: Path | None
     stage: str
-    # Of the artifact to make.
     key: str
     # Keys of the artifacts to read, by name; empty for a stage that was skipped.
     inputs: dict[str, str]
@@ -51,7 +50,6 @@ class Job:
     settings: Settings
     # What people corrected in this video and language models said about it.
     overlay: Overlay
-    # Catalog name of the model, or None.
     model: str | None
     # device, threads: Where and with how many CPU threads the model runs.
     device: str

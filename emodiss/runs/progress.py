@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, jobs finished and jobs in all; a long video counts once a minute."""
+"""Called with a stage's name, jobs finished and jobs in all; half a minute of video is one."""
 
 _EVERY_S: Final = 0.3
 """Shortest time from one drawing in a notebook to the next."""

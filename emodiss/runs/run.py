@@ -76,11 +76,6 @@ class Run:
 
     `run["s01"]` is one session; a run iterates over its sessions, and `len` counts them. A notebook
     shows what the run holds.
-
-    Parameters
-    ----------
-    root
-        The folder.
     """
 
     root: Path
@@ -226,8 +221,6 @@ class Run:
 
         Parameters
         ----------
-        video
-            Id.
         part
             Only those of a part (`emodiss.utterances.PARTS`): `listener` gives the reactions of
             those who listen, with the utterance they listen to.
@@ -255,8 +248,6 @@ class Run:
 
         Parameters
         ----------
-        video
-            Id.
         name
             Of the stage, as in `emodiss.stages.STAGES`.
 
@@ -304,8 +295,6 @@ class Run:
         ----------
         name
             `utterances`, `face_frames`, `face_summary`, `voice_windows`, `words` or `videos`.
-        columns
-            Which, in this order.
         videos
             Only the rows of these; all by default.
         """

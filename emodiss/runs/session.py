@@ -32,8 +32,6 @@ class Session:
     ----------
     run
         The run.
-    video
-        Id.
 
     Raises
     ------

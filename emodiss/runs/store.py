@@ -45,9 +45,7 @@ class Outcome:
     status: Status
     # Wall-clock seconds of the work, loading of models included.
     seconds: float = 0.0
-    # Where the model ran.
     device: str = "cpu"
-    # Of the artifact.
     key: str = ""
     # `code`, `what` and `next_step`, when failed; which stage failed, when blocked.
     error: dict[str, str] | None = None

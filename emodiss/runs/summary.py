@@ -22,9 +22,7 @@ class Reason:
 
     # `channel:status`, as in the tables.
     code: str
-    # In how many utterances.
     n: int
-    # The same in words.
     what: str
     # What to do about it; empty where nothing helps.
     next_step: str

@@ -12,6 +12,7 @@ from emodiss.runs import codecs, layout, seals
 from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, write_atomically
+from emodiss.settings import FaceAffectSettings
 
 GATHERED: Final = (
     *("media", "wording", "people", "face_affect", "listener_affect", "voice_windows"),
@@ -20,7 +21,9 @@ GATHERED: Final = (
 """Stages whose artifacts the tables are gathered from."""
 
 
-def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: int) -> None:
+def gather(
+    store: Store, current: Mapping[str, Mapping[str, str]], settings: FaceAffectSettings
+) -> None:
     """Write the tables of the run from those of its videos; by id, the keys that now stand."""
     seals.write(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
@@ -49,7 +52,7 @@ def gather(store: Store, current: Mapping[str, Mapping[str, str]], *, stride: in
     window_table = _joined(windows, utterances.WINDOW_SCHEMA)
     utterances.validate(window_table, utterances.WINDOW_SCHEMA)
     seals.write(store.root / "voice_windows.parquet", codecs.to_parquet(window_table))
-    frame_table, summary = _frames(store, current, tables, stride)
+    frame_table, summary = _frames(store, current, tables, settings)
     with seals.replaced(store.root / "face_frames.parquet") as file:
         codecs.write_parquet(frame_table, file)
     seals.write(store.root / "face_summary.parquet", codecs.to_parquet(summary))
@@ -61,7 +64,7 @@ def _frames(
     store: Store,
     current: Mapping[str, Mapping[str, str]],
     tables: Mapping[str, pd.DataFrame],
-    stride: int,
+    settings: FaceAffectSettings,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per measured face, and their summary.
 
@@ -74,7 +77,7 @@ def _frames(
         faces, people = (_read(store, video, n, keys) for n in ("face_affect", "people"))
         others = _read(store, video, "listener_affect", keys) if "listener_affect" in keys else None
         parts.append(utterances.frame_table(table, faces, others, people, video=video))
-        summaries.append(utterances.face_summary(parts[-1], stride=stride))
+        summaries.append(utterances.face_summary(parts[-1], settings))
         del faces, others
         give_back_memory()
     frames = _joined(parts, utterances.FRAME_SCHEMA)

@@ -1,5 +1,6 @@
 """Filters of screenplays and their pictures: quality, safety, and what they leave."""
 
+from emodiss.arguments import explain
 from emodiss.screening.filters import FILTERS, PRINTED, directions_text, screened
 from emodiss.screening.limits import AS_PRINTED, Limits, limits_of
 from emodiss.screening.records import LEVELS, PictureMeasures, Record, Verdict
@@ -17,3 +18,5 @@ __all__ = [
     "limits_of",
     "screened",
 ]
+
+explain(__name__)

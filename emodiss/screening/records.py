@@ -88,8 +88,6 @@ class Record:
 
     Parameters
     ----------
-    play
-        The dialogue.
     pictures
         By the line that a picture belongs to, never by its place among the files; a line of the
         client that has no picture is not in it.

@@ -1,5 +1,6 @@
 """Screenplays: dialogues with stage directions, and what the client's face shows with a line."""
 
+from emodiss.arguments import explain
 from emodiss.screenplays.parsing import format_screenplay, parse_screenplay
 from emodiss.screenplays.records import Expression, Line, Screenplay, Speaker
 from emodiss.screenplays.wording import question
@@ -13,3 +14,5 @@ __all__ = [
     "parse_screenplay",
     "question",
 ]
+
+explain(__name__)

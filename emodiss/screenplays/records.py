@@ -63,20 +63,12 @@ class Screenplay:
 
     Parameters
     ----------
-    case
-        Whom it is about.
-    lines
-        The dialogue.
-    model
-        Who wrote it.
     request_sha256
         Hash of all that can change the answer.
     problems
         What the parser noted, as `line: code`.
     status
         `complete`, or why it cannot be used.
-    raw
-        The answer as it came.
     """
 
     case: Case

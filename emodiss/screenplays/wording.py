@@ -35,8 +35,6 @@ def question(case: Case, *, few_shot: str | None = None) -> Question:
 
     Parameters
     ----------
-    case
-        Whom it is about.
     few_shot
         Dialogues to go by, as they are to be written; they follow the message of the system. The
         paper prints none.

@@ -6,8 +6,13 @@ mixed model, `kappa`, `alpha` and `reliability` say how far raters agree (Figure
 group, `replies` counts failures and techniques, `report` runs everything on one table. Simulated
 sessions have `paired` (case by case), `win_rates` (pair by pair) and `lengths`. Intervals over
 videos and cases come from the cluster bootstrap in `bootstrap`.
+
+`table` is a long table of ratings (`emodiss.ratings`) where nothing else is said. `confidence` is
+the level of an interval, in (0, 1); `base` is the condition that others are compared with. Where a
+value is NaN, `reason` says why.
 """
 
+from emodiss.arguments import explain
 from emodiss.statistics.alpha import Alpha, krippendorff_alpha
 from emodiss.statistics.bland_altman import BlandAltman, bland_altman
 from emodiss.statistics.bootstrap import Bootstrap, Estimate, StatisticsError
@@ -18,23 +23,10 @@ from emodiss.statistics.judges import judge_correlations, judge_pairs
 from emodiss.statistics.kappa import Kappa, cohen_kappa, intra_rater, pairwise_kappa
 from emodiss.statistics.lengths import length_correlation
 from emodiss.statistics.mixed import MixedModel, mixed_model
-from emodiss.statistics.paired import (
-    paired,
-    resistance_change,
-    score_means,
-    score_table,
-    wai_table,
-)
+from emodiss.statistics.paired import paired, resistance_change, score_means, score_table, wai_table
 from emodiss.statistics.ranks import Friedman, friedman, holm, wilcoxon
 from emodiss.statistics.rater_groups import judge_by_group, kappa_by_group
-from emodiss.statistics.reliability import (
-    ICC_FORMS,
-    Icc,
-    adjust_severity,
-    icc,
-    icc_forms,
-    severity,
-)
+from emodiss.statistics.reliability import ICC_FORMS, Icc, adjust_severity, icc, icc_forms, severity
 from emodiss.statistics.replies import Proportion, failure_rates, proportion, technique_shares
 from emodiss.statistics.report import Evaluation, evaluate, flagged_part
 from emodiss.statistics.variance import (
@@ -113,3 +105,5 @@ __all__ = [
     "wilcoxon",
     "win_rates",
 ]
+
+explain(__name__)

@@ -16,6 +16,7 @@ from emodiss.statistics.bootstrap import (
     TOO_FEW,
     Bootstrap,
     Estimate,
+    Labels,
     StatisticsError,
     blocks,
     check_clusters,
@@ -31,8 +32,6 @@ class Alpha(Estimate):
 
     Parameters
     ----------
-    level
-        Level of measurement.
     n_units, n_values, n_raters
         Units with two or more ratings, ratings in them, raters who gave at least one of these.
     n_dropped
@@ -51,7 +50,7 @@ def krippendorff_alpha(
     level: Level = "ordinal",
     *,
     raters: Literal["columns", "rows"] = "columns",
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Alpha:
     """Agreement of any number of raters, with missing cells (Krippendorff 2011).

@@ -13,6 +13,7 @@ from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_CLUSTER,
     Bootstrap,
+    Labels,
     StatisticsError,
     cluster_sums,
     kept_clusters,
@@ -29,16 +30,12 @@ class BlandAltman:
         Mean of second minus first, with interval.
     lower, lower_low, lower_high, upper, upper_low, upper_high
         Limits of agreement, bias -/+ 1.96 SD, each with interval.
-    sd
-        Standard deviation of the differences.
     slope
         Least-squares slope of the difference on the mean of both: proportional bias.
     interval
         How the intervals were made.
     n, n_dropped
         Pairs used; pairs left out because a value is missing.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     bias: float
@@ -62,7 +59,7 @@ def bland_altman(
     first: ArrayLike | pd.Series,
     second: ArrayLike | pd.Series,
     *,
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> BlandAltman:
     """Bias and limits of agreement, for example of expert means (first) and a judge (second).

@@ -32,6 +32,10 @@ _MAX_UNDEFINED = 0.05
 _BLOCK = 4_000_000
 
 
+Labels = ArrayLike | pd.Series
+"""(n,) names or numbers."""
+
+
 class StatisticsError(EmodissError, ValueError):
     """A statistic was asked for with input that cannot have one, or by an unknown name."""
 
@@ -104,8 +108,6 @@ class Estimate:
     ----------
     statistic
         The number; NaN with a reason when it does not exist.
-    low, high
-        Interval.
     reason
         Why values are NaN; empty when they are not.
     """
@@ -121,9 +123,19 @@ class Estimate:
         return pd.DataFrame([row | {"reason": row.pop("reason")}])
 
 
-def codes_of(labels: ArrayLike | pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+def series_of(values: Labels, what: str) -> pd.Series:
+    """Return values, or names, as a series; refuse a single one and tables."""
+    if isinstance(values, pd.Series):
+        return values
+    shape = np.shape(flat := np.asarray(values))
+    if len(shape) != 1:
+        raise StatisticsError(f"{what} have shape {shape}; one row of values was expected.")
+    return pd.Series(flat)
+
+
+def codes_of(labels: Labels) -> tuple[NDArray[np.intp], list[Any]]:
     """Give (n,) codes (missing: -1) and their names, in a categorical's own order, else sorted."""
-    series: Any = labels if isinstance(labels, pd.Series) else pd.Series(np.asarray(labels))
+    series: Any = series_of(labels, "Labels")
     if isinstance(series.dtype, pd.CategoricalDtype):
         used = series.cat.remove_unused_categories()
         return used.cat.codes.to_numpy().astype(np.intp), list(used.cat.categories)

@@ -24,6 +24,7 @@ from emodiss.statistics.bootstrap import (
     TOO_FEW,
     Bootstrap,
     Estimate,
+    Labels,
     StatisticsError,
     blocks,
     cluster_sums,
@@ -63,7 +64,7 @@ def correlation(
     y: ArrayLike | pd.Series,
     method: Method = "pearson",
     *,
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Correlation:
     """Correlate two columns.
@@ -78,8 +79,6 @@ def correlation(
         (n,) cluster of each row: the interval comes from the cluster bootstrap. Without, it is
         Fisher's z (Spearman: Bonett and Wright 2000; Kendall: Fieller et al. 1957), which
         assumes independent rows.
-    bootstrap
-        Resamples, seed and level of the interval.
 
     Raises
     ------

@@ -32,12 +32,8 @@ def condition_means(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     by
         Columns to split by besides criterion and condition: ("model",), (), ("rater_group",) ...
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -84,16 +80,10 @@ def gains(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
-    base
-        Condition to subtract.
     by
         Columns to split by besides criterion.
     matched
         Use only ratings whose rater rated the same video and model under both conditions.
-    bootstrap
-        Resamples, seed and level of the intervals.
 
     Returns
     -------
@@ -191,26 +181,17 @@ def _only_matched(rows: pd.DataFrame, base: str, other: str) -> pd.DataFrame:
 def block_means(
     table: pd.DataFrame, criterion: str, *, block: str = "video", treatment: str = "condition"
 ) -> pd.DataFrame:
-    """Average to one number per block and treatment, for `friedman` and `wilcoxon`.
+    """Average to blocks by treatments, NaN where nothing is left, for `friedman` and `wilcoxon`.
 
     Ratings are averaged over raters per item, then over the models that have every treatment in
     that block, so that no treatment profits from a missing model.
 
     Parameters
     ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
     block
         Column whose values are independent: video.
     treatment
         Column to compare.
-
-    Returns
-    -------
-    DataFrame
-        Blocks by treatments, NaN where nothing is left.
     """
     rows = usable(table, criterion=criterion, needs=(block, "model", treatment, "value"))
     other = "model" if treatment != "model" else "condition"

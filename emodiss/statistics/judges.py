@@ -22,8 +22,6 @@ def judge_pairs(table: pd.DataFrame, judge: pd.DataFrame, *, unit: Unit = "item"
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     judge
         One row per item, criterion and judge: item, criterion, score, and optionally judge.
         Missing scores stay NaN.
@@ -89,8 +87,6 @@ def judge_correlations(
         `item`: expert mean per response; `rating`: every rating on its own; `video`: correlation
         within each video, then averaged, as the G-Eval code does (constant videos are skipped
         and counted in `n_skipped`).
-    methods
-        Which coefficients.
     bootstrap
         Resamples, seed and level of the cluster-bootstrap intervals over videos.
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from emodiss.errors import nearest
 from emodiss.ratings import usable
@@ -20,9 +20,11 @@ from emodiss.statistics.bootstrap import (
     TOO_FEW,
     Bootstrap,
     Estimate,
+    Labels,
     StatisticsError,
     blocks,
     kept_clusters,
+    series_of,
 )
 
 Weights = Literal["linear", "quadratic"] | None
@@ -59,12 +61,12 @@ class Kappa(Estimate):
 
 
 def cohen_kappa(
-    a: ArrayLike | pd.Series,
-    b: ArrayLike | pd.Series,
+    a: Labels,
+    b: Labels,
     weights: Weights = None,
     *,
     categories: Sequence[Any] | None = None,
-    clusters: ArrayLike | pd.Series | None = None,
+    clusters: Labels | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Kappa:
     """Agreement of two raters beyond chance (Cohen 1960; weighted: Cohen 1968).
@@ -85,8 +87,6 @@ def cohen_kappa(
     clusters
         (n,) cluster of each item, for example its video: the interval then comes from the
         cluster bootstrap. Without clusters it is asymptotic and assumes independent items.
-    bootstrap
-        Resamples, seed and level of the interval.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def cohen_kappa(
             f"Unknown weights '{weights}'.",
             next_step=nearest(str(weights), ["linear", "quadratic"]),
         )
-    left, right = (pd.Series(np.asarray(x)) for x in (a, b))
+    left, right = (series_of(np.asarray(x), "Ratings of one rater") for x in (a, b))
     if len(left) != len(right):
         raise StatisticsError(f"The raters have {len(left)} and {len(right)} ratings.")
     keep = (left.notna() & right.notna()).to_numpy()
@@ -266,8 +266,6 @@ def pairwise_kappa(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     weights
         Which kappas; the paper does not say which it used (decision A15).
     bootstrap

@@ -42,12 +42,8 @@ class MixedModel:
         Standard deviations of the random parts; NaN for a part that was not fitted.
     interaction
         Whether gains may differ between models.
-    converged
-        Whether the optimiser said so.
     n, n_videos, n_items, n_raters
         Ratings, videos, items and raters used.
-    base
-        The condition that others are compared with.
     notes
         What the optimiser warned of, and what was left out and why.
     reason
@@ -89,12 +85,6 @@ def mixed_model(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
-    criterion
-        Which criterion.
-    base
-        Condition that others are compared with.
     random
         Random intercepts. `("video",)` is quicker, but takes the ratings of one response by
         several raters for independent, which makes intervals too narrow.

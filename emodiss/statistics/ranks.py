@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.statistics.bootstrap import StatisticsError
+from emodiss.statistics.bootstrap import StatisticsError, series_of
 from emodiss.vocabulary import counted
 
 
@@ -29,8 +30,6 @@ class Friedman:
         Name and mean rank (1 = lowest) of each treatment.
     n, n_dropped
         Complete blocks used; incomplete blocks left out.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     statistic: float
@@ -103,7 +102,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     )
 
 
-def wilcoxon(blocks: pd.DataFrame, *, reference: Any) -> pd.DataFrame:
+def wilcoxon(blocks: pd.DataFrame, *, reference: Hashable) -> pd.DataFrame:
     """Compare each treatment with the reference by Wilcoxon's signed-rank test, Holm-adjusted.
 
     Parameters
@@ -174,24 +173,19 @@ def wilcoxon(blocks: pd.DataFrame, *, reference: Any) -> pd.DataFrame:
 
 
 def holm(p_values: ArrayLike | pd.Series) -> NDArray[np.float64]:
-    """Adjust p values for several tests by Holm's step-down method (Holm 1979).
+    """Adjust p values, to at most 1, by Holm's step-down method (Holm 1979).
 
     Parameters
     ----------
     p_values
         (m,) p values in [0, 1]; NaN stays NaN and does not count as a test.
 
-    Returns
-    -------
-    (m,) array
-        Adjusted p values, at most 1.
-
     Raises
     ------
     StatisticsError
         If a value lies outside [0, 1].
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    p = series_of(p_values, "p values").to_numpy(dtype=np.float64)
     known = np.flatnonzero(~np.isnan(p))
     if ((p[known] < 0) | (p[known] > 1)).any():
         raise StatisticsError("p values must lie in [0, 1].")

@@ -41,8 +41,6 @@ class Icc(Estimate):
         Complete items used; raters.
     n_dropped
         Items left out because a rating is missing.
-    confidence
-        Level of the interval.
     """
 
     form: str
@@ -70,8 +68,6 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
         dropped and counted.
     form
         One of `ICC_FORMS`; brackets and spaces are allowed, as in "ICC(2, 1)".
-    confidence
-        Level of the interval.
 
     Raises
     ------
@@ -223,8 +219,6 @@ def severity(
 
     Parameters
     ----------
-    table
-        Long table of ratings.
     by
         `rater` or `rater_group`; a group's effect is the mean effect of its raters.
     bootstrap

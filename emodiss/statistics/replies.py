@@ -15,9 +15,11 @@ from emodiss.interventions import FAILURES, vocabulary
 from emodiss.statistics.bootstrap import (
     ONE_VIDEO,
     Estimate,
+    Labels,
     StatisticsError,
     check_clusters,
     check_confidence,
+    series_of,
 )
 
 ANY_FAILURE = "any"
@@ -44,11 +46,11 @@ class Proportion(Estimate):
 
 def proportion(
     successes: ArrayLike | pd.Series,
-    clusters: ArrayLike | pd.Series,
+    clusters: Labels,
     *,
     confidence: float = 0.95,
 ) -> Proportion:
-    """Estimate a share from trials that belong together in clusters.
+    """Estimate a share from trials in clusters; one cluster alone gives no interval.
 
     Wilson's interval (1927) with the effective sample size n / deff, where deff is how much
     larger the variance over clusters is than that of independent trials, and at least 1 (Kish
@@ -62,16 +64,11 @@ def proportion(
         (n,) true or false.
     clusters
         (n,) cluster of each trial, such as its video.
-    confidence
-        Level of the interval.
-
-    Returns
-    -------
-    Proportion
-        Without interval if there is one cluster only.
     """
     check_confidence(confidence)
-    hit = np.asarray(successes, dtype=np.float64)
+    hit = series_of(successes, "Successes").to_numpy(dtype=np.float64)
+    if not np.isin(hit, (0, 1)).all():
+        raise StatisticsError("Successes must be true or false; state none for a missing one.")
     codes = check_clusters(clusters, len(hit))
     n, n_clusters = len(hit), int(codes.max()) + 1 if len(codes) else 0
     if n == 0:

@@ -66,10 +66,6 @@ def evaluate(
         (whether the window holds dissonance), gains are also given among flagged windows.
     judge
         Scores of one or several judges, as for `judge_correlations`.
-    base
-        Condition to compare with.
-    bootstrap
-        Resamples, seed and level of all intervals.
     mixed
         Fit the mixed model. Without statsmodels it is left out and a note says so.
     adjust
@@ -157,7 +153,6 @@ def evaluate(
 class FlaggedPart:
     """The ratings of flagged windows."""
 
-    # Those ratings.
     rows: pd.DataFrame
     # How many windows they are of.
     note: str

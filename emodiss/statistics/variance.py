@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.statistics.bootstrap import StatisticsError, check_confidence, codes_of
+from emodiss.statistics.bootstrap import (
+    Labels,
+    StatisticsError,
+    check_confidence,
+    codes_of,
+    series_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +29,11 @@ class Anova:
     ----------
     statistic, p_value
         F and its p; NaN with a reason when they do not exist.
-    df_between, df_within
-        Degrees of freedom.
-    ss_between, ss_within
-        Sums of squares.
     eta_squared, eta_squared_low, eta_squared_high
         Share of variance between groups, and its interval from the noncentral F. The share is
         biased upwards; where F is well below 1 the interval can lie below it, even be [0, 0].
     omega_squared
         The same share, nearly unbiased.
-    confidence
-        Level of the interval.
     groups, n, means, sds
         Per group: name, ratings, mean, standard deviation (n - 1).
     n_dropped
@@ -105,16 +105,10 @@ class Tukey:
         Simultaneous limits.
     statistic
         Studentized range per pair.
-    p_value
-        Adjusted p per pair.
     n
         (n of a, n of b) per pair.
-    df
-        Degrees of freedom within groups.
     alpha
         Family-wise error.
-    reason
-        Why values are NaN; empty when they are not.
     """
 
     pairs: tuple[tuple[Any, Any], ...]
@@ -147,7 +141,7 @@ class Tukey:
 
 
 def anova_oneway(
-    values: ArrayLike | pd.Series, groups: ArrayLike | pd.Series, *, confidence: float = 0.95
+    values: ArrayLike | pd.Series, groups: Labels, *, confidence: float = 0.95
 ) -> Anova:
     """Compare group means by one-way ANOVA (the paper's analysis).
 
@@ -206,9 +200,7 @@ def anova_from_summary(
     return _anova(m, s, n, names, 0, confidence)
 
 
-def tukey_hsd(
-    values: ArrayLike | pd.Series, groups: ArrayLike | pd.Series, alpha: float = 0.05
-) -> Tukey:
+def tukey_hsd(values: ArrayLike | pd.Series, groups: Labels, alpha: float = 0.05) -> Tukey:
     """Compare all pairs of groups with family-wise intervals.
 
     Parameters
@@ -248,8 +240,7 @@ def tukey_from_summary(
 def _grouped(
     values: Any, groups: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], list[Any], int]:
-    numbers = np.asarray(values, dtype=np.float64)
-    series = groups if isinstance(groups, pd.Series) else pd.Series(np.asarray(groups))
+    numbers, series = np.asarray(values, dtype=np.float64), series_of(groups, "Groups")
     if numbers.ndim != 1 or len(numbers) != len(series):
         raise StatisticsError(
             f"values have shape {numbers.shape} and groups {len(series)} entries; "

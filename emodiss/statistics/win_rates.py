@@ -200,8 +200,6 @@ def side_bias(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) -> pd.Data
 
     Parameters
     ----------
-    table
-        Comparisons.
     bootstrap
         Resamples of cases, seed and level of the intervals.
 
@@ -239,8 +237,6 @@ def pair_agreement(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) -> pd
 
     Parameters
     ----------
-    table
-        Comparisons.
     bootstrap
         Resamples of cases, seed and level of the intervals.
 
@@ -281,11 +277,6 @@ def bradley_terry(table: pd.DataFrame) -> pd.DataFrame:
 
     The chance that i wins against j is s_i / (s_i + s_j); a tie is half a win for each. Fitted by
     Hunter's (2004) MM algorithm.
-
-    Parameters
-    ----------
-    table
-        Comparisons.
 
     Returns
     -------

@@ -27,12 +27,8 @@ def agreement(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     first, second
         Names of the reviewers.
-    video
-        Only this session.
     confidence
         Of the intervals, in (0, 1).
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from emodiss import interventions, judging, ratings, statistics, tabular
 from emodiss.errors import EmodissError, SettingsError
-from emodiss.ratings import RatingScale
+from emodiss.ratings import RatingScale, sums
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.run import AnyRun, Run, load
@@ -37,8 +37,6 @@ class Evaluation:
         `emodiss evaluate` writes each as `<name>.csv`.
     notes
         What a reader should know, in sentences: what is missing, what was left out and why.
-    scale
-        Of the ratings.
     flagged
         How many rated windows are flagged, in words; "" where nobody said.
     replies, context, conditions
@@ -166,18 +164,12 @@ def evaluate(
         `country`.
     replies
         Replies to one window for Figure 7: model, condition, technique, response.
-    own
-        Judge to the models of its family; a model of the same name is taken for granted.
     video, window
         Of Figure 7; the first video and its last window if None.
-    base
-        Condition that others are compared with.
     scale
         Of the ratings; 1 to 5 in steps of 1 if None.
     confidence, resamples, seed
         Level of all intervals; resamples of the bootstrap and its seed.
-    mixed
-        Whether to fit the mixed model.
     adjust_severity
         Whether to give means and gains also with the raters' severity taken out.
 
@@ -276,6 +268,8 @@ def _ratings(
                 "No ratings were named.", next_step="Name a file: emodiss evaluate --ratings FILE."
             )
         if key is not None:
+            if not isinstance(key, pd.DataFrame):
+                sums.require_as_written(Path(key).parent, Path(key))
             hidden = words_of(key)
             if "repeat" in hidden.columns:
                 hidden["repeat"] = pd.to_numeric(hidden["repeat"])

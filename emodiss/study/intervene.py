@@ -26,8 +26,6 @@ class Intervened:
 
     Parameters
     ----------
-    path
-        Where the answers stand.
     record
         The bill: `models` (totals by identity) and `last_command`, as in `chat_ledger.json`.
     unanswered
@@ -95,18 +93,12 @@ def intervene(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     prompts
         From `emodiss.study.prompts`.
     models
         One model. What it answered before is not asked again.
     samples, temperature, max_tokens
         Answers per prompt, 0 for the likeliest words, and the longest answer.
-    say
-        Is told what a user should know before anything is asked.
-    progress
-        Called with "answers", how many there are and how many are wanted.
 
     Raises
     ------

@@ -35,8 +35,6 @@ class Judged:
 
     Parameters
     ----------
-    path
-        Where the scores stand.
     table
         The scores of this call; columns in `emodiss.judging.COLUMNS`.
     checks
@@ -84,10 +82,6 @@ def judge(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
-    models
-        The judges.
     criteria
         Names, or text files.
     steps
@@ -96,18 +90,8 @@ def judge(
         As in `emodiss.study.scoring.score`.
     scale_order
         How the points are listed; `both` asks twice, and each order is a judge of its own.
-    video
-        Only this one.
-    people
-        Names to replace beside those of the speaker labels; None to replace nothing.
     max_requests
         Most requests that may be needed, repeated ones after faults aside; None for any number.
-    own
-        Judge to the models of its family; a model of the same name is taken for granted.
-    say
-        Is told what a user should know before anything is asked.
-    progress
-        Called with a judge, answers so far and answers asked for so far.
 
     Raises
     ------

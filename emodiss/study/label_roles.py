@@ -48,20 +48,15 @@ MAX_WORDS = 8000
 class Labelled:
     """What a language model said about one session."""
 
-    # Of the session.
     video_id: str
-    # One per voice.
     labels: tuple[RoleLabel, ...]
-    # The answer, untouched.
     raw: str
     # model, identity: Who answered: name, and adapter, place and name.
     model: str
     identity: str
-    # Hash of the question.
     prompt_sha256: str
     # UTC time, ISO 8601; None if unknown.
     answered_at: str | None
-    # Decoding parameters.
     parameters: Mapping[str, Any]
     # Seconds from request to full answer; None when nobody timed it.
     latency_s: float | None = None
@@ -166,22 +161,12 @@ def label_roles(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     models
         One model.
-    video
-        Only this one.
-    people
-        Names to replace beside those of the speaker labels; None to replace nothing.
     min_confidence, max_words
         As in `read_answer` and `render`.
     max_tokens
         Longest answer; models that reason need more.
-    say
-        Is told what a user should know before anything is asked.
-    progress
-        Called with "sessions", how many are done and how many there are.
 
     Raises
     ------

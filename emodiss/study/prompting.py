@@ -10,15 +10,7 @@ import pandas as pd
 
 from emodiss.errors import SettingsError
 from emodiss.interventions import Redaction, redact
-from emodiss.prompts import (
-    CONDITIONS,
-    KINDS,
-    Prompt,
-    PromptError,
-    build,
-    build_all,
-    load_template,
-)
+from emodiss.prompts import CONDITIONS, KINDS, Prompt, PromptError, build, build_all, load_template
 from emodiss.runs.run import AnyRun, load
 from emodiss.study.captions import with_captions
 from emodiss.study.frames import N_FRAMES, SECONDS, with_frames
@@ -65,20 +57,14 @@ def prompts(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     kind
         A condition, a template file, or `all`: the paper's four and those of the settings;
         `caption` is apart, since it needs `emodiss caption` first, and `video`, since its prompts
         hold pictures.
-    video
-        Only this one.
     end, span
         Utterance the window ends on; or all utterances that begin between two times, seconds.
     settings
         Wording and windows; those of the run if None.
-    people
-        Names to replace beside those of the speaker labels; None to replace nothing.
     n_frames, frame_seconds
         For `video`: frames per prompt, evenly spaced, and the end of the window that they are
         taken from, seconds. They are kept in the run folder.

@@ -55,12 +55,6 @@ def review(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
-    video
-        Id of the session.
-    by
-        Who says so.
     voice, utterance
         What is corrected: the label of a voice, or the id of an utterance such as `u0007`.
     role
@@ -227,10 +221,6 @@ def role_evidence(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
-    video
-        Only this session.
     announce
         Called with a line for each session that is not transcribed yet.
 
@@ -282,8 +272,6 @@ class Imported:
 
     Parameters
     ----------
-    reviews
-        What a person changed.
     problems
         What cannot be taken over, in words.
     """
@@ -299,12 +287,8 @@ def import_corrections(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     file
         Corrected `.eaf` or `.vtt`, or the filled sheet of an audit, `.csv` or `.json`.
-    by
-        Who changed it.
     video
         For `.eaf` and `.vtt`: of which session it is; that of the file's name if None.
 
@@ -376,8 +360,6 @@ def accuracy(
 
     Parameters
     ----------
-    run
-        The run, or its folder.
     sheet
         Filled sheet of `emodiss.reviews.audits.sample`; the verdicts among reviews if None.
     confidence

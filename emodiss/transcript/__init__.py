@@ -8,15 +8,10 @@ utterance somebody else talks over.
 
 from __future__ import annotations
 
+from emodiss.arguments import explain
 from emodiss.transcript.cutting import cut
 from emodiss.transcript.join import join, tell_apart, with_overlap
-from emodiss.transcript.readers import (
-    FORMATS,
-    SPEAKER_DEFAULT,
-    read,
-    read_annomi,
-    read_report,
-)
+from emodiss.transcript.readers import FORMATS, SPEAKER_DEFAULT, read, read_annomi, read_report
 from emodiss.transcript.records import (
     Problem,
     Recognition,
@@ -47,3 +42,5 @@ __all__ = [
     "tell_apart",
     "with_overlap",
 ]
+
+explain(__name__)

@@ -126,8 +126,6 @@ def tell_apart(
     ----------
     utterances
         As read, all of one unknown voice.
-    turns
-        From a diarizer.
     max_pause_s
         As in `join`.
 

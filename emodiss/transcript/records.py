@@ -25,8 +25,6 @@ class Word:
         Seconds from media start; NaN when the source gave none.
     speaker
         Label of the voice, or None when unknown.
-    timing
-        How the times were obtained.
     score
         Alignment or recognition confidence in [0, 1]; NaN when the source gave none.
     """
@@ -47,8 +45,6 @@ class Turn:
     ----------
     start, end
         Seconds from media start, half-open.
-    speaker
-        Label of the voice.
     doubts
         Stretches in it, (start, end), that sound nearly as much like another voice.
     """
@@ -67,16 +63,10 @@ class Utterance:
     ----------
     start, end
         Seconds from media start, half-open.
-    speaker
-        Label of the voice.
     text
         What is said; empty when nobody transcribed it.
-    words
-        Word times where they are known.
     overlap_s
         Seconds during which somebody else speaks too.
-    timing
-        How start and end were obtained.
     flags
         Short names of what a reader should know:
 
@@ -190,11 +180,8 @@ class Row:
     # Label of the voice, or None when the file names none.
     speaker: str | None
     text: str
-    # Word times where the file has them.
     words: tuple[Word, ...] = ()
-    # How start and end were obtained.
     timing: Timing = "given"
-    # As in `Utterance`.
     flags: tuple[str, ...] = ()
 
 

@@ -18,7 +18,6 @@ _NOT_A_WORD = re.compile(r"[^\w']+")
 class WordErrors:
     """Words that were recognised, against those that were said."""
 
-    # Words of the reference.
     n_said: int
     # substitutions, deletions, insertions: Fewest changes that turn the reference into what was
     # recognised.

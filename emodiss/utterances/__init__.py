@@ -10,8 +10,10 @@ which would take 75 MB of each worker.
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
+from emodiss.arguments import explain, explaining
 from emodiss.utterances.listeners import (
     ListenerMeasures,
     join_listeners,
@@ -85,4 +87,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'emodiss.utterances' has no attribute '{name}'")
     module = "table" if name in _TABLES else "schema"
-    return getattr(importlib.import_module(f"emodiss.utterances.{module}"), name)
+    found = getattr(importlib.import_module(f"emodiss.utterances.{module}"), name)
+    return explaining(found, __name__) if inspect.isfunction(found) else found
+
+
+explain(__name__)

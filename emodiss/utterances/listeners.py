@@ -84,14 +84,6 @@ def measure_listeners(
 
     Parameters
     ----------
-    source, media
-        The video.
-    transcript, tracks, people
-        Who speaks when, who is seen when, and whose face is whose.
-    model
-        A `FaceAffectModel`.
-    settings
-        Group `face_affect`.
     earlier
         Measured on the same tracks by the same model; faces that are in it are not looked at
         again.

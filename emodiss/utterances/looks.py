@@ -118,9 +118,10 @@ def in_view(track: FaceTrack, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropAffect:
-    """What a model said of the crops of a piece of a video, or of all."""
+    """What a model said of the crops of a piece of a video."""
 
-    # (m,) int64, which crops (`Looks.first_of_crop`); a frame the decoder did not deliver has none.
+    # (m,) int64, which of the crops (`Looks.first_of_crop`) that begin in the piece; a frame the
+    # decoder did not deliver has none.
     crop: NDArray[np.int64]
     # valence_raw, arousal_raw: (m,) float32.
     valence_raw: NDArray[np.float32]
@@ -141,10 +142,9 @@ def measure(
 ) -> CropAffect:
     """Decode a piece once, crop, and measure in batches; take over crops that are in `earlier`."""
     first = np.flatnonzero(looks.first_of_crop())
-    wanted = (looks.tick[first] >= piece[0]) & (looks.tick[first] < piece[1])
-    numbers = np.flatnonzero(wanted)
-    before = _seen_before(looks, first[numbers], earlier)
-    known, numbers = numbers[before >= 0], numbers[before < 0]
+    first = first[_begin_in(piece, looks.tick[first])]
+    before = _seen_before(looks, first, earlier)
+    known, numbers = np.flatnonzero(before >= 0), np.flatnonzero(before < 0)
     crops: list[int] = []
     found = {
         "valence_raw": Growing(np.float32),
@@ -170,7 +170,9 @@ def spread(
 ) -> tuple[dict[str, Any], NDArray[np.int8]]:
     """Spread what was measured over the ticks that show it."""
     first = looks.first_of_crop()
-    crops = np.concatenate([part.crop for part in parts])
+    ticks = looks.tick[first]
+    pieces = zip(media.pieces(), parts, strict=True)
+    crops = np.concatenate([np.flatnonzero(_begin_in(p, ticks))[part.crop] for p, part in pieces])
     result_of = np.full(int(first.sum()), -1, np.int64)
     result_of[crops] = np.arange(len(crops))
     result = result_of[np.cumsum(first) - 1]
@@ -201,6 +203,10 @@ def spread(
         "scale": scale,
     }
     return columns, looks.part[order]
+
+
+def _begin_in(piece: Piece, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (ticks >= piece[0]) & (ticks < piece[1])
 
 
 def _seen_before(

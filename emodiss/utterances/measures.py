@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodiss import affect
 from emodiss.affect import FaceAffectModel, Scale, SpeechAffectModel
-from emodiss.faces import Tracks
+from emodiss.faces import FaceTrack, Tracks
 from emodiss.media import Audio, Media, Piece, in_pieces
 from emodiss.people import People, Person
 from emodiss.settings import FaceAffectSettings, SpeechAffectSettings
+from emodiss.timebase import CLOCK_FPS
 from emodiss.transcript import Transcript, Utterance
 from emodiss.utterances.looks import (
     BATCH,
@@ -91,25 +93,14 @@ def measure_speech(
     settings: SpeechAffectSettings,
     earlier: SpeechMeasures | None = None,
 ) -> SpeechMeasures:
-    """Measure the voice of each utterance.
+    """Measure the voice of each utterance, in the order of the transcript.
 
     Parameters
     ----------
     audio
         16 kHz mono.
-    transcript
-        The utterances.
-    model
-        A `SpeechAffectModel`.
-    settings
-        Group `speech_affect`.
     earlier
         Measured of the same sound by the same model; taken over where start and end are the same.
-
-    Returns
-    -------
-    SpeechMeasures
-        In the order of the transcript.
     """
     names = ("valence", "arousal", "dominance")
     values = {n: np.full(len(transcript.utterances), np.nan) for n in names}
@@ -195,14 +186,6 @@ def measure_faces(
 
     Parameters
     ----------
-    source, media
-        The video.
-    transcript, tracks, people
-        Who speaks when, who is seen when, and whose face is whose.
-    model
-        A `FaceAffectModel`.
-    settings
-        Group `face_affect`.
     earlier
         Measured on the same tracks by the same model; faces that are in it are not looked at again.
 
@@ -237,7 +220,7 @@ def measure_faces_piece(
     earlier: FaceMeasures | None = None,
 ) -> CropAffect:
     """Measure the speakers' faces in a piece of a video."""
-    looks, _, _ = _wanted(media, transcript, tracks, people, settings)
+    looks, _, _ = _wanted(media, transcript, tracks, people, settings, piece)
     return measure(source, media, looks, model, piece, earlier)
 
 
@@ -259,6 +242,8 @@ def join_faces(
     return FaceMeasures(**columns, status=status, coverage=coverage)
 
 
+_NO_TICKS: Final = np.zeros(0, np.int64)
+
 _View = tuple[Person, NDArray[np.int64], tuple[int, int, int]]
 """A speaker, the ticks of an utterance, and of these how many show the face: `face_reason`."""
 
@@ -269,8 +254,12 @@ def _wanted(
     tracks: Tracks,
     people: People,
     settings: FaceAffectSettings,
+    piece: Piece | None = None,
 ) -> tuple[Looks, list[_View], NDArray[np.float64]]:
-    """Which faces to measure; what is seen of each utterance's speaker, and its coverage."""
+    """Which faces to measure; what is seen of each utterance's speaker, and its coverage.
+
+    For a piece only of the utterances that reach into it.
+    """
     views: list[_View] = []
     coverage = np.full(len(transcript.utterances), np.nan)
     looks: list[Looks] = []
@@ -280,24 +269,50 @@ def _wanted(
     by_id = {track.id: track for track in tracks.tracks}
     for i, utterance in enumerate(transcript.utterances):
         within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
+        if piece and not (len(within) and within[0] < piece[1] and within[-1] >= piece[0]):
+            continue
         person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
         if len(within):
             coverage[i] = min(1.0, n_seen / len(within))
-        found = n_large = 0
-        for track_id, positions in shown.items():
-            track = by_id[track_id]
-            boxes = track.boxes[positions]
-            sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
-            large = positions[sides >= settings.min_size]
-            chosen = large[track.ticks[large] % settings.stride == 0]
-            n_large += len(large)
+        large = [_large(by_id[t], positions, settings.min_size) for t, positions in shown.items()]
+        ticks = [by_id[t].ticks[rows] for t, rows in zip(shown, large, strict=True)]
+        wanted = sampled(np.concatenate([*ticks, _NO_TICKS]), settings)
+        found = 0
+        edges = np.cumsum([len(rows) for rows in large])
+        for track_id, rows, own in zip(shown, large, np.split(wanted, edges), strict=False):
+            track, chosen = by_id[track_id], rows[own]
             # A frame that is shown for several ticks is one observation.
             found += len(np.unique(clock.frame_at(track.ticks[chosen])))
             looks.append(Looks.of(clock, track, chosen, i, PARTS.index("speaker")))
-        views.append((person, within, (n_seen, n_large, found)))
+        views.append((person, within, (n_seen, len(wanted), found)))
     return Looks.joined(looks), views, coverage
+
+
+def sampled(ticks: NDArray[np.int64], settings: FaceAffectSettings) -> NDArray[np.bool_]:
+    """Which ticks of an utterance that show its speaker's face are looked at; (n,), in any order.
+
+    That depends on the whole utterance alone, so pieces of a video agree on it.
+    """
+    strided = ticks % settings.stride == 0
+    if settings.looks_per_utterance is None or not strided.any():
+        return strided
+    apart = max(1, int(settings.looks_apart_s * CLOCK_FPS + 1e-9))
+    n = max(settings.looks_per_utterance, -(-len(ticks) // apart))
+    n = min(n, np.count_nonzero(strided))
+    # The middles of n equal parts: where a face changes steadily, their mean is that of all.
+    middles = (2 * np.arange(n) + 1) * len(ticks) // (2 * n)
+    chosen = np.zeros(len(ticks), np.bool_)
+    chosen[np.argsort(ticks, kind="stable")[middles]] = True
+    return chosen
+
+
+def _large(track: FaceTrack, positions: NDArray[np.int64], smallest: float) -> NDArray[np.int64]:
+    """Positions in a track's arrays whose face is large enough."""
+    boxes = track.boxes[positions]
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
+    return positions[sides >= smallest]
 
 
 def face_reason(

@@ -276,8 +276,6 @@ def validate(table: pd.DataFrame, schema: Sequence[Column] = SCHEMA) -> None:
 
     Parameters
     ----------
-    table
-        What to check.
     schema
         Default is the utterance table's.
 

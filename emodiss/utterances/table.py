@@ -14,7 +14,7 @@ from emodiss.affect import EXPRESSIONS
 from emodiss.manifest import VideoRow
 from emodiss.people import People
 from emodiss.people.roles import Roles
-from emodiss.settings import DissonanceSettings
+from emodiss.settings import DissonanceSettings, FaceAffectSettings
 from emodiss.timebase import CLOCK_FPS
 from emodiss.transcript import Transcript, Wording
 from emodiss.utterances.listeners import ListenerMeasures
@@ -41,8 +41,9 @@ def tabulate(
     row: VideoRow,
     settings: DissonanceSettings,
     min_frames: int,
+    looks_per_utterance: int | None = None,
 ) -> pd.DataFrame:
-    """Put everything known about each utterance into one table and apply Equation 1.
+    """Put all that is known about each utterance into one table (`SCHEMA`), Equation 1 included.
 
     Parameters
     ----------
@@ -50,17 +51,12 @@ def tabulate(
         Results of the stages before; the last is None where only speakers are measured.
     row
         Manifest row, for the id.
-    settings
-        Group `dissonance`.
     min_frames
         Fewest measured face frames; fewer may be left than the tracks promised.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `SCHEMA`; no row when nobody speaks.
+    looks_per_utterance
+        Unless None, faces were looked at less often in longer utterances.
     """
-    errors = _face_errors(face_affect)
+    errors = _face_errors(face_affect, uneven=looks_per_utterance is not None)
     rows: list[dict[str, Any]] = []
     for i, utterance in enumerate(wording.utterances):
         person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
@@ -171,10 +167,11 @@ def _main_track(measures: FaceFrames, mine: NDArray[np.bool_]) -> int:
     return int(np.bincount(measures.track_id[mine]).argmax())
 
 
-def _face_errors(measures: FaceMeasures) -> dict[tuple[int, str], float]:
+def _face_errors(measures: FaceMeasures, *, uneven: bool) -> dict[tuple[int, str], float]:
     """Estimate the error of the face's mean, by utterance and axis.
 
-    How alike neighbouring frames are is learned from all utterances of a track together.
+    How alike neighbouring frames are is learned from all utterances of a track together, and
+    unless all were looked at at the same stride, by how far apart the looks are.
     """
     stretches: dict[int, dict[int, NDArray[np.intp]]] = {}
     for i in np.unique(measures.utterance):
@@ -185,12 +182,20 @@ def _face_errors(measures: FaceMeasures) -> dict[tuple[int, str], float]:
         track[int(i)] = np.flatnonzero(mine)[firsts]
     found: dict[tuple[int, str], float] = {}
     for track in stretches.values():
+        spacings = None
+        if uneven:
+            spacings = [_spacing(measures.tick[rows]) for rows in track.values()]
         for axis in ("valence", "arousal"):
             values = getattr(measures, axis)
-            means = affect.means_of_series(values[rows] for rows in track.values())
+            means = affect.means_of_series((values[rows] for rows in track.values()), spacings)
             for i, mean in zip(track, means, strict=True):
                 found[i, axis] = mean.standard_error
     return found
+
+
+def _spacing(ticks: NDArray[np.int64]) -> float:
+    """Ticks from one look to the next; gaps do not count."""
+    return float(np.median(np.diff(ticks))) if len(ticks) > 1 else 1.0
 
 
 def _sentiment(texts: pd.Series) -> NDArray[np.float64]:
@@ -215,7 +220,7 @@ def frame_table(
     *,
     video: str,
 ) -> pd.DataFrame:
-    """Lay the measured face frames out as a table.
+    """Lay the measured face frames out as a table (`FRAME_SCHEMA`), speakers first.
 
     Parameters
     ----------
@@ -227,11 +232,6 @@ def frame_table(
         Whose face is whose.
     video
         Its id; a video in which nobody speaks has no utterance to tell it.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `FRAME_SCHEMA`; speakers first.
     """
     frames = _frames(table, measures, np.zeros(len(measures.tick), np.int8), people, video)
     if listeners is None:
@@ -263,15 +263,15 @@ def _frames(
     return conform(pd.DataFrame(values, copy=False), FRAME_SCHEMA)
 
 
-def face_summary(frames: pd.DataFrame, *, stride: int) -> pd.DataFrame:
+def face_summary(frames: pd.DataFrame, settings: FaceAffectSettings) -> pd.DataFrame:
     """Say how each face of a session looked while speaking, listening and in silence.
 
     Parameters
     ----------
     frames
         Columns of `FRAME_SCHEMA`, of one or more videos.
-    stride
-        Ticks from one measured tick to the next.
+    settings
+        Group `face_affect`: how often faces were looked at.
 
     Returns
     -------
@@ -286,7 +286,10 @@ def face_summary(frames: pd.DataFrame, *, stride: int) -> pd.DataFrame:
     for (video, person, number, part), own in groups:
         own = own.sort_values("tick")
         row: dict[str, Any] = {"video_id": video, "person": person, "track_id": number}
-        row |= {"part": part, "seconds": len(own) * stride / CLOCK_FPS, "n_face_frames": len(own)}
+        row |= {"part": part, "n_face_frames": len(own)}
+        if part == "speaker" and settings.looks_per_utterance is not None:
+            own = own.iloc[_held(own, settings.stride)]
+        row["seconds"] = len(own) * settings.stride / CLOCK_FPS
         for axis in ("valence", "arousal"):
             series = affect.mean_of_series(own[axis])
             row |= {axis: series.mean, f"{axis}_se": series.standard_error}
@@ -301,8 +304,15 @@ def face_summary(frames: pd.DataFrame, *, stride: int) -> pd.DataFrame:
     return conform(found, FACE_SUMMARY_SCHEMA)
 
 
+def _held(own: pd.DataFrame, stride: int) -> NDArray[np.intp]:
+    """Rows of a speaker's face in order of time, each as often as the strides it stands for."""
+    apart = own.groupby("utterance_id")["tick"].transform(lambda ticks: ticks.diff().median())
+    lasts = np.cumsum(apart.fillna(stride).to_numpy(np.float64))
+    return np.searchsorted(lasts, np.arange(stride / 2, lasts[-1], stride))
+
+
 def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
-    """Lay the voice windows of a video out as a table.
+    """Lay the voice windows of a video out as a table (`WINDOW_SCHEMA`).
 
     Parameters
     ----------
@@ -310,11 +320,6 @@ def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
         Utterance table of one video.
     windows
         Of the same video.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `WINDOW_SCHEMA`.
     """
     names = [f"{n}{raw}" for raw in ("", "_raw") for n in ("valence", "arousal", "dominance")]
     whose = table[["video_id", "utterance_id", "speaker"]].iloc[windows.utterance]
@@ -328,7 +333,7 @@ def window_table(table: pd.DataFrame, windows: VoiceWindows) -> pd.DataFrame:
 
 
 def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
-    """Lay the words with times out as a table.
+    """Lay words with times out: video_id, utterance_id, word, start, end, timing, score.
 
     Parameters
     ----------
@@ -336,11 +341,6 @@ def word_table(table: pd.DataFrame, transcript: Transcript) -> pd.DataFrame:
         Utterance table of one video.
     transcript
         Of the same video.
-
-    Returns
-    -------
-    DataFrame
-        video_id, utterance_id, word, start, end, timing, score.
     """
     rows = [
         (video, utterance_id, word.text, word.start, word.end, word.timing, word.score)

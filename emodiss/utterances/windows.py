@@ -83,12 +83,8 @@ def measure_windows(
     ----------
     audio
         16 kHz mono.
-    transcript
-        The utterances.
     speech_affect
         What was measured of each as a whole; it stands for an utterance that is one window.
-    model
-        A `SpeechAffectModel`.
     settings
         Group `speech_affect`; `window_s` is not None.
 

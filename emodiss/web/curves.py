@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emodiss.series import begins
 from emodiss.vocabulary import looks_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ WIDTH, HEIGHT = 10_000.0, 200.0
 # More points than a screen has columns only make the page heavy.
 _MAX_POINTS = 3000
 _OF_BARS = ["utterance_id", "start", "end", "speaker", "dissonant"]
-_GAP_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def line_path(frames: pd.DataFrame, axis: str, start: float, end: float) -> str:
     there = there[np.argsort(time[there])]
     time, value = time[there], value[there]
     whose = frames["utterance_id"].to_numpy(object)[there]
-    broken = np.r_[True, (np.diff(time) > _GAP_S) | (whose[1:] != whose[:-1])]
+    broken = begins(time, whose)
     if len(time) > _MAX_POINTS:
         # Means of as many neighbours as it takes, never across a gap.
         step = int(np.ceil(len(time) / _MAX_POINTS))

@@ -31,6 +31,17 @@ def test_what_is_short_or_found_finished_is_not_told():
     assert log.moved("faces", 1, 1, 60.0) == "faces: 1 of 1 done, 10 s"
 
 
+def test_stages_that_go_on_side_by_side_keep_their_clocks():
+    log = ProgressLog(now=0.0)
+    assert log.moved("turns", 0, 1, 0.0) is None
+    assert log.moved("faces", 0, 9, 5.0) is None
+    assert log.due(31.0) == "faces: 0 of 9 so far, 26 s"
+    # Pieces may become known while others are done already.
+    assert log.moved("faces", 1, 12, 40.0) is None
+    assert log.moved("turns", 1, 1, 50.0) == "turns: 1 of 1 done, 50 s"
+    assert log.due(81.0) == "faces: 1 of 12 so far, 76 s"
+
+
 @pytest.mark.parametrize(("quiet", "told"), [(False, "faces: 0 of 1 so far"), (True, "")])
 def test_a_pipe_is_told_while_the_work_goes_on(monkeypatch, capsys, quiet, told):
     monkeypatch.setattr(ProgressLog, "EVERY_S", 0.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import emodiss
-from emodiss import interventions, judging, manifest, ratings, transcript
+from emodiss import interventions, judging, manifest, ratings, registry, transcript
 from emodiss.chat import openai
 from emodiss.chat.ledger import read_prices
 from emodiss.chat.model import ChatParams, Message
@@ -429,6 +429,4 @@ def judgements() -> str:
 
 
 def _exported(kind: str) -> str:
-    of_video = FORMATS[kind].of_video
-    assert of_video is not None
-    return of_video("s", SHOWN, None)
+    return registry.function(FORMATS[kind].of_video)("s", SHOWN, None)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from emodiss.errors import SettingsError
 from emodiss.manifest import VideoRow
 from emodiss.reviews import NOTHING_SAID
 from emodiss.runs import engines
-from emodiss.runs.engines import Engine
+from emodiss.runs.engines import Engine, Take
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Store
 from emodiss.settings import resolve
@@ -65,6 +65,11 @@ def jobs_for(root: Path, study: Path, stage: str, key: str, inputs: dict[str, st
     ]
 
 
+def one_by_one(jobs: Iterable[Job]) -> Take:
+    left = iter(jobs)
+    return lambda: next(left, None)
+
+
 def contents(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -76,21 +81,22 @@ def contents(root: Path) -> dict[str, str]:
 def test_one_outcome_per_job_and_a_fault_costs_its_own_job_only(
     engine: Engine, study: Path, tmp_path: Path
 ) -> None:
-    first = list(engine.map(jobs_for(tmp_path, study, "media", "0" * 64, {})))
+    first = list(engine.work(one_by_one(jobs_for(tmp_path, study, "media", "0" * 64, {}))))
     assert {o.video: o.status for o in first} == {"a": "done", "b": "done", "gone": "failed"}
     (fault,) = (o for o in first if o.status == "failed")
     assert fault.error is not None and fault.error["code"] == "missing_file"
     assert (tmp_path / "errors" / "gone.media.txt").is_file()
     # The next stage reads what the first one wrote, whoever wrote it.
     second = jobs_for(tmp_path, study, "audio", "1" * 64, {"media": "0" * 64})
-    outcomes = list(engine.map([job for job in second if job.row.id != "gone"]))
+    outcomes = list(engine.work(one_by_one(job for job in second if job.row.id != "gone")))
     assert {o.video: o.status for o in outcomes} == {"a": "done", "b": "done"}
     assert Store(tmp_path).has("a", "audio", "1" * 64)
 
     reference = tmp_path / "reference"
     alone = engines.create("local", workers=0)
-    list(alone.map(jobs_for(reference, study, "media", "0" * 64, {})))
-    list(alone.map(jobs_for(reference, study, "audio", "1" * 64, {"media": "0" * 64})))
+    list(alone.work(one_by_one(jobs_for(reference, study, "media", "0" * 64, {}))))
+    after = jobs_for(reference, study, "audio", "1" * 64, {"media": "0" * 64})
+    list(alone.work(one_by_one(after)))
     assert contents(tmp_path) == contents(reference) and len(contents(reference)) >= 4
 
 
@@ -130,7 +136,7 @@ def test_a_job_multiplies_matrices_on_its_own_threads_only(tmp_path: Path) -> No
 
 
 def test_nothing_to_do_is_done(engine: Engine) -> None:
-    assert list(engine.map([])) == []
+    assert list(engine.work(lambda: None)) == []
 
 
 def test_an_unknown_engine_is_met_with_the_known_ones() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,10 @@ from emodiss.errors import ModelError
 from emodiss.faces import Detections
 from emodiss.media import records
 from emodiss.runs import codecs, engines, perform
+from emodiss.runs.engines import Take
 from emodiss.runs.engines.local import LocalEngine
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
-from emodiss.stages import STAGES, waves
 from tests import make
 from tests.runs.test_annotate import results, statuses
 
@@ -87,8 +87,8 @@ def test_pieces_and_the_whole_give_the_same_bytes(film, tmp_path, stand_ins, mon
 class Killed(LocalEngine):
     """Dies in the third piece of the faces."""
 
-    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        for job in jobs:
+    def work(self, take: Take) -> Iterator[Outcome]:
+        while (job := take()) is not None:
             if job.stage == "faces" and job.number == 2 and job.piece:
                 raise KeyboardInterrupt
             yield perform.perform(job)
@@ -134,16 +134,8 @@ def test_a_piece_that_fails_fails_its_video_once(film, tmp_path, stand_ins, monk
 
 
 def test_pieces_are_cut_at_fixed_ticks_wherever_the_stretch_begins():
-    whole = make.media(frame_times=np.arange(30 * 150) / 30, video_end=150.0, end=150.0)
-    assert whole.pieces() == [(0, 1800), (1800, 3600), (3600, 5400)]
-    late = make.media(frame_times=np.arange(30 * 150) / 30, video_end=150.0, start=70.0, end=100.0)
-    assert late.pieces() == [(1800, 3600)]
+    whole = make.media(frame_times=np.arange(30 * 70) / 30, video_end=70.0, end=70.0)
+    assert whole.pieces() == [(0, 900), (900, 1800), (1800, 2700)]
+    late = make.media(frame_times=np.arange(30 * 70) / 30, video_end=70.0, start=35.0, end=50.0)
+    assert late.pieces() == [(900, 1800)]
     assert make.media(frame_times=np.zeros(0), video_end=0.0).pieces() == [(0, 0)]
-
-
-def test_every_stage_comes_after_what_it_reads_and_once():
-    place = {stage.name: k for k, wave in enumerate(waves()) for stage in wave}
-    assert sorted(place) == sorted(stage.name for stage in STAGES)
-    assert all(place[name] < place[stage.name] for stage in STAGES for name in stage.reads)
-    # Voices are told apart while faces are looked for.
-    assert place["turns"] == place["faces"]

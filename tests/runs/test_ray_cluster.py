@@ -11,7 +11,7 @@ from emodiss.errors import RunError, SettingsError
 from emodiss.manifest import VideoRow
 from emodiss.runs import engines
 from emodiss.runs.perform import Job
-from tests.runs.test_engines import contents, jobs_for
+from tests.runs.test_engines import contents, jobs_for, one_by_one
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 
@@ -35,7 +35,7 @@ def test_a_node_that_dies_costs_nothing(study: Path, tmp_path: Path) -> None:
         cluster.wait_for_nodes()
         pool = engines.create("ray", workers=None, address=cluster.address)
         assert pool._count == 2  # type: ignore[attr-defined]
-        outcomes = pool.map(jobs(root))
+        outcomes = pool.work(one_by_one(jobs(root)))
         found = [next(outcomes) for _ in range(3)]
         cluster.remove_node(other, allow_graceful=False)
         found += outcomes
@@ -44,7 +44,7 @@ def test_a_node_that_dies_costs_nothing(study: Path, tmp_path: Path) -> None:
         cluster.shutdown()
     assert sorted(o.video for o in found) == sorted(f"v{n}" for n in range(40))
     assert {o.status for o in found} == {"done"}
-    list(engines.create("local", workers=0).map(jobs(reference)))
+    list(engines.create("local", workers=0).work(one_by_one(jobs(reference))))
     assert contents(root) == contents(reference)
 
 

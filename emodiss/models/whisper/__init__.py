@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from emodiss.models.card import Card, Task, in_wheel, of_folder
 from emodiss.models.weight_files import WeightFile, Wheel
 from emodiss.models.whisper import doubts
-from emodiss.settings import Settings
 
 _MULTILINGUAL: Final = {
     "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
@@ -142,11 +140,6 @@ def _local(name: str, task: Task, loader: str, group: str, what: str) -> Card:
     )
 
 
-def _tiny_en(_settings: Settings, folder: Path) -> dict[str, Any]:
-    folder = folder / TINY_EN_FOLDER
-    return {"folder": folder, "name": "whisper-tiny-en", "belief": doubts.TINY_EN}
-
-
 CARDS = (
     _whisper("large-v3", 3090.0, revision="edaa852ec7e145841d8ffdb056a99866b5f0a478"),
     _whisper("large-v2", 3090.0),
@@ -163,7 +156,11 @@ CARDS = (
         size_mb=80.5,
         what="speech recognition by faster-whisper, Whisper tiny.en; English only, small",
         group="whisper",
-        options=_tiny_en,
+        options=lambda _settings, folder: {
+            "folder": folder / TINY_EN_FOLDER,
+            "name": "whisper-tiny-en",
+            "belief": doubts.TINY_EN,
+        },
         instead="a transcript of your own, or --set models.asr=none",
         distributions=_DISTRIBUTIONS,
         cite=("radford2023",),

@@ -51,7 +51,7 @@ def plot_shares(
 
 
 def figure_answers(failures: pd.DataFrame, techniques: pd.DataFrame) -> Figure:
-    """Draw how often answers fail and which schools their techniques come from.
+    """Draw per model how often answers fail, and below it the schools of their techniques.
 
     Parameters
     ----------
@@ -59,11 +59,6 @@ def figure_answers(failures: pd.DataFrame, techniques: pd.DataFrame) -> Figure:
         From `statistics.failure_rates`.
     techniques
         From `statistics.technique_shares`.
-
-    Returns
-    -------
-    Figure
-        One column per model: failures above, techniques below, over all windows.
     """
     import matplotlib.pyplot as plt
 

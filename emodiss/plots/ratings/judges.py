@@ -71,8 +71,6 @@ def plot_correlations(correlations: pd.DataFrame, *, ax: Axes | None = None) -> 
     ----------
     correlations
         From `statistics.judge_correlations`.
-    ax
-        Where to draw; a new figure by default.
     """
     table = table3(correlations)
     several = table["judge"].nunique() > 1

@@ -35,12 +35,8 @@ def plot_kappa(
     kappa
         From `statistics.pairwise_kappa`: criterion, rater_a, rater_b, weights, kappa, n and, if
         known, group_a and group_b (raters are then ordered by group, with a line between).
-    criterion
-        Which criterion.
     weights
         `none`, `linear` or `quadratic`.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------

@@ -38,12 +38,8 @@ def plot_means(
     ----------
     means
         From `statistics.condition_means`: criterion, model, condition, mean, low, high, n.
-    criterion
-        Which criterion.
     scale
         Ends of the axis; bars start at the lowest rating, not at 0, which nobody could give.
-    ax
-        Where to draw; a new figure by default.
 
     Returns
     -------
@@ -124,8 +120,6 @@ def figure5(means: pd.DataFrame, *, scale: RatingScale = LIKERT, note: str = "")
     means
         From `statistics.condition_means`; its intervals are cluster-bootstrap intervals over
         videos (research decision A16).
-    scale
-        Ends of the axis.
     note
         What a reader must know about the windows; stands below.
     """

@@ -203,17 +203,12 @@ def replies_html(
     conditions: Sequence[str] = ("base", "dissonance"),
     context: str | None = None,
 ) -> str:
-    """Write the side-by-side table as HTML, which also shows emoji and right-to-left text.
+    """Write the side-by-side table as HTML, escaped, which shows emoji and right-to-left text.
 
     Parameters
     ----------
     replies, conditions, context
         As for `figure7`.
-
-    Returns
-    -------
-    str
-        A table element; everything a model or a person wrote is escaped.
     """
     from html import escape
 

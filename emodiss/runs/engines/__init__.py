@@ -1,21 +1,28 @@
-"""Engines: map one function over jobs, and know nothing else."""
+"""Engines: do jobs on workers as they come free, and know nothing of what a job is for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from emodiss.errors import SettingsError, nearest
 from emodiss.runs.perform import Job
 from emodiss.runs.store import Outcome
 
+Take = Callable[[], Job | None]
+"""Gives the next job that can start, or None when for now there is none."""
+
 
 class Engine(Protocol):
-    """Maps `perform` over jobs."""
+    """Calls `perform` on workers."""
 
-    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Yield one outcome per job, in whatever order they finish."""
+    def work(self, take: Take) -> Iterator[Outcome]:
+        """Yield one outcome per job, in whatever order they finish.
+
+        `take` is asked when a worker is free, and again after each outcome, since that may let more
+        jobs start. Ends when nothing is under way and there is no job.
+        """
         ...
 
     def stop(self) -> None:
@@ -50,7 +57,7 @@ def create(
             raise SettingsError(
                 "An address is that of a Ray cluster.", next_step="Add: --engine ray"
             )
-        # A pool starts a worker when a job finds none idle, so that a short video gets one.
+        # A worker is started when a job finds none idle, so that a short video gets one.
         return LocalEngine(workers=(os.cpu_count() or 1) if workers is None else workers)
     if name == "ray":
         from emodiss.runs.engines.ray_actors import RayEngine

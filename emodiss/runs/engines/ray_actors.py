@@ -11,11 +11,12 @@ import contextlib
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import emodiss
 from emodiss.errors import MissingExtra, RunError
+from emodiss.runs.engines import Take
 from emodiss.runs.perform import Job, died, perform
 from emodiss.runs.store import Outcome
 
@@ -91,15 +92,23 @@ class RayEngine:
         for _ in range(self._count):
             self._hire()
 
-    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def work(self, take: Take) -> Iterator[Outcome]:
         """Yield one outcome per job, in the order they finish."""
         from ray.exceptions import OutOfMemoryError, RayActorError
 
-        queue, lost = deque(jobs), Counter[tuple[str, str]]()
-        while queue or any(job is not None for _, job in self._busy.values()):
-            while queue and self._idle:
-                actor, job = self._idle.pop(), queue.popleft()
+        # To be given out before what `take` gives.
+        first: deque[Job] = deque()
+        lost = Counter[tuple[str, str]]()
+        while True:
+            while self._idle and (job := first.popleft() if first else take()) is not None:
+                actor = self._idle.pop()
                 self._busy[actor.perform.remote(job)] = (actor, job)
+            if all(job is None for _, job in self._busy.values()) and not first:
+                # Nothing is under way: all actors are still starting, or there is nothing to do.
+                job = None if self._idle else take()
+                if job is None:
+                    return
+                first.append(job)
             (finished,), _ = self._ray.wait(list(self._busy), num_returns=1)
             actor, job = self._busy.pop(finished)
             try:
@@ -111,7 +120,7 @@ class RayEngine:
                     continue
                 lost[job.row.id, job.key] += 1
                 if lost[job.row.id, job.key] < TRIES:
-                    queue.append(job)
+                    first.append(job)
                 else:
                     yield died(job)
                 continue
