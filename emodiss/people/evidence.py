@@ -138,9 +138,7 @@ def _standard(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[
     return out
 
 
-def _autocorrelation(
-    values: NDArray[np.float64], known: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _autocorrelation(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Correlation of a series with itself, 1 to `_MEMORY` values later, over what is known."""
     n = 1 << (len(values) + _MEMORY).bit_length()
 
