@@ -105,8 +105,6 @@ class ChatError(ModelError):
 
     Parameters
     ----------
-    what, next_step, code
-        As in `EmodissError`.
     retryable
         Whether asking again may help.
     retry_after_s

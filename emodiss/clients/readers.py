@@ -122,8 +122,6 @@ def read_cactus(path: str | Path, *, strict: bool = False) -> Profiles:
         JSON list or JSON lines with `intake_form` (a text with labels, or an object), `thought`,
         `patterns`, `cbt_plan` and `cbt_technique` or `technique`. The user supplies it: the data
         are under GPL-2.0 and none come with emodiss.
-    strict
-        As in `read_profiles`.
 
     Returns
     -------
@@ -154,6 +152,9 @@ def _read(
             profile = made(record)
         except _NoProfile as fault:
             left_out.append(LeftOut(line, str(fault)))
+            if tabular.is_hopeless(len(left_out), len(found)):
+                left_out.append(LeftOut(line + 1, tabular.GIVEN_UP))
+                break
             continue
         first, earlier = found.setdefault(profile.id, (line, profile))
         if first == line:

@@ -54,7 +54,7 @@ class Job:
     # device, threads: Where and with how many CPU threads the model runs.
     device: str
     threads: int
-    # Of a long video, done piece by piece (`emodiss.runs.pieces`): which this is, and its number;
+    # Of a long video, done piece by piece (`emodiss.runs.agenda`): which this is, and its number;
     # or the keys of all, which are to be joined.
     piece: Piece | None = None
     number: int = 0

@@ -172,8 +172,6 @@ def add_utterance(
 
     Parameters
     ----------
-    run, video, by, note
-        As in `review`.
     start, end
         Seconds from media start.
     speaker
@@ -197,8 +195,6 @@ def undo(run: AnyRun, video: str, *, by: str, to: str | None = None, note: str =
 
     Parameters
     ----------
-    run, video, by, note
-        As in `review`.
     to
         Id of the review, as `listing` tells it, up to which things stand; "" for none at all, None
         for all but the last. An undo is undone by going to a later one.
