@@ -175,8 +175,6 @@ def read(
         Raised when it cannot be read.
     what
         What the file is, for messages, such as "ratings table".
-    known, restore
-        As in `parse`.
 
     Returns
     -------

@@ -206,12 +206,12 @@ def false_share(voices: Sequence[tuple[float, float]], threshold: float) -> floa
     return 100 * given / max(sum(talk for talk, _ in voices), 1e-9)
 
 
-def cut(mouths: Mouths, end: float) -> Mouths:
-    """Leave out what comes after some seconds."""
-    last = int(end * 30)
+def cut(mouths: Mouths, end: float, begin: float = 0.0) -> Mouths:
+    """Leave out what comes after some seconds, and before others."""
+    first, last = int(begin * 30), int(end * 30)
     kept: list[MouthMotion] = []
     for mouth in mouths.series:
-        use = mouth.ticks < last
+        use = (mouth.ticks >= first) & (mouth.ticks < last)
         kept.append(
             MouthMotion(
                 mouth.track_id, mouth.ticks[use], mouth.motion[use], mouth.opening[use],
@@ -632,21 +632,102 @@ def report_thresholds(scenes: Sequence[Seen], seed: int) -> Iterator[list[str]]:
         ]
 
 
-def report_reliability(scenes: Sequence[Seen]) -> Iterator[list[str]]:
-    """Yield how often pairs of a given posterior are true, on the scenes as they are."""
-    said: list[tuple[float, bool]] = []
+@dataclass(frozen=True)
+class Said:
+    """What was said of one pair in one piece of a scene, and what is true of it."""
+
+    seen: Seen
+    posterior: float
+    kind: str
+
+
+def judged(scenes: Sequence[Seen], seconds: float) -> list[Said]:
+    """Weigh pieces of some length, each as if it were the recording; infinite: whole scenes."""
+    out: list[Said] = []
     for seen in scenes:
-        for b in seen.weigh():
-            person = seen.case.person_of.get(b.speaker, b.speaker)
-            said.append((b.confidence, person == seen.owner[b.track_id]))
-    yield ["posterior", "pairs", "mean posterior", "true"]
-    edges = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0001)
-    for low, high in itertools.pairwise(edges):
-        own = [(p, t) for p, t in said if low <= p < high]
-        if own:
-            sure, true = np.mean([p for p, _ in own]), np.mean([t for _, t in own])
-            row = [f"{low:g} to {min(high, 1):g}", str(len(own))]
-            yield [*row, f"{sure:.3f}", f"{true:.3f}"]
+        n = 1 if np.isinf(seconds) else int(seen.media.end // seconds)
+        for k in range(n):
+            begin, end = (0.0, 1e9) if np.isinf(seconds) else (k * seconds, (k + 1) * seconds)
+            turns = tuple(
+                replace(u, start=max(u.start, begin), end=min(u.end, end))
+                for u in seen.turns
+                if u.start < end - 0.2 and u.end > begin + 0.2
+            )
+            mouths = cut(seen.mouths, min(end, 1e6), begin)
+            there = {seen.owner[m.track_id] for m in mouths.series if len(m.ticks)}
+            for b in seen.weigh(turns=turns, mouths=mouths) if turns and there else ():
+                person = seen.case.person_of.get(b.speaker, b.speaker)
+                if person == seen.owner[b.track_id]:
+                    kind = "own face"
+                elif person not in there:
+                    kind = "hidden voice"
+                else:
+                    kind = "silent talker" if "moving" in seen.case.kind else "other face"
+                out.append(Said(seen, b.confidence, kind))
+    return out
+
+
+def calibration(said: NDArray[np.float64], true: NDArray[np.bool_]) -> tuple[float, float]:
+    """Log loss, and expected calibration error over ten equal bins."""
+    sure = np.clip(said, 1e-4, 1 - 1e-4)
+    bins = np.minimum((10 * said).astype(int), 9)
+    gap = sum(abs((said - true)[bins == k].sum()) for k in range(10)) / len(said)
+    return -float(np.log(np.where(true, sure, 1 - sure)).mean()), float(gap)
+
+
+def tempered(pairs: Sequence[Said], true: NDArray[np.bool_]) -> tuple[NDArray[np.float64], str]:
+    """Scale the log odds by one number, taken for each scene from scenes of other people."""
+    from scipy.optimize import minimize_scalar
+
+    sure = np.clip([s.posterior for s in pairs], 1e-6, 1 - 1e-6)
+    odds, out = np.log(sure / (1 - sure)), np.zeros(len(sure))
+    scales: list[float] = []
+    for name in sorted({s.seen.case.name for s in pairs}):
+        own = np.array([s.seen.case.name == name for s in pairs])
+        sources = pairs[int(own.argmax())].seen.case.sources
+        use = np.array([not s.seen.case.sources & sources for s in pairs])
+
+        def loss(scale: float, use: NDArray[np.bool_] = use) -> float:
+            return float(np.logaddexp(0, np.where(true, -scale, scale) * odds)[use].mean())
+
+        scales.append(float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x))
+        out[own] = 1 / (1 + np.exp(-scales[-1] * odds[own]))
+    return out, f"{min(scales):.1f} to {max(scales):.1f}"
+
+
+def report_reliability(scenes: Sequence[Seen]) -> Iterator[list[str]]:
+    """Yield how often pairs of a given posterior are true, by what they are."""
+    kinds = ("own face", "other face", "silent talker", "hidden voice")
+    yield ["pieces", "posterior", "pairs", "mean posterior", "true", *kinds]
+    edges = (0.0, 0.05, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0001)
+    for seconds in (3, 5, 8, np.inf):
+        pairs = judged(scenes, seconds)
+        for low, high in itertools.pairwise(edges):
+            own = [s for s in pairs if low <= s.posterior < high]
+            if own:
+                counts = [sum(s.kind == kind for s in own) for kind in kinds]
+                yield [name_of(seconds), f"{low:g} to {min(high, 1):g}", str(len(own)),
+                       f"{np.mean([s.posterior for s in own]):.3f}",
+                       f"{counts[0] / len(own):.3f}", *map(str, counts)]  # fmt: skip
+
+
+def report_calibration(scenes: Sequence[Seen]) -> Iterator[list[str]]:
+    """Yield how well the posterior is calibrated, as it is and scaled by other people's scenes."""
+    yield ["pieces", "pairs", "log loss", "calibration error", "scale from other people",
+           "log loss with it", "calibration error with it"]  # fmt: skip
+    for seconds in (3, 5, 8, np.inf):
+        pairs = judged(scenes, seconds)
+        true = np.array([s.kind == "own face" for s in pairs])
+        scaled, scales = tempered(pairs, true)
+        before = calibration(np.array([s.posterior for s in pairs]), true)
+        after = calibration(scaled, true)
+        yield [name_of(seconds), str(len(pairs)), *(f"{x:.3f}" for x in before), scales,
+               *(f"{x:.3f}" for x in after)]  # fmt: skip
+
+
+def name_of(seconds: float) -> str:
+    """Name the length of pieces."""
+    return "whole scenes" if np.isinf(seconds) else f"{seconds:g} s"
 
 
 def report_halves(scenes: Sequence[Seen], threshold: float, seed: int) -> Iterator[list[str]]:
@@ -745,6 +826,7 @@ def main() -> None:
             return  # the swaps below take no scores: these would be of the wrong sound
         show("What each threshold lets through", report_thresholds(scenes, arguments.seed))
         show("How far the posterior can be believed", report_reliability(scenes))
+        show("How well it is calibrated", report_calibration(scenes))
         show("Constants from other people", report_halves(scenes, threshold, arguments.seed))
         show("Faults", report_faults(scenes, threshold))
         show("Composed sessions", report_sessions(scenes, threshold, arguments.n_sessions))

@@ -122,8 +122,6 @@ def read_cactus(path: str | Path, *, strict: bool = False) -> Profiles:
         JSON list or JSON lines with `intake_form` (a text with labels, or an object), `thought`,
         `patterns`, `cbt_plan` and `cbt_technique` or `technique`. The user supplies it: the data
         are under GPL-2.0 and none come with emodiss.
-    strict
-        As in `read_profiles`.
 
     Returns
     -------

@@ -88,8 +88,6 @@ def check(
     ----------
     table
         Ratings, one row per rating.
-    scale, criteria
-        As for `read`.
     places
         Where each row came from, for messages, such as "r1.csv, line 7".
 
