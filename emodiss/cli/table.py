@@ -34,6 +34,7 @@ def table(
     """Print one of the study's tables: the corpus in numbers, hours of work, counts of answers."""
     from emodiss import corpus, statistics
     from emodiss.corpus.licences import summary
+    from emodiss.corpus.tables import COUNTS
     from emodiss.errors import SettingsError, nearest
     from emodiss.runs.run import load
     from emodiss.study import Study
@@ -56,6 +57,16 @@ def table(
         )
     make, options = makers[asked]
     made = make(load(run), **options)
-    output.show(output.records(made), as_json=as_json, as_csv=as_csv)
+    rows = output.records(made)
+    if asked == "1":  # counts and measures share a column
+        rows = [_whole(row) if row["statistic"] in COUNTS else row for row in rows]
+    output.show(rows, as_json=as_json, as_csv=as_csv)
     if asked == "licences":
         output.say(summary(made))
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in row.items()
+    }

@@ -35,6 +35,9 @@ PAPER: dict[str, float] = {
 }
 """Table 1 of paper A. Its "turns" are taken as the exchanges in a prompt (decision A7)."""
 
+COUNTS = frozenset({"videos", "vocabulary", "speakers"})
+"""What Table 1 counts; its other rows are measures and means (speakers: a median, may end in .5)."""
+
 # Rows of the paper's Table 4 that our stages do the work of.
 _EXPERIMENTS = {
     "faces": "Bounding box extraction",

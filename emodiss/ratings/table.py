@@ -146,7 +146,7 @@ def _absent(column: Column, n: int) -> pd.Series:
     if column.name == "repeat":  # a table without repeats holds first presentations only
         return pd.Series(np.zeros(n, dtype=np.int64))
     if column.kind in ("number", "count"):
-        return pd.Series(np.full(n, np.nan))
+        return pd.Series(np.full(n, np.nan)).astype(column.dtype)
     return pd.Series([pd.NA] * n, dtype="str")
 
 
@@ -158,7 +158,9 @@ def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Mis
     if column.required:
         for row in np.flatnonzero(values.isna())[: tabular.MOST_FAULTS]:
             misfits.append(Misfit(lines[row], column.name, "", "something"))
-    return values.fillna(0).astype(np.int64) if column.name == "repeat" else values
+    if column.name == "repeat":
+        return values.fillna(0).astype(np.int64)
+    return values.astype(column.dtype) if column.kind == "count" else values
 
 
 def _check_values(

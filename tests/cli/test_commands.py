@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import subprocess
@@ -260,6 +262,15 @@ def test_the_tables_of_the_study(run_cli, finished):
     assert code == 0
     by_name = {row["statistic"]: row for row in json.loads(out)}
     assert by_name["videos"]["value"] == len(finished.videos) and by_name["videos"]["paper"] == 1441
+    # Counts are whole numbers though measures stand in the same column.
+    _, out, _ = run_cli("table", str(finished.root), "1", "--csv")
+    cells = {row["statistic"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert cells["videos"]["value"] == str(len(finished.videos))
+    assert cells["videos"]["paper"] == "1441" and cells["vocabulary"]["value"].isdecimal()
+    assert cells["speakers"]["value"] == "2" and "." in cells["hours"]["value"]
+    _, out, _ = run_cli("table", str(finished.root), "1")
+    assert "29005" in out and f" {len(finished.videos)} " in out
+    assert f"{len(finished.videos)}.00" not in next(x for x in out.splitlines() if "videos" in x)
     code, out, _ = run_cli("table", str(finished.root), "table2", "--name", "Mine", "--csv")
     assert code == 0 and out.splitlines()[-1].startswith("Mine,")
     code, out, _ = run_cli("table", str(finished.root), "4", "--all-work")

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import re
+import socket
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from typer.testing import CliRunner
 
-from emodiss.errors import ModelError, SettingsError
+from emodiss.errors import DiskError, ModelError, SettingsError
 from emodiss.models import catalog
 from emodiss.models.pull import pull
 from emodiss.models.weight_files import WeightFile
@@ -107,6 +108,44 @@ def test_a_cut_download_goes_on_where_it_stopped(server, entry):
     assert error.value.code == "network" and entry.missing() == ["emonet_8.pth"]
     assert pull("emonet-8")[0].read_bytes() == WEIGHTS
     assert server.asked == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"no status line\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nabc",
+        b"",
+    ],
+    ids=["status", "cut_chunk", "bad_chunk", "bad_length", "nothing"],
+)
+def test_a_broken_answer_is_an_error_of_the_download(answer, entry, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def reply():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=reply, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/weights.pth"
+        file = dataclasses.replace(entry.files[0], url=url)
+        monkeypatch.setitem(
+            catalog.CATALOG, "emonet-8", dataclasses.replace(entry, files=(file,))
+        )
+        with pytest.raises(ModelError) as error:
+            pull("emonet-8")
+    assert error.value.code in ("network", "model_hash") and entry.missing() == ["emonet_8.pth"]
+
+
+def test_a_full_disk_is_named(entry, monkeypatch):
+    entry.folder.mkdir(parents=True)
+    (entry.folder / "emonet_8.pth.part").symlink_to("/dev/full")
+    with pytest.raises(DiskError, match=r"emonet_8\.pth\.part"):
+        pull("emonet-8")
 
 
 def test_what_is_not_the_published_file_is_thrown_away(server, entry):

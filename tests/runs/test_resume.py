@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 import emodiss
 from emodiss.errors import RunError
@@ -150,6 +151,24 @@ def test_a_stop_says_how_to_go_on_and_the_rest_is_done_then(number, tmp_path):
     (row,) = json.loads(status.stdout)
     assert row["state"] == "unfinished" and row["stage"]
     assert row["next_step"] == f"emodiss resume {tmp_path / 'a-run'}"
+
+
+def test_a_closed_terminal_ends_work_with_a_word_unless_that_is_ignored(capsys):
+    from emodiss.cli.stopping import stoppable
+
+    own = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with pytest.raises(typer.Exit) as ended, stoppable("emodiss resume r"):
+            signal.raise_signal(signal.SIGHUP)
+        assert ended.value.exit_code == 128 + signal.SIGHUP
+        assert "emodiss resume r" in capsys.readouterr().err
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        with stoppable("emodiss resume r"):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, own)
 
 
 def test_a_path_of_a_run_is_quoted_for_the_shell(tmp_path):
