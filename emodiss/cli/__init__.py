@@ -195,8 +195,13 @@ def main() -> None:
         if package == "emodiss" or package in sys.stdlib_module_names:
             raise
         sys.exit(output.explain(MissingExtra.of(package, extra_of(package))))
+    except SystemExit as ended:
+        # Typer makes an exit of Ctrl-C without a word; what said how to go on has no such cause.
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):
+            output.say("emodiss: stopped; run the same command again to go on.")
+        raise
     except KeyboardInterrupt:
-        typer.echo("emodiss: stopped; run the same command again to go on.", err=True)
+        output.say("emodiss: stopped; run the same command again to go on.")
         sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe, such as head, has seen enough.

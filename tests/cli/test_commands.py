@@ -11,6 +11,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import emodiss
@@ -478,3 +479,29 @@ def test_addresses_that_are_lacking_are_counted(run_cli, tmp_path):
     path.write_text("id,path,url\na,a.mp4,\nb,,https://example.org/b.mp4\n")
     code, out, said = run_cli("manifest", "share", path)
     assert code == 0 and len(out.splitlines()) == 2 and "1 of 2 rows without an address" in said
+
+
+@pytest.mark.parametrize("while_loading", [True, False])
+def test_ctrl_c_is_no_traceback_at_any_time(while_loading, monkeypatch, capsys):
+    from emodiss import __main__, cli
+
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "emodiss.cli":
+                raise KeyboardInterrupt
+
+    stopped = typer.Typer()
+
+    @stopped.command()
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["emodiss"])
+    monkeypatch.setattr(cli, "app", stopped)
+    if while_loading:
+        monkeypatch.delitem(sys.modules, "emodiss.cli")
+        monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 130
+    assert while_loading or "run the same command again" in capsys.readouterr().err
