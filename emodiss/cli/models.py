@@ -31,7 +31,7 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
             "here": not _lacks(e),
             "lacks": _lacks(e),
             "place": e.place,
-            "size_mb": e.size_mb,
+            "size_mb": e.size_mb or None,  # a model of one's own has no known size
             "scale": e.scale or "",
             "licence": e.licence,
             "noncommercial": e.noncommercial,

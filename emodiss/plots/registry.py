@@ -117,6 +117,11 @@ def find(name: str) -> RunFigure:
             "Figure 9 is the page on which raters rate, not a figure of a run.",
             next_step="Photograph it: emodiss rate STUDY --figure9 FILE.",
         )
+    if name in ("sweep", "groups"):
+        raise SettingsError(
+            f"The figure '{name}' belongs to a question about dissonance.",
+            next_step="Draw it: emodiss dissonance RUN --plot FILE.png; groups with --by role.",
+        )
     raise SettingsError(f"There is no figure '{name}'.", next_step=nearest(name, FIGURES))
 
 

@@ -333,6 +333,9 @@ def test_figures_have_short_names_and_strangers_are_refused(run):
     with pytest.raises(emodiss.EmodissError) as error:
         draw(run, "fig9")
     assert "--figure9" in error.value.next_step
+    with pytest.raises(emodiss.EmodissError) as error:
+        draw(run, "sweep")
+    assert "emodiss dissonance RUN --plot" in str(error.value.next_step)
 
 
 def test_a_figure_is_written_as_png_svg_or_pdf_only(run, tmp_path):
