@@ -111,6 +111,18 @@ def test_the_index_counts_each_session_and_all(pages):
     assert values[6] == "b" and values[8:12] == ["2", "0", "0.0", "0"]
 
 
+def test_a_session_in_which_nobody_speaks_has_a_page(study, tmp_path, stand_ins):
+    (tmp_path / "hush.csv").write_text("id,path,transcript,end\nhush,hush.mp4,hush.vtt,1\n")
+    shutil.copy(study / "a.mp4", tmp_path / "hush.mp4")
+    (tmp_path / "hush.vtt").write_text("WEBVTT\n\n00:02.000 --> 00:02.900\nTo come.\n")
+    found = emodiss.annotate(
+        tmp_path / "hush.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+    )
+    assert not found.failures and len(found.utterances) == 0
+    page = (report.write(found).parent / "hush.session.html").read_text(encoding="utf-8")
+    assert "<video" in page and "0 utterances" in page
+
+
 def test_a_session_that_failed_says_why(study, tmp_path, stand_ins):
     folder = shutil.copytree(study, tmp_path / "study")
     (folder / "lost.csv").write_text("id,path\na,a.mp4\nlost,lost.mp4\n")

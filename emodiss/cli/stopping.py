@@ -13,7 +13,6 @@ import typer
 
 from emodiss.cli import output
 
-
 _SIGNALS: Final = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

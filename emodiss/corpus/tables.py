@@ -36,7 +36,7 @@ PAPER: dict[str, float] = {
 """Table 1 of paper A. Its "turns" are taken as the exchanges in a prompt (decision A7)."""
 
 COUNTS = frozenset({"videos", "vocabulary", "speakers"})
-"""What Table 1 counts; its other rows are measures and means (speakers: a median, may end in .5)."""
+"""What Table 1 counts (speakers: their median); its other rows are measures and means."""
 
 # Rows of the paper's Table 4 that our stages do the work of.
 _EXPERIMENTS = {

@@ -130,6 +130,8 @@ def _write(
     rows = {row["id"]: row for row in run.manifest}
     facts = run.videos_table
     lengths = facts.set_index("video_id")["duration"]
+    # A session in which nobody speaks has a page, too; one that was not listened to has none.
+    heard = set(facts.loc[facts["n_utterances"].notna(), "video_id"])
     troubles = {f.video: (f.error or {}).get("what", "") for f in run.failures}
     summaries: list[_Summary] = []
     utterances = run.utterances
@@ -156,7 +158,7 @@ def _write(
         frames = next(seen)
         length = float(lengths.get(video, np.nan))
         trouble = troubles.get(video, "" if video in lengths.index else "not finished")
-        summary = _summary(video, table, length, trouble)
+        summary = _summary(video, table, length, trouble, heard=video in heard)
         if summary.href:
             keep(
                 folder / summary.href,
@@ -168,7 +170,11 @@ def _write(
                     _address(media.get(video), folder),
                     {
                         "meaning": _meaning(settings, table),
-                        **told(origins[video], own_facts[video], own_voices[video]),
+                        **told(
+                            origins.get(video) or rests.of(video),
+                            own_facts[video],
+                            own_voices.get(video, voices[:0]),
+                        ),
                     },
                 ),
             )
@@ -205,10 +211,12 @@ def _rows(table: pd.DataFrame, at: NDArray[np.intp] | None) -> pd.DataFrame:
     return table.iloc[first : last + 1] if last - first + 1 == len(at) else table.iloc[at]
 
 
-def _summary(video: str, table: pd.DataFrame, length: float, trouble: str) -> _Summary:
+def _summary(
+    video: str, table: pd.DataFrame, length: float, trouble: str, *, heard: bool
+) -> _Summary:
     return _Summary(
         video=video,
-        href=f"{video}.session.html" if len(table) and np.isfinite(length) else "",
+        href=f"{video}.session.html" if heard and np.isfinite(length) else "",
         seconds=length,
         clock=clock(length),
         n=len(table),

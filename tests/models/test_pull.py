@@ -133,9 +133,7 @@ def test_a_broken_answer_is_an_error_of_the_download(answer, entry, monkeypatch)
         threading.Thread(target=reply, daemon=True).start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/weights.pth"
         file = dataclasses.replace(entry.files[0], url=url)
-        monkeypatch.setitem(
-            catalog.CATALOG, "emonet-8", dataclasses.replace(entry, files=(file,))
-        )
+        monkeypatch.setitem(catalog.CATALOG, "emonet-8", dataclasses.replace(entry, files=(file,)))
         with pytest.raises(ModelError) as error:
             pull("emonet-8")
     assert error.value.code in ("network", "model_hash") and entry.missing() == ["emonet_8.pth"]
