@@ -8,7 +8,9 @@ in another. Messages name videos by id and never quote what a person said.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -103,8 +105,6 @@ class ChatError(ModelError):
 
     Parameters
     ----------
-    what, next_step, code
-        As in `EmodissError`.
     retryable
         Whether asking again may help.
     retry_after_s
@@ -166,6 +166,38 @@ class DiskError(RunError, OSError):
     def __setstate__(self, facts: dict[str, object] | None, /) -> None:
         for name, value in (facts or {}).items():
             setattr(self, name, value)
+
+
+class OutOfMemory(EmodissError):
+    """There is not enough memory for what is asked."""
+
+    code = "out_of_memory"
+
+    @classmethod
+    def of_this_process(cls) -> OutOfMemory:
+        """Say so, and what helps."""
+        return cls(
+            "There is not enough memory.",
+            next_step="Use fewer workers or a machine with more memory, and run again; what is "
+            "finished is kept.",
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that there was no memory left; libraries say it in many ways."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or _NO_MEMORY.search(str(error)) is not None
+    )
+
+
+_NO_MEMORY = re.compile(
+    r"cannot allocate memory|failed to (?:allocate memory|map segment)|bad_alloc|out of memory"
+    r"|can't allocate memory|not enough memory",
+    re.IGNORECASE,
+)
+"""Words of the loader of shared libraries, ONNX Runtime, PyTorch, OpenCV and their like."""
 
 
 class MissingExtra(EmodissError):

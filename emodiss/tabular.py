@@ -45,6 +45,10 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
+MOST_FAULTS = 1000
+"""Faults that are looked for in a file of which hardly anything fits."""
+
+
 @contextlib.contextmanager
 def many_records() -> Generator[None]:
     """Make many records, which point at nothing that points back, without looks for such circles.
@@ -58,6 +62,15 @@ def many_records() -> Generator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def is_hopeless(n_faults: int, n_sound: int) -> bool:
+    """Whether so little of a file fits so far that the rest need not be read to say so."""
+    return n_faults >= MOST_FAULTS and n_faults > 10 * n_sound
+
+
+GIVEN_UP = "hardly a row fits so far, so this row and those after it were not read"
+"""What is said of a hopeless file, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +175,6 @@ def read(
         Raised when it cannot be read.
     what
         What the file is, for messages, such as "ratings table".
-    known, restore
-        As in `parse`.
 
     Returns
     -------
@@ -214,6 +225,11 @@ def decoded(path: Path, *, error: type[EmodissError], what: str) -> str:
             f"{encoding.removesuffix('-sig')}; expected UTF-8 text.",
             next_step="If it was written on Windows (Windows-1252, 'ANSI'), save it as UTF-8.",
         ) from fault
+    if "\0" in text and max(text[k:400:2].count("\0") for k in (0, 1)) > len(text[:400]) // 4:
+        raise error(
+            f"{path.name}: looks like UTF-16 without a byte order mark; expected UTF-8 text.",
+            next_step="Save it as UTF-8.",
+        )
     if "\0" in text:
         raise error(
             f"{path.name}: holds zero bytes, so it is not text; expected UTF-8 text.",
@@ -253,7 +269,8 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
         characters.
     """
     if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text), "surrogatepass")
+        plain = text.isascii() and b"\0" not in text
+        text = text.decode("ascii" if plain else json.detect_encoding(text), "surrogatepass")
     try:
         value = JSON.decode(text)
         # Looked for only where there may be one: texts of a corpus are long.
@@ -268,10 +285,9 @@ def json_value(text: str | bytes, *, halves: bool = False) -> Any:
 def is_text(text: str) -> bool:
     """Whether a text can be written: it holds no half of a character (a lone surrogate)."""
     try:
-        text.encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
-    return True
 
 
 @many_records()
@@ -337,10 +353,15 @@ def parse(
                 else "a quote that is not closed or not doubled; expected quotes around whole cells"
             )
             faults.append(Fault(line, message, {}, quotation=True))
+            if is_hopeless(len(faults), len(rows)):
+                break
             continue
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
+        if len(faults) >= MOST_FAULTS and is_hopeless(len(faults), len(rows)):
+            faults.append(Fault(line, GIVEN_UP, {}))
+            break
         if not header:
             header, header_line, n_columns = cells, line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)
@@ -570,6 +591,7 @@ def refuse(
     left = len(misfits) - _MAX_LISTED
     more = f"\n  and {left} more" if left > 0 else ""
     problems = "1 problem" if len(misfits) == 1 else f"{len(misfits):,} problems"
+    problems += " or more" if len(misfits) >= MOST_FAULTS else ""
     raise error(
         f"{source} has {problems}:\n{listed}{more}\n",
         next_step="Correct these cells and read the file again; nothing was dropped or guessed.",

@@ -225,3 +225,61 @@ def test_a_voice_that_cannot_be_told_is_noted_and_fails_no_strict_reading(tmp_pa
     found = assembled(tmp_path, content, duration=10.0)
     assert found.notes == ("speaker_unread",)
     assert found.problems == ()
+
+
+def test_a_caption_that_shows_nothing_is_nobodys_speech(tmp_path):
+    lines = ["Ana: Hello.", "", "Bo: Yes.", "Ana: So.", "Bo: No."]
+    cues = [(i, i + 0.9, line) for i, line in enumerate(lines)]
+    assert texts(tmp_path, captions(cues, vtt=False)) == ["Hello.", "Yes.", "So.", "No."]
+    # Where no caption shows words, the file still says when somebody speaks.
+    assert texts(tmp_path, captions([(0, 1, ""), (2, 3, "")], vtt=False)) == ["", ""]
+
+
+def test_line_breaks_of_other_formats_end_a_line(tmp_path):
+    path = tmp_path / "x.srt"
+    cues = [(0, 2, "Ana: Hi<br>Bo: Ho<br/>ha"), (2, 4, "Bo: he\\Nhu"), (4, 6, "Ana: a")]
+    path.write_text(captions(cues, vtt=False), encoding="utf-8")
+    said = [(u.speaker, u.text) for u in read(path)]
+    assert said == [("Ana", "Hi"), ("Bo", "Ho ha"), ("Bo", "he hu"), ("Ana", "a")]
+
+
+TABLES = {
+    "German": "Sprecher;Beginn;Ende;Text\nA;0:00:00,5;0:00:02,0;ja\n",  # codespell:ignore
+    "French, NFD": "Locuteur;De\u0301but;Fin;Texte\nA;0,5;2,0;ja\n",
+    "Japanese": "話者,開始,終了,テキスト\nA,0.5,2,ja\n",
+    "Arabic": "المتحدث,البداية,النهاية,النص\nA,0.5,2.0,ja\n",
+    "ELAN": "Tier\tBegin Time - ss.msec\tEnd Time - ss.msec\tDuration - ss.msec\tAnnotation\n"
+    "A\t0.5\t2.0\t9\tja\n",
+    "Praat": "tmin\ttier\ttext\ttmax\n0.5\tA\tja\t2.0\n",
+    "a length instead of an end": "text,start,duration,speaker\nja,0.5,1.5,A\n",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_other_programs(tmp_path, name):
+    path = tmp_path / "x.csv"
+    path.write_text(TABLES[name], encoding="utf-8")
+    found, problems = read_report(path)
+    assert problems == []
+    assert [(u.start, u.end, u.speaker, u.text) for u in found] == [(0.5, 2.0, "A", "ja")]
+    assert found[0].timing == "given"
+
+
+def test_a_list_of_turns_is_no_transcript(tmp_path):
+    path = tmp_path / "x.stm"
+    path.write_text("SPEAKER rec 1 0.50 1.50 <NA> <NA> A <NA> <NA>\n", encoding="utf-8")
+    found, problems = read_report(path)
+    assert found == []
+    assert "RTTM" in problems[0].message
+
+
+def test_a_file_of_which_hardly_a_row_fits_is_given_up(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("start,text\n" + "x,y\n" * 5000 + "1,z\n", encoding="utf-8")
+    found, problems = read_report(path)
+    assert found == []
+    assert len(problems) == 1001
+    assert "those after it were not read" in problems[-1].message
+    path.write_text("start,text\n" + "x,y\n1,z\n" * 2000, encoding="utf-8")
+    found, problems = read_report(path)
+    assert len(found) == len(problems) == 2000

@@ -49,6 +49,28 @@ def test_cuts_are_the_times_of_first_frames(rate: float) -> None:
     )
 
 
+def test_changes_are_those_of_pyscenedetect_to_the_last_bit() -> None:
+    from scenedetect import FrameTimecode
+    from scenedetect.detectors import ContentDetector
+    from scenedetect.stats_manager import StatsManager
+
+    rng = np.random.default_rng(7)
+    known = ContentDetector()
+    known.stats_manager = StatsManager()
+    before = rng.integers(0, 256, (91, 157, 3), dtype=np.uint8)
+    known.process_frame(FrameTimecode(0, 25.0), before[:, :, ::-1].copy())
+    for k in range(1, 20):
+        now = np.roll(before, k, 1) // rng.integers(1, 4, dtype=np.uint8)
+        time = FrameTimecode(k, 25.0)
+        known.process_frame(time, now[:, :, ::-1].copy())
+        (score,) = known.stats_manager.get_metrics(time, ["content_val"])
+        for threshold in (score, np.nextafter(score, np.inf)):
+            finder = ChangeFinder(threshold=threshold)
+            assert not finder.changed(before, 0.0)
+            assert finder.changed(now, 1.0) == (threshold == score)
+        before = now
+
+
 def test_variable_frame_rate() -> None:
     rng = np.random.default_rng(5)
     times = np.cumsum(rng.uniform(0.02, 0.09, 60))

@@ -200,6 +200,32 @@ class TestMouth:
         frame = np.full((300, 400, 3), (255, 0, 0), np.uint8)
         np.testing.assert_allclose(mouth_patch(frame, UPRIGHT), 0.299, atol=1e-6)
 
+    @pytest.mark.parametrize("scale", [0.2, 0.6, 1.0, 2.0, 3.0])
+    def test_a_patch_is_what_plain_sampling_gives(self, scale: float) -> None:
+        rng = np.random.default_rng(3)
+        frame = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+        grey = frame.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
+        for middle in ((200, 150), (5, 290), (398, 3)):
+            points = scale * (UPRIGHT - UPRIGHT.mean(0)) + middle + rng.normal(0, 3, (5, 2))
+            corner, right, _, below = mouth_box(points)
+            fine = int(np.clip(np.ceil(np.hypot(*(right - corner)) / 32), 1, 8))
+            i, j = np.mgrid[: 24 * fine, : 32 * fine] + 0.5
+            across, down = j / (32 * fine), i / (24 * fine)
+            x, y = (
+                np.clip(corner[k] + across * (right - corner)[k] + down * (below - corner)[k] - 0.5,
+                        0, frame.shape[1 - k] - 1)
+                for k in (0, 1)
+            )  # fmt: skip
+            x0, y0 = x.astype(int), y.astype(int)
+            x1, y1 = np.minimum(x0 + 1, 399), np.minimum(y0 + 1, 299)
+            u, v = x - x0, y - y0
+            upper = (1 - u) * grey[y0, x0] + u * grey[y0, x1]
+            lower = (1 - u) * grey[y1, x0] + u * grey[y1, x1]
+            want = ((1 - v) * upper + v * lower).reshape(24, fine, 32, fine).mean((1, 3))
+            got = mouth_patch(frame, points)
+            np.testing.assert_allclose(got, want, atol=1e-6)  # grey of a part may round otherwise
+            assert (got == want.astype(np.float32)).mean() > 0.9
+
     @pytest.mark.parametrize("shift", [(-180, 0), (0, 120), (-1000, -1000), (5000, 0)])
     def test_outside_the_frame_repeats_its_border(self, shift: tuple[int, int]) -> None:
         frame = np.full((300, 400, 3), 77, np.uint8)

@@ -465,3 +465,38 @@ def test_labels_of_other_languages_and_tables_are_read(text, technique, response
     found = parse(text)
     assert (found.technique, found.parse_mode) == (technique, mode or "technique_line")
     assert found.response == (text if response is None else response)
+
+
+SHAPES = (
+    "technique: Validation\nresponse: |\n  You sound hurt.\n  And then?\n",
+    'technique = "Validation"\nresponse = "You sound hurt.\nAnd then?"',
+    '{"technique": "Validation", "response": "You sound hurt.\nAnd then?"}',
+    r'"{\"technique\": \"Validation\", \"response\": \"You sound hurt.\\nAnd then?\"}"',
+    '<tool_call>\n{"name": "reply", "arguments": {"technique": "Validation", "response": '
+    '"You sound hurt.\\nAnd then?"}}\n</tool_call>',
+    "- Technique: Validation\n- Response: You sound hurt.\nAnd then?",
+    "\U0001f9e0 Technique: Validation\n\U0001f4ac Response: You sound hurt.\nAnd then?",
+    "Technique \u2192 Validation\nResponse \u2192 You sound hurt.\nAnd then?",
+    "### Technique\nValidation\n\n### Response\nYou sound hurt.\nAnd then?",
+    "**Technique**\nValidation\n\n**Response**\nYou sound hurt.\nAnd then?",
+    "### Technique: Validation\n\n### Response\nYou sound hurt.\nAnd then?",
+    "(Validation) You sound hurt.\nAnd then?",
+    "[[Validation]] You sound hurt.\nAnd then?",
+    "Therapist: [Validation] You sound hurt.\nAnd then?",
+    "Assistant: [Validation] You sound hurt.\nAnd then?",
+    "<p><strong>Technique:</strong> Validation</p><p><strong>Response:</strong> You sound hurt."
+    "<br>And then?</p>",
+)
+
+
+@pytest.mark.parametrize("reply", SHAPES)
+def test_shapes_that_other_programs_ask_for(reply):
+    found = parse(reply)
+    assert found.technique == "Validation"
+    assert found.response == "You sound hurt.\nAnd then?"
+    assert found.failures == ()
+
+
+def test_a_shape_that_cannot_be_read_is_flagged():
+    reply = '{ // why\n technique: "Validation", response: "You sound hurt." }'
+    assert parse(reply).failures == ("malformed",)

@@ -556,3 +556,14 @@ def test_what_was_heard_is_kept(tmp_path):
     again = codecs.decode(media.Audio, tmp_path)
     assert (again.heard, again.other_track, again.notes) == ("left", None, ("channels_cancel",))
     assert np.array_equal(again.signal, sound.signal)
+
+
+def test_a_recording_whose_clock_starts_late_is_whole(tmp_path):
+    times = [7 + i / 10 for i in range(20)]
+    pictures = [make.grey(10 * i) for i in range(20)]
+    for name in ("late.mkv", "late.webm"):
+        codec = "libvpx" if name.endswith("webm") else "libx264"
+        path = make.write_media(tmp_path / name, frames=pictures, times=times, fps=10, codec=codec)
+        found = probe(path)
+        assert found.duration == pytest.approx(2, abs=0.01)
+        assert found.frame_times[:2] == pytest.approx([0, 0.1], abs=0.002)

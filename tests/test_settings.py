@@ -23,6 +23,7 @@ def test_settings_are_the_papers_and_a_run_takes_the_embedded_models():
     assert Settings().dissonance.threshold == 0.5
     assert resolve(changes_of("paper")).faces.mode == "scan"
     assert resolve(changes_of("fast")).emonet.precision == "bfloat16"
+    assert Settings().face_affect.looks_per_utterance is None
     assert resolve(changes_of("paper-raw")).dissonance.scale == "raw"
 
 
@@ -39,6 +40,7 @@ def test_assignments_win_over_the_preset():
         ("dissonance.threshold=high", "valid number"),
         ("dissonance.threshold", "has no '='"),
         ("faces.stride=0", "greater than or equal to 1"),
+        ("face_affect.looks_per_utterance=4", r"\(4\) is less than min_frames \(5\)"),
     ],
 )
 def test_wrong_settings_say_what_is_right(text, message):

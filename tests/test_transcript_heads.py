@@ -515,3 +515,28 @@ def test_what_resembles_a_strange_head_stays_with_its_voice(tmp_path):
         sound = found[3].speaker == "Ana" and found[3].text == " ".join(line.split())
         wrong += [] if sound else [line]
     assert len(wrong) <= 0.02 * len(NO_STRANGE_HEADS), wrong
+
+
+@pytest.mark.parametrize(
+    "line", ["[Woman With Hat] Yes.", "- [Man on the phone] Yes.", "[Narrator's mother] Yes."]
+)
+def test_a_head_in_brackets_that_cannot_be_told_carries_nobody(tmp_path, line):
+    path = tmp_path / "a.srt"
+    said = ["[Interviewer] Hello.", line, "Go on.", "[Client] Right.", "[Laughing] Well."]
+    cues = (f"00:00:0{i},000 --> 00:00:0{i},900\n{each}\n" for i, each in enumerate(said))
+    path.write_text("\n".join(cues), encoding="utf-8")
+    found, problems = read_report(path)
+    assert [u.speaker for u in found] == ["Interviewer", "speaker", "speaker", "Client", "Client"]
+    assert found[1].flags == ("speaker_unread",)
+    assert len(problems) == 1
+
+
+def test_a_clock_in_brackets_follows_a_name(tmp_path):
+    path = tmp_path / "a.vtt"
+    said = ["Speaker 1 [00:00:01] Hello.", "Speaker 2 (00:02) Hi.", "Speaker 1 [00:03] We met"]
+    cues = (f"00:0{i}.000 --> 00:0{i}.900\n{each}\n" for i, each in enumerate(said))
+    path.write_text("WEBVTT\n\n" + "\n".join(cues), encoding="utf-8")
+    found, problems = read_report(path)
+    assert problems == []
+    said = [("Speaker 1", "Hello."), ("Speaker 2", "Hi."), ("Speaker 1", "We met")]
+    assert [(u.speaker, u.text) for u in found] == said

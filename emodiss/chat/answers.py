@@ -6,6 +6,7 @@ One place takes it away, whatever was asked.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from typing import Any
@@ -49,8 +50,10 @@ _QUOTE = re.compile(r"^[ \t]{0,20}>[> \t]{0,20}", re.MULTILINE)
 _FENCE_LINE = re.compile(r"^[ \t]{0,20}(?:```|~~~)[\w-]{0,20}[ \t]{0,20}$", re.MULTILINE)
 _FENCED = re.compile(r"(?:```|~~~)[\w-]{0,20}[ \t]*\n(?P<inside>[^`~]*)(?:```|~~~)")
 _OBJECT = re.compile(r"\{\s{0,200}[\"'“]")
+_MEANT_AS_JSON = re.compile(r"\s*(?:\[\s{0,200})?\{\s{0,200}(?:[\"'“]|//|/\*|\w{1,40}[ \t]?:)")
 _LAST_COMMA = re.compile(r",\s{0,200}(?=[}\]])")
 _LONGEST_LITERAL = 20_000
+_WITH_LINE_BREAKS = json.JSONDecoder(parse_int=JSON.parse_int, strict=False)
 
 
 def unwrapped(text: str) -> str:
@@ -72,6 +75,8 @@ def json_of(text: str) -> Any | None:
     candidates.append(text)
     for candidate in candidates:
         body = candidate.strip()
+        if body.startswith('"') and isinstance(inner := _strict(body, ""), str):
+            body = inner.strip()  # JSON inside a text of JSON
         found = _OBJECT.search(body)
         if found is None:
             continue
@@ -87,12 +92,12 @@ def json_of(text: str) -> Any | None:
 def looks_like_json(text: str) -> bool:
     """Whether an answer is, or holds in a fence, what was meant as JSON."""
     bodies = (text, *(match["inside"] for match in _FENCED.finditer(text)))
-    return any(re.match(r"\s*(?:\[\s{0,200})?\{\s{0,200}[\"'“]", body) for body in bodies)
+    return any(map(_MEANT_AS_JSON.match, bodies))
 
 
 def _strict(body: str, _close: str) -> Any | None:
     try:
-        value, _ = JSON.raw_decode(body)
+        value, _ = _WITH_LINE_BREAKS.raw_decode(body)
     except (ValueError, RecursionError):
         return None
     return value

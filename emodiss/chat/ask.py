@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from emodiss.chat.model import Answered, ChatModel, ChatParams, Question, Unanswered
 from emodiss.errors import ChatError, EmodissError, SettingsError
+from emodiss.vocabulary import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class Asker:
             return error
         if requests >= self._patience.tries:
             return ChatError(
-                f"{error.what} Gave up after {requests} requests.",
+                f"{error.what} Gave up after {counted(requests, 'request')}.",
                 next_step=error.next_step or "Run the same command again later.",
                 code=error.code,
             )

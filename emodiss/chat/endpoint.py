@@ -276,8 +276,6 @@ class Endpoint:
             Whom; the first of `models` if None.
         samples
             Answers to each question.
-        catalogued
-            As in `ready`.
         """
         if self.replay is not None:
             return

@@ -323,13 +323,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A question that got no answer.
-
-    Parameters
-    ----------
-    question, sample, model
-        As in `Answered`.
-    """
+    """A question that got no answer."""
 
     question: Question
     sample: int

@@ -178,7 +178,13 @@ def _root(
 
 def main() -> None:
     """Run the command line; every foreseen error becomes one message and an exit status."""
-    from emodiss.errors import DiskError, EmodissError, MissingExtra
+    from emodiss.errors import (
+        DiskError,
+        EmodissError,
+        MissingExtra,
+        OutOfMemory,
+        is_out_of_memory,
+    )
 
     try:
         app()
@@ -198,8 +204,14 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         if error.filename is None and error.errno not in _OF_DISKS:
+            if is_out_of_memory(error):
+                sys.exit(output.explain(OutOfMemory.of_this_process()))
             raise
         sys.exit(output.explain(DiskError.of(error)))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.exit(output.explain(OutOfMemory.of_this_process()))
 
 
 _BROUGHT_BY = {

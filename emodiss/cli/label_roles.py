@@ -61,6 +61,6 @@ def label_roles(
     for name, fault in done.unanswered.items():
         output.say(f"{name}: no answer [{fault.code}]: {fault}")
     if rows:
-        output.say("Run the same 'emodiss annotate' again to bring the roles into the tables.")
+        output.say(f"Bring the roles into the tables with: emodiss resume {run}")
     if not done.complete:
         raise typer.Exit(1)

@@ -266,7 +266,7 @@ def _say_added(run: Path, made: list[Review], *, quiet: bool = False) -> None:
         n = len(made)
         output.tell(f"{run / layout.REVIEWS}: {n} review{'s' * (n != 1)} added")
     if made:
-        output.say("Run the same 'emodiss annotate' again to bring them into tables and exports.")
+        output.say(f"Bring them into tables and exports with: emodiss resume {run}")
 
 
 def _seconds(text: str) -> float:

@@ -105,11 +105,11 @@ def read_profiles(path: str | Path, *, strict: bool = False) -> Profiles:
     path = Path(path)
     if path.suffix.casefold() in (".csv", ".tsv"):
         table = tabular.read(path, error=ClientError, what="table of profiles")
-        records: list[tuple[int, Any]] = [(row.line, _from_cells(row.cells)) for row in table.rows]
-    else:
-        records = _json_records(path)
-        if any(isinstance(record, dict) and "intake_form" in record for _, record in records):
-            return _read(path, records, _from_cactus, strict)
+        rows = ((row.line, _from_cells(row.cells)) for row in table.rows)
+        return _read(path, rows, _from_schema, strict)
+    records = _json_records(path)
+    if any(isinstance(record, dict) and "intake_form" in record for _, record in records):
+        return _read(path, records, _from_cactus, strict)
     return _read(path, records, _from_schema, strict)
 
 
@@ -122,8 +122,6 @@ def read_cactus(path: str | Path, *, strict: bool = False) -> Profiles:
         JSON list or JSON lines with `intake_form` (a text with labels, or an object), `thought`,
         `patterns`, `cbt_plan` and `cbt_technique` or `technique`. The user supplies it: the data
         are under GPL-2.0 and none come with emodiss.
-    strict
-        As in `read_profiles`.
 
     Returns
     -------
@@ -154,6 +152,9 @@ def _read(
             profile = made(record)
         except _NoProfile as fault:
             left_out.append(LeftOut(line, str(fault)))
+            if tabular.is_hopeless(len(left_out), len(found)):
+                left_out.append(LeftOut(line + 1, tabular.GIVEN_UP))
+                break
             continue
         first, earlier = found.setdefault(profile.id, (line, profile))
         if first == line:

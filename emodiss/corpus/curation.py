@@ -264,11 +264,6 @@ def waterfall(table: pd.DataFrame, *, order: Sequence[str] = tuple(REASONS)) -> 
 def overlap(table: pd.DataFrame, *, order: Sequence[str] = tuple(REASONS)) -> pd.DataFrame:
     """Count the videos that have two reasons at once.
 
-    Parameters
-    ----------
-    table, order
-        As in `waterfall`.
-
     Returns
     -------
     DataFrame

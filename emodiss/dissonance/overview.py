@@ -123,8 +123,6 @@ def overview(
         Utterance table.
     rule
         Default is Equation 1 with T = 0.5.
-    null, n_pairings, seed
-        As in `chance`.
     """
     table = table_of(table)
     compared = sides(table, rule)

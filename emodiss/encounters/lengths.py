@@ -57,8 +57,6 @@ def reply_lengths(encounters: Iterable[Encounter], tokenizer: str | Path = WORDS
     ----------
     encounters
         Simulated sessions; failed ones are passed over.
-    tokenizer
-        As in `counter`.
 
     Returns
     -------
@@ -90,11 +88,6 @@ def reply_lengths(encounters: Iterable[Encounter], tokenizer: str | Path = WORDS
 
 def lengths(encounters: Iterable[Encounter], tokenizer: str | Path = WORDS) -> pd.DataFrame:
     """Average the replies of each therapist.
-
-    Parameters
-    ----------
-    encounters, tokenizer
-        As in `reply_lengths`.
 
     Returns
     -------

@@ -10,7 +10,6 @@ from emodiss.faces.boxes import FaceBoxes, FaceSeries, Growing, clip, rows_of
 from emodiss.faces.linking import link
 from emodiss.faces.pictures import (
     appearance,
-    brow_patch,
     colour_histogram,
     crop,
     face_patch,
@@ -30,7 +29,6 @@ __all__ = [
     "LinkCounts",
     "Tracks",
     "appearance",
-    "brow_patch",
     "clip",
     "colour_histogram",
     "crop",

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from emodiss.faces.association import iou
 from emodiss.faces.boxes import FaceBoxes, Growing
 from emodiss.faces.linking import interpolate
-from emodiss.faces.pictures import brow_patch, mouth_patch
+from emodiss.faces.pictures import mouth_and_brow
 from emodiss.media import Frame
 
 MAX_STEP_S = 0.13
@@ -42,9 +42,7 @@ class MouthLook(NamedTuple):
     @classmethod
     def at(cls, frame: Frame, landmarks: ArrayLike) -> MouthLook:
         """Cut them out."""
-        return cls(
-            frame.time, mouth_patch(frame.image, landmarks), brow_patch(frame.image, landmarks)
-        )
+        return cls(frame.time, *mouth_and_brow(frame.image, landmarks))
 
     def since(self, before: MouthLook | None) -> tuple[float, float, float]:
         """Motion, opening and stir, as in `emodiss.people.MouthMotion`."""

@@ -162,10 +162,11 @@ def _echoes(body: str, response: str, context: Sequence[str]) -> bool:
     opening = _TURN_LABEL.match(response)
     if opening and speaker_of(opening.group("who")) == "patient":
         return True
-    said = {_bare(line) for line in context}
-    lines = {_bare(re.sub(r"\A[^:\n]{1,200}:\s", "", line)) for line in body.split("\n")}
-    lines |= {_bare(line) for line in f"{body}\n{response}".split("\n")}
-    return any(len(line.split()) >= _ECHO_WORDS for line in said & lines)
+    said = {bare for line in context if len((bare := _bare(line)).split()) >= _ECHO_WORDS}
+    # So many words and the blanks between them.
+    lines = [line for line in f"{body}\n{response}".split("\n") if len(line) >= 2 * _ECHO_WORDS - 1]
+    unnamed = (re.sub(r"\A[^:\n]{1,200}:\s", "", line) for line in lines)
+    return bool(said) and not said.isdisjoint(map(_bare, (*lines, *unnamed)))
 
 
 def _bare(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,10 +41,25 @@ _PREAMBLE = re.compile(
     r"\s*\n+(?=\S)",
     re.IGNORECASE,
 )
+_IS = r"(?:[:：=]|→|[-=]>)"
 _RESPONSE_LABEL = re.compile(
-    r"\A[\s*_]*(?:\d{1,2}[.)]\s*)?\[?(?:your |therapist(?:'s)? |my )?"
-    rf"(?:response|reply|continuation|{_RESPONSE_ABROAD})\]?[\s*_]*(?:[:：][\s*_]*|(?<=\])\s*)",
+    r"\A[\s*_#>•\-\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]*(?:\d{1,2}[.)]\s*)?\[?"
+    r"(?:your |therapist(?:'s)? |my )?"
+    rf"(?:response|reply|continuation|{_RESPONSE_ABROAD})\]?"
+    rf"[\s*_]*(?:{_IS}[\s*_]*|(?<=\])\s*)",
     re.IGNORECASE,
+)
+_RESPONSE_HEADING = re.compile(
+    r"\A\s*(?:#{1,6}[ \t]{1,9}|\*\*|__)(?:your |therapist(?:'s)? |my )?"
+    rf"(?:response|reply|continuation|{_RESPONSE_ABROAD})(?:\*\*|__)?[ \t]*\n+",
+    re.IGNORECASE,
+)
+_HTML = re.compile(
+    r"<(?P<close>/?)(?:p|div|strong|b|em|i|br|h[1-6]|ul|ol|li|span)\b[^<>]{0,80}>", re.I
+)
+_BLOCK = re.compile(r"\A[|>][-+]?[ \t]*\n(?=[ \t])")  # of YAML
+_ADDRESSED = re.compile(
+    rf"\A[*_]{{0,3}}(?:{THERAPISTS}|assistant)[*_]{{0,3}}[ \t]*:[ \t*_]*(?=[\[【(])", re.IGNORECASE
 )
 _RESPONSE_INLINE = re.compile(
     r"[*_]{0,3}(?:\[(?:your )?response\][*_]{0,3}\s{0,9}:?|"
@@ -59,16 +75,17 @@ _TECHNIQUE_LABEL = (
     r"(?:[ \t]{1,9}(?:name|applied|used|chosen))?[ \t]{0,9}\d{0,2})"
 )
 _TECHNIQUE_LINE = re.compile(
-    rf"^[ \t>*_#(\[]{{0,8}}(?:\d{{1,2}}[.)][ \t*_]*)?{_TECHNIQUE_LABEL}"
-    r"[\])*_]{0,4}[ \t]{0,9}[:：][ \t*_]*(?P<line>[^\n]*)",
+    r"^[ \t>*_#(\[•\-\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]{0,8}(?:\d{1,2}[.)][ \t*_]*)?"
+    rf"{_TECHNIQUE_LABEL}[\])*_]{{0,4}}[ \t]{{0,9}}{_IS}[ \t*_]*(?P<line>[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _GENERIC_BRACKET = re.compile(rf"\A{_TECHNIQUE_LABEL}\Z", re.IGNORECASE)
 _LABEL_START = re.compile(rf"\A{_TECHNIQUE_LABEL}[ \t]*[:：][ \t]*", re.IGNORECASE)
 _RULE = re.compile(r"[-:| \t]*")
 _BRACKET = re.compile(
-    r"\A[*_#\s]{0,6}[\[【]([^\[\]【】\n]{1,200})[\]】][*_]{0,3}[ \t]*[:–—-]?[ \t]*"
+    r"\A[*_#\s]{0,6}[\[【]{1,2}([^\[\]【】\n]{1,200})[\]】]{1,2}[*_]{0,3}[ \t]*[:–—-]?[ \t]*"
 )
+_ROUND = re.compile(r"\A[*_#\s]{0,6}\(([^()\n]{1,200})\)[*_]{0,3}[ \t]*[:–—-]?[ \t]*(?=\S)")
 _BOLD = re.compile(r"\A(?:\*{2,3}|__)([^*_\n]{2,160}?)(?:\*{2,3}|__)[ \t]*[:–—-]?[ \t]*")
 _HEADING = re.compile(r"\A#{1,6}[ \t]+([^\n]{2,160})\n+")
 _COLON = re.compile(r"\A([^:\n]{2,160}):[ \t]*(?=\S|\n)")
@@ -113,6 +130,11 @@ def parse(text: str | None, *, context: Iterable[str] = ()) -> ParsedReply:
     raw = "" if text is None else text
     lines = raw.replace("\r\n", "\n").replace("\r", "\n")
     body = _PREAMBLE.sub("", unwrapped(lines).strip(), count=1).strip()
+    if body.startswith("<"):
+        body = _HTML.sub(
+            lambda tag: "\n" if tag["close"] or tag[0][:3].lower() == "<br" else "", body
+        ).strip()
+    body = _ADDRESSED.sub("", body, count=1)
     technique, response, mode = _split(body)
     if technique is not None:
         technique = tidy_name(technique) or None
@@ -158,6 +180,10 @@ def _as_json(body: str) -> _Found | None:
     if isinstance(record, dict) and len(record) == 1:  # {"intervention": {...}}
         [inner] = record.values()
         record = inner if isinstance(inner, dict) else record
+    if isinstance(record, dict):  # what a tool is called with
+        called = record.get("arguments", record.get("parameters"))
+        called = json_of(called) if isinstance(called, str) else called
+        record = called if isinstance(called, dict) else record
     if not isinstance(record, dict):
         return None
     plain = {re.sub(r"\W+", "_", str(key).lower()).strip("_"): v for key, v in record.items()}
@@ -209,7 +235,9 @@ def _as_table(body: str) -> _Found | None:
 def _as_bracket(body: str) -> _Found | None:
     match = _BRACKET.match(body)
     if match is None:
-        return None
+        match = _ROUND.match(body)
+        known = match is not None and normalise_technique(match[1]).known
+        return (match[1], body[match.end() :], "bracketed") if match and known else None
     name, rest = match.group(1).strip(), body[match.end() :]
     if _RESPONSE_LABEL.match(f"[{name}]:"):
         return None, rest, "none"
@@ -267,7 +295,10 @@ def _as_bold(body: str) -> _Found | None:
         return None
     if _RESPONSE_LABEL.match(f"{name}:"):
         return None
-    return name, body[match.end() :], "bold"
+    rest = body[match.end() :].lstrip()
+    if _GENERIC_BRACKET.match(name):  # "### Technique", and its name below
+        name, _, rest = rest.partition("\n")
+    return name, rest, "bold"
 
 
 def _as_colon(body: str) -> _Found | None:
@@ -322,11 +353,14 @@ _LEADING_THERAPIST = re.compile(
 
 
 def _tidy_response(response: str) -> str:
-    response = response.strip().removeprefix("**").strip() if response else ""
+    response = _RESPONSE_HEADING.sub("", response.strip(), count=1) if response else ""
+    response = response.removeprefix("**").strip()
     for _ in range(3):
         before = response
         response = _unbracketed(response)  # first: the label may stand inside the brackets
         response = _RESPONSE_LABEL.sub("", response, count=1).strip()
+        if block := _BLOCK.match(response):
+            response = textwrap.dedent(response[block.end() :])
         response = _LEADING_THERAPIST.sub("", response, count=1).strip()
         close = _QUOTES.get(response[:1])
         if close and response.endswith(close) and len(response) > 1:

@@ -86,15 +86,15 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     said, items = table["score"].tolist(), table["item"].tolist()
     misfits = [
         Misfit(lines[int(k)], "score", str(said[k]), f"{score.expected}, or nothing")
-        for k in table.index[bad]
+        for k in table.index[bad][: tabular.MOST_FAULTS]
     ]
     for name in ("item", "criterion", "judge"):
-        empty = table.index[table[name].str.strip() == ""]
+        empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
         Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")
-        for k in table.index[table.duplicated(keys)]
+        for k in table.index[table.duplicated(keys)][: tabular.MOST_FAULTS]
     ]
     tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)
     table["score"] = number

@@ -216,8 +216,6 @@ def weigh(
     ----------
     tokens
         The answer, token by token, each with its likeliest alternatives.
-    scale, criteria
-        As in `find_score`.
 
     Returns
     -------

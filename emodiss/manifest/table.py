@@ -294,6 +294,9 @@ def _check_rows(table: tabular.Table, empty: Manifest) -> Manifest:
     fields, carried = frozenset(VideoRow.model_fields), frozenset(METADATA_COLUMNS)
     for entry in table.lines():
         line = entry.line
+        if tabular.is_hopeless(len(problems), len(rows)):
+            problems.append(Problem(line, "row", "", tabular.GIVEN_UP))
+            break
         if isinstance(entry, tabular.Fault):
             # Roles hold semicolons, which spreadsheets in half of Europe put between cells.
             message = entry.message

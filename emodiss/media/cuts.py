@@ -6,6 +6,7 @@ saturation and brightness between successive frames, against a threshold.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -34,11 +35,11 @@ class ChangeFinder:
     """
 
     def __init__(self, *, threshold: float = CUT_THRESHOLD) -> None:
-        try:
-            from scenedetect.detectors import ContentDetector
-        except ImportError as error:
-            raise MissingExtra.of("scenedetect", "media") from error
-        self._detector: Any = ContentDetector(threshold=threshold, min_scene_len=0)
+        # `cuts_of` needs it, which comes when all pictures have been looked at.
+        if importlib.util.find_spec("scenedetect") is None:
+            raise MissingExtra.of("scenedetect", "media")
+        self._threshold = threshold
+        self._before: NDArray[np.uint8] | None = None
         self._last = -1.0
 
     def changed(self, frame: NDArray[np.uint8], time: float) -> bool:
@@ -52,8 +53,15 @@ class ChangeFinder:
         if width > _WIDTH:
             size = (_WIDTH, max(1, round(height * _WIDTH / width)))
             frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        picture = np.ascontiguousarray(frame[:, :, ::-1])
-        return bool(self._detector.process_frame(_timecode(time), picture))
+        now: Any = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)
+        before, self._before = self._before, now
+        if before is None:
+            return False
+        # PySceneDetect's own arithmetic, to the last bit, without its copies in 32-bit integers.
+        n_pixels = float(now.shape[0] * now.shape[1])
+        hue, saturation, brightness, _ = cv2.sumElems(cv2.absdiff(now, before))
+        score = hue / n_pixels + saturation / n_pixels + brightness / n_pixels
+        return score / 3.0 >= self._threshold
 
 
 def cuts_of(

@@ -151,6 +151,8 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
     with _opened(source) as container:
         zero = (container.start_time or 0) / 1e6
         stated = (container.duration or 0) / 1e6
+        if "matroska" in container.format.name:  # it states when the file ends, not its length
+            stated -= max(0.0, zero)
         video = _moving_pictures(container)
         audio, track = _default_sound(container)
         if video is None and audio is None:

@@ -164,8 +164,6 @@ def windows(
     ----------
     utterances
         One session's rows of the utterance table.
-    options, changes
-        As in `build`.
     full
         Whether to leave out the windows at the start that hold fewer than `window` utterances.
 

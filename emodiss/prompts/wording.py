@@ -80,11 +80,6 @@ def read_templates(folder: str | Path) -> dict[str, str]:
 def with_templates(assignments: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
     """Read the folder that settings may name in `prompts.templates`; the rest stays as it is.
 
-    Parameters
-    ----------
-    assignments
-        As for `emodiss.settings.resolve`.
-
     Raises
     ------
     SettingsError

@@ -465,6 +465,8 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     misfits: list[Misfit] = []
     lines = list(range(2, len(whole) + 2))
     checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
+    if len(misfits) >= tabular.MOST_FAULTS:
+        tabular.refuse(misfits, "The table of comparisons", error=RatingsError, places=places)
     first: dict[tuple[str, ...], int] = {}
     for row, (rater, case, a, b, criterion) in enumerate(
         zip(*(checked[c].astype("str").fillna("").tolist() for c in _ONCE), strict=True)

@@ -88,8 +88,6 @@ def check(
     ----------
     table
         Ratings, one row per rating.
-    scale, criteria
-        As for `read`.
     places
         Where each row came from, for messages, such as "r1.csv, line 7".
 
@@ -155,10 +153,10 @@ def _absent(column: Column, n: int) -> pd.Series:
 def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
     values, bad = column.typed(cells)
     text = cells.astype("str").str.strip().tolist() if bad.any() else []
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad)[: tabular.MOST_FAULTS]:
         misfits.append(Misfit(lines[row], column.name, text[row], column.expected))
     if column.required:
-        for row in np.flatnonzero(values.isna()):
+        for row in np.flatnonzero(values.isna())[: tabular.MOST_FAULTS]:
             misfits.append(Misfit(lines[row], column.name, "", "something"))
     return values.fillna(0).astype(np.int64) if column.name == "repeat" else values
 

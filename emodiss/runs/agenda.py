@@ -79,11 +79,7 @@ class Agenda:
 
     def begin(self) -> list[Outcome]:
         """Settle what needs no work; return what became of it."""
-        settled = [outcome for video in self._sources for outcome in self._advance(video)]
-        for stage in self._order:
-            if self._done[stage.name] == self._total[stage.name]:
-                self._tell(stage.name)
-        return settled
+        return [outcome for video in self._sources for outcome in self._advance(video)]
 
     def take(self) -> Job | None:
         """Return the most urgent job that can start, or None when for now there is none."""
@@ -141,7 +137,7 @@ class Agenda:
             else:
                 settled.add(stage.name)
                 self._done[stage.name] += 1
-                if stage.name in self._told:
+                if stage.name in self._told or self._done[stage.name] == self._total[stage.name]:
                     self._tell(stage.name)
                 yield self._noted(outcome)
 

@@ -186,11 +186,6 @@ def plan(
 ) -> list[PlannedJob]:
     """Say what `annotate` would do, without doing it.
 
-    Parameters
-    ----------
-    manifest, out, preset, settings, allow_local, absent
-        As in `annotate`.
-
     Returns
     -------
     list of PlannedJob

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from emodiss.errors import RunError
 from emodiss.runs import seals
 from emodiss.runs.files import make_folder, mode_of, named, write_atomically
-from emodiss.tabular import json_value, many_records
+from emodiss.tabular import is_hopeless, json_value, many_records
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -84,7 +84,7 @@ class Journal(Generic[T]):
         return found
 
     def _read(self, content: bytes) -> tuple[list[T], dict[int, str]]:
-        """Return all entries that can be read, and what is wrong in other lines, by number."""
+        """Return the entries that can be read, and what is wrong in other lines, by number."""
         found: list[T] = []
         faults: dict[int, str] = {}
         parts = self._parts(content)
@@ -95,6 +95,8 @@ class Journal(Generic[T]):
                 last = number == parts[-1][0] and not content.endswith(b"\n")
                 if not (last and _is_torn(part)):
                     faults[number] = _fault(error)
+                    if self.on_fault == "raise" or is_hopeless(len(faults), len(found)):
+                        break  # one is enough to refuse a file
         return found, faults
 
     def append(self, entries: Iterable[T]) -> None:
@@ -140,6 +142,8 @@ class Journal(Generic[T]):
         return [(n, line) for n, line in enumerate(content.split(b"\n"), 1) if line.strip()]
 
     def _plain(self, part: Any) -> Line:
+        if not part.lstrip().startswith((b"{", b"[")):
+            raise _NoValue
         line = json_value(part)
         if not isinstance(line, dict):
             raise TypeError
@@ -206,9 +210,13 @@ class TableJournal(Journal[T]):
         return out.getvalue()
 
 
+class _NoValue(ValueError):
+    """A line whose first character tells that it holds no JSON, or nothing but a word of it."""
+
+
 def _fault(error: Exception) -> str:
     """Say what is wrong without a word of what the line holds."""
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | _NoValue):
         return "no JSON"
     if isinstance(error, ValidationError):
         fault = error.errors()[0]

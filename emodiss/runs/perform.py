@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emodiss.errors import EmodissError, RunError
+from emodiss.errors import EmodissError, OutOfMemory, RunError, is_out_of_memory
 from emodiss.manifest import VideoRow
 from emodiss.media import Piece
 from emodiss.reviews import Overlay
@@ -54,7 +54,7 @@ class Job:
     # device, threads: Where and with how many CPU threads the model runs.
     device: str
     threads: int
-    # Of a long video, done piece by piece (`emodiss.runs.pieces`): which this is, and its number;
+    # Of a long video, done piece by piece (`emodiss.runs.agenda`): which this is, and its number;
     # or the keys of all, which are to be joined.
     piece: Piece | None = None
     number: int = 0
@@ -253,8 +253,9 @@ def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:
             "what": "The disk is full, or a limit on file size was met.",
             "next_step": "Make room and run again; what is finished is kept.",
         }
-    elif isinstance(error, EmodissError):
-        described = {"code": error.code, "what": error.what, "next_step": error.next_step}
+    elif isinstance(error, EmodissError) or is_out_of_memory(error):
+        said = error if isinstance(error, EmodissError) else OutOfMemory.of_this_process()
+        described = {"code": said.code, "what": said.what, "next_step": said.next_step}
     else:
         described = {
             "code": "unexpected",

@@ -304,11 +304,6 @@ class Run:
         """Return some columns of a table as plain lists; what is missing is None or NaN.
 
         A command that needs no more than this starts in half the time, without pandas.
-
-        Parameters
-        ----------
-        name, columns
-            As in `columns`.
         """
         import pyarrow.parquet as pq
 

@@ -192,7 +192,7 @@ class Store:
         if meta is None or (key is not None and meta.get("key") != key):
             raise RunError(
                 f"The artifact '{name}' of video '{video}' is not there as needed.",
-                next_step="Run emodiss annotate again on this run folder.",
+                next_step=f"Make it again: emodiss resume {self.root}",
             )
         folder = self.artifact(video, name)
         if (file := self.damaged(video, name, meta)) is not None:

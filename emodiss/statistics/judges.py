@@ -81,8 +81,6 @@ def judge_correlations(
     ----------
     table
         Long table of ratings; filter it by rater_group for one group's correlation.
-    judge
-        As for `judge_pairs`.
     unit
         `item`: expert mean per response; `rating`: every rating on its own; `video`: correlation
         within each video, then averaged, as the G-Eval code does (constant videos are skipped

@@ -248,8 +248,6 @@ def score_table(
         Therapist to compare with.
     titles
         Criterion to the title of its column, in order; others are left out.
-    bootstrap
-        As in `resistance_change`.
 
     Returns
     -------
@@ -306,8 +304,6 @@ def wai_table(
     ----------
     table
         Columns of `SCORES`, with the criteria goal, approach and bond.
-    reference, bootstrap
-        As in `score_table`.
     """
     titles = {"goal": "Goal", "approach": "Approach", "bond": "Affective Bond"}
     return score_table(table, reference=reference, titles=titles, bootstrap=bootstrap)

@@ -105,8 +105,6 @@ def judge_by_group(
     ----------
     table
         Long table of ratings with rater_group.
-    judge, unit
-        As for `judge_correlations`.
     **options
         Its further arguments.
 

@@ -125,13 +125,7 @@ def icc(table: ArrayLike | pd.DataFrame, form: str = "ICC2,1", *, confidence: fl
 
 
 def icc_forms(table: ArrayLike | pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
-    """All six forms, one row each, columns as the fields of `Icc`.
-
-    Parameters
-    ----------
-    table, confidence
-        As for `icc`.
-    """
+    """All six forms, one row each, columns as the fields of `Icc`."""
     rows = [icc(table, form, confidence=confidence).to_frame() for form in ICC_FORMS]
     forms = pd.concat(rows, ignore_index=True)
     forms.insert(0, "form", forms.pop("form"))

@@ -146,8 +146,6 @@ def technique_shares(
     ----------
     responses
         As for `failure_rates`, with technique and technique_group.
-    by, confidence
-        As for `failure_rates`.
 
     Returns
     -------

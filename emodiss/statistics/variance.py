@@ -205,8 +205,6 @@ def tukey_hsd(values: ArrayLike | pd.Series, groups: Labels, alpha: float = 0.05
 
     Parameters
     ----------
-    values, groups
-        As for `anova_oneway`.
     alpha
         Family-wise error.
     """
@@ -228,8 +226,6 @@ def tukey_from_summary(
 
     Parameters
     ----------
-    means, sds, ns, labels
-        As for `anova_from_summary`.
     alpha
         Family-wise error.
     """

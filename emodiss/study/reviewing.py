@@ -172,8 +172,6 @@ def add_utterance(
 
     Parameters
     ----------
-    run, video, by, note
-        As in `review`.
     start, end
         Seconds from media start.
     speaker
@@ -197,8 +195,6 @@ def undo(run: AnyRun, video: str, *, by: str, to: str | None = None, note: str =
 
     Parameters
     ----------
-    run, video, by, note
-        As in `review`.
     to
         Id of the review, as `listing` tells it, up to which things stand; "" for none at all, None
         for all but the last. An undo is undone by going to a later one.
@@ -317,8 +313,8 @@ def import_corrections(
     if n := session.n_pending:
         raise ExportError(
             f"{n} review{'s' * (n != 1)} of '{session.video}' newer than its table.",
-            next_step="Run emodiss annotate again, so that the file is compared with what "
-            "stands now.",
+            next_step="Bring them into the table first, so that the file is compared with what "
+            f"stands now: emodiss resume {run.root}",
         )
     reviewed = {(row["kind"], row["target"]) for row in session.listing()}
     changes, problems = read_back(file, items(run.session(session.video)), reviewed=reviewed)

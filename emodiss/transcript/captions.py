@@ -22,6 +22,9 @@ VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t](?P<name>[^<>]*))?>")
 
 _INNER_TIME = re.compile(r"<((?:\d{1,3}:)?[0-5]\d:[0-5]\d\.\d{3})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
+_NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
+_NEARLY_TIMES = re.compile(r"\s*\d{1,3}:\d{1,2}\S*\s*-{1,2}>")
+_BREAK = re.compile(r"<br\s{0,9}/?>|\\N", re.IGNORECASE)
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")  # {\an8}: placement, carried over from SSA
 
 _CHAT_NAME = re.compile(r"^(?P<lead>\s{0,9}(?:[-–]\s?)?)<(?P<name>[^<>/\n]{1,40})>(?=\s*\S)")
@@ -66,7 +69,7 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
         else:
             cues.append(cue)
     rows = [row for cue in _unrolled(cues) for row in _voices(cue)]
-    yield from _on_one_line(name_voices(rows))
+    yield from _on_one_line(name_voices(_with_words(rows)))
 
 
 def read_cues(text: str) -> Iterator[Cue | Problem]:
@@ -78,9 +81,7 @@ def read_cues(text: str) -> Iterator[Cue | Problem]:
         ["", *lines[1:]],
         clock=_CLOCK_VTT,
         example="00:01:02.500 --> 00:01:04.000",
-        passed_over=lambda line, block: (
-            bool(re.match(r"(NOTE|STYLE|REGION)(\s|$)", block[0])) or line == 2
-        ),
+        passed_over=lambda line, block: bool(_NO_CUE.match(block[0])) or line == 2,
     )
 
 
@@ -96,7 +97,12 @@ def read_srt(text: str) -> Iterator[Row | Problem]:
         Row(cue.line, cue.start, cue.end, None, "\n".join(plain_text(_chat(s)) for s in cue.lines))
         for cue in _unrolled(cues)
     ]
-    yield from _on_one_line(name_voices(rows))
+    yield from _on_one_line(name_voices(_with_words(rows)))
+
+
+def _with_words(rows: list[Row]) -> list[Row]:
+    """Leave out captions that show nothing, of a file in which others show words."""
+    return [row for row in rows if row.text.strip() or row.speaker] or rows
 
 
 def _on_one_line(rows: Iterable[Row | Problem]) -> Iterator[Row | Problem]:
@@ -157,6 +163,9 @@ def _divided(
     line: int, block: list[str], clock: re.Pattern[str]
 ) -> Iterator[tuple[int, list[str]]]:
     """Divide a block in which further times follow, as where blank lines are missing."""
+    if len(block) < 3:
+        yield line, block
+        return
     begins = [0]
     has_times = False
     for place, content in enumerate(block):
@@ -172,7 +181,7 @@ def _divided(
 
 
 def _meant_as_times(block: Sequence[str]) -> bool:
-    return any(re.match(r"\s*\d{1,3}:\d{1,2}\S*\s*-{1,2}>", content) for content in block[:2])
+    return any(">" in content and _NEARLY_TIMES.match(content) for content in block[:2])
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -204,7 +213,8 @@ def _cue(line: int, block: list[str], *, clock: re.Pattern[str], example: str) -
         start, end = parse_time(match["start"]), parse_time(match["end"])
     except ValueError as error:
         return Problem(line, str(error))
-    return Cue(line, start, end, tuple(block[place + 1 :]), block[0].strip() if place else "")
+    shown = [part for content in block[place + 1 :] for part in _BREAK.split(content)]
+    return Cue(line, start, end, tuple(shown), block[0].strip() if place else "")
 
 
 def plain_text(text: str) -> str:
@@ -220,7 +230,9 @@ def plain_text(text: str) -> str:
 
 def visible(text: str) -> str:
     """Take marks of direction and width, which nobody sees, and runs of white space out."""
-    return " ".join((text if text.isascii() else _DIRECTION.sub("", text)).split())
+    if text.isascii():
+        return text if text.isalnum() else " ".join(text.split())
+    return " ".join(_DIRECTION.sub("", text).split())
 
 
 def _voices(cue: Cue) -> list[Row]:

@@ -15,12 +15,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import resources
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal
 
-from emodiss.transcript.odd_heads import looks_headed, small
+from emodiss.transcript.odd_heads import in_brackets, looks_headed, small
 from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
@@ -59,6 +59,9 @@ _HEADED_OTHERWISE = re.compile(
 _BEFORE_CLOCK = re.compile(
     rf"(?P<name>[^{_COLONS}\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]?{_CLOCK}[\])]?\s{{0,9}}"
     rf"(?P<colon>{_COLON})(?=\s)"
+)
+_BEFORE_CLOCK_ALONE = re.compile(
+    rf"(?P<name>[^{_COLONS}\[\](){{}}\n]{{1,{_MOST_CHARACTERS}}}?)\s{{1,3}}[\[(]{_CLOCK}[\])]\s{{1,9}}(?=\S)"
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,40}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}")
 _TELEPHONE = re.compile(r"\+?[\d*x(][\d*x() .-]{5,18}[\d*x]")
@@ -128,9 +131,11 @@ def find_head(line: str) -> Head | None:
         return _in_brackets(bracketed, named=bool(lead["change"]))
     if lead["stamp"] is None and _clock_ends_at(line, start):
         return None
-    found = _BEFORE_CLOCK.match(line, start) or _BEFORE_COLON.match(line, start)
-    if not found or not _may_end_a_head(line, found):
-        return None
+    found = _BEFORE_CLOCK.match(line, start) or _BEFORE_CLOCK_ALONE.match(line, start)
+    if not found:
+        found = _BEFORE_COLON.match(line, start)
+        if not found or not _may_end_a_head(line, found):
+            return None
     form = _form(found["name"].strip(' \t*_"“”'))
     if form is None:
         return None
@@ -151,25 +156,32 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     lines = [_lines(row) for row in rows]
     find = cache(find_head)  # of this file: each line is asked for more than once
     heads = [[find(line) for line in each] for each in lines]
-    inside = [_inside(line, find) for each in lines for line in each]
+    look_inside = cache(partial(_inside, find=find))
+    inside = [look_inside(line) for each in lines for line in each]
     everything = [head for each in (*heads, *inside) for head in each if head]
     counts = Counter(head.name.casefold() for head in everything)
     first = [each[0] if each else None for each in heads]
     again = [head.alone for head in first if head and counts[head.name.casefold()] > 1]
-    recurring, in_brackets = len(again), 2 * sum(again) >= len(again)
+    recurring, bracketed = len(again), 2 * sum(again) >= len(again)
     habitual = recurring > 0 and recurring >= NAMED_SHARE * len(rows)
     always = recurring > 0 and all(head is not None and head.kind != "weak" for head in first)
     names: dict[str, str] = {}  # by what is compared: as first written
     for head in everything:
         folded = head.name.casefold()
         named = counts[folded] > 1 or head.kind == "strong"
-        if head.alone and not in_brackets:
+        if head.alone and not bracketed:
             continue  # "[Sobs]" beside "Ana:"
         if head.kind == "certain" or (habitual and named) or (always and head.kind != "weak"):
             names.setdefault(folded, head.name)
     if not names:
         yield from rows
         return
+    headed = [
+        in_brackets(line) != ""
+        for line, head in zip(chain(*lines), chain(*heads), strict=True)
+        if head and head.name.casefold() in names
+    ]
+    bracketed = 2 * sum(headed) > len(headed)
     prefixes = Counter(_prefix(line) for each in lines for line in each)
     riddles = {
         prefix
@@ -187,7 +199,7 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
             last = None  # a voice tag is explicit: nothing is carried past it
             yield row
             continue
-        parts = _parts(each, names, riddles, find)
+        parts = _parts(each, names, riddles, find, bracketed=bracketed)
         if any(part.unread for part in parts):
             yield Problem(
                 row.line,
@@ -243,6 +255,7 @@ def _inside(line: str, find: Callable[[str], Head | None]) -> list[Head | None]:
     return found
 
 
+@lru_cache(maxsize=4096)  # short lines come back
 def _abbreviated(line: str) -> int:
     """Return the length of a line whose colon follows titles or a number; 0 for others."""
     found = _BEFORE_COLON.match(line)
@@ -254,6 +267,7 @@ def _abbreviated(line: str) -> int:
     return len(line) if opening and all(known) else 0
 
 
+@lru_cache(maxsize=4096)  # short lines come back
 def _prefix(line: str) -> str:
     """Return what stands before the first colon, if it is short and words follow it."""
     lead = _LEAD.match(line)
@@ -264,6 +278,7 @@ def _prefix(line: str) -> str:
     return found["name"].strip().casefold()
 
 
+@lru_cache(maxsize=4096)  # short lines come back
 def _otherwise(line: str) -> str:
     """Return what stands in round brackets, before a dash or a bar, if it has a name's form."""
     lead = _LEAD.match(line)
@@ -318,6 +333,8 @@ def _parts(
     names: Mapping[str, str],
     riddles: Set[str],
     find: Callable[[str], Head | None],
+    *,
+    bracketed: bool,
 ) -> list[_Part]:
     """Divide a caption at the heads of voices, between its lines and inside them."""
     parts: list[_Part] = []
@@ -333,14 +350,17 @@ def _parts(
         done += len(words)
 
     dashed = sum(bool(_DASHED.match(line)) for line in lines) > 1
-    for line, following in zip(lines, (*lines[1:], ""), strict=True):
+    for line, following in pairwise((*lines, "")):
         begun = 0
         head, changed, unread = _head_at(line, 0, names, find, dashed=dashed)
         unread = unread or (
             head is None and not riddles.isdisjoint((_prefix(line), _otherwise(line)))
         )
         if head is None and not unread and line is lines[0]:
-            unread = looks_headed(line, following, names, reads_like_a_name)
+            opening = " ".join(in_brackets(line).split()[:2]) if bracketed else ""
+            unread = looks_headed(line, following, names, reads_like_a_name) or (
+                opening != "" and not _sounds(opening)
+            )
         places = [match.end() for match in _SENTENCE.finditer(line)]
         least = head.length if head else _abbreviated(line) if places else 0
         for place in [*places, len(line)]:

@@ -18,6 +18,7 @@ _ENCLOSED = re.compile(
     r"|《([^《》\n]{1,60})》|“([^“”\n]{1,60})”|\"([^\"\n]{1,60})\""
     r"|[\[【〔]([^\[\]【】〔〕/|,(–]{1,60})\s?[/|,(–][^\[\]【】〔〕\n]{0,60}[\]】〕])\s{0,9}"
 )
+_BRACKETED = re.compile(rf"{_MARKS.pattern}[\[【〔]([^\W\d_][^\[\]【】〔〕\n]{{0,59}})[\]】〕]")
 _SEPARATED = re.compile(  # what no sentence has behind its first words
     r"(?P<name>[^\n>»=→|~•@\[\](){}<;:：–—…\t-]{1,60}?)\s{0,9}"
     r"(?:[>»=→|~•\t]|-{1,2}>|::|[\[(（][^\[\]()（）\n]{0,30}[\])）])[\s>=]{0,9}"
@@ -64,6 +65,14 @@ def looks_headed(
     alone = rest.strip()
     broken_early = len(line) + len(following) < _ONE_LINE
     return broken_early and begins_a_turn(following) and named(alone)
+
+
+def in_brackets(line: str) -> str:
+    """Return what a line begins with in square brackets, if it has a capital, as names have."""
+    found = _BRACKETED.match(line)
+    if not found or small(found[1][0]) or not begins_a_turn(line[found.end() :]):
+        return ""
+    return found[1]
 
 
 def _after_a_known_name(rest: str, following: str, names: Collection[str]) -> bool:

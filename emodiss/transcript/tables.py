@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from emodiss.manifest.public import ANNOMI_TALK, each_once
-from emodiss.tabular import MISSING, Fault, Table, parse
+from emodiss.tabular import GIVEN_UP, MISSING, Fault, Table, is_hopeless, parse
 from emodiss.timebase import parse_time
 from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
@@ -19,25 +20,63 @@ _STM_LABEL = re.compile(r"<[^<>]*>\s*")
 _STM_CHOICE = re.compile(r"\{([^{}/]*)(?:/[^{}]*)?\}")
 
 _COLUMNS = {
-    "speaker": ("speaker", "speaker label", "role", "name", "voice", "interlocutor"),
-    "start": ("start time", "start", "begin", "onset", "from", "timestamp", "time", "start s"),
-    "end": ("end time", "end", "stop", "offset", "to", "end s"),
-    "text": ("utterance", "text", "transcript", "utterance text", "sentence", "content"),
+    "speaker": (
+        *("speaker", "speaker label", "speaker name", "role", "name", "voice", "interlocutor"),
+        *("tier", "sprecher", "sprecherin", "locuteur", "intervenant", "hablante", "parlante"),
+        *(
+            "falante",
+            "spreker",
+            "mówca",
+            "спикер",
+            "говорящий",
+            "話者",
+            "说话人",
+            "화자",
+            "المتحدث",
+        ),
+    ),
+    "start": (
+        *("start time", "start", "begin", "begin time", "onset", "from", "timestamp", "time"),
+        *("start s", "start time s", "begin time ss msec", "tmin", "anfang", "début"),
+        "beginn",  # codespell:ignore
+        *("inicio", "inizio", "início", "początek", "начало", "開始", "开始", "시작", "البداية"),
+    ),
+    "end": (
+        *("end time", "end", "stop", "offset", "to", "end s", "end time s", "end time ss msec"),
+        "ende",  # codespell:ignore
+        *("tmax", "fin", "fine", "fim", "einde", "koniec", "конец", "終了", "结束", "끝"),
+        "النهاية",
+    ),
+    "duration": ("duration", "duration s", "dauer", "durée", "duración", "durata", "duração"),
+    "text": (
+        *("utterance", "text", "transcript", "utterance text", "sentence", "content"),
+        *("annotation", "äußerung", "inhalt", "texte", "texto", "testo", "текст"),
+        "tekst",  # codespell:ignore
+        *("テキスト", "文本", "텍스트", "النص"),
+    ),
 }
+"""Names of columns in the languages of common programs; in `duration`, seconds."""
 
 
-def span_of_cells(start: str, end: str | None, line: int) -> tuple[float, float] | Problem:
-    """Read a start and, where there is one, an end."""
+def span_of_cells(
+    start: str, end: str | None, line: int, length: str | None = None
+) -> tuple[float, float] | Problem:
+    """Read a start and, where there is one, an end or else a length."""
     try:
         begun = parse_time(start)
     except ValueError as error:
         return Problem(line, f"start: {error}")
-    if end is None or end.strip().casefold() in MISSING:
-        return begun, math.nan
     try:
-        return begun, parse_time(end)
+        if end is not None and end.strip().casefold() not in MISSING:
+            return begun, parse_time(end)
     except ValueError as error:
         return Problem(line, f"end: {error}")
+    try:
+        if length is not None and length.strip().casefold() not in MISSING:
+            return begun, begun + parse_time(length)
+    except ValueError as error:
+        return Problem(line, f"duration: {error}")
+    return begun, math.nan
 
 
 def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
@@ -53,6 +92,11 @@ def read_stm(text: str, *, name: str) -> Iterator[Row | Problem]:
                 line,
                 f"{len(cells)} fields; expected at least 5: recording, channel, speaker, start, "
                 "end, then the text",
+            )
+            continue
+        if cells[0] == "SPEAKER" and "<NA>" in cells[-1].split():
+            yield Problem(
+                line, "a row of RTTM, which says who spoke when and holds no words; expected STM"
             )
             continue
         recording, channel, speaker, start, end = cells[:5]
@@ -105,14 +149,17 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         return
     rows: list[Row] = []
     in_integers = True
-    for entry in table.lines():
+    for n, entry in enumerate(table.lines()):
         line = entry.line
+        if is_hopeless(n - len(rows), len(rows)):
+            yield Problem(line, GIVEN_UP)
+            break
         if isinstance(entry, Fault):
             yield Problem(line, entry.message)
             continue
         cell = entry.cells
         start, end = cell[columns["start"]], cell.get(columns.get("end", ""))
-        span = span_of_cells(start, end, line)
+        span = span_of_cells(start, end, line, cell.get(columns.get("duration", "")))
         if isinstance(span, Problem):
             yield span
             continue
@@ -164,7 +211,10 @@ def _table(text: str) -> Table:
 
 def _columns(names: Sequence[str]) -> dict[str, str]:
     """Name of each known column; of several names for one thing the most usual wins."""
-    plain = {re.sub(r"[\W_]+", " ", name).strip().lower(): name for name in reversed(names)}
+    plain = {
+        re.sub(r"[\W_]+", " ", unicodedata.normalize("NFC", name)).strip().lower(): name
+        for name in reversed(names)
+    }
     return {
         kind: next(plain[choice] for choice in choices if choice in plain)
         for kind, choices in _COLUMNS.items()

@@ -130,6 +130,7 @@ class CropAffect:
     probabilities: NDArray[np.float32]
     # Native scale of the model.
     scale: Scale
+    piece: Piece
 
 
 def measure(
@@ -160,9 +161,8 @@ def measure(
         crops += known.tolist()
         for name, column in found.items():
             column.extend(getattr(earlier, name)[before[before >= 0]])
-    return CropAffect(
-        np.array(crops, np.int64), **{n: c.array() for n, c in found.items()}, scale=model.scale
-    )
+    columns = {name: column.array() for name, column in found.items()}
+    return CropAffect(np.array(crops, np.int64), **columns, scale=model.scale, piece=piece)
 
 
 def spread(
@@ -171,8 +171,7 @@ def spread(
     """Spread what was measured over the ticks that show it."""
     first = looks.first_of_crop()
     ticks = looks.tick[first]
-    pieces = zip(media.pieces(), parts, strict=True)
-    crops = np.concatenate([np.flatnonzero(_begin_in(p, ticks))[part.crop] for p, part in pieces])
+    crops = np.concatenate([np.flatnonzero(_begin_in(p.piece, ticks))[p.crop] for p in parts])
     result_of = np.full(int(first.sum()), -1, np.int64)
     result_of[crops] = np.arange(len(crops))
     result = result_of[np.cumsum(first) - 1]

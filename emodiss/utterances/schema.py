@@ -225,7 +225,7 @@ FACE_SUMMARY_SCHEMA: tuple[Column, ...] = (
     Column("person", _TEXT, "label of the voice that the face belongs to; missing when unknown"),
     Column("track_id", _COUNT, "face track, of a face without a voice; missing for a person", 0),
     Column("part", _TEXT, "what the face's owner does, as in face_frames", choices=PARTS),
-    Column("seconds", _NUMBER, "length of the measured ticks, each counted once", 0.0),
+    Column("seconds", _NUMBER, "length of what measured ticks stand for, each counted once", 0.0),
     Column("n_face_frames", _COUNT, "measured ticks of the 30 FPS clock, each counted once", 0),
     _unit("valence", "mean valence"),
     _unit("arousal", "mean arousal"),

@@ -38,3 +38,35 @@ def test_what_is_of_no_disk_is_no_message(monkeypatch):
     monkeypatch.setattr(cli, "app", app)
     with pytest.raises(OSError, match="refused"):
         cli.main()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("[ONNXRuntimeError] : Failed to allocate memory for requested buffer"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_memory_that_ran_out_is_named(monkeypatch, capsys, fault):
+    def app() -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    shown = capsys.readouterr().err
+    assert "not enough memory" in shown and "fewer workers" in shown
+
+
+@pytest.mark.parametrize("fault", [ImportError("no module x"), RuntimeError("odd"), OSError("odd")])
+def test_what_is_no_want_of_memory_is_no_message(monkeypatch, fault):
+    def app() -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(type(fault)):
+        cli.main()

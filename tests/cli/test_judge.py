@@ -319,6 +319,7 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     done = call(*asked)
     assert done.exit_code == 0, done.output
     names = ["items.csv", "hidden/key.csv", "hidden/design.json", "sheets/a.csv", "sheets/b.csv"]
+    names += ["hidden/SHA256SUMS"]
     names += ["instrument.toml", "instructions.md", "consent.md"]  # for the pages of raters
     assert done.stdout.split() == [str(out / name) for name in names]
     # Two windows, two models, four conditions; the sheet names no model and no condition.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
 
-from emodiss import manifest, tabular
+from emodiss import judging, manifest, tabular
 from emodiss.errors import EmodissError
 from emodiss.manifest import table
+from emodiss.runs.journal import Journal
 from emodiss.transcript import heads, read_report
 
 
@@ -52,8 +54,9 @@ def test_columns_that_rows_do_not_have_fill_no_memory():
     text = ",".join(f"c{i}" for i in range(2000)) + "\n" + "a\n" * 2000
     found = tabular.parse(text, "t.csv")
     assert sum(len(row.cells) for row in found.rows) < 20 * len(text)
-    assert found.faults[-1].message == "1 cells; expected 2000, as in the header"
-    assert len(found.rows) + len(found.faults) == 2000
+    assert found.faults[0].message == "1 cells; expected 2000, as in the header"
+    assert found.faults[-1].message == tabular.GIVEN_UP
+    assert len(found.rows) + len(found.faults) < 2000
     few = tabular.parse("a,b,c\n1\n", "t.csv")
     assert few.rows[0].cells == {"a": "1", "b": "", "c": ""}
 
@@ -86,3 +89,25 @@ def test_files_that_are_not_there_are_not_looked_for_one_by_one(monkeypatch, tmp
     assert asked.count("there.mp4") <= 2
     assert asked.count("../x.mp4") == 1
     assert not [written for written in asked if str(written).startswith("v")]
+
+
+@pytest.mark.parametrize(("on_fault", "most"), [("raise", 1), ("skip", tabular.MOST_FAULTS)])
+def test_a_journal_of_which_nothing_fits_is_not_read_to_its_end(tmp_path, on_fault, most):
+    asked = []
+
+    def decode(line):
+        asked.append(line)
+        return line["id"]
+
+    journal = Journal(tmp_path / "j.jsonl", decode=decode, on_fault=on_fault)
+    journal.path.write_text("{}\n" * 3000)
+    with contextlib.suppress(EmodissError):
+        journal.read()
+    assert len(asked) == most
+
+
+def test_misfits_of_a_table_are_not_listed_without_end(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("item,criterion,judge,score\n" + "a\n" * 5000, encoding="utf-8")
+    with pytest.raises(EmodissError, match="problems or more"):
+        judging.read_scores(path)

@@ -183,6 +183,14 @@ def test_replies_side_by_side():
         drawings.side_by_side(replies(), conditions=("other",))
 
 
+def test_countries_without_tiles_are_bars_alone():
+    answers = pd.DataFrame({"rater": ["a", "b"], "country": ["Kazakhstan", "Ghana"]})
+    counts = ratings.background(answers, questions={"country": "Country"})
+    (bars,) = drawings.figure8(counts).axes
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == ["Kazakhstan", "Ghana"]
+    assert bars.get_title("left") == "Countries of 2 raters"
+
+
 def test_background_charts_count_answers():
     answers = pd.DataFrame(
         {"degree": ["PhD", "PhD", "Master"], "orientation": ["CBT; humanistic", "CBT", None]}

@@ -85,7 +85,8 @@ def test_every_stage_comes_after_what_it_reads_and_once():
     assert place["recognition"] < place["turns"] < place["faces"] < place["speech_affect"]
 
 
-# Seconds of an hour of video on one core, pieces' for each; what is not named takes one.
+# Seconds of an hour of video on one core, as six minutes took, a piece's for each piece; others
+# take one.
 HOUR = {
     "media": 10, "audio": 4, "recognition": 157, "turns": 320, "faces": 14, "tracks": 16,
     "mouths": 10, "people": 10, "speech_affect": 20, "face_affect": 3, "utterances": 11,

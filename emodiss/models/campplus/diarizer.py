@@ -49,6 +49,7 @@ _SMEAR: Final = 2
 """Frames by which speech is heard too early and too late: half of the 62 ms that a frame sees."""
 _PAUSE: Final = 6  # frames of silence that end a turn, 0.1 s
 _ROUNDED: Final = (0.5, 1.5, 2.5)
+_WINDOWS: Final = {0: "windows"}
 # Less than this of one person alone says nothing about the voice.
 _LEAST_FRAMES: Final = 20
 
@@ -172,7 +173,8 @@ def _segmentation_3(folder: Path) -> Export:
     build = ("emodiss.models.campplus.powerset_network:load", str(folder / SEGMENTATION_3.name))
     shape = (1, round(_WINDOW_3_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_3)
-    return Export("segmentation-3.0", sha256, build, shape, "waveforms", "log_probabilities")
+    names = ("waveforms", "log_probabilities", _WINDOWS)
+    return Export("segmentation-3.0-windows", sha256, build, shape, *names)
 
 
 def _segmentation_2021() -> Export:
@@ -181,7 +183,8 @@ def _segmentation_2021() -> Export:
     build = ("emodiss.models.segmentation.network:load",)
     shape = (1, round(_WINDOW_2021_S * SAMPLE_RATE))
     sha256 = _sha256(SEGMENTATION_2021)
-    return Export("segmentation-2021", sha256, build, shape, "waveforms", "activities")
+    names = ("waveforms", "activities", _WINDOWS)
+    return Export("segmentation-2021-windows", sha256, build, shape, *names)
 
 
 def _campplus(folder: Path) -> Export:

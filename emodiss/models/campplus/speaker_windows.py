@@ -26,6 +26,9 @@ SETS: Final = np.array(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.bool_
 )
 """(7, 3) which voices each class of segmentation-3.0 stands for."""
+# Windows that are heard together: two share the reading of a network's weights, and more no longer
+# fit the cache. The numbers are the same.
+_TOGETHER: Final = 2
 _ACTIVE: Final = 0.5  # least activity of a voice that speaks, in the network of 2021
 
 Decode = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
@@ -63,21 +66,25 @@ def listen(
     """Run a network over a recording; where it is muted, once for all windows."""
     length, step = round(window_s * SAMPLE_RATE), round(STEP_S * SAMPLE_RATE)
     n_windows = max(1, -(-(len(samples) - length) // step) + 1)
-    found: list[NDArray[np.bool_]] = []
-    muted: NDArray[np.bool_] | None = None
-    window = np.zeros((1, length), np.float32)
+    found: dict[int, NDArray[np.bool_]] = {}
+    muted: list[int] = []
+    waiting: list[int] = []
+    windows = np.zeros((_TOGETHER, length), np.float32)
     for number in range(n_windows):
         part = samples[number * step : number * step + length]
-        window[0, : len(part)] = part
-        window[0, len(part) :] = 0.0
-        if muted is not None and not part.any():
-            found.append(muted)
-            continue
-        found.append(decode(network(window))[0])
         if not part.any():
-            muted = found[-1]
+            muted.append(number)
+        if part.any() or muted == [number]:
+            windows[len(waiting), : len(part)] = part
+            windows[len(waiting), len(part) :] = 0.0
+            waiting.append(number)
+        if len(waiting) == _TOGETHER or (waiting and number == n_windows - 1):
+            heard = decode(network(windows[: len(waiting)]))
+            found.update(zip(waiting, heard, strict=True))
+            waiting.clear()
+    found.update(dict.fromkeys(muted, found[muted[0]]) if muted else {})
     firsts = np.round(np.arange(n_windows) * STEP_S / FRAME_S).astype(np.int64)
-    return Windows(firsts, np.stack(found))
+    return Windows(firsts, np.stack([found[number] for number in range(n_windows)]))
 
 
 def mean_voices(heard: Sequence[Windows], n_frames: int) -> NDArray[np.float64]:

@@ -22,6 +22,9 @@ _scratch = threading.local()
 CHANNELS = 4
 """Red, green, blue and an idle one: blocks of 16 bytes are gathered twice as fast as of 12."""
 
+# Pixels whose sums, 16 bytes each, stay in a core's cache; no effect on results.
+_CACHED = 1 << 14
+
 
 def _windows(size: int, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and one past the last pixel under each of `out` cells over `size` pixels."""
@@ -97,13 +100,12 @@ class Frames:
         tall = (y1 - y0).astype(np.float32)[:, None]
         wide = np.repeat((x1 - x0).astype(np.float32), CHANNELS)
         out = np.empty((len(self.sums), len(y0), len(x0) * CHANNELS), np.float32)
-        step = 16  # rows whose sums fit the cache while they are gathered twice
+        # Rows whose sums fit the cache while they are gathered twice.
+        step = max(16, _CACHED // (last - first))
         for image, sums in zip(out, self.sums[:, :, first : last + 1], strict=True):
             for a in range(0, len(y0), step):
-                above, below = y0[a : a + step].tolist(), y1[a : a + step].tolist()
-                bands = np.empty((len(above), last + 1 - first, CHANNELS), np.int32)
-                for band, y, end in zip(bands, above, below, strict=True):
-                    np.subtract(sums[end], sums[y], out=band)
+                bands = sums[y1[a : a + step]]
+                bands -= sums[y0[a : a + step]]
                 total = np.take(bands, x1, 1)
                 total -= np.take(bands, x0, 1)
                 part = image[a : a + step]

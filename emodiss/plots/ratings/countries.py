@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -80,11 +80,17 @@ def figure8(counts: pd.DataFrame) -> Figure:
         if counts.empty:
             return nothing("nobody named a country")
         by_country = counts.set_index("answer")["n"].sort_values(ascending=False, kind="stable")
-        figure, (tiles, bars) = plt.subplots(
-            1, 2, figsize=(9.0, max(4.2, 1.2 + 0.3 * len(by_country))), width_ratios=(1.35, 1)
-        )
-        plot_tiles(by_country, ax=tiles)
-        tiles.set_title(f"Countries of {counted(int(counts['n_raters'].iloc[0]), 'rater')}")
+        height, title = max(4.2, 1.2 + 0.3 * len(by_country)), "Countries of "
+        title += counted(int(counts["n_raters"].iloc[0]), "rater")
+        bars: Any
+        if set(by_country.index) & set(TILES):
+            figure, (tiles, bars) = plt.subplots(
+                1, 2, figsize=(9.0, height), width_ratios=(1.35, 1)
+            )
+            plot_tiles(by_country, ax=tiles).set_title(title)
+        else:  # nobody comes from where there are tiles
+            figure, bars = plt.subplots(figsize=(4.5, height))
+            bars.set_title(title)
         n = by_country.to_numpy(dtype=np.int64)
         drawn = bars.barh(range(len(n)), n, 0.62, color=style.SPEECH)
         bars.bar_label(drawn, labels=[str(k) for k in n], padding=3, fontsize=8)

@@ -188,8 +188,6 @@ def replies_page(
 
     Parameters
     ----------
-    replies, context
-        As for `figure7`.
     conditions
         As for `side_by_side`; all that are there if None.
     """
@@ -203,13 +201,7 @@ def replies_html(
     conditions: Sequence[str] = ("base", "dissonance"),
     context: str | None = None,
 ) -> str:
-    """Write the side-by-side table as HTML, escaped, which shows emoji and right-to-left text.
-
-    Parameters
-    ----------
-    replies, conditions, context
-        As for `figure7`.
-    """
+    """Write the side-by-side table as HTML, escaped, which shows emoji and right-to-left text."""
     from html import escape
 
     table = side_by_side(replies, conditions=conditions)

@@ -119,10 +119,11 @@ class _Worker:
 
 
 def _serve(jobs: Connection, parent: int) -> None:
-    """Do jobs until there are no more."""
+    """Do jobs until there are no more, or nobody is there to give any."""
     _stay_silent_and_mortal(parent)
-    while (job := jobs.recv()) is not None:
-        jobs.send(perform(job))
+    with contextlib.suppress(EOFError, OSError):
+        while (job := jobs.recv()) is not None:
+            jobs.send(perform(job))
 
 
 def _stay_silent_and_mortal(parent: int) -> None:
