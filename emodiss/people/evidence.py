@@ -7,9 +7,9 @@ without being heard; motion needs less time.
 
 Effects differ from face to face, and false ones occur as well: a listener nods, smiles, mouths
 along. Such a difference does not average out over a session, so it is a spread of its own in both
-models. That of foreign synchrony is small: in composed sessions of ten minutes it was 0.015 at most.
-What minutes of one face can prove is bounded by faces that follow a voice and are not its own. `scripts/measure_binding.py` measures
-what becomes of it.
+models. That of foreign synchrony is small: in composed sessions of ten minutes it was 0.015 at
+most. What minutes of one face can prove is bounded by faces that follow a voice and are not its
+own. `scripts/measure_binding.py` measures what becomes of it.
 """
 
 from __future__ import annotations
