@@ -69,7 +69,9 @@ class TestSeries:
         assert len(FaceSeries.of([], [])) == 0
 
     @given(st.lists(st.integers(0, 3), max_size=8), st.data())
-    def test_joins_repeats_and_leaves_out_as_a_dictionary_would(self, counts, data) -> None:
+    def test_joins_repeats_and_leaves_out_as_a_dictionary_would(
+        self, counts: list[int], data: st.DataObject
+    ) -> None:
         found = {3 * k: boxes(n, seed=k) for k, n in enumerate(counts)}
         cut = data.draw(st.integers(0, len(counts)))
         ticks = list(found)

@@ -7,9 +7,9 @@ without being heard; motion needs less time.
 
 Effects differ from face to face, and false ones occur as well: a listener nods, smiles, mouths
 along. Such a difference does not average out over a session, so it is a spread of its own in both
-models. That of foreign synchrony is small: in composed sessions of ten minutes it was 0.015 at most.
-What minutes of one face can prove is bounded by faces that follow a voice and are not its own. `scripts/measure_binding.py` measures
-what becomes of it.
+models. That of foreign synchrony is small: in composed sessions of ten minutes it was 0.015 at
+most. What minutes of one face can prove is bounded by faces that follow a voice and are not its
+own. `scripts/measure_binding.py` measures what becomes of it.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ def _autocorrelation(values: NDArray[np.float64], known: NDArray[np.bool_]) -> N
     """Correlation of a series with itself, 1 to `_MEMORY` values later, over what is known."""
     n = 1 << (len(values) + _MEMORY).bit_length()
 
-    def sums(of: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sums(of: NDArray[np.floating]) -> NDArray[np.float64]:
         return np.fft.irfft(np.abs(np.fft.rfft(of, n)) ** 2, n)[: _MEMORY + 1]
 
-    products = sums(np.where(known, values, 0.0)) / np.maximum(sums(known * 1.0), 1)
+    products = sums(np.where(known, values, 0.0)) / np.maximum(sums(known.astype(np.float64)), 1)
     return products[1:] / max(products[0], 1e-9)
 
 

@@ -34,7 +34,7 @@ def test_a_correction_is_set_listed_and_reaches_table_and_exports(run_cli, again
         *("--by", "Rita", "--note", "on the phone"),
     )
     assert (code, out) == (0, f"{root / 'reviews.jsonl'}: 1 review added\n")
-    assert "annotate" in err
+    assert "emodiss resume" in err
     code, out, _ = run_cli(
         *("review", "set", root, "--video", "a", "--utterance", "u0002", "--by", "Rita"),
         *("--text", "It was  a bad week.", "--end", "0:02.5"),
