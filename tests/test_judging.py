@@ -13,8 +13,8 @@ from hypothesis import given, settings, strategies as st
 
 from emodiss import judging
 from emodiss.chat.model import ChatParams, Completion, TokenLogprob
-from emodiss.errors import ChatError
-from emodiss.judging import Criterion, JudgeError, Steps, find_score, weigh
+from emodiss.errors import ArgumentError, ChatError
+from emodiss.judging import Criterion, JudgeError, Steps, find_score, read_answers, weigh
 from emodiss.ratings import CRITERIA, RatingsError
 from emodiss.statistics import Bootstrap
 from emodiss.study.scoring import plan_steps, score
@@ -385,3 +385,11 @@ def test_read_scores_lists_every_bad_row(tmp_path):
     path.write_text("item,score\ni1,3\n")
     with pytest.raises(RatingsError, match="criterion"):
         judging.read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("found", "mode"), [(["4"], "single"), ("4", "single"), ([None], "sample"), ([], "guess")]
+)
+def test_what_is_no_answer_or_mode_is_refused(found, mode):
+    with pytest.raises(ArgumentError):
+        read_answers(found, mode)
