@@ -109,7 +109,7 @@ def test_shipped_manifests_can_be_read():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "lacks the column transcript_id"),
+        ("a,b\n1,2\n", "lacks the columns transcript_id, "),
         (HEADER + "1,2\n", "line 2: the cells do not fit the header"),
     ],
 )
@@ -155,7 +155,7 @@ def test_hope_transcripts_become_one_table_and_are_matched_as_a_person_says(tmp_
     (folder / "notes.csv").write_text("a,b\n1,2\n")
     talk, problems = public.read_hope_folder([folder])
     assert list(dict.fromkeys(talk["transcript"])) == ["27", "48", "163"]
-    assert problems == ("'notes.csv' lacks the column ID.",)
+    assert problems == ("'notes.csv' lacks the columns ID, Type, Utterance, Dialog_Act.",)
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(
         "transcript,url\n163,https://video.example/b\n27.csv,https://elsewhere.example/\n"

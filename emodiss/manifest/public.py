@@ -349,7 +349,8 @@ def _table(path: Path, columns: tuple[str, ...], what: str) -> tabular.Table:
     missing = [column for column in columns if column not in table.header]
     if missing:
         raise ManifestError(
-            f"'{path.name}' lacks the column {missing[0]}.", next_step=f"Give {what}."
+            f"'{path.name}' lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+            next_step=f"Give {what}.",
         )
     if table.faults:
         first = table.faults[0]
