@@ -12,7 +12,7 @@ from emodiss import people
 from emodiss.faces import FaceTrack, LinkCounts, Tracks
 from emodiss.faces.mouths import change, opening
 from emodiss.media import Audio
-from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, evidence, series
+from emodiss.people import Binding, FaceMappingError, MouthMotion, Mouths, series
 from emodiss.people.likeness import links
 from emodiss.people.posterior import marginals
 from emodiss.settings import PeopleSettings
@@ -253,44 +253,6 @@ def test_sound_that_comes_late_or_early_is_brought_to_its_mouth(ticks, late):
     found, measured = weigh(talk(("Ada", 0, 60)), [following(1, level, ticks)], audio)
     assert measured == late
     assert found["Ada", 1].confidence > 0.95
-
-
-def test_chance_makes_a_standard_score_however_long_a_voice_speaks():
-    rng = np.random.default_rng(0)
-    for seconds in (3, 30):
-        n = seconds * series.RATE
-        scores = [
-            evidence.synchrony(
-                [series.syllables(rng.normal(size=n)) for _ in range(2)],
-                series.syllables(rng.normal(size=n)),
-                np.ones(n, bool),
-            )[0]
-            for _ in range(100)
-        ]
-        assert abs(np.mean(scores)) < 0.4 and 0.7 < np.std(scores) < 1.3
-
-
-def test_that_the_sound_is_not_the_pictures_is_told_by_all_faces_together():
-    audio, level = speaking(40)
-    mine, yours = following(1, level), following(2, level)
-    turns = talk(("Ada", 0, 20), ("Bo", 20, 40))
-    strangers = [following(k, speaking(40, seed=k)[1]) for k in (1, 2)]
-    foreign, _ = weigh(turns, strangers, audio)
-    # A second face that does not follow either makes the first less sure, one that does surer.
-    one, _ = weigh(talk(("Ada", 0, 20)), strangers[:1], audio)
-    assert foreign["Ada", 1].confidence + foreign["Ada", 2].confidence < one["Ada", 1].confidence
-    assert max(b.confidence for b in weigh(turns, [mine, yours], audio)[0].values()) > 0.3
-
-
-def test_where_nothing_is_heard_of_any_face_only_the_owners_stay_apart():
-    rng = np.random.default_rng(0)
-    talks = (rng.random((2, 40)) < 0.5).astype(float)
-    fits = evidence.log_motion_fits(rng.normal(1.4, 0.2, 40), talks, evidence.MOUTH)
-    unheard = evidence.log_unheard_fits(fits)
-    assert unheard.shape == (3,) and unheard[1] == unheard[2]
-    # Priors are those of a face whose sound is its own: the odds of owner and nobody are kept.
-    plain = np.log([[0.32, 0.275, 0.275], [0.08, 0.025, 0.025]])  # every likelihood is one
-    assert np.exp(evidence.log_unheard_fits(plain)) == pytest.approx([0.4, 0.3, 0.3])
 
 
 def test_a_note_says_that_sound_and_picture_do_not_fit():

@@ -28,11 +28,8 @@ from emodiss.vocabulary import FaceChoice
 _LATE = ((0.0, 0.9), (-0.4, 0.025), (-0.2, 0.025), (0.2, 0.025), (0.4, 0.025))
 # From which posterior on a lateness is reported; the binding sums over all of them anyway.
 _SURELY_LATE = 0.8
-# Of a tenth of the recordings the sound is not that of the picture: narrated, dubbed, filmed mute.
-# That is so for all voices at once, so what all faces tell of it is put together. Else a voice is
-# shown at all, apart from callers and people behind the camera: 85 % of all voices, as before.
-_FOREIGN = 0.10
-_SHOWN = 0.95
+# A voice is shown at all; the rest are narrators, callers, people behind the camera.
+_SHOWN = 0.85
 
 
 def match(
@@ -200,14 +197,8 @@ class _Session:
             sums.append(log_prior + total)
             shares.append(share)
         weight = np.exp(np.array(sums) - max(sums))
-        native = 1.0
-        if not any(stated.values()):  # a face that somebody stated is heard
-            unheard = self._heard[0][2].unheard
-            _, foreign = marginals(unheard, self._at_once, self._alike, log_shown)
-            log_odds = math.log(_FOREIGN / (1 - _FOREIGN)) + foreign - max(sums)
-            native = 1 / (1 + math.exp(min(700.0, log_odds)) / weight.sum())
         weight /= weight.sum()
-        share = native * np.tensordot(weight, np.array(shares), 1)
+        share = np.tensordot(weight, np.array(shares), 1)
         late, _, pairs = self._heard[int(weight.argmax())]
         found = [
             Binding(
@@ -267,10 +258,10 @@ class _Face:
 
 
 class _Pairs:
-    """All pairs at one lateness: (n, 1 + v) scores, heard or not, and their sources, (n, v)."""
+    """All pairs at one lateness: (n, 1 + v) scores and what they come from, (n, v) each."""
 
     def __init__(self, n: int, v: int) -> None:
-        self.scores, self.unheard = np.zeros((n, 1 + v)), np.zeros((n, 1 + v))
+        self.scores = np.zeros((n, 1 + v))
         self.alone_s, self.z_synchrony = np.zeros((n, v)), np.full((n, v), np.nan)
         self.log_odds_motion = np.zeros((n, v))
 
@@ -288,7 +279,6 @@ class _Pairs:
             spoken = share[:, first : first + len(face.moved)]
             fits = likelihoods.log_motion_fits(face.moved[: spoken.shape[1]], spoken, face.model)
             pairs.scores[j] = np.logaddexp(*fits)
-            pairs.unheard[j] = likelihoods.log_unheard_fits(fits)
             pairs.log_odds_motion[j] = (
                 pairs.scores[j, 1:] - pairs.scores[j, 0] - likelihoods.log_prior_odds(len(talk))
             )

@@ -7,9 +7,8 @@ without being heard; motion needs less time.
 
 Effects differ from face to face, and false ones occur as well: a listener nods, smiles, mouths
 along. Such a difference does not average out over a session, so it is a spread of its own in both
-models. That of foreign synchrony is small: in composed sessions of ten minutes it was 0.015 at
-most. What minutes of one face can prove is bounded by faces that follow a voice and are not its
-own. `scripts/measure_binding.py` measures what becomes of it.
+models, and what minutes of one face can prove stays bounded. `scripts/measure_binding.py` measures
+what becomes of it.
 """
 
 from __future__ import annotations
@@ -22,14 +21,10 @@ from numpy.typing import NDArray
 
 from emodiss.people.series import RATE
 
-# Synchrony. Lags tried around none, and how long syllables are remembered, in values; and the
-# least that is believed of the spread that chance makes.
+# Synchrony. Lags tried around none, and shortest shift that counts as chance, in values.
 _LAGS = 2
-_MEMORY = RATE
-_LEAST_SPREAD = 0.3
-_MIN_ALONE = 2 * RATE
-# Mean and spread that the best of the lags has by chance.
-_CHANCE = (0.9, 0.83)
+_FAR = 20
+_MIN_ALONE = 3 * RATE
 # Windows of motion, in values, and the least share of one that must have been seen.
 WINDOW = 12
 _MIN_SEEN = 0.5
@@ -55,7 +50,7 @@ class SynchronyModel:
 
 
 SYNCHRONY = SynchronyModel(
-    growth=0.83, spread=0.25, false_spread=0.02, noise=1.00, lost=0.05, copies=0.002
+    growth=0.85, spread=0.40, false_spread=0.15, noise=1.15, lost=0.05, copies=0.002
 )
 
 
@@ -106,48 +101,30 @@ _AT_REST, _MOVING, _SPEAKING, _RESTLESS = 0.32, 0.08, 0.55, 0.05
 def synchrony(
     mouth: Sequence[NDArray[np.float64]], sound: NDArray[np.float64], use: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """How closely a mouth follows the sound where `use` holds: standard score, and seconds.
-
-    What chance does to the correlation of two series follows from how each goes with itself
-    (Bartlett 1946). That is taken from all that was seen and heard of them, because a few seconds
-    tell it badly.
-    """
-    seen = np.all([np.isfinite(series) for series in mouth], axis=0)
-    known = seen & use & np.isfinite(sound)
+    """How closely a mouth follows the sound."""
+    known = use & np.isfinite(sound)
+    for series in mouth:
+        known = known & np.isfinite(series)
     n = int(known.sum())
     if n < _MIN_ALONE:
         return np.nan, n / RATE
-    moves = np.sum([_standard(series, seen) for series in mouth], axis=0)
-    moves, heard = _standard(moves, seen), _standard(sound, known)
-    if not (moves[known].any() and heard.any()):  # a frozen picture or a constant tone
+    heard = _unit(sound[known])
+    spectrum = np.fft.rfft(heard).conj()
+    both = np.sum(
+        [np.fft.irfft(np.fft.rfft(_unit(series[known])) * spectrum, n) for series in mouth], axis=0
+    )
+    best = np.max([np.roll(both, lag) for lag in range(-_LAGS, _LAGS + 1)], axis=0)
+    chance = best[_FAR : n - _FAR]
+    spread = float(chance.std())
+    if not spread > 1e-9:  # a frozen picture or a constant tone tells nothing
         return np.nan, n / RATE
-    taper = 1 - np.arange(1, _MEMORY + 1) / (_MEMORY + 1)
-    own = _autocorrelation(moves, seen) * _autocorrelation(heard, use & np.isfinite(sound))
-    spread = np.sqrt(n * max(_LEAST_SPREAD, 1 + 2 * float(taper @ own)))
-    ends = np.zeros(_LAGS)
-    padded = np.concatenate([ends, np.where(known, moves, 0.0), ends])
-    sums = [padded[lag : lag + len(heard)] @ heard for lag in range(2 * _LAGS + 1)]
-    return float((max(sums) / spread - _CHANCE[0]) / _CHANCE[1]), n / RATE
+    return float((best[0] - chance.mean()) / spread), n / RATE
 
 
-def _standard(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean 0 and spread 1 over what is known, and 0 elsewhere; all 0 where nothing varies."""
-    out = np.zeros_like(values)
-    spread = float(values[known].std())
-    if spread > 1e-9:
-        out[known] = (values[known] - values[known].mean()) / spread
-    return out
-
-
-def _autocorrelation(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Correlation of a series with itself, 1 to `_MEMORY` values later, over what is known."""
-    n = 1 << (len(values) + _MEMORY).bit_length()
-
-    def sums(of: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.fft.irfft(np.abs(np.fft.rfft(of, n)) ** 2, n)[: _MEMORY + 1]
-
-    products = sums(np.where(known, values, 0.0)) / np.maximum(sums(known.astype(np.float64)), 1)
-    return products[1:] / max(products[0], 1e-9)
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = values - values.mean()
+    norm = float(np.sqrt(np.square(centred).sum()))
+    return centred / norm if norm > 1e-9 else np.zeros_like(centred)
 
 
 def log_synchrony(score: float, seconds: float) -> float:
@@ -203,18 +180,6 @@ def log_motion_fits(
     return np.log(priors[:, np.minimum(range(1 + v), 1)]) + _log_evidence(
         product, target, mean, spread
     )
-
-
-def log_unheard_fits(fits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Likelihoods, from `log_motion_fits`, where the sound is not that of the picture.
-
-    Each face still has an owner, by the same priors, but what moves it is not heard: a face that
-    talks then moves as one that moves for another reason, whoever's it is.
-    """
-    v = fits.shape[1] - 1
-    moves = fits[1, 0] - np.log(_MOVING)
-    nobody = np.logaddexp(*fits[:, 0])
-    return np.append(nobody, np.full(v, moves + np.log((_SPEAKING + _RESTLESS) / max(v, 1))))
 
 
 def log_prior_odds(n_voices: int) -> float:
