@@ -22,7 +22,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emodiss.errors import ArgumentError, EmodissError, as_path
 
@@ -73,8 +73,7 @@ GIVEN_UP = "hardly a row fits so far, so this row and those after it were not re
 """What is said of a hopeless file, once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a table.
 
     Parameters

@@ -147,7 +147,7 @@ def _absent(column: Column, n: int) -> pd.Series:
         return pd.Series(np.zeros(n, dtype=np.int64))
     if column.kind in ("number", "count"):
         return pd.Series(np.full(n, np.nan)).astype(column.dtype)
-    return pd.Series([pd.NA] * n, dtype="str")
+    return pd.Series(pd.NA, index=pd.RangeIndex(n), dtype="str")
 
 
 def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
