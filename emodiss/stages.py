@@ -78,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         version=3,
     ),
-    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=3),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=4),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",

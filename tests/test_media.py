@@ -567,3 +567,30 @@ def test_a_recording_whose_clock_starts_late_is_whole(tmp_path):
         found = probe(path)
         assert found.duration == pytest.approx(2, abs=0.01)
         assert found.frame_times[:2] == pytest.approx([0, 0.1], abs=0.002)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_samples_that_are_no_numbers_are_silent_and_said(tmp_path, n):
+    import av
+
+    from emodiss.runs import codecs
+
+    voice = np.tile(make.tone(2.0).astype(np.float32), (n, 1))
+    voice[:, 8_000:8_100] = np.nan
+    voice[-1, 20_000] = np.inf
+    path = tmp_path / "holes.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=16_000, layout=("mono", "stereo")[n - 1])
+        packed = np.ascontiguousarray(voice.T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=stream.layout.name)
+        frame.sample_rate = 16_000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert sound.notes == ("sound_not_numbers",)
+    heard = sound.as_float()
+    assert not heard[8_000:8_100].any()
+    right = np.nan_to_num(voice, posinf=0).mean(axis=0)
+    assert np.abs(heard - right).max() < 1e-3
+    for name, pieces in codecs.encode(sound).items():
+        (tmp_path / name).write_bytes(b"".join(pieces))
+    assert codecs.decode(media.Audio, tmp_path).notes == sound.notes

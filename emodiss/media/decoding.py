@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -294,7 +294,9 @@ def stream_audio(*, source: Path, media: Media) -> Audio:
         if loudest is not None:
             signal, _ = _decoded(source, media, media.sound_track, channel=loudest)
             heard = "loudest" if media.channels > 2 else "right" if loudest else "left"
-    return Audio(signal, SAMPLE_RATE, media.start, heard, other_track)
+    track = media.sound_track if other_track is None else other_track
+    mended = _lacks_numbers(source, media, track)
+    return Audio(signal, SAMPLE_RATE, media.start, heard, other_track, mended)
 
 
 def _decoded(
@@ -308,6 +310,21 @@ def _decoded(
         peak = max(peak, int(pcm.max(initial=0)), -int(pcm.min(initial=0)))
     again = partial(_pieces, source, media, track, channel=channel)
     return DecodedSignal(n_bytes // 2, again), peak <= _SILENT_PEAK
+
+
+@lru_cache(maxsize=16)
+def _holds_no_numbers(source: Path, changed: int, track: int) -> bool:
+    """Whether a sound track, as of when its file was changed, has samples that are no numbers."""
+    with _opened(source) as container:
+        frames = container.decode(container.streams.audio[track])
+        return any(not np.isfinite(frame.to_ndarray()).all() for frame in frames)
+
+
+def _lacks_numbers(source: Path, media: Media, track: int) -> bool:
+    """Whether samples of a track are NaN or infinite, which only files of stored floats can be."""
+    if not (media.audio_codec or "").startswith("pcm_f"):
+        return False
+    return _holds_no_numbers(source, source.stat().st_mtime_ns, track)
 
 
 def _loudest_of_cancelling(source: Path, media: Media) -> int | None:
@@ -343,6 +360,10 @@ def _pieces(
     import imageio_ffmpeg
 
     sound = ffmpeg.input(str(source.absolute()))[f"a:{track}"]
+    if _lacks_numbers(source, media, track):
+        # Else they become clicks at full scale, and with them what is resampled around them.
+        number = "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))"
+        sound = sound.filter("aeval", number, c="same")
     if channel is not None:
         sound = sound.filter("channelmap", map=channel, channel_layout="mono")
     # first_pts=0 keeps sound that starts late in its place; async fills gaps and never stretches.

@@ -227,6 +227,8 @@ class Audio:
     other_track
         Number of the sound track that was decoded in place of the file's default one, because that
         is silent; None as a rule.
+    mended
+        Whether samples of the file that are no numbers (NaN, infinite) were made silent.
     """
 
     signal: Pcm
@@ -234,11 +236,13 @@ class Audio:
     offset: Seconds
     heard: Heard = "mean"
     other_track: int | None = None
+    mended: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = () if self.other_track is None else ("other_sound_track",)
+        found += ("sound_not_numbers",) if self.mended else ()
         return found if self.heard == "mean" else (*found, "channels_cancel")
 
     def as_float(self) -> NDArray[np.float32]:

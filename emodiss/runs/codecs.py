@@ -45,6 +45,8 @@ def encode(value: Any) -> Files:
     """Turn a stage's result into files."""
     if isinstance(value, Audio):
         said = {name: getattr(value, name) for name in _SAID_OF_SOUND}
+        if value.mended:  # hardly ever, so that other sound is written as before
+            said["mended"] = True
         return {"data.wav": _Wav(value), "data.json": (to_json(said),)}
     if isinstance(value, _frame_type()):
         return {"data.parquet": (to_parquet(value),)}
