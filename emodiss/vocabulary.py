@@ -63,8 +63,8 @@ MEANINGS: Final[dict[str, str]] = {
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
-    "sound_not_numbers": "Samples of the sound are no numbers (NaN or infinite); they were made "
-    "silent. Look at what wrote the file.",
+    "sound_not_numbers": "Samples of the sound are no numbers (NaN or infinite), so they "
+    "were made silent; look at what wrote the file.",
     "channels_cancel": "The channels of the sound cancel each other, as after a cable with "
     "turned polarity, so only the loudest one was heard.",
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
