@@ -9,6 +9,19 @@ import pytest
 from emodiss import cli
 
 
+def ended(monkeypatch, capsys, fault, *, code):
+    """What a command says that ends with a fault."""
+
+    def app() -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == code
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -19,14 +32,7 @@ from emodiss import cli
     ],
 )
 def test_errors_of_the_disk_are_messages(monkeypatch, capsys, fault, said):
-    def app() -> None:
-        raise fault
-
-    monkeypatch.setattr(cli, "app", app)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 1
-    shown = capsys.readouterr().err
+    shown = ended(monkeypatch, capsys, fault, code=1)
     assert said in shown
     assert "room" in shown
 
@@ -51,14 +57,7 @@ def test_what_is_of_no_disk_is_no_message(monkeypatch):
     ids=lambda fault: type(fault).__name__,
 )
 def test_memory_that_ran_out_is_named(monkeypatch, capsys, fault):
-    def app() -> None:
-        raise fault
-
-    monkeypatch.setattr(cli, "app", app)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    shown = capsys.readouterr().err
+    shown = ended(monkeypatch, capsys, fault, code=2)
     assert "not enough memory" in shown and "fewer workers" in shown
 
 
