@@ -26,19 +26,19 @@ def status(
 ) -> None:
     """Show what is done, what failed and what to do about it."""
     from emodiss.runs.reviews import ReviewFile, n_pending
-    from emodiss.runs.run import load
+    from emodiss.runs.run import latest, load
     from emodiss.runs.summary import noted
     from emodiss.vocabulary import meaning
 
     loaded = load(run)
     told = loaded.store.outcomes()
-    latest = {(outcome.video, outcome.stage): outcome for outcome in told}
-    found = noted(latest)
+    last = latest(told, loaded.videos)
+    found = noted(last)
     failures = {failure.video: failure for failure in reversed(loaded.failures)}
     videos = loaded.videos
     next_stages = _next_stages(videos, told)
     seconds: defaultdict[str, float] = defaultdict(float)
-    for (video, _), outcome in latest.items():
+    for (video, _), outcome in last.items():
         seconds[video] += outcome.seconds
     reviewed = ReviewFile(run).overlays()
     newer = {video: n_pending(loaded.store, video, said) for video, said in reviewed.items()}

@@ -16,6 +16,7 @@ from emodiss.runs.journal import Journal, Line
 from emodiss.runs.session import Session, card, counts
 from emodiss.runs.store import Outcome, Store, video_folder
 from emodiss.settings import Settings
+from emodiss.stages import BY_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,20 @@ def problem_outcome(problem: Problem, videos: Collection[str]) -> Outcome:
         "failed",
         error={"code": "manifest", "what": str(problem), "next_step": "Correct the line."},
     )
+
+
+def latest(told: Sequence[Outcome], videos: Sequence[str]) -> dict[tuple[str, str], Outcome]:
+    """Return the last outcome of every stage, in the order of videos and stages.
+
+    That in which they were told is a matter of chance where several workers were at work.
+    """
+    video_place = {video: place for place, video in enumerate(videos)}
+    stage_place = {name: place for place, name in enumerate(BY_NAME)}
+    last = {(outcome.video, outcome.stage): outcome for outcome in told}
+    places = {
+        key: (video_place.get(key[0], len(videos)), stage_place.get(key[1], -1)) for key in last
+    }
+    return {key: last[key] for key in sorted(last, key=places.__getitem__)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +277,8 @@ class Run:
 
     @property
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
-        """Latest outcome of every stage of every video."""
-        latest: dict[tuple[str, str], Outcome] = {}
-        for outcome in self.store.outcomes():
-            latest[outcome.video, outcome.stage] = outcome
-        return latest
+        """Latest outcome of every stage of every video, by video and stage."""
+        return latest(self.store.outcomes(), self.videos)
 
     @property
     def failures(self) -> list[Outcome]:
@@ -278,10 +290,9 @@ class Run:
         videos = set(self.videos)
         problems = [Problem(**problem) for problem in self.facts.get("problems", [])]
         found = [problem_outcome(problem, videos) for problem in problems]
-        latest = self.outcomes
         found += [
             outcome
-            for (video, stage), outcome in latest.items()
+            for (video, stage), outcome in self.outcomes.items()
             if outcome.status == "failed" and video in videos and stage != "manifest"
         ]
         return found

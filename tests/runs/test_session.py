@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
 
@@ -37,6 +38,17 @@ def test_a_run_holds_sessions(run):
     assert session.duration == 8.0
     with pytest.raises(EmodissError, match="no video 'v3'"):
         run["v3"]
+
+
+def test_failures_come_in_one_order_whoever_was_first(run):
+    from emodiss.runs.store import Outcome
+
+    due = [("v1", "faces"), ("v1", "speech_affect"), ("v2", "media"), ("v2", "faces")]
+    failed = [Outcome(*one, "failed", error={"code": "worker_died"}) for one in due]
+    for told in itertools.permutations(failed):
+        run.store.journal.write([Outcome("v1", "faces", "done"), *told])
+        assert [(one.video, one.stage) for one in run.failures] == due
+        assert [*run.outcomes] == due
 
 
 def test_a_notebook_shows_counts_and_no_markup_of_others(run):
