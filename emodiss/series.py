@@ -50,8 +50,13 @@ def begins(time: Floats, whose: NDArray[np.object_]) -> NDArray[np.bool_]:
     """Whether a curve has a gap before each of its points, or is another's from there on, (n,)."""
     apart, same = np.diff(time), whose[1:] == whose[:-1]
     gap = apart > _GAP_S
-    for owner in set(whose[1:][gap & same]):
-        own = same & (whose[1:] == owner)
+    doubted = set(whose[1:][gap & same])
+    places: dict[object, list[int]] = {}
+    # Gone through once: hours have thousands of owners.
+    for place in np.flatnonzero(same).tolist():
+        if whose[place + 1] in doubted:
+            places.setdefault(whose[place + 1], []).append(place)
+    for own in places.values():
         gap[own] &= apart[own] > 1.5 * np.median(apart[own])
     return np.r_[True, gap | ~same][: len(time)]
 
