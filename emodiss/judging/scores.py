@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
 _NUMBERS = re.compile(_NUMBER)
-_OUT_OF = re.compile(r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?", re.IGNORECASE)
+_OUT_OF = r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?"
 _MOST_LOGPROB = 0.01
 """Rounding may push the logarithm of a probability of 1 over 0, and nothing else may."""
 
@@ -143,8 +143,9 @@ _BRACKETED = re.compile(
 )
 _EXAMPLE = re.compile(r"(?:e\.g\.|for example|such as)[ ,:]{0,5}$", re.IGNORECASE)
 _STATED = re.compile(r"(?:rating|score)[ \t*_]{0,9}(?:[:=]|\bis\b)[ \t*_:]{0,9}$", re.IGNORECASE)
-_JOINED = re.compile(r"[\s*_,;/&–—-]*(?:(?:or|and|to)\b)?[\s*_]*")
+_JOINED = re.compile(r"[\s*_,;/&–—-]{0,40}(?:(?:or|and|to)\b)?[\s*_]{0,40}")
 _ONLY = re.compile(r"[\s*_`\[(\"']*(?P<number>" + _NUMBER + r")[\s*_`\])\"'.]*")
+_NEAR = 100
 _LINE_BEGINS = re.compile(r"(?:^|\n)[ \t*_>#-]*\Z")
 _LINE_ENDS = re.compile(r"[ \t*_.]*\n")
 
@@ -159,7 +160,11 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     words follow is not the last.
     """
     stripped = unwrapped(text)
-    spots = [m for m in _BRACKETED.finditer(stripped) if not _EXAMPLE.search(stripped[: m.start()])]
+    spots = [
+        m
+        for m in _BRACKETED.finditer(stripped)
+        if not _EXAMPLE.search(_before(stripped, m.start()))
+    ]
     if not spots:
         bare = _blank_denominators(stripped)
         numbers = {m["number"] for m in _labelled(()).finditer(bare)}
@@ -170,7 +175,7 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     else:
         numbers = {spots[-1]["number"]}
         for spot, after in itertools.pairwise(spots):
-            before, behind = stripped[: spot.start()], stripped[spot.end() : after.start()]
+            before, behind = _before(stripped, spot.start()), stripped[spot.end() : after.start()]
             beside = after is spots[-1] and _JOINED.fullmatch(behind)
             alone = _LINE_BEGINS.search(before) and _LINE_ENDS.match(behind)
             if beside or alone or _STATED.search(before):
@@ -182,10 +187,15 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     return value if scale.holds(value) else None
 
 
+def _before(text: str, place: int) -> str:
+    """Give what stands right before a place: each mark of an answer is looked at."""
+    return text[max(0, place - _NEAR) : place]
+
+
 def _blank_denominators(text: str) -> str:
     """Replace the `/5` of `4/5` by blanks, so that what remains keeps its place."""
     return re.sub(
-        r"(\d)(" + _OUT_OF.pattern + ")",
+        r"(\d)(" + _OUT_OF + ")",
         lambda m: m[1] + " " * len(m[2]),
         text,
         flags=re.IGNORECASE,

@@ -15,7 +15,7 @@ from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
 _ARROW = re.compile(r"\s*(?P<start>[^\s-]+)\s*-->\s*(?P<end>\S+)(?:\s+.*)?")
-_CLOCK_VTT = re.compile(r"(?:\d+:)?\d{2}:\d{2}[.,]\d{1,3}")
+_CLOCK_VTT = re.compile(r"(?:\d{1,9}:)?\d{2}:\d{2}[.,]\d{1,3}")
 _CLOCK_SRT = re.compile(r"(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?")
 VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t](?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
