@@ -77,7 +77,8 @@ def uses(scratch: Path) -> list[Use]:
                 for how in called[known] or {"search"}:
                     _add(found, Use(f"{place.as_posix()}:{known}", pattern, how))
     for place, pattern in _made(scratch):
-        for how in called[place] or {"search"}:
+        ways = called[place]
+        for how in ways & {"search", "match", "fullmatch"} or ways or {"search"}:
             _add(found, Use(f"{place} (made)", pattern, how))
     return list(found.values())
 

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 -- lists of odd text are read better in few lines
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import emodiss
 from emodiss import interventions, judging, manifest, ratings, registry, transcript
 from emodiss.chat import openai
+from emodiss.chat.cache import Cached
 from emodiss.chat.ledger import read_prices
 from emodiss.chat.model import ChatParams, Message
 from emodiss.chat.replay import Replay
@@ -21,6 +23,7 @@ from emodiss.interventions import redaction
 from emodiss.judging import scores
 from emodiss.manifest import public
 from emodiss.media import fetch
+from emodiss.prompts.wording import load_template, render
 from emodiss.runs import fetching, layout, sources
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.written import Written
@@ -309,6 +312,18 @@ def _merged(path: Path) -> object:
 _key = functools.cache(words_of)  # it stays as it is
 
 
+_PAGE = "https://example.org/watch"
+
+
+def _kept_answer(path: Path) -> object:
+    """Lay an answer into a cache as another program might, and look it up."""
+    cached = Cached(_endpoint(), path.parent / "cache.sqlite")
+    with contextlib.closing(cached), cached._db as database:
+        row = ("k", _text(path))
+        database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+        return cached.get("k")
+
+
 def _roles(path: Path) -> object:
     return read_answer(_text(path), TALK)
 
@@ -410,6 +425,25 @@ def fuzzers() -> dict[str, Fuzzer]:
         ),
         "written": Fuzzer(
             layout.WRITTEN, ('{"/a/b.eaf": "x"}',), lambda path: Written(path.parent), never=True
+        ),
+        "cache": Fuzzer("answer.txt", (COMPLETION[0],), _kept_answer),
+        "criterion": Fuzzer(
+            "warmth.txt",
+            ("How warm is the reply? 1 is cold, 5 is warm.\n",),
+            lambda path: judging.criterion(path).definition,
+        ),
+        "template": Fuzzer(
+            "mine.jinja",
+            (
+                "Say what {{ patient }} feels.\n{% for turn in turns %}{{ turn.text }}\n{% endfor %}",
+            ),
+            lambda path: render(load_template(path), {"patient": "Bo", "turns": TALK}),
+        ),
+        "about": Fuzzer(
+            f"{fetch.folder_of(_PAGE, Path()).name}/about.json",
+            ('{"title": "Talk", "license": "CC BY", "duration": 12.5}',),
+            lambda path: fetch.about(_PAGE, path.parents[1]),
+            never=True,
         ),
         "decay": Fuzzer(
             "decay.csv",

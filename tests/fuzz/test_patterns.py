@@ -10,7 +10,7 @@ from tests.fuzz.patterns import Use, slow, slow_uses
 
 
 def test_no_pattern_backtracks_for_long(tmp_path):
-    found = {f"{use.place}: {use.how} of {hit[2]}" for use, hit in slow_uses(tmp_path, 3000)}
+    found = {f"{use.place}: {use.how} of {hit[2]}" for use, hit in slow_uses(tmp_path, 4000)}
     assert found == set()
 
 
@@ -25,5 +25,5 @@ def test_no_pattern_backtracks_for_long(tmp_path):
     ],
 )
 def test_a_pattern_that_does_is_seen(pattern, how):
-    assert slow(Use("here", re.compile(pattern), how), 3000)
-    assert not slow(Use("here", re.compile(r"\d{1,9}:\d"), how), 3000)
+    assert slow(Use("here", re.compile(pattern), how), 4000)
+    assert not slow(Use("here", re.compile(r"\d{1,9}:\d"), how), 4000)
