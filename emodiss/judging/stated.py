@@ -158,8 +158,8 @@ _RATES = re.compile(
 _AFTER = re.compile(
     rf"[ \t\])}}\"'”’»>]{{0,9}}"
     rf"(?:{_UNIT}(?![^\Wでだを입了이로])[ \t]{{0,3}})?[\])}}\"'”’»]{{0,3}}"
-    r"(?:[ \t]{0,99}$|[ \t]{0,99}(?:[\n.,;:!({}|\]。、，；：！）—–]|</?[A-Za-z|]|/[A-Za-z/*]|-[ \t]|->"
-    r"|[☀-➿⭐🌀-🫿]|→|\\|です|だ|を|입니다|이|了"
+    r"(?:[ \t]{0,99}$|[ \t]{0,99}(?:[\n.,;:!({}|\]。、，；：！）—–]|</?[A-Za-z|]|/[A-Za-z/*]|-[ \t]"
+    r"|->|[☀-➿⭐🌀-🫿]|→|\\|です|だ|を|입니다|이|了"
     r"|(?:because|since|as|for|due|on|in|overall|although|though|but|while|given|based|and is|the|"
     r"this|it|which|that|weil|denn|da|für|car|parce|pour|porque|para|por|perché|потому|так)\b"
     r"|[A-Z]))",
