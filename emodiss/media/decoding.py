@@ -270,7 +270,7 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
         )
 
 
-def _on_one_clock(container: InputContainer, streams: list[Any]) -> Iterator[Packet]:
+def _on_one_clock(container: InputContainer, streams: list[Any]) -> Iterator[Packet[Any]]:
     """Take the packets of a file; one whose clock is set anew on the way has no times to trust."""
     import av.format
 
