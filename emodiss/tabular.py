@@ -39,6 +39,7 @@ _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
+_MOST_COUNTED = 2**53  # above, a float does not tell a whole number from the next
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
@@ -144,12 +145,21 @@ class Table:
         """Give rows and faults in the order of the file."""
         yield from heapq.merge(self.rows, self.faults, key=lambda each: each.line)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a data frame of texts, indexed by their lines."""
+    def frame(self, *, words: bool = False) -> pd.DataFrame:
+        """Return the rows as a data frame of texts, indexed by their lines.
+
+        Parameters
+        ----------
+        words
+            Whether empty cells are missing, as where every text is a word.
+        """
         import pandas as pd
 
+        cells = [row.cells for row in self.rows]
+        if words:
+            cells = [{name: cell or None for name, cell in each.items()} for each in cells]
         return pd.DataFrame(
-            [row.cells for row in self.rows],
+            cells,
             columns=pd.Index(self.header),
             index=pd.Index([row.line for row in self.rows], name="line"),
             dtype="str",
@@ -453,23 +463,6 @@ def number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read a column as `number` does; also return which cells hold something else."""
-    import pandas as pd
-
-    def of(cell: object) -> float:
-        if not isinstance(cell, str):
-            return float(cell) if isinstance(cell, int | float) else math.nan
-        try:
-            return number(cell)
-        except ValueError:
-            return math.nan
-
-    values = pd.Series([of(cell) for cell in cells.tolist()], index=cells.index, dtype="float64")
-    text = cells.astype("str").str.strip().str.casefold()
-    return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table: what its cells hold, and what they mean.
@@ -526,26 +519,57 @@ class Column:
         high = math.inf if self.high is None else self.high
         return ~(fits | values.between(low, high).fillna(False).astype(bool))
 
-    def typed(self, cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-        """Read cells of a file: texts or float64, missing where empty, and which do not fit."""
-        text = cells.astype("str").str.strip()
-        empty = cells.isna() | text.isna() | (text == "")
-        text = text.mask(empty)
+    def typed(self, cells: Sequence[str | None]) -> tuple[list[Any], list[int]]:
+        """Read cells, see `cells_of`: texts or numbers, None where empty, and which do not fit."""
+        # In lists: a step of pandas costs as much as many cells, and most tables are short.
         if self.kind in ("number", "count"):
-            values, bad = numbers(text)
-            bad |= values.abs() == math.inf
-            if self.kind == "count":
-                bad |= values.notna() & (values % 1 != 0)
-            bad |= self.misfits(values)
-            return values.mask(bad), bad
+            values = [self._number(cell) for cell in cells]
+            bad = [row for row, value in enumerate(values) if value is None]
+            return [None if value != value else value for value in values], bad
         if self.kind == "time":
-            return text, text.notna() & ~text.map(_is_time).astype(bool)
-        return text, self.misfits(text)
+            bad = [row for row, cell in enumerate(cells) if cell and not _is_time(cell)]
+        elif self.choices is not None:
+            bad = [row for row, cell in enumerate(cells) if cell and cell not in self.choices]
+        else:
+            bad = []
+        return list(cells), bad
+
+    def series(self, values: Sequence[Any]) -> pd.Series:
+        """Put values, None where there is none, into a column with the declared dtype."""
+        import pandas as pd
+
+        if self.kind == "count":
+            return pd.Series(values, dtype="float64").astype(self.dtype)
+        return pd.Series(values, dtype=self.dtype)
+
+    def _number(self, text: str | None) -> float | None:
+        """Read one cell; NaN where it holds nothing, None where something that does not fit."""
+        try:
+            value = math.nan if text is None else number(text)
+        except ValueError:
+            return None
+        if math.isnan(value):
+            return value
+        whole = self.kind != "count" or (value % 1 == 0 and abs(value) <= _MOST_COUNTED)
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return value if math.isfinite(value) and whole and low <= value <= high else None
 
 
-def _is_time(text: object) -> bool:
+def cells_of(column: pd.Series | Sequence[str]) -> list[str | None]:
+    """Texts of a column, without blanks around them; None where there is none."""
+    if not hasattr(column, "dtype"):  # of a `Table`
+        return [cell or None for cell in column]
+    given = column if column.dtype.kind == "O" else column.astype("str")
+    return [
+        None if missing else str(cell).strip() or None
+        for cell, missing in zip(given.tolist(), column.isna().tolist(), strict=True)
+    ]
+
+
+def _is_time(text: str) -> bool:
     try:
-        datetime.fromisoformat(str(text))
+        datetime.fromisoformat(text)
     except ValueError:
         return False
     return True

@@ -82,11 +82,11 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     if "judge" not in table.columns:
         table["judge"] = "judge"
     score = tabular.Column("score", "number", "what the judge gave", scale.low, scale.high)
-    number, bad = score.typed(table["score"])
+    number, bad = score.typed(tabular.cells_of(table["score"]))
     said, items = table["score"].tolist(), table["item"].tolist()
     misfits = [
-        Misfit(lines[int(k)], "score", str(said[k]), f"{score.expected}, or nothing")
-        for k in table.index[bad][: tabular.MOST_FAULTS]
+        Misfit(lines[k], "score", str(said[k]), f"{score.expected}, or nothing")
+        for k in bad[: tabular.MOST_FAULTS]
     ]
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
@@ -97,7 +97,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         for k in table.index[table.duplicated(keys)][: tabular.MOST_FAULTS]
     ]
     tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)
-    table["score"] = number
+    table["score"] = score.series(number)
     for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
             table[name] = pd.to_numeric(table[name], errors="coerce")

@@ -296,8 +296,7 @@ def words_of(table: Table) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         return table
     read = tabular.read(Path(table), error=ratings.RatingsError, what="table", restore=True)
-    found = read.frame()
-    return found.where(found != "")
+    return read.frame(words=True)
 
 
 def _people(answers: pd.DataFrame, asked: ratings.Instrument | None) -> dict[str, pd.DataFrame]:
