@@ -275,3 +275,11 @@ def test_hdr_is_said(tmp_path: Path, curve, is_so):
     found = probe(path)
     assert found.high_dynamic_range is is_so
     assert found.notes == ("no_audio", *(("high_dynamic_range",) if is_so else ()))
+
+
+def test_pictures_that_share_one_time_say_so(tmp_path: Path) -> None:
+    source = make.write_media(tmp_path / "a.mkv", frames=[make.grey(k) for k in range(20)])
+    path = tmp_path / "b.mkv"
+    run_ffmpeg("-i", source, "-c:v", "mjpeg", "-bsf:v", "setts=ts=0", path)
+    with pytest.raises(MediaError, match="states no times"):
+        probe(path)

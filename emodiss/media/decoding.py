@@ -65,6 +65,9 @@ _SEEK_S = 10.0
 # Codecs whose decoders can pass over frames that are no reference.
 _SPARING = frozenset({"h264", "hevc"})
 
+# Share of the packets of a picture that have a time which no other has: two fields may share one.
+_OWN_TIMES = 0.4
+
 # Pictures in fields of which the time between two is found.
 _LOOKED_AT = 24
 
@@ -191,6 +194,7 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
         # Captions may go on after sound and picture, and the stated length holds them.
         wanted = [s for s in (video, audio, *container.streams.subtitles) if s is not None]
         pts: set[int] = set()
+        n_pictures = 0
         last_video = last_audio = last_caption = 0.0
         untimed = False
         for packet in _on_one_clock(container, wanted):
@@ -200,6 +204,7 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
             end = (packet.pts + (packet.duration or 0)) * float(packet.time_base) - zero
             if video is not None and packet.stream_index == video.index:
                 pts.add(packet.pts)
+                n_pictures += 1
                 last_video = max(last_video, end)
             elif audio is None or packet.stream_index != audio.index:
                 last_caption = max(last_caption, end)
@@ -224,7 +229,7 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
             )
         codec = audio.codec_context.name if audio is not None and last_audio > 0 else None
         duration = max(last_video, last_audio)
-        if duration <= 0 and untimed:
+        if (duration <= 0 and untimed) or len(pts) < _OWN_TIMES * (n_pictures - 1):
             raise MediaError(
                 "The file states no times for its frames.",
                 next_step="Convert it, for instance with: ffmpeg -i FILE new.mp4",
