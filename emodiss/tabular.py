@@ -17,8 +17,9 @@ import io
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -308,7 +309,8 @@ def parse(
     name
         Of the file, for messages.
     known
-        Names of columns that may be expected; the delimiter is the one that shows most of them.
+        Names of columns that may be expected; the delimiter is the one that shows most of them, and
+        a header that is one of them but for case, blanks, `_` or width is spelled so.
     restore
         Take off what `for_spreadsheets` put before formulas.
     short_rows
@@ -332,6 +334,7 @@ def parse(
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
+    headings = spellings(known)
     header: list[str] = []
     header_line = 1
     n_columns, named = 0, frozenset[int]()
@@ -362,7 +365,8 @@ def parse(
             faults.append(Fault(line, GIVEN_UP, {}))
             break
         if not header:
-            header, header_line, n_columns = cells, line, len(cells)
+            header = [as_known(cell, headings) for cell in cells]
+            header_line, n_columns = line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)
             continue
         if restore:
@@ -405,6 +409,43 @@ def parse(
     )
 
 
+def folded(name: str) -> str:
+    """Return what spellings of a name share: width, form of accents, case, blanks do not count."""
+    return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFKC", name)).casefold().split())
+
+
+def spellings(known: Iterable[str]) -> dict[str, str]:
+    """Return known names by themselves and by what their spellings share; the first one wins."""
+    names = list(known)
+    return {**dict(reversed([(folded(name), name) for name in names])), **{n: n for n in names}}
+
+
+def as_known(name: str, known: Mapping[str, str]) -> str:
+    """Spell a name as one of `spellings` does, or leave it."""
+    return known.get(name) or known.get(folded(name)) or name
+
+
+def spelled_twice(
+    table: pd.DataFrame,
+    columns: Iterable[str | tuple[str, ...]],
+    lines: Sequence[int],
+    places: Sequence[str] = (),
+) -> list[Misfit]:
+    """Find names in columns, or in several columns of one kind, that are spelled in two ways."""
+    found: list[Misfit] = []
+    for group in columns:
+        first: dict[str, tuple[str, int]] = {}
+        for name in (group,) if isinstance(group, str) else group:
+            texts = table[name].dropna().drop_duplicates() if name in table.columns else None
+            for row, text in [] if texts is None else texts.items():
+                spelled, at = first.setdefault(folded(str(text)), (str(text), int(str(row))))
+                if spelled != text:
+                    where = places[at] if places else f"line {lines[at]}"
+                    expected = f"'{spelled}' as in {where}, or a name that differs in more"
+                    found.append(Misfit(lines[int(str(row))], name, str(text), expected))
+    return found
+
+
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
@@ -421,7 +462,7 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
             f"{_MOST_COLUMNS}.",
             next_step=f"Check that the file is a {what}.",
         )
-    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)
+    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)  # however spelled
     if twice:
         raise error(
             f"The {what} '{table.name}', line {table.line}, names columns twice: "
@@ -643,10 +684,10 @@ def _delimiter(text: str, known: Collection[str]) -> str:
     """Tell the delimiter by the first line that holds text."""
     first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     outside = re.sub(r'"[^"]*"', "", first)  # a comma inside a title counts for nothing
-    plain = {name.casefold() for name in known}
+    plain = {folded(name) for name in known}
 
     def shown(delimiter: str) -> tuple[int, int, int]:
-        names = [name.strip().strip('"').casefold() for name in first.split(delimiter)]
+        names = [folded(name.strip().strip('"\ufeff')) for name in first.split(delimiter)]
         n_known = len(plain & set(names))
         return n_known, outside.count(delimiter), -DELIMITERS.index(delimiter)
 

@@ -91,6 +91,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
+    misfits += tabular.spelled_twice(table, ("criterion", "judge"), lines)
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
         Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")

@@ -465,6 +465,7 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     misfits: list[Misfit] = []
     lines = list(range(2, len(whole) + 2))
     checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
+    misfits += tabular.spelled_twice(checked, _NAMES, lines, places)
     if len(misfits) >= tabular.MOST_FAULTS:
         tabular.refuse(misfits, "The table of comparisons", error=RatingsError, places=places)
     first: dict[tuple[str, ...], int] = {}
@@ -484,4 +485,5 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     return checked
 
 
+_NAMES = ("rater", ("model_a", "model_b"), "criterion")
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")

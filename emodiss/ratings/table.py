@@ -10,10 +10,12 @@ import pandas as pd
 
 from emodiss import tabular
 from emodiss.errors import as_path
-from emodiss.ratings.schema import COLUMNS, LIKERT, RatingScale, RatingsError
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
+from emodiss.registry import CONDITIONS
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
+_NAMES = ("rater", "rater_group", "model", "condition", "criterion")
 _OF_ITEM = ("video", "model", "condition")
 
 
@@ -121,13 +123,24 @@ def _checked(
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
+    allowed = {"criterion": criteria or CRITERIA, "condition": CONDITIONS}
+    for name, names in allowed.items():
+        known = tabular.spellings(names)
+        table = table.assign(
+            **{name: table[name].map(lambda cell, known=known: _spelled(cell, known))}
+        )
     out = typed_columns(table, COLUMNS, lines, misfits)
     own = {name: table[name] for name in table.columns if name not in out}
     checked = pd.DataFrame({**out, **own})
+    misfits += tabular.spelled_twice(checked, _NAMES, lines, places)
     _check_values(checked, lines, scale, criteria, misfits)
     _check_consistency(checked, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)
     return checked
+
+
+def _spelled(cell: object, known: Mapping[str, str]) -> object:
+    return tabular.as_known(cell.strip(), known) if isinstance(cell, str) else cell
 
 
 def typed_columns(
@@ -225,6 +238,10 @@ def long_rows(
     parts: list[pd.DataFrame] = []
     for number, (name, sheet) in enumerate(named, start=1):
         file = Path(name).name
+        headings = tabular.spellings((*(column.name for column in columns), value, *criteria))
+        sheet = sheet.rename(columns=lambda name, by=headings: tabular.as_known(str(name), by))
+        if twice := [name for name in sheet.columns if list(sheet.columns).count(name) > 1]:
+            raise RatingsError(f"Sheet {number} ({file}) names the column {twice[0]} twice.")
         is_long = {"criterion", value} <= set(sheet.columns)
         needed = ["rater", "item", *([] if is_long else criteria)]
         if absent := [column for column in needed if column not in sheet.columns]:
