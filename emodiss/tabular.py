@@ -14,6 +14,7 @@ import csv
 import gc
 import heapq
 import io
+import itertools
 import json
 import math
 import re
@@ -36,6 +37,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
 _MAX_LISTED = 50
+_MOST_LINES_ABOVE = 10  # the header
 _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
@@ -320,13 +322,18 @@ def parse(
     Returns
     -------
     Table
+        What people write above the header is passed over where `known` tells which line that is.
         Rows without any text are passed over, and so are columns without a name and any text, and
         a first column without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
+    text = text.rstrip("\x1a")  # the end of a file, as DOS wrote it
     first = text.split("\n", 1)[0].rstrip("\r")
     stated = _SEP_LINE.fullmatch(first)
     skipped = 0
+    if not stated:
+        skipped, above = _above_header(text, known)
+        text = text[above:]
     if stated:
         text = text[len(first) :].removeprefix("\r").removeprefix("\n")
         skipped = 1
@@ -678,6 +685,20 @@ def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
         if formula.any():
             out[name] = out[name].where(~formula, "'" + text)
     return out
+
+
+def _above_header(text: str, known: Collection[str]) -> tuple[int, int]:
+    """Count lines and characters above the first that names columns: titles and remarks."""
+    plain = {folded(name) for name in known}
+    lines = re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)", text)
+    for above, line in enumerate(itertools.islice(lines, _MOST_LINES_ABOVE)):
+        cells = [folded(cell.strip().strip('"\ufeff')) for cell in re.split(r"[,;\t|]", line[0])]
+        n = len(plain & set(cells))
+        if n > 1 and 2 * n >= sum(map(bool, cells)):
+            return above, line.start()
+        if n:
+            break
+    return 0, 0
 
 
 def _delimiter(text: str, known: Collection[str]) -> str:

@@ -460,7 +460,9 @@ def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
     if with_colon or named:
         return Head(name, match.end(), "certain" if kind != "weak" else "likely")
     if match["open"] in "(（" and kind != "certain":
-        return None  # "(Sighing)" and "(To Ana)" stand in round brackets
+        # "(Sighing)" and "(To Ana)" stand in round brackets, names of two words on a line of theirs
+        own_line = match.end() == len(match.string) and len(inside.split()) > 1
+        return Head(name, match.end(), kind, alone=True) if own_line and kind != "weak" else None
     return None if kind == "weak" else Head(name, match.end(), kind, alone=kind != "certain")
 
 
