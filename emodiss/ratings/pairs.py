@@ -468,6 +468,7 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     misfits: list[Misfit] = []
     lines = list(range(2, len(whole) + 2))
     found = typed_columns(whole, COMPARISONS, lines, misfits)
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     checked = pd.DataFrame({c.name: c.series(found[c.name]) for c in COMPARISONS})
     if len(misfits) >= tabular.MOST_FAULTS:
         tabular.refuse(misfits, "The table of comparisons", error=RatingsError, places=places)
@@ -488,4 +489,5 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     return checked
 
 
+_NAMES = ("rater", ("model_a", "model_b"), "criterion")
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")
