@@ -153,7 +153,7 @@ HEARD = (("Ada", 0, 5), ("Bo", 5, 8.5), ("Ada", 8.5, 10), ("Ada", 12, 17), ("Bo"
 def test_an_utterance_is_doubted_where_anothers_mouth_talks_and_that_of_its_voice_rests():
     assert diarized(*HEARD) == (2,)  # 8.5 to 10 s is Bo's
     assert diarized(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22)) == ()
-    # Four tenths of a second in which Ada's mouth rests proves nothing; with Bo's that talks it does.
+    # In 0.4 s it proves nothing that Ada's mouth rests; that Bo's talks meanwhile does.
     brief = (*HEARD[:2], ("Bo", 8.5, 9.3), ("Ada", 9.36, 9.76), *HEARD[3:])
     assert diarized(*brief) == (3,)
     assert diarized(*brief, mouths=[mouth(1, 24, [(5, 9.3), (17, 22)]), BOTH[1]]) == ()
