@@ -12,8 +12,9 @@ import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from emodiss.settings import MediaSettings
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # Formats that are lists of other files or streams. A file that came with somebody's manifest must
@@ -50,6 +52,13 @@ _SEEK_S = 10.0
 
 # Codecs whose decoders can pass over frames that are no reference.
 _SPARING = frozenset({"h264", "hevc"})
+
+# Pictures in fields of which the time between two is found.
+_LOOKED_AT = 24
+
+# Clocks are set anew where recordings are joined. Back by less are packets out of order. Ahead
+# matters in formats of broadcasts, where ffmpeg, too, takes this for a new clock.
+_CLOCK_BACK_S, _CLOCK_AHEAD_S = 1.0, 10.0
 
 # A file that stops this much before its stated end lost its tail in a download.
 _TRUNCATED_SHARE, _TRUNCATED_S = 0.02, 1.0
@@ -82,9 +91,11 @@ def _opened(path: Path) -> Generator[InputContainer]:
         )
     _quiet()
     formats = ",".join(sorted(av.formats_available - _LISTS))
+    # From version 19 on, PyAV reads metadata in any encoding without being asked to.
+    lenient: dict[str, Any] = {"metadata_errors": "ignore"} if _av_before(19) else {}
     options = {"format_whitelist": formats}
     try:
-        with av.open(str(path), mode="r", metadata_errors="ignore", options=options) as container:
+        with av.open(str(path), mode="r", options=options, **lenient) as container:
             try:
                 yield container
             finally:
@@ -97,6 +108,12 @@ def _opened(path: Path) -> Generator[InputContainer]:
         ) from error
 
 
+def _av_before(version: int) -> bool:
+    import av
+
+    return int(av.__version__.split(".")[0]) < version
+
+
 def _quiet() -> None:
     """Keep decoding threads from calling back into Python.
 
@@ -107,6 +124,11 @@ def _quiet() -> None:
     import av.logging
 
     av.logging.set_level(None)
+
+
+def _zero(container: InputContainer) -> float:
+    """Seconds that the clock of a file shows when it starts; sound and picture share it."""
+    return (container.start_time or 0) / 1e6
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream | None:
@@ -146,10 +168,11 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
     Raises
     ------
     MediaError
-        `missing_file`, `unreadable`, `no_streams`, `truncated` or `empty_stretch`.
+        `missing_file`, `unreadable`, `no_streams`, `clock_jumps`, `truncated` or
+        `empty_stretch`.
     """
     with _opened(source) as container:
-        zero = (container.start_time or 0) / 1e6
+        zero = _zero(container)
         stated = (container.duration or 0) / 1e6
         if "matroska" in container.format.name:  # it states when the file ends, not its length
             stated -= max(0.0, zero)
@@ -166,7 +189,7 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
         pts: set[int] = set()
         last_video = last_audio = last_caption = 0.0
         untimed = False
-        for packet in container.demux(wanted):
+        for packet in _on_one_clock(container, wanted):
             if packet.pts is None or packet.time_base is None or packet.is_discard:
                 untimed |= packet.pts is None and packet.size > 0
                 continue
@@ -183,8 +206,14 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
         if video is not None and pts:
             assert video.time_base is not None
             times = np.array(sorted(pts), dtype=np.float64) * float(video.time_base) - zero
-            times = times[times >= 0]
-            shown = _display(source)
+            times = np.maximum(times[times > -1e-6], 0.0)  # the start is stated in microseconds
+            shown, least = _first_look(source)
+            if least:  # else every second field would be waited for, and never come
+                kept = [times[0]]
+                for time in times[1:]:
+                    if time - kept[-1] > least:
+                        kept.append(time)
+                times = np.array(kept)
             step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
             last_video = max(
                 last_video, float(times[-1]) + (step if last_video <= times[-1] else 0)
@@ -241,13 +270,47 @@ def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
         )
 
 
-def _display(source: Path) -> Display:
-    """How the pictures of a file are shown, from the first frame."""
+def _on_one_clock(container: InputContainer, streams: list[Any]) -> Iterator[Packet[Any]]:
+    """Take the packets of a file; one whose clock is set anew on the way has no times to trust."""
+    import av.format
+
+    broadcast = bool(container.format.flags & av.format.Flags.ts_discont.value)
+    latest: dict[int, float] = {}
+    for packet in container.demux(streams):
+        if packet.dts is not None and packet.time_base is not None:
+            now = packet.dts * float(packet.time_base)
+            own = latest.get(packet.stream_index, now)
+            furthest = max(latest.values(), default=now)
+            if now < own - _CLOCK_BACK_S or (broadcast and now > furthest + _CLOCK_AHEAD_S):
+                at = furthest - _zero(container)
+                raise MediaError(
+                    f"The file's clock jumps by {now - furthest:+.1f} s at {at:.1f} s, as where "
+                    "recordings were joined end to end.",
+                    next_step="Convert it, for instance with: ffmpeg -i FILE new.mp4"
+                    if broadcast
+                    else "Give the recordings one by one, or join them anew with a program for it.",
+                    code="clock_jumps",
+                )
+            latest[packet.stream_index] = max(now, own)
+        yield packet
+
+
+def _first_look(source: Path) -> tuple[Display, float]:
+    """How the pictures of a file are shown; the least seconds from one to the next, if it is known.
+
+    A picture of two fields may be two packets with a time each, which is known of its kind only.
+    """
     with _opened(source) as container:
         video = _moving_pictures(container)
-        assert video is not None
-        for frame in container.decode(video):
-            return display_of(frame, video.sample_aspect_ratio)
+        assert video is not None and video.time_base is not None
+        frames = container.decode(video)
+        for frame in frames:
+            shown = display_of(frame, video.sample_aspect_ratio)
+            if not frame.interlaced_frame or video.codec_context.name not in _SPARING:
+                return shown, 0.0
+            pts = [f.pts for f in (frame, *islice(frames, _LOOKED_AT)) if f.pts is not None]
+            step = float(np.median(np.diff(pts))) if len(pts) > 1 else 0.0
+            return shown, 0.75 * step * float(video.time_base)
     raise MediaError(
         "The file states a picture, but not one frame can be decoded.",
         next_step="Its end is missing or its codec is not supported; convert it to H.264 in MP4.",
@@ -280,23 +343,25 @@ def stream_audio(*, source: Path, media: Media) -> Audio:
     """
     if not media.has_audio:
         return Audio(np.zeros(0, np.int16), SAMPLE_RATE, media.start)
-    signal, silent = _decoded(source, media, media.sound_track)
-    other_track = None
-    others = [number for number in range(media.n_sound_tracks) if number != media.sound_track]
-    for other in others if silent else ():
-        found, silent = _decoded(source, media, other)
+    others = (number for number in range(media.n_sound_tracks) if number != media.sound_track)
+    heard = None
+    for track in (media.sound_track, *others):
+        found, silent = _decoded(source, media, track)
+        channel = _loudest_of_cancelling(source, media, track)
+        if channel is not None:
+            found, silent = _decoded(source, media, track, channel=channel)
+        if heard is None or not silent:
+            heard = track, found, channel
         if not silent:
-            signal, other_track = found, other
             break
-    heard: Heard = "mean"
-    if media.channels > 1 and other_track is None:
-        loudest = _loudest_of_cancelling(source, media)
-        if loudest is not None:
-            signal, _ = _decoded(source, media, media.sound_track, channel=loudest)
-            heard = "loudest" if media.channels > 2 else "right" if loudest else "left"
-    track = media.sound_track if other_track is None else other_track
-    mended = _lacks_numbers(source, media, track)
-    return Audio(signal, SAMPLE_RATE, media.start, heard, other_track, mended)
+    assert heard is not None
+    track, signal, channel = heard
+    facts = _sound_facts(source, track)
+    what: Heard = "mean"
+    if channel is not None:
+        what = "loudest" if facts.channels > 2 else "right" if channel else "left"
+    other_track = None if track == media.sound_track else track
+    return Audio(signal, SAMPLE_RATE, media.start, what, other_track, facts.holes)
 
 
 def _decoded(
@@ -312,32 +377,45 @@ def _decoded(
     return DecodedSignal(n_bytes // 2, again), peak <= _SILENT_PEAK
 
 
+class _SoundFacts(NamedTuple):
+    """What decoding must know of a sound track."""
+
+    # Seconds that the file's clock shows when it starts.
+    zero: float
+    channels: int
+    # Whether samples are NaN or infinite.
+    holes: bool
+
+
+def _sound_facts(source: Path, track: int) -> _SoundFacts:
+    """Return what is so of the file as it is now."""
+    return _sound_facts_of(source, source.stat().st_mtime_ns, track)
+
+
 @lru_cache(maxsize=16)
-def _holds_no_numbers(source: Path, changed: int, track: int) -> bool:
-    """Whether a sound track, as of when its file was changed, has samples that are no numbers."""
+def _sound_facts_of(source: Path, changed: int, track: int) -> _SoundFacts:
     with _opened(source) as container:
-        frames = container.decode(container.streams.audio[track])
-        return any(not np.isfinite(frame.to_ndarray()).all() for frame in frames)
+        sound = container.streams.audio[track]
+        # Only codecs that store floats as they are can hold NaN and infinity.
+        holes = sound.codec_context.name.startswith(("pcm_f", "wavpack")) and any(
+            not np.isfinite(frame.to_ndarray()).all() for frame in container.decode(sound)
+        )
+        return _SoundFacts(_zero(container), int(sound.codec_context.channels or 1), holes)
 
 
-def _lacks_numbers(source: Path, media: Media, track: int) -> bool:
-    """Whether samples of a track are NaN or infinite, which only files of stored floats can be."""
-    if not (media.audio_codec or "").startswith("pcm_f"):
-        return False
-    return _holds_no_numbers(source, source.stat().st_mtime_ns, track)
-
-
-def _loudest_of_cancelling(source: Path, media: Media) -> int | None:
+def _loudest_of_cancelling(source: Path, media: Media, track: int) -> int | None:
     """Find the number of the loudest of the channels that cancel; None where they do not.
 
     Microphones and cables with turned polarity make such files: each channel is clear, and their
     mean is silent.
     """
-    n = media.channels
+    n = _sound_facts(source, track).channels
+    if n < 2:
+        return None
     n_loud = n_cancelled = 0
     energy = np.zeros(n)
     rest = b""
-    for piece in _pieces(source, media, media.sound_track, mixed=False):
+    for piece in _pieces(source, media, track, mixed=False):
         rest += piece
         whole = len(rest) // (2 * n * SAMPLE_RATE)
         seconds = np.frombuffer(rest, dtype="<i2", count=whole * n * SAMPLE_RATE)
@@ -359,8 +437,11 @@ def _pieces(
     import ffmpeg
     import imageio_ffmpeg
 
-    sound = ffmpeg.input(str(source.absolute()))[f"a:{track}"]
-    if _lacks_numbers(source, media, track):
+    facts = _sound_facts(source, track)
+    # The program's own zero differs where a file states the clock of a broadcast: there it begins
+    # with the tracks that are taken and closes gaps, so the picture would not fit.
+    sound = ffmpeg.input(str(source.absolute()), itsoffset=-facts.zero)[f"a:{track}"]
+    if facts.holes:
         # Else they become clicks at full scale, and with them what is resampled around them.
         number = "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))"
         sound = sound.filter("aeval", number, c="same")
@@ -374,7 +455,7 @@ def _pieces(
     )
     mono = {"ac": 1} if mixed else {}
     command = sound.output("pipe:", format="s16le", acodec="pcm_s16le", ar=SAMPLE_RATE, **mono)
-    decoder = command.global_args("-nostdin", "-v", "quiet").run_async(
+    decoder = command.global_args("-nostdin", "-v", "quiet", "-copyts").run_async(
         cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True
     )
     with decoder:
@@ -415,6 +496,16 @@ def iterate_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
 
 def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> Iterator[Frame]:
     """Decode frames that lie close together; from the key frame before them on."""
+    lead = 0.0
+    # Formats of broadcasts state no key frames, so that a seek may end behind the one it needs.
+    while (yield from _frames_from(source, media, indices, lead)):
+        lead = 10 * lead or _SEEK_S
+
+
+def _frames_from(
+    source: Path, media: Media, indices: NDArray[np.int64], lead: float
+) -> Generator[Frame, None, bool]:
+    """Do so, from so many seconds before them on; whether that came too late for the first."""
     # To the microsecond, since a time that is computed twice may differ in its last bits.
     wanted = np.rint(media.frame_times[indices] * 1e6)
     waiting = np.ones(len(wanted), np.bool_)
@@ -422,6 +513,7 @@ def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
     last = float(media.frame_times[indices[-1]])
     first = float(media.frame_times[indices[0]])
     display = media.display
+    sought = first - lead > 2.0
     with _opened(source) as container:
         from av.video.reformatter import VideoReformatter
 
@@ -429,9 +521,10 @@ def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
         video.thread_type = "AUTO"
-        zero = (container.start_time or 0) / 1e6
-        if first > 2.0:
-            container.seek(round((first + zero) / float(video.time_base)), stream=video)
+        zero = _zero(container)
+        if sought:
+            at = first - lead + zero
+            container.seek(round(at / float(video.time_base)), stream=video)
         tick = float(video.time_base)
 
         def place(pts: int) -> int:
@@ -453,6 +546,9 @@ def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
                 if frame.pts is None:
                     continue
                 time = frame.pts * tick - zero
+                if sought and time > first + 1e-6:
+                    return True
+                sought = False
                 k = place(frame.pts)
                 if k >= 0 and waiting[k]:
                     waiting[k] = False
@@ -460,4 +556,5 @@ def _run_of_frames(source: Path, media: Media, indices: NDArray[np.int64]) -> It
                     yield Frame(int(indices[k]), time, display.picture(frame, converter))
                     _quiet()  # a model may have imported torchvision meanwhile
                 if time >= last or not n_waiting:
-                    return
+                    return False
+    return sought
