@@ -343,6 +343,8 @@ class _Rows:
         It may be another voice's instead, or somebody's who is not in view; then the mouths in view
         have moved and rested otherwise.
         """
+        if not faces:
+            return 1.0
         voice, step = self._session.speakers.index(utterance.speaker), likelihoods.WINDOW
         edges = (utterance.start - late, utterance.end - late)
         begin, end = (max(0, round(time * series.RATE)) for time in edges)
