@@ -356,7 +356,7 @@ def _check_blind(
     texts = {(case, model): sessions[case, model] for case in drawn for model in models}
     named = sum(model.casefold() in text.casefold() for (_, model), text in texts.items())
     if named:
-        said.append(f"{named} dialogues name their own model.")
+        said.append(f"Dialogues that name their own model: {named}.")
     alike = sum(
         texts[case, one] == texts[case, two]
         for case in drawn
@@ -468,6 +468,7 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     misfits: list[Misfit] = []
     lines = list(range(2, len(whole) + 2))
     found = typed_columns(whole, COMPARISONS, lines, misfits)
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     checked = pd.DataFrame({c.name: c.series(found[c.name]) for c in COMPARISONS})
     if len(misfits) >= tabular.MOST_FAULTS:
         tabular.refuse(misfits, "The table of comparisons", error=RatingsError, places=places)
@@ -488,4 +489,5 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     return checked
 
 
+_NAMES = ("rater", ("model_a", "model_b"), "criterion")
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")

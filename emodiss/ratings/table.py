@@ -11,10 +11,12 @@ import pandas as pd
 
 from emodiss import tabular
 from emodiss.errors import as_path
-from emodiss.ratings.schema import COLUMNS, LIKERT, RatingScale, RatingsError
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
+from emodiss.registry import CONDITIONS
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
+_NAMES = ("rater", "rater_group", "model", "condition", "criterion")
 _OF_ITEM = ("video", "model", "condition")
 
 
@@ -123,7 +125,13 @@ def _checked(
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
-    found = typed_columns(table, COLUMNS, lines, misfits)
+    cells: dict[str, Any] = {name: table[name] for name in names}
+    for name, names_of in {"criterion": criteria or CRITERIA, "condition": CONDITIONS}.items():
+        known = tabular.spellings(names_of)
+        texts = tabular.cells_of(cells[name])
+        cells[name] = [text and tabular.as_known(text, known) for text in texts]
+    found = typed_columns(cells, COLUMNS, lines, misfits)
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     found["repeat"] = [int(n or 0) for n in found["repeat"]]
     _check_values(found, lines, scale, criteria, misfits)
     _check_consistency(found, lines, misfits)
@@ -232,6 +240,10 @@ def long_rows(
     parts: list[pd.DataFrame] = []
     for number, (name, sheet) in enumerate(named, start=1):
         file = Path(name).name
+        headings = tabular.spellings((*(column.name for column in columns), value, *criteria))
+        sheet = sheet.rename(columns=lambda name, by=headings: tabular.as_known(str(name), by))
+        if twice := [name for name in sheet.columns if list(sheet.columns).count(name) > 1]:
+            raise RatingsError(f"Sheet {number} ({file}) names the column {twice[0]} twice.")
         is_long = {"criterion", value} <= set(sheet.columns)
         needed = ["rater", "item", *([] if is_long else criteria)]
         if absent := [column for column in needed if column not in sheet.columns]:
