@@ -363,8 +363,8 @@ class _Rows:
             return math.prod(self._ratio(j, share) for j in seen)
 
         n = len(self._talk)
-        visible = (self._owner[seen, 1:] > _NEVER).any(axis=0)
-        others = [k for k in range(n) if k != voice and visible[k]]
+        here = np.flatnonzero(self._owner[seen, 1:].max(axis=0) > _NEVER)
+        others = [k for k in here.tolist() if k != voice]
         # Voices out of view and one that was never told apart leave the mouths in view alike.
         odds = (n - len(others)) * likelihood(None) + sum(map(likelihood, others))
         return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds / n)
