@@ -164,8 +164,8 @@ class _Session:
         at_once: NDArray[np.bool_],
         alike: NDArray[np.float64],
         heard: Sequence[tuple[float, float, _Pairs]],
-        faces: Sequence[_Face] = (),
-        n: int = 0,
+        faces: Sequence[_Face],
+        n: int,
     ) -> None:
         self.speakers, self.track_ids, self.faces, self.n = speakers, track_ids, faces, n
         self._at_once, self._alike, self._heard = at_once, alike, heard
@@ -189,7 +189,7 @@ class _Session:
         rows = [k for k, s in enumerate(mouths.series) if len(s.ticks)]
         alike = links(mouths.likeness[np.ix_(rows, rows)])
         if not ids or not speakers:
-            return cls(speakers, ids, at_once, alike, [])
+            return cls(speakers, ids, at_once, alike, [], [], 0)
         n = math.ceil((max(int(s.ticks[-1]) for s in shown) + 1) / CLOCK_FPS * series.RATE)
         faces = [_Face.of(s, n, talking) for s in shown]
         margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
@@ -304,8 +304,7 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
-        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
+        share = _shares(talk)
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
             pairs.scores[j] = np.logaddexp(*face.fits(share))
@@ -328,7 +327,7 @@ class _Rows:
         self, session: _Session, pairs: Sequence[Binding], talk: NDArray[np.bool_]
     ) -> None:
         self._session, self._talk = session, talk
-        self._share = likelihoods.windows(talk.astype(np.float64))
+        self._share = _shares(talk)
         self._fits: dict[int, NDArray[np.float64]] = {}
         # Whose each face is: (n, 1 + v), by the posterior of all pairs.
         self._owner = np.zeros((len(session.faces), 1 + len(talk)))
@@ -360,7 +359,7 @@ class _Rows:
             if other is not None:
                 talk[other, begin - first * step : end - first * step] = True
             share = self._share.copy()
-            share[:, first:last] = likelihoods.windows(talk.astype(np.float64))
+            share[:, first:last] = _shares(talk)
             return math.prod(self._ratio(j, share) for j in seen)
 
         n = len(self._talk)
@@ -376,6 +375,13 @@ class _Rows:
             self._fits[j] = np.logaddexp(*self._session.faces[j].fits(self._share))
         change = np.logaddexp(*self._session.faces[j].fits(share)) - self._fits[j]
         return float(self._owner[j] @ np.exp(np.minimum(change, 100)))
+
+
+def _shares(talk: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of each window in which each voice talks."""
+    # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+    found = [likelihoods.windows(voice.astype(np.float64)) for voice in talk]
+    return np.array(found).reshape(len(talk), -1)
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:
