@@ -32,6 +32,15 @@ from emodiss.statistics.bootstrap import (
 from emodiss.statistics.correlation import correlation
 from emodiss.tabular import Misfit, a_table
 
+SCORE_COLUMNS = {
+    "item": "code of what was judged (required)",
+    "criterion": "by what (required)",
+    "judge": "name of the judge; `judge` where absent",
+    "score": "the score, or nothing (column required)",
+    "scale_order": "order in which the points were listed, where a judge was asked in both",
+}
+"""Columns of a table of scores from elsewhere, and their meaning; further ones are kept."""
+
 _KEYS = ["judge", "criterion", "item"]
 
 

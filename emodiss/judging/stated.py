@@ -150,7 +150,8 @@ _IN_SENTENCE = re.compile(
 _RATES = re.compile(
     r"\b(?:i|i['’]d|i['’]ll|we|my)\b[^.!?\n]{0,60}\b(?:give|rate|score|grade|assign|award|say|rating|choose|go|"
     r"mark|judge|put)\b|\b(?:deserve|merit|earn|warrant)s?\b|\b(?:score|rating|grade|mark)s? of\b"
-    r"|\b(?:gebe|vergebe|würde|daria|поставила?|bewerte|donne|attribue|doy|daría|pongo|dou|daria|assegno|ставлю|даю)\b"
+    r"|\b(?:gebe|vergebe|würde|daria|поставила?|bewerte|donne|doy|daría|pongo|dou|daria"
+    r"|assegno|attribue|ставлю|даю)\b"  # codespell:ignore
     r"|[给給打评評点點점분]|أعطي|أقي[ّ]?م"
     r"|\b(?:score|rating|grade|answer)\b",
     re.IGNORECASE,
@@ -167,7 +168,8 @@ _AFTER = re.compile(
 _BOUND_BEFORE = re.compile(
     r"(?:(?<![\w\"'/|▁])[<>]|[≤≥≈±~]|\b(?:(?:at (?:least|most)|up to|between|below|above|under|over"
     r"|(?:more|less|higher|lower|greater|better|worse) than|about|around|approximately|approx\.?"
-    r"|nearly|almost|roughly|maybe|perhaps|possibly|mindestens|höchstens|über|unter|etwa|ca\."
+    r"|nearly|almost|roughly|maybe|perhaps|possibly|mindestens|höchstens|über|etwa|ca\."
+    r"|unter"  # codespell:ignore
     r"|zwischen|vielleicht|au (?:moins|plus)|environ|(?:moins|plus) de|entre|al menos"
     r"|(?:menos|más) de|circa)(?: an?| eine?| un[ea]?)?"
     r"|not|no|never|nicht|kein|keine|pas|jamais|не))[\s(\"']{0,9}\Z",
@@ -175,8 +177,10 @@ _BOUND_BEFORE = re.compile(
 )
 _BOUND_AFTER = re.compile(
     r"[ \t\])}\"']{0,6}(?:\+|-(?=\s*(?:$|\n))|%|％|\?|？|percent|prozent"
-    r"|or (?:more|higher|less|lower|above|below|so)|oder (?:mehr|weniger|höher)|ou (?:plus|moins)"
-    r"|o más|(?:[-–—~〜～,、/&|]|to|or|and|bis|oder|à|ou|a|o|y|u|e|до|или|至|到|或)"
+    r"|or (?:more|higher|less|lower|above|below|so)|ou (?:plus|moins)|o más"
+    r"|oder (?:mehr|weniger|höher)"  # codespell:ignore
+    r"|(?:[-–—~〜～,、/&|]|to|or|and|bis|à|ou|a|o|y|u|e|до|или|至|到|或"
+    r"|oder)"  # codespell:ignore
     r"[ \t(\[\"']{0,4}[+-]?\d)",
     re.IGNORECASE,
 )
