@@ -11,7 +11,8 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -247,3 +248,19 @@ def nearest(name: str, choices: Iterable[str], *, listed_by: str = "") -> str:
     match = difflib.get_close_matches(str(name), known, n=1)
     hint = f"Did you mean '{match[0]}'? " if match else ""
     return f"{hint}Choices: {', '.join(known)}."
+
+
+def folded(name: str) -> str:
+    """Return what spellings of a name share: width, form of accents, case, blanks do not count."""
+    return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFKC", name)).casefold().split())
+
+
+def spellings(known: Iterable[str]) -> dict[str, str]:
+    """Return known names by themselves and by what their spellings share; the first one wins."""
+    names = list(known)
+    return {**dict(reversed([(folded(name), name) for name in names])), **{n: n for n in names}}
+
+
+def as_known(name: str, known: Mapping[str, str]) -> str:
+    """Spell a name as one of `spellings` does, or leave it."""
+    return known.get(name) or known.get(folded(name)) or name

@@ -18,7 +18,6 @@ import itertools
 import json
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from emodiss.errors import ArgumentError, EmodissError, as_path
+from emodiss.errors import ArgumentError, EmodissError, as_known, as_path, folded, spellings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +41,7 @@ _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
+_MOST_COUNTED = 2**53  # above, a float does not tell a whole number from the next
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
@@ -147,12 +147,21 @@ class Table:
         """Give rows and faults in the order of the file."""
         yield from heapq.merge(self.rows, self.faults, key=lambda each: each.line)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a data frame of texts, indexed by their lines."""
+    def frame(self, *, words: bool = False) -> pd.DataFrame:
+        """Return the rows as a data frame of texts, indexed by their lines.
+
+        Parameters
+        ----------
+        words
+            Whether empty cells are missing, as where every text is a word.
+        """
         import pandas as pd
 
+        cells = [row.cells for row in self.rows]
+        if words:
+            cells = [{name: cell or None for name, cell in each.items()} for each in cells]
         return pd.DataFrame(
-            [row.cells for row in self.rows],
+            cells,
             columns=pd.Index(self.header),
             index=pd.Index([row.line for row in self.rows], name="line"),
             dtype="str",
@@ -322,9 +331,8 @@ def parse(
     Returns
     -------
     Table
-        What people write above the header is passed over where `known` tells which line that is.
-        Rows without any text are passed over, and so are columns without a name and any text, and
-        a first column without a name that numbers the rows.
+        Passed over are lines above the one that `known` tells for the header, rows without text,
+        columns without name and text, and a first one without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
     text = text.rstrip("\x1a")  # the end of a file, as DOS wrote it
@@ -416,40 +424,24 @@ def parse(
     )
 
 
-def folded(name: str) -> str:
-    """Return what spellings of a name share: width, form of accents, case, blanks do not count."""
-    return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFKC", name)).casefold().split())
-
-
-def spellings(known: Iterable[str]) -> dict[str, str]:
-    """Return known names by themselves and by what their spellings share; the first one wins."""
-    names = list(known)
-    return {**dict(reversed([(folded(name), name) for name in names])), **{n: n for n in names}}
-
-
-def as_known(name: str, known: Mapping[str, str]) -> str:
-    """Spell a name as one of `spellings` does, or leave it."""
-    return known.get(name) or known.get(folded(name)) or name
-
-
 def spelled_twice(
-    table: pd.DataFrame,
-    columns: Iterable[str | tuple[str, ...]],
+    table: Mapping[str, Sequence[Any]],
+    columns: Iterable[Sequence[str]],
     lines: Sequence[int],
     places: Sequence[str] = (),
 ) -> list[Misfit]:
-    """Find names in columns, or in several columns of one kind, that are spelled in two ways."""
+    """Find names that are spelled in two ways in columns of one kind, such as both models."""
     found: list[Misfit] = []
     for group in columns:
         first: dict[str, tuple[str, int]] = {}
-        for name in (group,) if isinstance(group, str) else group:
-            texts = table[name].dropna().drop_duplicates() if name in table.columns else None
-            for row, text in [] if texts is None else texts.items():
-                spelled, at = first.setdefault(folded(str(text)), (str(text), int(str(row))))
-                if spelled != text:
+        seen: dict[str, tuple[str, int]] = {}
+        for name in group:
+            for row, text in enumerate(table[name]):
+                if text and text not in seen:
+                    seen[text] = spelled, at = first.setdefault(folded(text), (text, row))
                     where = places[at] if places else f"line {lines[at]}"
-                    expected = f"'{spelled}' as in {where}, or a name that differs in more"
-                    found.append(Misfit(lines[int(str(row))], name, str(text), expected))
+                    said = f"'{spelled}' as in {where}, or a name that differs in more"
+                    found += [Misfit(lines[row], name, text, said)] if spelled != text else []
     return found
 
 
@@ -499,23 +491,6 @@ def number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError("expected a number")
     return float(text.replace(",", "."))
-
-
-def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read a column as `number` does; also return which cells hold something else."""
-    import pandas as pd
-
-    def of(cell: object) -> float:
-        if not isinstance(cell, str):
-            return float(cell) if isinstance(cell, int | float) else math.nan
-        try:
-            return number(cell)
-        except ValueError:
-            return math.nan
-
-    values = pd.Series([of(cell) for cell in cells.tolist()], index=cells.index, dtype="float64")
-    text = cells.astype("str").str.strip().str.casefold()
-    return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,26 +549,57 @@ class Column:
         high = math.inf if self.high is None else self.high
         return ~(fits | values.between(low, high).fillna(False).astype(bool))
 
-    def typed(self, cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-        """Read cells of a file: texts or float64, missing where empty, and which do not fit."""
-        text = cells.astype("str").str.strip()
-        empty = cells.isna() | text.isna() | (text == "")
-        text = text.mask(empty)
+    def typed(self, cells: Sequence[str | None]) -> tuple[list[Any], list[int]]:
+        """Read cells, see `cells_of`: texts or numbers, None where empty, and which do not fit."""
+        # In lists: a step of pandas costs as much as many cells, and most tables are short.
         if self.kind in ("number", "count"):
-            values, bad = numbers(text)
-            bad |= values.abs() == math.inf
-            if self.kind == "count":
-                bad |= values.notna() & (values % 1 != 0)
-            bad |= self.misfits(values)
-            return values.mask(bad), bad
+            values = [self._number(cell) for cell in cells]
+            bad = [row for row, value in enumerate(values) if value is None]
+            return [None if value != value else value for value in values], bad
         if self.kind == "time":
-            return text, text.notna() & ~text.map(_is_time).astype(bool)
-        return text, self.misfits(text)
+            bad = [row for row, cell in enumerate(cells) if cell and not _is_time(cell)]
+        elif self.choices is not None:
+            bad = [row for row, cell in enumerate(cells) if cell and cell not in self.choices]
+        else:
+            bad = []
+        return list(cells), bad
+
+    def series(self, values: Sequence[Any]) -> pd.Series:
+        """Put values, None where there is none, into a column with the declared dtype."""
+        import pandas as pd
+
+        if self.kind == "count":
+            return pd.Series(values, dtype="float64").astype(self.dtype)
+        return pd.Series(values, dtype=self.dtype)
+
+    def _number(self, text: str | None) -> float | None:
+        """Read one cell; NaN where it holds nothing, None where something that does not fit."""
+        try:
+            value = math.nan if text is None else number(text)
+        except ValueError:
+            return None
+        if math.isnan(value):
+            return value
+        whole = self.kind != "count" or (value % 1 == 0 and abs(value) <= _MOST_COUNTED)
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return value if math.isfinite(value) and whole and low <= value <= high else None
 
 
-def _is_time(text: object) -> bool:
+def cells_of(column: pd.Series | Sequence[str]) -> list[str | None]:
+    """Texts of a column, without blanks around them; None where there is none."""
+    if not hasattr(column, "dtype"):  # of a `Table`
+        return [cell or None for cell in column]
+    given = column if column.dtype.kind == "O" else column.astype("str")
+    return [
+        None if missing else str(cell).strip() or None
+        for cell, missing in zip(given.tolist(), column.isna().tolist(), strict=True)
+    ]
+
+
+def _is_time(text: str) -> bool:
     try:
-        datetime.fromisoformat(str(text))
+        datetime.fromisoformat(text)
     except ValueError:
         return False
     return True
@@ -694,10 +700,8 @@ def _above_header(text: str, known: Collection[str]) -> tuple[int, int]:
     for above, line in enumerate(itertools.islice(lines, _MOST_LINES_ABOVE)):
         cells = [folded(cell.strip().strip('"\ufeff')) for cell in re.split(r"[,;\t|]", line[0])]
         n = len(plain & set(cells))
-        if n > 1 and 2 * n >= sum(map(bool, cells)):
-            return above, line.start()
         if n:
-            break
+            return (above, line.start()) if 1 < n >= sum(map(bool, cells)) / 2 else (0, 0)
     return 0, 0
 
 

@@ -71,9 +71,10 @@ def test_an_utterance_that_may_be_anothers_gets_no_measured_face(tmp_path: Path)
     make.write_media(path, frames=[make.grey(100)] * 30, fps=30)
     media = probe(source=path, row=make.VIDEO, settings=Settings().media)
 
-    def status(source: BindingSource, *flags: str) -> str:
+    def status(source: BindingSource, *flags: str, contradicted: tuple[int, ...] = ()) -> str:
         said = Utterance(0.0, 1.0, "Ada", "x", flags=flags)
-        people = People((Person("Ada", (1,), np.nan, source),), ())
+        ada = Person("Ada", (1,), np.nan, source)
+        people = People((ada,), (), contradicted=contradicted)
         tracks = make.tracks(make.track(1, np.arange(30), (10, 10, 50, 50)))
         return measure_faces(
             source=path, media=media, transcript=Transcript((said,), "recognised"), tracks=tracks,
@@ -82,6 +83,8 @@ def test_an_utterance_that_may_be_anothers_gets_no_measured_face(tmp_path: Path)
 
     assert status("measured") == "ok"
     assert status("measured", "voice_doubtful") == "unbound"
+    assert status("measured", contradicted=(0,)) == "unbound"
+    assert status("measured", contradicted=(1,)) == "ok"
     # What a person says stands: whose face it is, and whose voice.
     assert status("manifest", "voice_doubtful") == "ok"
     assert status("measured", "reviewed_speaker", "voice_doubtful") == "ok"

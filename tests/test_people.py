@@ -78,7 +78,7 @@ TURNS = talk(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
 ADA, BO = [(0, 5), (12, 17)], [(5, 10), (17, 22)]
 
 
-def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24):
+def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24, turns=None):
     return people.match(
         media=make.media(width=100),
         transcript=transcript,
@@ -87,6 +87,7 @@ def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float =
         audio=silence(seconds),
         row=make.row(faces=faces),
         settings=rule,
+        turns=turns,
     )
 
 
@@ -135,6 +136,37 @@ def test_nobody_speaks_or_nobody_is_seen():
 
 BOTH = [mouth(1, 24, BO), mouth(2, 24, ADA)]
 SIDES = seen((1, 0, 24, 25), (2, 0, 24, 75))
+
+
+def diarized(*rows: tuple[str, float, float], flags: tuple[str, ...] = (), faces=None, mouths=BOTH):
+    """What is doubted of the same conversation if a diarizer heard these voices."""
+    said = tuple(Utterance(s, e, who, "well", flags=flags) for who, s, e in rows)
+    turns = tuple(Turn(s, e, who) for who, s, e in rows)
+    found = match(Transcript(said, "recognised"), mouths, SIDES, faces=faces, turns=turns)
+    assert faces or bindings(found)["Ada"][0] == (2,)
+    return found.contradicted
+
+
+HEARD = (("Ada", 0, 5), ("Bo", 5, 8.5), ("Ada", 8.5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
+
+
+def test_an_utterance_is_doubted_where_anothers_mouth_talks_and_that_of_its_voice_rests():
+    assert diarized(*HEARD) == (2,)  # 8.5 to 10 s is Bo's
+    assert diarized(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22)) == ()
+    # Somebody out of view: both mouths rest from 10.5 to 11.8 s.
+    assert diarized(*HEARD, ("Ada", 10.3, 11.9)) == (2, 5)
+    # No mouth of Ada's in view, so no face of hers that could be wrong.
+    ada = mouth(2, 24, ADA)
+    gone = (ada.ticks < 8.0 * 30) | (ada.ticks >= 10.6 * 30)
+    away = MouthMotion(2, *(getattr(ada, k)[gone] for k in ("ticks", "motion", "opening", "stir")))
+    assert diarized(*HEARD, mouths=[BOTH[0], away]) == ()
+
+
+def test_what_is_stated_of_a_voice_or_its_face_is_not_doubted_by_mouths():
+    assert match(talk(*HEARD), BOTH, SIDES).contradicted == ()  # a transcript's voices
+    assert diarized(*HEARD, flags=("reviewed_speaker",)) == ()
+    assert diarized(*HEARD, faces={"Ada": "right"}) == ()
+    assert diarized(*HEARD, faces={"Bo": "left"}) == (2,)
 
 
 def bindings(found) -> dict:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from emodiss.errors import folded
 from emodiss.ratings.schema import RatingsError
-from emodiss.tabular import a_table, folded
+from emodiss.tabular import a_table
 
 QUESTIONS: Mapping[str, str] = {
     "degree": "Highest degree",

@@ -299,8 +299,7 @@ def words_of(table: Table) -> pd.DataFrame:
     read = tabular.read(
         Path(table), error=ratings.RatingsError, what="table", restore=True, known=known
     )
-    found = read.frame()
-    return found.where(found != "")
+    return read.frame(words=True)
 
 
 def _people(answers: pd.DataFrame, asked: ratings.Instrument | None) -> dict[str, pd.DataFrame]:
