@@ -425,7 +425,7 @@ def parse(
 
 
 def spelled_twice(
-    table: Mapping[str, Sequence[Any]],
+    table: pd.DataFrame | Mapping[str, list[Any]],
     columns: Iterable[Sequence[str]],
     lines: Sequence[int],
     places: Sequence[str] = (),
@@ -436,7 +436,7 @@ def spelled_twice(
         first: dict[str, tuple[str, int]] = {}
         seen: dict[str, tuple[str, int]] = {}
         for name in group:
-            for row, text in enumerate(table[name]):
+            for row, text in enumerate(cells_of(table[name])):
                 if text and text not in seen:
                     seen[text] = spelled, at = first.setdefault(folded(text), (text, row))
                     where = places[at] if places else f"line {lines[at]}"
@@ -586,9 +586,9 @@ class Column:
         return value if math.isfinite(value) and whole and low <= value <= high else None
 
 
-def cells_of(column: pd.Series | Sequence[str]) -> list[str | None]:
+def cells_of(column: pd.Series | Sequence[str | None]) -> list[str | None]:
     """Texts of a column, without blanks around them; None where there is none."""
-    if not hasattr(column, "dtype"):  # of a `Table`
+    if isinstance(column, Sequence):  # of a `Table`
         return [cell or None for cell in column]
     given = column if column.dtype.kind == "O" else column.astype("str")
     return [

@@ -231,8 +231,8 @@ def stated_score(
     found = _candidates(
         another, [n for n in numbers if another[n.start] != " "], scale, criteria, asked
     )
-    if isinstance(found, str):
-        return found
+    if not found:
+        return "none" if found is not None else "other_scale"
     doubt = next(filter(None, (_doubt(whole, plain, one) for one in found)), None)
     if doubt:
         return doubt
@@ -293,8 +293,8 @@ def _candidates(
     scale: RatingScale,
     criteria: tuple[str, ...],
     asked: str | None,
-) -> list[Stated] | Reason:
-    """Collect the numbers that state a score by their place."""
+) -> list[Stated] | None:
+    """Collect the numbers that state a score by their place; None where one is on another scale."""
     others = tuple(c for c in criteria if asked is not None and c != asked)
     own = tuple(c for c in criteria if c not in others)
     foreign = {m.start("number") for m in labelled(plain, others)} if others else set()
@@ -322,10 +322,10 @@ def _candidates(
         else:
             stated = not heads and _in_a_rating(plain, number)
         if stated and out_of and _top(out_of) != scale.high:
-            return "other_scale"
+            return None
         if stated:
             found.append(number)
-    return found or "none"
+    return found
 
 
 def _top(out_of: re.Match[str]) -> float:

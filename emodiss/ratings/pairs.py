@@ -356,7 +356,7 @@ def _check_blind(
     texts = {(case, model): sessions[case, model] for case in drawn for model in models}
     named = sum(model.casefold() in text.casefold() for (_, model), text in texts.items())
     if named:
-        said.append(f"{named} dialogues name their own model.")
+        said.append(f"Dialogues that name their own model: {named}.")
     alike = sum(
         texts[case, one] == texts[case, two]
         for case in drawn
