@@ -35,7 +35,6 @@ def pairs(text):
         "0′50″|0′52″|PT53S|PT55S|56|PT1M",
         "50000ms|52000 ms|53000ms|55000ms|56000ms|60000ms",
         "50000|52000|53000|55000|56000|60000",
-        "50000.0|52000.0|53000.0|55000.0|56000.0|60000.0",
     ],
 )
 def test_times_in_any_usual_form_are_read(tmp_path, cells):
@@ -104,6 +103,18 @@ def test_units_that_differ_are_refused(tmp_path):
 
 
 RIGHT_TEXT = [[str(t) for t in pair] for pair in RIGHT]
+
+
+@pytest.mark.parametrize("shape", ["{:.1f}", "{:.0f}.0", "{:.3f}"])
+def test_milliseconds_with_decimals_are_reported(tmp_path, shape):
+    spans, problems = read(tmp_path, [[shape.format(t * 1000) for t in pair] for pair in RIGHT])
+    assert spans == RIGHT
+    assert len(problems) == 1 and problems[0].doubt and "milliseconds" in problems[0].message
+
+
+def test_few_words_in_a_long_time_stay_seconds(tmp_path):
+    cells = pairs("0.0|600.0|600.0|1200.5|1200.5|1800.0")
+    assert read(tmp_path, cells) == ([(0, 600), (600, 1200.5), (1200.5, 1800)], [])
 
 
 def test_a_short_talk_in_the_first_second_stays(tmp_path):
