@@ -84,6 +84,9 @@ MEANINGS: Final[dict[str, str]] = {
     "worked on and are left out; check the manifest's start and end if they should count.",
     "beyond_end": "Utterances of the given transcript begin after the media ends and are left "
     "out; check that the transcript belongs to this file and states seconds.",
+    "time_unit_assumed": "The times of the given transcript were read as milliseconds or as "
+    "fractions of a day, because as seconds nobody talks at such a pace; check them, or write "
+    "seconds.",
     "speaker_unread": "Lines of the given transcript begin with what may be the name of a voice "
     "and cannot be told for one, so their voice is unknown; write [Name]: before them, or correct "
     "the voice with: emodiss review.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emodiss.transcript import read_report
+from tests.test_captions_as_they_are import assembled
 
 SAID = ("How was your week then?", "It was fine, I think.", "You think so? Tell me more of it.")
 RIGHT = [(50, 52), (53, 55), (56, 60)]
@@ -110,6 +111,15 @@ def test_milliseconds_with_decimals_are_reported(tmp_path, shape):
     spans, problems = read(tmp_path, [[shape.format(t * 1000) for t in pair] for pair in RIGHT])
     assert spans == RIGHT
     assert len(problems) == 1 and problems[0].doubt and "milliseconds" in problems[0].message
+
+
+def test_a_unit_that_was_found_out_is_a_note_of_the_video(tmp_path):
+    rows = [",".join((f"{a / 86400:.9f}", f"{b / 86400:.9f}", "Tell me.")) for a, b in RIGHT]
+    content = "\n".join(("start,end,text", *rows))
+    transcript = assembled(tmp_path, content, duration=70.0, name="t.csv")
+    assert [round(u.start, 2) for u in transcript.utterances] == [50, 53, 56]
+    assert "time_unit_assumed" in transcript.notes
+    assert "malformed_rows" not in transcript.notes
 
 
 def test_few_words_in_a_long_time_stay_seconds(tmp_path):

@@ -17,6 +17,7 @@ from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row
 from emodiss.transcript.timing import SECONDS_PER_CHARACTER
 
+_ASSUMED = "time_unit_assumed"
 DAY_S = 86_400
 _LONGEST_S = 20_000  # of a session that is given in seconds with decimals: five hours and a half
 
@@ -131,7 +132,11 @@ def settled_unit(rows: Sequence[Row], cells: Cells) -> tuple[list[Row], Problem 
             return _from_days(rows, cells)
         # Few words in a long time are no rarity, so decimals take a time that no session has, too.
         if pace < 1 / math.sqrt(1000) and (cells.whole or last > _LONGEST_S):
-            scaled = [replace(r, start=r.start / 1000, end=r.end / 1000) for r in rows]
+            flags = () if cells.whole else (_ASSUMED,)
+            scaled = [
+                replace(r, start=r.start / 1000, end=r.end / 1000, flags=(*r.flags, *flags))
+                for r in rows
+            ]
             said = "times without a unit were read as milliseconds, because as seconds nobody talks"
             doubt = Problem(0, f"{said} so slowly; write 'start_ms' over the column", doubt=True)
             return scaled, None if cells.whole else doubt
@@ -177,7 +182,10 @@ def _from_days(rows: Sequence[Row], cells: Cells) -> tuple[list[Row], Problem]:
     def seconds(days: float) -> float:
         return round(days * DAY_S, 3)
 
-    scaled = [replace(row, start=seconds(row.start), end=seconds(row.end)) for row in rows]
+    scaled = [
+        replace(row, start=seconds(row.start), end=seconds(row.end), flags=(*row.flags, _ASSUMED))
+        for row in rows
+    ]
     return scaled, Problem(0, f"{said}; they were read as such", doubt=True)
 
 
