@@ -33,6 +33,15 @@ from emodiss.statistics.bootstrap import (
 from emodiss.statistics.correlation import correlation
 from emodiss.tabular import Misfit, a_table
 
+SCORE_COLUMNS = {
+    "item": "code of what was judged (required)",
+    "criterion": "by what (required)",
+    "judge": "name of the judge; `judge` where absent",
+    "score": "the score, or nothing (column required)",
+    "scale_order": "order in which the points were listed, where a judge was asked in both",
+}
+"""Columns of a table of scores from elsewhere, and their meaning; further ones are kept."""
+
 _KEYS = ["judge", "criterion", "item"]
 
 
@@ -95,7 +104,7 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
     known = spellings(CRITERIA)
     table["criterion"] = [as_known(name, known) for name in table["criterion"]]
-    misfits += tabular.spelled_twice(table, ("criterion", "judge"), lines)
+    misfits += tabular.spelled_twice(table, (["criterion"], ["judge"]), lines)
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
         Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")

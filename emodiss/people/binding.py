@@ -339,7 +339,7 @@ class _Rows:
         self._owner[:, 0] = np.maximum(1 - self._owner.sum(axis=1), 1e-9)
 
     def own(self, utterance: Utterance, faces: set[int], late: float) -> float:
-        """Weigh whether it is its voice's; 1 where none of the voice's faces are in view.
+        """Weigh whether it is its voice's; 1 where no mouth in view speaks against it.
 
         It may be another voice's instead, or somebody's who is not in view; then the mouths in view
         have moved and rested otherwise.
@@ -366,8 +366,9 @@ class _Rows:
         here = np.flatnonzero(self._owner[seen, 1:].max(axis=0) > _NEVER)
         others = [k for k in here.tolist() if k != voice]
         # Voices out of view and one that was never told apart leave the mouths in view alike.
-        odds = (n - len(others)) * likelihood(None) + sum(map(likelihood, others))
-        return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds / n)
+        odds = ((n - len(others)) * likelihood(None) + sum(map(likelihood, others))) / n
+        # Mouths that speak for it, or say nothing, doubt it at no confidence that is asked for.
+        return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds) if odds > 1 else 1.0
 
     def _ratio(self, j: int, share: NDArray[np.float64], first: int) -> float:
         """Likelihood of a face's motion with other shares of talk there, over the one as it is."""

@@ -17,7 +17,7 @@ from emodiss.spelling import as_known, spellings
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
-_NAMES = ("rater", "rater_group", "model", "condition", "criterion")
+_NAMES = (("rater",), ("rater_group",), ("model",), ("condition",), ("criterion",))
 _OF_ITEM = ("video", "model", "condition")
 
 
@@ -126,14 +126,13 @@ def _checked(
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
-    cells: dict[str, Any] = {name: table[name] for name in names}
-    for name, names_of in {"criterion": criteria or CRITERIA, "condition": CONDITIONS}.items():
-        known = spellings(names_of)
-        texts = tabular.cells_of(cells[name])
-        cells[name] = [text and as_known(text, known) for text in texts]
-    found = typed_columns(cells, COLUMNS, lines, misfits)
-    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
+    criteria = None if criteria is None else tuple(criteria)
+    found = typed_columns(table, COLUMNS, lines, misfits)
     found["repeat"] = [int(n or 0) for n in found["repeat"]]
+    for name, allowed in (("criterion", criteria or CRITERIA), ("condition", CONDITIONS)):
+        known = spellings(allowed)
+        found[name] = [cell and as_known(cell, known) for cell in found[name]]
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     _check_values(found, lines, scale, criteria, misfits)
     _check_consistency(found, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)
