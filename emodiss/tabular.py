@@ -18,7 +18,6 @@ import itertools
 import json
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emodiss.errors import ArgumentError, EmodissError, as_path
+from emodiss.spelling import as_known, folded, spellings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,9 +332,8 @@ def parse(
     Returns
     -------
     Table
-        What people write above the header is passed over where `known` tells which line that is.
-        Rows without any text are passed over, and so are columns without a name and any text, and
-        a first column without a name that numbers the rows.
+        Passed over are lines above the one that `known` tells for the header, rows without text,
+        columns without name and text, and a first one without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
     text = text.rstrip("\x1a")  # the end of a file, as DOS wrote it
@@ -416,53 +415,28 @@ def parse(
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
             faults.append(Fault(line, message, by_name, n_cells=n))
-    return Table(
-        name,
-        tuple(filter(None, header)),
-        n_columns,
-        header_line,
-        tuple(rows),
-        tuple(faults),
-    )
-
-
-def folded(name: str) -> str:
-    """Return what spellings of a name share: width, form of accents, case, blanks do not count."""
-    return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFKC", name)).casefold().split())
-
-
-def spellings(known: Iterable[str]) -> dict[str, str]:
-    """Return known names by themselves and by what their spellings share; the first one wins."""
-    names = list(known)
-    return {**dict(reversed([(folded(name), name) for name in names])), **{n: n for n in names}}
-
-
-def as_known(name: str, known: Mapping[str, str]) -> str:
-    """Spell a name as one of `spellings` does, or leave it."""
-    return known.get(name) or known.get(folded(name)) or name
+    columns = tuple(filter(None, header))
+    return Table(name, columns, n_columns, header_line, tuple(rows), tuple(faults))
 
 
 def spelled_twice(
     table: pd.DataFrame | Mapping[str, list[Any]],
-    columns: Iterable[str | tuple[str, ...]],
+    columns: Iterable[Sequence[str]],
     lines: Sequence[int],
     places: Sequence[str] = (),
 ) -> list[Misfit]:
-    """Find names in columns, or in several columns of one kind, that are spelled in two ways."""
+    """Find names that are spelled in two ways in columns of one kind, such as both models."""
     found: list[Misfit] = []
     for group in columns:
         first: dict[str, tuple[str, int]] = {}
-        for name in (group,) if isinstance(group, str) else group:
-            seen: set[str] = set()
-            for row, text in enumerate(cells_of(table[name]) if name in table else ()):
-                if text is None or text in seen:
-                    continue
-                seen.add(text)
-                spelled, at = first.setdefault(folded(text), (text, row))
-                if spelled != text:
+        seen: dict[str, tuple[str, int]] = {}
+        for name in group:
+            for row, text in enumerate(cells_of(table[name])):
+                if text and text not in seen:
+                    seen[text] = spelled, at = first.setdefault(folded(text), (text, row))
                     where = places[at] if places else f"line {lines[at]}"
-                    expected = f"'{spelled}' as in {where}, or a name that differs in more"
-                    found.append(Misfit(lines[row], name, text, expected))
+                    said = f"'{spelled}' as in {where}, or a name that differs in more"
+                    found += [Misfit(lines[row], name, text, said)] if spelled != text else []
     return found
 
 
@@ -721,10 +695,8 @@ def _above_header(text: str, known: Collection[str]) -> tuple[int, int]:
     for above, line in enumerate(itertools.islice(lines, _MOST_LINES_ABOVE)):
         cells = [folded(cell.strip().strip('"\ufeff')) for cell in re.split(r"[,;\t|]", line[0])]
         n = len(plain & set(cells))
-        if n > 1 and 2 * n >= sum(map(bool, cells)):
-            return above, line.start()
         if n:
-            break
+            return (above, line.start()) if 1 < n >= sum(map(bool, cells)) / 2 else (0, 0)
     return 0, 0
 
 

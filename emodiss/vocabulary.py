@@ -61,9 +61,9 @@ MEANINGS: Final[dict[str, str]] = {
     "picture if there is one.",
     "several_sound_tracks": "The file has several sound tracks; the one that it marks as its "
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
-    "high_dynamic_range": "The picture is stored for HDR screens (PQ or HLG) and is looked at as it "
-    "is, paler and with other contrast than a screen shows it, so faces are measured less surely; "
-    "export the recording as SDR if you can.",
+    "high_dynamic_range": "The picture is stored for HDR screens (PQ or HLG) and is looked at as "
+    "it is, paler and with other contrast than a screen shows it, so faces are measured less "
+    "surely; export the recording as SDR if you can.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
     "sound_not_numbers": "Samples of the sound are no numbers (NaN or infinite), so they "
@@ -84,6 +84,9 @@ MEANINGS: Final[dict[str, str]] = {
     "worked on and are left out; check the manifest's start and end if they should count.",
     "beyond_end": "Utterances of the given transcript begin after the media ends and are left "
     "out; check that the transcript belongs to this file and states seconds.",
+    "time_unit_assumed": "The times of the given transcript were read as milliseconds or as "
+    "fractions of a day, because as seconds nobody talks at such a pace; check them, or write "
+    "seconds.",
     "speaker_unread": "Lines of the given transcript begin with what may be the name of a voice "
     "and cannot be told for one, so their voice is unknown; write [Name]: before them, or correct "
     "the voice with: emodiss review.",

@@ -26,7 +26,7 @@ SCRIPTS = {
     "Czech": (("Žofie Říhová", "Čeněk Dvořák"), ("Jak to šlo?", "Špatně.", "Slyším vás.", "Ano.")),
     "Irish": (("Siobhán O'Dea", "Mac an Ghaill"), ("How was it?", "Bad.", "I hear you.", "Yes.")),
     "Dutch": (
-        ("Fleur van 't Hof", "Joost de Wit"),
+        ("Fleur van 't Hof", "Joost de Wit"),  # codespell:ignore
         ("Hoe was het?", "Slecht.", "Ik hoor je.", "Ja."),
     ),
     "Gujarati": (("હેતલ શાહ", "રમેશ પટેલ"), ("કેવું રહ્યું?", "ખરાબ.", "હું સાંભળું છું.", "હા.")),
@@ -38,7 +38,10 @@ SCRIPTS = {
     "Gurmukhi": (("ਗੁਰਪ੍ਰੀਤ ਕੌਰ", "ਜਸਬੀਰ ਸਿੰਘ"), ("ਕਿਵੇਂ ਰਿਹਾ?", "ਮਾੜਾ।", "ਮੈਂ ਸੁਣਦੀ ਹਾਂ।", "ਹਾਂ।")),
     "Kannada": (("ಗೀತಾ ರಾವ್", "ಮಹೇಶ್ ಗೌಡ"), ("ಹೇಗಿತ್ತು?", "ಕೆಟ್ಟದು.", "ನಾನು ಕೇಳುತ್ತೇನೆ.", "ಹೌದು.")),
     "Malayalam": (("അനു നായർ", "വിജയ് മേനോൻ"), ("എങ്ങനെ?", "മോശം.", "ഞാൻ കേൾക്കുന്നു.", "അതെ.")),
-    "Hungarian": (("Őri Ágnes", "Kő Zsolt"), ("Hogy ment?", "Rosszul.", "Hallom.", "Igen.")),
+    "Hungarian": (
+        ("Őri Ágnes", "Kő Zsolt"),
+        ("Hogy ment?", "Rosszul.", "Hallom.", "Igen."),  # codespell:ignore
+    ),
     "Yoruba": (("Adébáyọ̀ Ṣẹ́gun", "Fúnmi Ọ̀kẹ́"), ("Báwo ni?", "Kò dára.", "Mo gbọ́.", "Bẹ́ẹ̀ ni.")),
     "Mongolian": (
         ("Болд Ганаа", "Цэцэг Дорж"),

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from emodiss import ratings
+from emodiss.judging import match_items
 from emodiss.judging.checks import read_scores
 from emodiss.manifest import read as read_manifest
 from emodiss.ratings.pairs import read_pairs
@@ -98,6 +99,19 @@ def test_scores_name_their_criterion_one_way(tmp_path):
     path = table(tmp_path, "i1,warmth,4", "i2,Warmth,4", header="Item,criterion,score")
     with pytest.raises(ratings.RatingsError, match=r"line 3, criterion: 'Warmth' .*line 2"):
         read_scores(path)
+
+
+def test_judges_and_people_mean_one_criterion_and_one_model(tmp_path):
+    own = table(tmp_path, row(1, model="Ours", criterion="Wärme"))
+    rated = ratings.read(own)
+    scores = pd.DataFrame(
+        [{"item": "x", "video": "s1", "model": "ours", "condition": "BASE", "criterion": "wärme"}]
+    ).assign(judge="j", score=4.0)
+    matched, notes = match_items(scores, rated)
+    assert matched[["item", "model", "condition", "criterion"]].to_numpy().tolist() == [
+        ["i1", "Ours", "base", "Wärme"]
+    ]
+    assert notes == []
 
 
 def test_a_manifest_may_shout(tmp_path):

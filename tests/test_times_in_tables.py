@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emodiss.transcript import read_report
+from tests.test_captions_as_they_are import assembled
 
 SAID = ("How was your week then?", "It was fine, I think.", "You think so? Tell me more of it.")
 RIGHT = [(50, 52), (53, 55), (56, 60)]
@@ -35,7 +36,6 @@ def pairs(text):
         "0′50″|0′52″|PT53S|PT55S|56|PT1M",
         "50000ms|52000 ms|53000ms|55000ms|56000ms|60000ms",
         "50000|52000|53000|55000|56000|60000",
-        "50000.0|52000.0|53000.0|55000.0|56000.0|60000.0",
     ],
 )
 def test_times_in_any_usual_form_are_read(tmp_path, cells):
@@ -104,6 +104,27 @@ def test_units_that_differ_are_refused(tmp_path):
 
 
 RIGHT_TEXT = [[str(t) for t in pair] for pair in RIGHT]
+
+
+@pytest.mark.parametrize("shape", ["{:.1f}", "{:.0f}.0", "{:.3f}"])
+def test_milliseconds_with_decimals_are_reported(tmp_path, shape):
+    spans, problems = read(tmp_path, [[shape.format(t * 1000) for t in pair] for pair in RIGHT])
+    assert spans == RIGHT
+    assert len(problems) == 1 and problems[0].doubt and "milliseconds" in problems[0].message
+
+
+def test_a_unit_that_was_found_out_is_a_note_of_the_video(tmp_path):
+    rows = [",".join((f"{a / 86400:.9f}", f"{b / 86400:.9f}", "Tell me.")) for a, b in RIGHT]
+    content = "\n".join(("start,end,text", *rows))
+    transcript = assembled(tmp_path, content, duration=70.0, name="t.csv")
+    assert [round(u.start, 2) for u in transcript.utterances] == [50, 53, 56]
+    assert "time_unit_assumed" in transcript.notes
+    assert "malformed_rows" not in transcript.notes
+
+
+def test_few_words_in_a_long_time_stay_seconds(tmp_path):
+    cells = pairs("0.0|600.0|600.0|1200.5|1200.5|1800.0")
+    assert read(tmp_path, cells) == ([(0, 600), (600, 1200.5), (1200.5, 1800)], [])
 
 
 def test_a_short_talk_in_the_first_second_stays(tmp_path):

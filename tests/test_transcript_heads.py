@@ -302,6 +302,10 @@ CASES = {
         ["Ana: One.", "Bo: Two.", "Prof. h.c. Zed: I am new.", "Ana: So.", "J.R. Lo: Hi."],
         ["Ana", "Bo", "Prof. h.c. Zed", "Ana", "J.R. Lo"],
     ),
+    "small words between names": (
+        ["Ola ap Rhys: Hi.", "Tui o te Ao: Hello.", "Ola ap Rhys: So.", "Tui o te Ao: Yes."],
+        ["Ola ap Rhys", "Tui o te Ao", "Ola ap Rhys", "Tui o te Ao"],
+    ),
     "user names": (
         ["user_12: hi", "anna_k: hello", "user_12: so", "anna_k: yes"],
         ["user_12", "anna_k", "user_12", "anna_k"],

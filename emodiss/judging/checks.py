@@ -20,6 +20,7 @@ from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
 from emodiss.registry import CRITERIA
+from emodiss.spelling import as_known, spellings
 from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_VIDEO,
@@ -31,6 +32,15 @@ from emodiss.statistics.bootstrap import (
 )
 from emodiss.statistics.correlation import correlation
 from emodiss.tabular import Misfit, a_table
+
+SCORE_COLUMNS = {
+    "item": "code of what was judged (required)",
+    "criterion": "by what (required)",
+    "judge": "name of the judge; `judge` where absent",
+    "score": "the score, or nothing (column required)",
+    "scale_order": "order in which the points were listed, where a judge was asked in both",
+}
+"""Columns of a table of scores from elsewhere, and their meaning; further ones are kept."""
 
 _KEYS = ["judge", "criterion", "item"]
 
@@ -92,9 +102,9 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
-    known = tabular.spellings(CRITERIA)
-    table["criterion"] = [tabular.as_known(name, known) for name in table["criterion"]]
-    misfits += tabular.spelled_twice(table, ("criterion", "judge"), lines)
+    known = spellings(CRITERIA)
+    table["criterion"] = [as_known(name, known) for name in table["criterion"]]
+    misfits += tabular.spelled_twice(table, (["criterion"], ["judge"]), lines)
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
         Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")

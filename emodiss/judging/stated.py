@@ -150,7 +150,8 @@ _IN_SENTENCE = re.compile(
 _RATES = re.compile(
     r"\b(?:i|i['’]d|i['’]ll|we|my)\b[^.!?\n]{0,60}\b(?:give|rate|score|grade|assign|award|say|rating|choose|go|"
     r"mark|judge|put)\b|\b(?:deserve|merit|earn|warrant)s?\b|\b(?:score|rating|grade|mark)s? of\b"
-    r"|\b(?:gebe|vergebe|würde|daria|поставила?|bewerte|donne|attribue|doy|daría|pongo|dou|daria|assegno|ставлю|даю)\b"
+    r"|\b(?:gebe|vergebe|würde|daria|поставила?|bewerte|donne|doy|daría|pongo|dou|daria"
+    r"|assegno|attribue|ставлю|даю)\b"  # codespell:ignore
     r"|[给給打评評点點점분]|أعطي|أقي[ّ]?م"
     r"|\b(?:score|rating|grade|answer)\b",
     re.IGNORECASE,
@@ -167,7 +168,8 @@ _AFTER = re.compile(
 _BOUND_BEFORE = re.compile(
     r"(?:(?<![\w\"'/|▁])[<>]|[≤≥≈±~]|\b(?:(?:at (?:least|most)|up to|between|below|above|under|over"
     r"|(?:more|less|higher|lower|greater|better|worse) than|about|around|approximately|approx\.?"
-    r"|nearly|almost|roughly|maybe|perhaps|possibly|mindestens|höchstens|über|unter|etwa|ca\."
+    r"|nearly|almost|roughly|maybe|perhaps|possibly|mindestens|höchstens|über|etwa|ca\."
+    r"|unter"  # codespell:ignore
     r"|zwischen|vielleicht|au (?:moins|plus)|environ|(?:moins|plus) de|entre|al menos"
     r"|(?:menos|más) de|circa)(?: an?| eine?| un[ea]?)?"
     r"|not|no|never|nicht|kein|keine|pas|jamais|не))[\s(\"']{0,9}\Z",
@@ -175,8 +177,10 @@ _BOUND_BEFORE = re.compile(
 )
 _BOUND_AFTER = re.compile(
     r"[ \t\])}\"']{0,6}(?:\+|-(?=\s*(?:$|\n))|%|％|\?|？|percent|prozent"
-    r"|or (?:more|higher|less|lower|above|below|so)|oder (?:mehr|weniger|höher)|ou (?:plus|moins)"
-    r"|o más|(?:[-–—~〜～,、/&|]|to|or|and|bis|oder|à|ou|a|o|y|u|e|до|или|至|到|或)"
+    r"|or (?:more|higher|less|lower|above|below|so)|ou (?:plus|moins)|o más"
+    r"|oder (?:mehr|weniger|höher)"  # codespell:ignore
+    r"|(?:[-–—~〜～,、/&|]|to|or|and|bis|à|ou|a|o|y|u|e|до|или|至|到|或"
+    r"|oder)"  # codespell:ignore
     r"[ \t(\[\"']{0,4}[+-]?\d)",
     re.IGNORECASE,
 )
@@ -227,8 +231,8 @@ def stated_score(
     found = _candidates(
         another, [n for n in numbers if another[n.start] != " "], scale, criteria, asked
     )
-    if isinstance(found, str):
-        return found
+    if not found:
+        return "none" if found is not None else "other_scale"
     doubt = next(filter(None, (_doubt(whole, plain, one) for one in found)), None)
     if doubt:
         return doubt
@@ -289,8 +293,8 @@ def _candidates(
     scale: RatingScale,
     criteria: tuple[str, ...],
     asked: str | None,
-) -> list[Stated] | Reason:
-    """Collect the numbers that state a score by their place."""
+) -> list[Stated] | None:
+    """Collect the numbers that state a score by their place; None where one is on another scale."""
     others = tuple(c for c in criteria if asked is not None and c != asked)
     own = tuple(c for c in criteria if c not in others)
     foreign = {m.start("number") for m in labelled(plain, others)} if others else set()
@@ -318,10 +322,10 @@ def _candidates(
         else:
             stated = not heads and _in_a_rating(plain, number)
         if stated and out_of and _top(out_of) != scale.high:
-            return "other_scale"
+            return None
         if stated:
             found.append(number)
-    return found or "none"
+    return found
 
 
 def _top(out_of: re.Match[str]) -> float:

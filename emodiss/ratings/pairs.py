@@ -489,5 +489,5 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     return checked
 
 
-_NAMES = ("rater", ("model_a", "model_b"), "criterion")
+_NAMES = (("rater",), ("model_a", "model_b"), ("criterion",))
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")

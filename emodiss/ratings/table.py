@@ -13,10 +13,11 @@ from emodiss import tabular
 from emodiss.errors import as_path
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.registry import CONDITIONS
+from emodiss.spelling import as_known, spellings
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
-_NAMES = ("rater", "rater_group", "model", "condition", "criterion")
+_NAMES = (("rater",), ("rater_group",), ("model",), ("condition",), ("criterion",))
 _OF_ITEM = ("video", "model", "condition")
 
 
@@ -125,14 +126,13 @@ def _checked(
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
-    cells: dict[str, Any] = {name: table[name] for name in names}
-    for name, names_of in {"criterion": criteria or CRITERIA, "condition": CONDITIONS}.items():
-        known = tabular.spellings(names_of)
-        texts = tabular.cells_of(cells[name])
-        cells[name] = [text and tabular.as_known(text, known) for text in texts]
-    found = typed_columns(cells, COLUMNS, lines, misfits)
-    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
+    criteria = None if criteria is None else tuple(criteria)
+    found = typed_columns(table, COLUMNS, lines, misfits)
     found["repeat"] = [int(n or 0) for n in found["repeat"]]
+    for name, allowed in (("criterion", criteria or CRITERIA), ("condition", CONDITIONS)):
+        known = spellings(allowed)
+        found[name] = [cell and as_known(cell, known) for cell in found[name]]
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     _check_values(found, lines, scale, criteria, misfits)
     _check_consistency(found, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)
@@ -240,8 +240,8 @@ def long_rows(
     parts: list[pd.DataFrame] = []
     for number, (name, sheet) in enumerate(named, start=1):
         file = Path(name).name
-        headings = tabular.spellings((*(column.name for column in columns), value, *criteria))
-        sheet = sheet.rename(columns=lambda name, by=headings: tabular.as_known(str(name), by))
+        headings = spellings((*(column.name for column in columns), value, *criteria))
+        sheet = sheet.rename(columns=lambda name, by=headings: as_known(str(name), by))
         if twice := [name for name in sheet.columns if list(sheet.columns).count(name) > 1]:
             raise RatingsError(f"Sheet {number} ({file}) names the column {twice[0]} twice.")
         is_long = {"criterion", value} <= set(sheet.columns)

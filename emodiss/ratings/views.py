@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from emodiss.ratings.schema import RatingsError
-from emodiss.tabular import a_table, folded
+from emodiss.spelling import folded
+from emodiss.tabular import a_table
 
 QUESTIONS: Mapping[str, str] = {
     "degree": "Highest degree",

@@ -17,7 +17,9 @@ from emodiss.timebase import parse_time
 from emodiss.transcript.records import Problem, Row
 from emodiss.transcript.timing import SECONDS_PER_CHARACTER
 
+_ASSUMED = "time_unit_assumed"
 DAY_S = 86_400
+_LONGEST_S = 20_000  # of a session that is given in seconds with decimals: five hours and a half
 
 UNITS = {
     **{"": 1.0, "ss msec": 1.0, "s": 1.0, "sec": 1.0, "secs": 1.0, "seconds": 1.0},
@@ -27,7 +29,7 @@ UNITS = {
 """What the name of a column may end in: the unit of its numbers in seconds, best first."""
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d*)?(?:[eE][+-]?\d{1,2})?|[.,]\d+(?:[eE][+-]?\d{1,2})?")
-_WHOLE = re.compile(r"\d+(?:[.,]0+)?")
+_WHOLE = re.compile(r"\d+")
 _LENGTHS = re.compile(
     r"(?:(?P<h>\d{1,3})\s?(?:h|hrs?|hours?)\s?)?(?:(?P<m>\d{1,4})\s?(?:m|min|mins|minutes?|')\s?)?"
     r"(?:(?P<s>\d{1,6}(?:[.,]\d{1,9})?)\s?(?:s|secs?|seconds?|sek|\"|''))?"
@@ -125,11 +127,16 @@ def settled_unit(rows: Sequence[Row], cells: Cells) -> tuple[list[Row], Problem 
     """
     pace = _pace(rows)  # 1 is the usual one
     if cells.numbers:
-        days = max((max(r.start, r.start if math.isnan(r.end) else r.end) for r in rows), default=1)
-        if pace > math.sqrt(DAY_S) and days < 1:
+        last = max((max(r.start, r.start if math.isnan(r.end) else r.end) for r in rows), default=1)
+        if pace > math.sqrt(DAY_S) and last < 1:
             return _from_days(rows, cells)
-        if pace < 1 / math.sqrt(1000):
-            scaled = [replace(r, start=r.start / 1000, end=r.end / 1000) for r in rows]
+        # Few words in a long time are no rarity, so decimals take a time that no session has, too.
+        if pace < 1 / math.sqrt(1000) and (cells.whole or last > _LONGEST_S):
+            flags = () if cells.whole else (_ASSUMED,)
+            scaled = [
+                replace(r, start=r.start / 1000, end=r.end / 1000, flags=(*r.flags, *flags))
+                for r in rows
+            ]
             said = "times without a unit were read as milliseconds, because as seconds nobody talks"
             doubt = Problem(0, f"{said} so slowly; write 'start_ms' over the column", doubt=True)
             return scaled, None if cells.whole else doubt
@@ -175,7 +182,10 @@ def _from_days(rows: Sequence[Row], cells: Cells) -> tuple[list[Row], Problem]:
     def seconds(days: float) -> float:
         return round(days * DAY_S, 3)
 
-    scaled = [replace(row, start=seconds(row.start), end=seconds(row.end)) for row in rows]
+    scaled = [
+        replace(row, start=seconds(row.start), end=seconds(row.end), flags=(*row.flags, _ASSUMED))
+        for row in rows
+    ]
     return scaled, Problem(0, f"{said}; they were read as such", doubt=True)
 
 
