@@ -161,7 +161,7 @@ TABLE = "start\tend\ttext\n"
         ("1\t3\tHello there, how are you?\n3\t5\tBye then.\n", [(1, 3), (3, 5)]),
         ("0\t4000\tMm.\n60000\t62000\tYes.\n", [(0, 4), (60, 62)]),
         ("0\t30\tA long silence, and then a word.\n", [(0, 30)]),
-        ("1200.0\t3400.0\tHello there\n", [(1200, 3400)]),
+        ("1200.0\t3400.0\tHello there\n", [(1.2, 3.4)]),
     ],
 )
 def test_whole_numbers_are_milliseconds_where_nobody_talks_so_slowly(tmp_path, rows, spans):

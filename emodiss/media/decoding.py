@@ -106,9 +106,11 @@ def _opened(path: Path) -> Generator[InputContainer]:
         )
     _quiet()
     formats = ",".join(sorted(av.formats_available - _LISTS))
+    # From version 19 on, PyAV reads metadata in any encoding without being asked to.
+    lenient: dict[str, Any] = {"metadata_errors": "ignore"} if _av_before(19) else {}
     options = {"format_whitelist": formats}
     try:
-        with av.open(str(path), mode="r", metadata_errors="ignore", options=options) as container:
+        with av.open(str(path), mode="r", options=options, **lenient) as container:
             try:
                 yield container
             finally:
@@ -119,6 +121,12 @@ def _opened(path: Path) -> Generator[InputContainer]:
             next_step="It is damaged, cut off or no media file; play it, or download it again.",
             code="unreadable",
         ) from error
+
+
+def _av_before(version: int) -> bool:
+    import av
+
+    return int(av.__version__.split(".")[0]) < version
 
 
 def _quiet() -> None:

@@ -20,7 +20,7 @@ from emodiss.people.stated import require_one_owner, reviewed_faces, sources_of,
 from emodiss.reviews import Review
 from emodiss.settings import PeopleSettings
 from emodiss.timebase import CLOCK_FPS
-from emodiss.transcript import Transcript, Turn
+from emodiss.transcript import Transcript, Turn, Utterance
 from emodiss.vocabulary import FaceChoice
 
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
@@ -30,6 +30,11 @@ _LATE = ((0.0, 0.9), (-0.4, 0.025), (-0.2, 0.025), (0.2, 0.025), (0.4, 0.025))
 _SURELY_LATE = 0.8
 # A voice is shown at all; the rest are narrators, callers, people behind the camera.
 _SHOWN = 0.85
+# An utterance that a diarizer heard is another voice's. Of 96 in recordings of several voices
+# (`scripts/bench_untouched.py`) none was, for the most part; Laplace's estimate from that.
+_ANOTHERS = 0.01
+# A face that is a voice's with less than this is nobody to speak for it.
+_NEVER = 1e-3
 
 
 def match(
@@ -77,6 +82,7 @@ def match(
     choices: dict[str, FaceChoice] = {**(settings.faces or {}), **(row.faces or {})}
     weighed = _Session.of(transcript, mouths, audio, talking, turns or ())
     evidence, late = weighed.posterior({})
+    given = evidence
     stated = {
         speaker: stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
         for speaker in sources
@@ -95,6 +101,18 @@ def match(
     bound = assign(
         evidence, tracks, min_confidence=settings.min_confidence, speakers=speakers, stated=stated
     )
+    doubted: tuple[int, ...] = ()
+    if turns:  # what a transcript or a person says about voices is not doubted
+        rows = _Rows(
+            weighed, given, series.talking(transcript.utterances, speakers, weighed.n, late, turns)
+        )
+        doubted = tuple(
+            i
+            for i, utterance in enumerate(transcript.utterances)
+            if utterance.speaker not in sources
+            and "reviewed_speaker" not in utterance.flags
+            and rows.own(utterance, bound[utterance.speaker], late) < settings.min_confidence
+        )
     persons: list[Person] = []
     for speaker in speakers:
         own = bound[speaker]
@@ -109,7 +127,7 @@ def match(
                 binding_source=guessed if measured else sources[speaker],
             )
         )
-    return People(tuple(persons), tuple(evidence), late, n_lost)
+    return People(tuple(persons), tuple(evidence), late, n_lost, doubted)
 
 
 def weigh(
@@ -146,8 +164,10 @@ class _Session:
         at_once: NDArray[np.bool_],
         alike: NDArray[np.float64],
         heard: Sequence[tuple[float, float, _Pairs]],
+        faces: Sequence[_Face] = (),
+        n: int = 0,
     ) -> None:
-        self._speakers, self._track_ids = speakers, track_ids
+        self.speakers, self.track_ids, self.faces, self.n = speakers, track_ids, faces, n
         self._at_once, self._alike, self._heard = at_once, alike, heard
 
     @classmethod
@@ -181,7 +201,7 @@ class _Session:
             sound = series.syllables(_earlier(level, round(late * series.RATE), n))
             talk = series.talking(transcript.utterances, speakers, n, late, turns)
             heard.append((late, math.log(prior), _Pairs.of(faces, sound, talk)))
-        return cls(speakers, ids, at_once, alike, heard)
+        return cls(speakers, ids, at_once, alike, heard, faces, n)
 
     def posterior(self, stated: Mapping[str, set[int]]) -> tuple[list[Binding], float]:
         """Weigh all pairs, given the faces of some voices; and say how late the sound is."""
@@ -209,19 +229,19 @@ class _Session:
                 log_odds_motion=float(pairs.log_odds_motion[j, k]),
                 confidence=float(np.clip(share[j, 1 + k], 0, 1)),
             )
-            for k, speaker in enumerate(self._speakers)
-            for j, track_id in enumerate(self._track_ids)
+            for k, speaker in enumerate(self.speakers)
+            for j, track_id in enumerate(self.track_ids)
         ]
         return found, late if weight.max() >= _SURELY_LATE else 0.0
 
     def _allowed(self, stated: Mapping[str, set[int]]) -> NDArray[np.bool_]:
         """Which columns of the scores are left when some voices' faces are known."""
-        allowed = np.ones((len(self._track_ids), 1 + len(self._speakers)), np.bool_)
-        allowed[:, [1 + self._speakers.index(speaker) for speaker in stated]] = False
+        allowed = np.ones((len(self.track_ids), 1 + len(self.speakers)), np.bool_)
+        allowed[:, [1 + self.speakers.index(speaker) for speaker in stated]] = False
         for speaker, numbers in stated.items():
-            for j in (self._track_ids.index(k) for k in numbers if k in self._track_ids):
+            for j in (self.track_ids.index(k) for k in numbers if k in self.track_ids):
                 allowed[j] = False
-                allowed[j, 1 + self._speakers.index(speaker)] = True
+                allowed[j, 1 + self.speakers.index(speaker)] = True
         return allowed
 
 
@@ -256,6 +276,18 @@ class _Face:
             level, model = series.level_of_motion(shown, n)[begin:], likelihoods.MOUTH
         return cls(begin, mouth, likelihoods.windows(level[:end]), model)
 
+    def fits(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weigh its motion, (2, 1 + v), where voices talk for these shares of all windows."""
+        first = self.begin // likelihoods.WINDOW
+        spoken = share[:, first : first + len(self.moved)]
+        return likelihoods.log_motion_fits(self.moved[: spoken.shape[1]], spoken, self.model)
+
+    def seen(self, first: int, last: int) -> bool:
+        """Tell whether its mouth is known in some window of these."""
+        begin = self.begin // likelihoods.WINDOW
+        part = self.moved[max(0, first - begin) : max(0, last - begin)]
+        return bool(np.isfinite(part).any())
+
 
 class _Pairs:
     """All pairs at one lateness: (n, 1 + v) scores and what they come from, (n, v) each."""
@@ -272,13 +304,11 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        share = likelihoods.windows(talk.astype(np.float64))
+        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
-            first = face.begin // likelihoods.WINDOW
-            spoken = share[:, first : first + len(face.moved)]
-            fits = likelihoods.log_motion_fits(face.moved[: spoken.shape[1]], spoken, face.model)
-            pairs.scores[j] = np.logaddexp(*fits)
+            pairs.scores[j] = np.logaddexp(*face.fits(share))
             pairs.log_odds_motion[j] = (
                 pairs.scores[j, 1:] - pairs.scores[j, 0] - likelihoods.log_prior_odds(len(talk))
             )
@@ -289,6 +319,63 @@ class _Pairs:
                 pairs.alone_s[j, k], pairs.z_synchrony[j, k] = seconds, score
                 pairs.scores[j, 1 + k] += likelihoods.log_synchrony(score, seconds)
         return pairs
+
+
+class _Rows:
+    """Whose each utterance is, by all mouths that are in view while it is said."""
+
+    def __init__(
+        self, session: _Session, pairs: Sequence[Binding], talk: NDArray[np.bool_]
+    ) -> None:
+        self._session, self._talk = session, talk
+        self._share = likelihoods.windows(talk.astype(np.float64))
+        self._fits: dict[int, NDArray[np.float64]] = {}
+        # Whose each face is: (n, 1 + v), by the posterior of all pairs.
+        self._owner = np.zeros((len(session.faces), 1 + len(talk)))
+        row = {number: j for j, number in enumerate(session.track_ids)}
+        column = {speaker: 1 + k for k, speaker in enumerate(session.speakers)}
+        for pair in pairs:
+            self._owner[row[pair.track_id], column[pair.speaker]] = pair.confidence
+        self._owner[:, 0] = np.maximum(1 - self._owner.sum(axis=1), 1e-9)
+
+    def own(self, utterance: Utterance, faces: set[int], late: float) -> float:
+        """Weigh whether it is its voice's; 1 where none of the voice's faces are in view.
+
+        It may be another voice's instead, or somebody's who is not in view; then the mouths in view
+        have moved and rested otherwise.
+        """
+        if not faces:
+            return 1.0
+        voice, step = self._session.speakers.index(utterance.speaker), likelihoods.WINDOW
+        edges = (utterance.start - late, utterance.end - late)
+        begin, end = (max(0, round(time * series.RATE)) for time in edges)
+        first, last = begin // step, min(-(-end // step), self._share.shape[1])
+        seen = [j for j, face in enumerate(self._session.faces) if face.seen(first, last)]
+        if not faces & {self._session.track_ids[j] for j in seen}:
+            return 1.0
+
+        def likelihood(other: int | None) -> float:
+            talk = self._talk[:, first * step : last * step].copy()
+            talk[voice, begin - first * step : end - first * step] = False
+            if other is not None:
+                talk[other, begin - first * step : end - first * step] = True
+            share = self._share.copy()
+            share[:, first:last] = likelihoods.windows(talk.astype(np.float64))
+            return math.prod(self._ratio(j, share) for j in seen)
+
+        n = len(self._talk)
+        visible = (self._owner[seen, 1:] > _NEVER).any(axis=0)
+        others = [k for k in range(n) if k != voice and visible[k]]
+        # Voices out of view and one that was never told apart leave the mouths in view alike.
+        odds = (n - len(others)) * likelihood(None) + sum(map(likelihood, others))
+        return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds / n)
+
+    def _ratio(self, j: int, share: NDArray[np.float64]) -> float:
+        """Likelihood of a face's motion with other shares of talk, over the one as they are."""
+        if j not in self._fits:
+            self._fits[j] = np.logaddexp(*self._session.faces[j].fits(self._share))
+        change = np.logaddexp(*self._session.faces[j].fits(share)) - self._fits[j]
+        return float(self._owner[j] @ np.exp(np.minimum(change, 100)))
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:

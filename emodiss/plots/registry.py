@@ -155,9 +155,13 @@ def draw_all(run: AnyRun) -> None:
     import matplotlib as mpl
 
     tables = ("utterances", "videos", "face_frames", "voice_windows")
-    content = b"".join((run.root / f"{name}.parquet").read_bytes() for name in tables)
-    content += run.settings.model_dump_json().encode()
-    state = hashlib.sha256(content + mpl.__version__.encode()).hexdigest()
+    seen = hashlib.sha256()
+    for name in tables:
+        with (run.root / f"{name}.parquet").open("rb") as file:
+            while block := file.read(1 << 20):
+                seen.update(block)
+    seen.update(run.settings.model_dump_json().encode() + mpl.__version__.encode())
+    state = seen.hexdigest()
     marker = run.root / "figures" / ".drawn"
     # A session without speech has curves where all faces are measured.
     shown = set(run.columns("utterances", ["video_id"])["video_id"])

@@ -18,9 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from emodiss.arguments import explain
 from emodiss.prompts.captions import caption, measured_caption
@@ -32,6 +30,9 @@ from emodiss.registry import CONDITIONS, KINDS, Condition
 from emodiss.settings import PromptsSettings
 from emodiss.tabular import table_of
 from emodiss.vocabulary import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CONDITIONS",

@@ -8,16 +8,19 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.errors import nearest
 from emodiss.prompts.records import Channel, PromptError, Turn, Window
 from emodiss.settings import PromptsSettings
 from emodiss.vocabulary import IN_PROMPTS, ROLES
+
+# Loaded where there is a table: settings name templates, and to plan a run needs no pandas.
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Value = TypeVar("_Value")
 
@@ -37,6 +40,8 @@ def clean(text: object) -> str:
         control characters and halves of broken characters are removed or replaced. Emoji and
         right-to-left text stay as they are.
     """
+    import pandas as pd
+
     if text is None or text is pd.NA or (isinstance(text, float) and math.isnan(text)):
         return ""
     line = " ".join(str(text).split())
@@ -155,9 +160,10 @@ class Session:
                 f"In video '{self.video_id}' nobody is known to be the patient: the role of "
                 f"{unknown} of {len(self.roles)} utterances is unknown.",
                 next_step="Say who the therapist is: emodiss review set RUN --video "
-                f"{self.video_id} --voice LABEL --role therapist, then annotate again; or state "
-                "roles in the manifest (column roles, for example 'A=therapist;B=patient'); or "
-                "set prompts.unknown_roles=speaker to print speaker labels instead.",
+                f"{self.video_id} --voice LABEL --role therapist, then emodiss resume RUN; or "
+                "state roles in the manifest (column roles, for example "
+                "'A=therapist;B=patient'); or set prompts.unknown_roles=speaker to print "
+                "speaker labels instead.",
                 code="prompt_roles_unknown",
             )
         if self.options.end_on == "any" and self.rows:
@@ -303,6 +309,8 @@ class Session:
 
 def _floats(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """Return a numeric column, NaN where a value or the column is missing."""
+    import pandas as pd
+
     if name not in table.columns:
         return np.full(len(table), math.nan)
     column = pd.Series(pd.to_numeric(table[name], errors="coerce"))
@@ -340,6 +348,8 @@ def _speaker_label(value: object) -> str:
 
 
 def _flag(value: object, video_id: str) -> bool | None:
+    import pandas as pd
+
     if isinstance(value, bool):
         return value
     if value is pd.NA or value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -161,7 +162,13 @@ class Run:
     @property
     def videos(self) -> list[str]:
         """Ids of the videos, in manifest order."""
-        return [row["id"] for row in self.manifest]
+        path = self.root / layout.MANIFEST
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return []
+        # Whoever goes through a thousand sessions asks for it at each.
+        return list(_ids(self, (status.st_size, status.st_mtime_ns, status.st_ino)))
 
     @property
     def manifest(self) -> list[Line]:
@@ -257,6 +264,10 @@ class Run:
     def session_windows(self, video: str) -> pd.DataFrame:
         """Return the voice windows of one video, as in `voice_windows`."""
         return self._table("voice_windows", video=video)
+
+    def session_words(self, video: str) -> pd.DataFrame:
+        """Return the words of one video, as in `words`."""
+        return self._table("words", video=video)
 
     def artifact(self, video: str, name: str) -> Any:
         """Return the record a stage made for one video.
@@ -378,6 +389,12 @@ class Run:
             )
         seals.require_whole(path, _RESUME)
         return path
+
+
+@functools.lru_cache(maxsize=16)
+def _ids(run: Run, _stamp: tuple[int, ...]) -> tuple[str, ...]:
+    """Ids in the manifest of a run; one that has not changed is not read again."""
+    return tuple(row["id"] for row in run.manifest)
 
 
 AnyRun = Run | str | Path

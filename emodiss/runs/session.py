@@ -57,8 +57,7 @@ class Session:
     @property
     def words(self) -> pd.DataFrame:
         """Its words with times, where they are known."""
-        words = self.run.words
-        return words[words["video_id"] == self.video].reset_index(drop=True)
+        return self.run.session_words(self.video)
 
     @property
     def faces(self) -> pd.DataFrame:

@@ -110,7 +110,7 @@ class Store:
 
     def artifact(self, video: str, name: str) -> Path:
         """Folder of one artifact of one video."""
-        return self.root / layout.VIDEOS / video_folder(video) / name
+        return self.root.joinpath(layout.VIDEOS, video_folder(video), name)
 
     def meta(self, video: str, name: str) -> dict[str, Any] | None:
         """Return what is known of an artifact, or None when it is not there whole."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final
 
 from emodiss import utterances
 from emodiss.runs import codecs, layout, seals
@@ -13,6 +11,10 @@ from emodiss.runs.journal import canonical
 from emodiss.runs.perform import give_back_memory, result_type
 from emodiss.runs.store import Store, write_atomically
 from emodiss.settings import FaceAffectSettings
+
+# Loaded where tables are made: to plan a run would take twice as long with it.
+if TYPE_CHECKING:
+    import pandas as pd
 
 GATHERED: Final = (
     *("media", "wording", "people", "face_affect", "listener_affect", "voice_windows"),
@@ -25,6 +27,8 @@ def gather(
     store: Store, current: Mapping[str, Mapping[str, str]], settings: FaceAffectSettings
 ) -> None:
     """Write the tables of the run from those of its videos; by id, the keys that now stand."""
+    import pandas as pd
+
     seals.write(store.root / "videos.parquet", codecs.to_parquet(_videos(store, current)))
     tables: dict[str, pd.DataFrame] = {}
     words: list[pd.DataFrame] = []
@@ -90,12 +94,16 @@ def _read(store: Store, video: str, name: str, keys: Mapping[str, str]) -> Any:
 
 
 def _joined(parts: list[pd.DataFrame], schema: Sequence[utterances.Column]) -> pd.DataFrame:
+    import pandas as pd
+
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return utterances.conform(table, schema)
 
 
 def _videos(store: Store, current: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """One row per video whose media could be read."""
+    import pandas as pd
+
     rows: list[dict[str, object]] = []
     for video, keys in current.items():
         if "media" not in keys:

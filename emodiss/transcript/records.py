@@ -74,7 +74,8 @@ class Utterance:
         - `nearest_speaker`: the voice of at least one word is the nearest one in time, because
           the word lies outside every turn or has no times of its own;
         - `voice_doubtful`: most of it sounds nearly as much like another voice of the recording,
-          so it may be the other's, and no measured face is given to it;
+          or (in the table) the mouths in view speak against its voice; it may be another's, and no
+          measured face is given to it;
         - `smoothed`: at least one word was moved to the voice that speaks the rest of its
           sentence, because the change was too short to be believed;
         - `no_length`: the source gave no positive length; the stretch up to the next start was

@@ -40,8 +40,8 @@ def clips_of(handout: Handout, run: Run | None) -> dict[str, Path | None]:
     videos = sorted({row["video"] for row in handout.shown.values() if row.get("video")})
     if run is None:
         return dict.fromkeys(videos)
-    known = set(run.videos)
-    return {video: run.media(video) if video in known else None for video in videos}
+    found = run.media_files(videos)
+    return {video: found.get(video) for video in videos}
 
 
 def run_of(handout: Handout, run: str | Path | None = None) -> Run | None:
