@@ -278,8 +278,14 @@ def test_hdr_is_said(tmp_path: Path, curve, is_so):
 
 
 def test_pictures_that_share_one_time_say_so(tmp_path: Path) -> None:
-    source = make.write_media(tmp_path / "a.mkv", frames=[make.grey(k) for k in range(20)])
-    path = tmp_path / "b.mkv"
-    run_ffmpeg("-i", source, "-c:v", "mjpeg", "-bsf:v", "setts=ts=0", path)
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for value in range(20):
+            frame = av.VideoFrame.from_ndarray(make.grey(value), format="rgb24")
+            for packet in stream.encode(frame):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
     with pytest.raises(MediaError, match="states no times"):
         probe(path)

@@ -186,6 +186,7 @@ def main() -> None:
         is_out_of_memory,
     )
 
+    output.write_every_letter()
     try:
         app()
     except EmodissError as error:
