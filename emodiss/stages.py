@@ -185,7 +185,7 @@ STAGES: tuple[Stage, ...] = (
         settings="people",
         row=("faces",),
         reviews=("face",),
-        version=7,
+        version=8,
     ),
     Stage(
         "speech_affect",

@@ -481,8 +481,8 @@ def real_cases(data: Path, folder: Path) -> Iterator[Case]:
     )
 
 
-def scene_cases(folder: Path) -> Iterator[Case]:
-    """Yield scenes that lie as dNN.json beside dNN.mp4."""
+def scene_cases(folder: Path, made: Path | None = None, fps: str = "") -> Iterator[Case]:
+    """Yield scenes that lie as dNN.json beside dNN.mp4; with other pictures per second if asked."""
     for path in sorted(folder.glob("*.json")):
         truth = json.loads(path.read_text())
         turns = tuple(Utterance(t["start"], t["end"], t["speaker"], "") for t in truth["turns"])
@@ -491,8 +491,12 @@ def scene_cases(folder: Path) -> Iterator[Case]:
         )
         # One car with one group of people.
         sources = frozenset("car" if c.startswith("ms") else c for c in truth["clips"])
+        film = path.with_suffix(".mp4")
+        if made is not None and fps:
+            film = made / f"{path.stem}_slow.mp4"
+            ffmpeg(path.with_suffix(".mp4"), film, f"fps={fps}")
         yield Case(
-            path.stem, path.with_suffix(".mp4"), turns, panels, kind=truth["class"],
+            path.stem, film, turns, panels, kind=truth["class"],
             sources=sources, person_of=truth["voices"],
         )  # fmt: skip
 
@@ -876,6 +880,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, help="instead of people.min_confidence")
     parser.add_argument("--lr-asd", type=Path, help="weights: score faces with LR-ASD as well")
     parser.add_argument("--seed", type=int, default=0, help="of the swap test")
+    parser.add_argument("--fps", default="", help="give the scenes so many pictures a second")
     parser.add_argument("--set", action="append", default=[], help="name=value, as of emodiss")
     parser.add_argument("--n-sessions", type=int, default=20, help="composed sessions of a kind")
     arguments = parser.parse_args()
@@ -893,7 +898,8 @@ def main() -> None:
 
             model = LrAsd(arguments.lr_asd)
         counted = [c for c in clips if c.sources]
-        scenes = [look(case, model) for case in (*scene_cases(arguments.scenes), *counted)]
+        cases = scene_cases(arguments.scenes, folder, arguments.fps)
+        scenes = [look(case, model) for case in (*cases, *counted)]
         show("Scenes by class", report_scenes(scenes, threshold))
         if model is not None:
             return  # the swaps below take no scores: these would be of the wrong sound

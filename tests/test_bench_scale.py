@@ -16,6 +16,7 @@ from emodiss.exports import FORMATS
 from emodiss.runs.journal import Journal
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "bench_scale.py"
+sys.path.insert(0, str(SCRIPT.parent))  # it imports its neighbours
 SESSIONS = 5
 
 
@@ -62,8 +63,8 @@ def test_every_format_is_timed_and_held_to_its_target(bench, folder):
     rows = {row.name: row for row in bench.rows(folder, SESSIONS)}
     assert {f"export {name}" for name in FORMATS} < rows.keys()
     assert rows["report, a page"].per == SESSIONS + 1
-    cpu, wall, peak = bench.measure(rows["export rttm"])
-    assert 0 < cpu < 60 and wall > 0 and 20 < peak < 2000
+    cpu, peak = bench.measure(rows["export rttm"])
+    assert 0 < cpu < 60 and 20 < peak < 2000
     assert len(list((folder / "out").glob("*.rttm"))) == SESSIONS
 
 

@@ -63,7 +63,7 @@ def seen_and_heard(path: Path) -> tuple[list[float], list[float]]:
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mpg", "mkv", "ogg"])
-def test_recordings_joined_end_to_end_are_not_laid_over_each_other(tmp_path, suffix):
+def test_recordings_joined_end_to_end_are_not_laid_over_each_other(tmp_path: Path, suffix):
     one = tmp_path / f"one.{suffix}"
     codecs = {
         "mpg": ("-c:v", "mpeg2video", "-c:a", "mp2", "-ar", 48_000),
@@ -84,7 +84,7 @@ def test_recordings_joined_end_to_end_are_not_laid_over_each_other(tmp_path, suf
         assert heard == pytest.approx(seen, abs=0.1)
 
 
-def test_a_broadcast_whose_clock_jumps_ahead_is_not_an_hour_of_nothing(tmp_path):
+def test_a_broadcast_whose_clock_jumps_ahead_is_not_an_hour_of_nothing(tmp_path: Path) -> None:
     source = flashing(tmp_path / "f.mp4")
     parts = []
     for name, offset in (("a", 0), ("b", 1000), ("c", 8)):
@@ -102,7 +102,7 @@ def test_a_broadcast_whose_clock_jumps_ahead_is_not_an_hour_of_nothing(tmp_path)
 
 
 @pytest.mark.parametrize("late", ["picture", "sound"])
-def test_sound_and_picture_of_a_broadcast_begin_at_their_own_times(tmp_path, late):
+def test_sound_and_picture_of_a_broadcast_begin_at_their_own_times(tmp_path: Path, late):
     source = flashing(tmp_path / "f.mp4")
     maps = ("-map", "0:v", "-map", "1:a") if late == "picture" else ("-map", "1:v", "-map", "0:a")
     path = tmp_path / "late.ts"
@@ -113,7 +113,7 @@ def test_sound_and_picture_of_a_broadcast_begin_at_their_own_times(tmp_path, lat
     assert np.subtract(seen, heard) == pytest.approx([sign * 2.8] * 3, abs=0.05)
 
 
-def test_a_seek_that_ends_behind_its_key_frame_goes_further_back(tmp_path):
+def test_a_seek_that_ends_behind_its_key_frame_goes_further_back(tmp_path: Path) -> None:
     # MPEG-TS states no key frames; here there is one in all.
     source = make.write_media(
         tmp_path / "one.mp4", frames=[make.grey(40 + k) for k in range(150)], options={"g": "999"}
@@ -128,7 +128,7 @@ def test_a_seek_that_ends_behind_its_key_frame_goes_further_back(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4"])
-def test_a_picture_of_two_fields_is_one(tmp_path, suffix):
+def test_a_picture_of_two_fields_is_one(tmp_path: Path, suffix):
     stream = tmp_path / "fields.h264"
     stream.write_bytes(fields_of_h264([40 + 4 * k for k in range(40)]))
     path = tmp_path / f"fields.{suffix}"
@@ -169,7 +169,9 @@ def write_wave(path: Path, *tracks: np.ndarray, codec: str = "pcm_f32le", defaul
     return path
 
 
-def test_samples_that_are_no_numbers_are_looked_for_in_the_track_that_is_heard(tmp_path):
+def test_samples_that_are_no_numbers_are_looked_for_in_the_track_that_is_heard(
+    tmp_path: Path,
+) -> None:
     voice = make.tone(2.0)[None]
     holes = voice.copy()
     holes[:, 8_000:8_100] = np.nan
@@ -185,7 +187,7 @@ def test_samples_that_are_no_numbers_are_looked_for_in_the_track_that_is_heard(t
     assert media.decode_audio(source=path, media=probe(path)).notes == ()
 
 
-def test_a_default_track_that_cancels_is_heard_before_another_one(tmp_path):
+def test_a_default_track_that_cancels_is_heard_before_another_one(tmp_path: Path) -> None:
     voice, other = make.tone(2.0), make.tone(2.0, hertz=700, level=0.2)[None]
     turned = np.stack([voice, -voice])
     path = write_wave(tmp_path / "a.mkv", turned, other)
@@ -197,3 +199,87 @@ def test_a_default_track_that_cancels_is_heard_before_another_one(tmp_path):
     sound = media.decode_audio(source=path, media=probe(path))
     assert sound.notes == ("other_sound_track", "channels_cancel")
     assert np.abs(sound.as_float()).max() == pytest.approx(0.3, abs=0.01)
+
+
+def channels(path: Path, n: int, voice: int) -> Path:
+    """A tone on one of n channels alone."""
+    samples = np.zeros((n, 32_000), np.float32)
+    samples[voice] = make.tone(2.0, hertz=400)
+    data = path.with_suffix(".raw")
+    data.write_bytes(samples.T.tobytes())
+    stored = ("-f", "f32le", "-ar", 16_000, "-ac", n)
+    run_ffmpeg(*stored, "-i", data, "-c:a", "pcm_s16le", path)
+    return path
+
+
+@pytest.mark.parametrize(("n", "voice"), [(3, 2), (6, 2), (6, 3), (8, 3), (16, 0), (16, 9)])
+def test_no_microphone_of_a_recorder_is_left_out(tmp_path: Path, n, voice):
+    # Three tracks read as 2.1, six as 5.1: the channel for low frequencies holds a microphone.
+    path = channels(tmp_path / "many.wav", n, voice)
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert sound.notes == ()
+    assert np.abs(sound.as_float()).max() > 0.3 / n - 0.001
+
+
+def test_low_frequencies_stay_out_of_the_mix(tmp_path: Path) -> None:
+    samples = np.zeros((6, 32_000), np.float32)
+    samples[2], samples[3] = make.tone(2.0, hertz=400), make.tone(2.0, hertz=60, level=0.8)
+    (tmp_path / "a.raw").write_bytes(samples.T.tobytes())
+    stored = ("-f", "f32le", "-ar", 16_000, "-ac", 6)
+    run_ffmpeg(*stored, "-i", tmp_path / "a.raw", "-c:a", "flac", tmp_path / "a.mkv")
+    found = probe(tmp_path / "a.mkv")
+    heard = media.decode_audio(source=tmp_path / "a.mkv", media=found).as_float()
+    spectrum = np.abs(np.fft.rfft(heard[:32_000]))  # half a hertz apart
+    assert spectrum[800] > 100 * spectrum[120]
+
+
+def test_sound_that_changes_its_rate_and_channels_stays_in_its_place(tmp_path: Path) -> None:
+    source = flashing(tmp_path / "f.mp4")
+    for name, offset, sound in (("a", 0, ("-ar", 48_000)), ("b", 4, ("-ar", 32_000, "-ac", 2))):
+        path = tmp_path / f"{name}.ts"
+        run_ffmpeg("-i", source, "-c:v", "copy", *sound, "-output_ts_offset", offset, path)
+    path = tmp_path / "both.ts"
+    path.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    seen, heard = seen_and_heard(path)
+    assert len(seen) == 6
+    assert heard == pytest.approx(seen, abs=0.06)
+
+
+def test_a_damaged_packet_costs_its_pictures_and_no_others(tmp_path: Path) -> None:
+    moving = np.random.default_rng(0).integers(0, 256, (64, 256, 3), np.uint8)
+    frames = [np.roll(moving, 3 * k, axis=1)[:, :96] for k in range(60)]
+    path = make.write_media(tmp_path / "a.mp4", frames=frames, options={"g": "10", "bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(path.read_bytes())
+    for position, size in packets[25:27]:
+        content[position : position + size] = bytes(size)
+    path.write_bytes(content)
+    found = probe(path)
+    got = [f.index for f in media.iterate_frames(path, found, np.arange(60))]
+    assert set(range(60)) - set(got) <= {25, 26}
+    assert len(got) < 60
+    with pytest.raises(MediaError, match=r"from 1\.0 to 1\.0 s"):
+        list(media.iterate_frames(path, found, np.array([25])))
+
+
+@pytest.mark.parametrize(
+    ("curve", "is_so"), [("smpte2084", True), ("arib-std-b67", True), ("bt709", False)]
+)
+def test_hdr_is_said(tmp_path: Path, curve, is_so):
+    path = make.write_media(
+        tmp_path / "hdr.mp4",
+        frames=[make.grey(v) for v in (60, 120)],
+        options={"x264-params": f"transfer={curve}:colorprim=bt2020"},
+    )
+    found = probe(path)
+    assert found.high_dynamic_range is is_so
+    assert found.notes == ("no_audio", *(("high_dynamic_range",) if is_so else ()))
+
+
+def test_pictures_that_share_one_time_say_so(tmp_path: Path) -> None:
+    source = make.write_media(tmp_path / "a.mkv", frames=[make.grey(k) for k in range(20)])
+    path = tmp_path / "b.mkv"
+    run_ffmpeg("-i", source, "-c:v", "mjpeg", "-bsf:v", "setts=ts=0", path)
+    with pytest.raises(MediaError, match="states no times"):
+        probe(path)

@@ -290,6 +290,14 @@ def read_overrules(path: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for row in table.rows:
         row_id, verdict, why = (row.cells[column] for column in columns)
+        verdict = tabular.folded(verdict)
+        if not row_id:
+            raise ManifestError(f"'{path.name}', line {row.line}: `id` is empty.")
+        if row_id in found:
+            raise ManifestError(
+                f"'{path.name}', line {row.line}: '{row_id}' is decided on before.",
+                next_step="Keep one row per video.",
+            )
         if verdict not in ("keep", "exclude"):
             raise ManifestError(
                 f"'{path.name}', line {row.line}: the verdict '{verdict}' is neither keep nor "

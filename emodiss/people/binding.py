@@ -304,7 +304,8 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        share = likelihoods.windows(talk.astype(np.float64))
+        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
             pairs.scores[j] = np.logaddexp(*face.fits(share))
@@ -343,6 +344,8 @@ class _Rows:
         It may be another voice's instead, or somebody's who is not in view; then the mouths in view
         have moved and rested otherwise.
         """
+        if not faces:
+            return 1.0
         voice, step = self._session.speakers.index(utterance.speaker), likelihoods.WINDOW
         edges = (utterance.start - late, utterance.end - late)
         begin, end = (max(0, round(time * series.RATE)) for time in edges)

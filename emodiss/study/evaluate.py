@@ -296,9 +296,11 @@ def words_of(table: Table) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
     if isinstance(table, pd.DataFrame):
         return table
-    read = tabular.read(Path(table), error=ratings.RatingsError, what="table", restore=True)
-    found = read.frame()
-    return found.where(found != "")
+    known = (*(column.name for column in ratings.COLUMNS), *ratings.CRITERIA, *ratings.QUESTIONS)
+    read = tabular.read(
+        Path(table), error=ratings.RatingsError, what="table", restore=True, known=known
+    )
+    return read.frame(words=True)
 
 
 def _people(answers: pd.DataFrame, asked: ratings.Instrument | None) -> dict[str, pd.DataFrame]:

@@ -15,6 +15,7 @@ from emodiss.transcript.cells import UNITS, Cells, cell_time, settled_unit
 from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
 
+_SPAN = re.compile(r"(\d[\d:.,]*)\s*[-–—]+>?\s*(\d[\d:.,]*)")
 _STM_SKIPPED = "ignore_time_segment_in_scoring"
 _STM_LABEL = re.compile(r"<[^<>]*>\s*")
 _STM_CHOICE = re.compile(r"\{([^{}/]*)(?:/[^{}]*)?\}")
@@ -39,6 +40,7 @@ NAMES = {
     ),
     "start": (
         *("start time", "start", "begin", "begin time", "onset", "from", "timestamp", "time"),
+        *("timespan", "time span", "time range", "zeitspanne"),
         *("tmin", "anfang", "début"),
         "beginn",  # codespell:ignore
         *("inicio", "inizio", "início", "początek", "начало", "開始", "开始", "시작", "البداية"),
@@ -147,7 +149,7 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         yield Problem(
             table.line,
             f"{len(table.header)} columns, without one for: {', '.join(missing)}; expected a "
-            "header such as 'Speaker, Start Time, End Time, Utterance'",
+            "header such as 'Speaker, Start Time, End Time, Utterance' on the first line",
         )
         return
     twice = [name for name in columns.values() if table.header.count(name) > 1]
@@ -166,6 +168,8 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             continue
         cell = entry.cells
         start, end = cell[columns["start"]], cell.get(columns.get("end", ""))
+        if end is None and (both := _SPAN.fullmatch(start)):
+            start, end = both.groups()
         length = cell.get(columns.get("duration", ""))
         span = span_of_cells(start, end, line, length, read=cell_time)
         if isinstance(span, Problem):

@@ -303,7 +303,10 @@ def _waited(path: Path) -> object:
 
 
 def _merged(path: Path) -> object:
-    return ratings.merge({str(path): words_of(path)}, words_of(path.parent / "key"))
+    return ratings.merge({str(path): words_of(path)}, _key(path.parent / "key"))
+
+
+_key = functools.cache(words_of)  # it stays as it is
 
 
 def _roles(path: Path) -> object:
