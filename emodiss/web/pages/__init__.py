@@ -27,5 +27,5 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["counted"] = counted
+    made.filters["counted"] = counted  # pyright: ignore[reportArgumentType]
     return made
