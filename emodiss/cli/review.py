@@ -64,7 +64,7 @@ def set_review(
         bool, typer.Option("--settle", help="Overrule what others said of the same.")
     ] = False,
 ) -> None:
-    """Correct a voice or an utterance; it holds from the next annotate on, in every export."""
+    """Correct a voice or an utterance; it holds from the next resume on, in every export."""
     from emodiss.runs.run import load
     from emodiss.study import review
 

@@ -282,7 +282,8 @@ def _ratings(
     if not table["value"].notna().any():
         raise SettingsError(
             "The ratings table has no rating in it: every value is empty.",
-            next_step="Check that the sheets were filled in before they were exported.",
+            next_step="See that sheets were filled in, and that not every item was answered with "
+            "'cannot be judged'.",
         )
     return table
 
