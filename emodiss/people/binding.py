@@ -189,7 +189,7 @@ class _Session:
         rows = [k for k, s in enumerate(mouths.series) if len(s.ticks)]
         alike = links(mouths.likeness[np.ix_(rows, rows)])
         if not ids or not speakers:
-            return cls(speakers, ids, at_once, alike, [])
+            return cls(speakers, ids, at_once, alike, [], [], 0)
         n = math.ceil((max(int(s.ticks[-1]) for s in shown) + 1) / CLOCK_FPS * series.RATE)
         faces = [_Face.of(s, n, talking) for s in shown]
         margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
@@ -305,8 +305,7 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
-        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
+        share = _shares(talk)
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
             pairs.scores[j] = np.logaddexp(*likelihoods.log_fits(face.sums(share), face.model))
@@ -329,7 +328,7 @@ class _Rows:
         self, session: _Session, pairs: Sequence[Binding], talk: NDArray[np.bool_]
     ) -> None:
         self._session, self._talk = session, talk
-        self._share = likelihoods.windows(talk.astype(np.float64))
+        self._share = _shares(talk)
         self._sums: dict[int, NDArray[np.float64]] = {}
         # Whose each face is: (n, 1 + v), by the posterior of all pairs.
         self._owner = np.zeros((len(session.faces), 1 + len(talk)))
@@ -360,12 +359,12 @@ class _Rows:
             talk[voice, begin - first * step : end - first * step] = False
             if other is not None:
                 talk[other, begin - first * step : end - first * step] = True
-            share = likelihoods.windows(talk.astype(np.float64))
+            share = _shares(talk)
             return math.prod(self._ratio(j, share, first) for j in seen)
 
         n = len(self._talk)
-        visible = np.flatnonzero((self._owner[seen, 1:] > _NEVER).any(axis=0))
-        others = [int(k) for k in visible if k != voice]
+        here = np.flatnonzero(self._owner[seen, 1:].max(axis=0) > _NEVER)
+        others = [k for k in here.tolist() if k != voice]
         # Voices out of view and one that was never told apart leave the mouths in view alike.
         odds = (n - len(others)) * likelihood(None) + sum(map(likelihood, others))
         return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds / n)
@@ -381,6 +380,13 @@ class _Rows:
             np.logaddexp(*likelihoods.log_fits(s, face.model)) for s in (self._sums[j], sums)
         )
         return float(self._owner[j] @ np.exp(np.minimum(after - before, 100)))
+
+
+def _shares(talk: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of each window in which each voice talks."""
+    # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+    found = [likelihoods.windows(voice.astype(np.float64)) for voice in talk]
+    return np.array(found).reshape(len(talk), -1)
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:
