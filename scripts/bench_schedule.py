@@ -39,7 +39,9 @@ class Standing:
     """An actor of Ray whose stages answer at once; it looks at its own CPU seconds."""
 
     def __init__(self) -> None:
-        stand_in_here()
+        # Kept: it ends with whoever holds it.
+        self._standing = bench_scale.stand_in()
+        self._standing.__enter__()
 
     def version(self) -> str:
         """Say what it was made from."""
@@ -48,14 +50,6 @@ class Standing:
     def perform(self, job: Job) -> Outcome:
         """Do a job, and write down what it cost."""
         return counted(job)
-
-
-_STANDING = bench_scale.stand_in()
-
-
-def stand_in_here() -> None:
-    """Have stages answer at once for as long as this process lives."""
-    _STANDING.__enter__()
 
 
 def counted(job: Job) -> Outcome:
@@ -124,7 +118,8 @@ def main() -> None:
 
 
 if __name__ == "__mp_main__":  # in a worker of this machine, before it does anything
-    stand_in_here()
+    standing = bench_scale.stand_in()
+    standing.__enter__()
     from emodiss.runs.engines import local
 
     local.perform = counted
