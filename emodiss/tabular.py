@@ -18,7 +18,6 @@ import itertools
 import json
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emodiss.errors import ArgumentError, EmodissError, as_path
+from emodiss.spelling import as_known, folded, spellings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -416,30 +416,8 @@ def parse(
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
             faults.append(Fault(line, message, by_name, n_cells=n))
-    return Table(
-        name,
-        tuple(filter(None, header)),
-        n_columns,
-        header_line,
-        tuple(rows),
-        tuple(faults),
-    )
-
-
-def folded(name: str) -> str:
-    """Return what spellings of a name share: width, form of accents, case, blanks do not count."""
-    return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFKC", name)).casefold().split())
-
-
-def spellings(known: Iterable[str]) -> dict[str, str]:
-    """Return known names by themselves and by what their spellings share; the first one wins."""
-    names = list(known)
-    return {**dict(reversed([(folded(name), name) for name in names])), **{n: n for n in names}}
-
-
-def as_known(name: str, known: Mapping[str, str]) -> str:
-    """Spell a name as one of `spellings` does, or leave it."""
-    return known.get(name) or known.get(folded(name)) or name
+    columns = tuple(filter(None, header))
+    return Table(name, columns, n_columns, header_line, tuple(rows), tuple(faults))
 
 
 def spelled_twice(

@@ -291,7 +291,8 @@ def opened(seen: Seen, wrong: float, seed: int) -> dict[str, float]:
         settings=resolve(presets.changes_of("lite"), CHANGES).people,
         turns=tuple(Turn(u.start, u.end, u.speaker) for u in spoken), talking=seen.talking,
     )  # fmt: skip
-    seconds = dict.fromkeys(("speech", "right", "wrong", "right opened", "wrong opened"), 0.0)
+    counted = ("speech", "right", "wrong", "right opened", "wrong opened")
+    seconds: dict[str, float] = dict.fromkeys(counted, 0.0)
     for i, (utterance, (_, who)) in enumerate(zip(spoken, said, strict=True)):
         seconds["speech"] += utterance.duration
         faces = {

@@ -26,9 +26,7 @@ def row(n, *, model="ours", condition="base", criterion="empathy"):
     return ROW.format(n=n, model=model, condition=condition, criterion=criterion)
 
 
-@pytest.mark.parametrize(
-    "said", ["Empathy", "EMPATHY ", " empathy", "ｅｍｐａｔｈｙ", "eMpathy"]
-)
+@pytest.mark.parametrize("said", ["Empathy", "EMPATHY ", " empathy", "ｅｍｐａｔｈｙ", "eMpathy"])
 def test_known_criteria_are_one_however_spelled(tmp_path, said):
     path = table(tmp_path, row(1), row(2, criterion=said))
     assert ratings.read(path)["criterion"].tolist() == ["empathy", "empathy"]

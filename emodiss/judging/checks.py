@@ -20,6 +20,7 @@ from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
 from emodiss.registry import CRITERIA
+from emodiss.spelling import as_known, spellings
 from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_VIDEO,
@@ -92,8 +93,8 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
-    known = tabular.spellings(CRITERIA)
-    table["criterion"] = [tabular.as_known(name, known) for name in table["criterion"]]
+    known = spellings(CRITERIA)
+    table["criterion"] = [as_known(name, known) for name in table["criterion"]]
     misfits += tabular.spelled_twice(table, ("criterion", "judge"), lines)
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [

@@ -227,7 +227,7 @@ def stated_score(
     found = _candidates(
         another, [n for n in numbers if another[n.start] != " "], scale, criteria, asked
     )
-    if isinstance(found, str):
+    if not isinstance(found, list):
         return found
     doubt = next(filter(None, (_doubt(whole, plain, one) for one in found)), None)
     if doubt:

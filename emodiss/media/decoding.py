@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -579,7 +579,7 @@ def _frames_of(packet: Packet[VideoStream]) -> list[VideoFrame] | None:
     from av.error import InvalidDataError
 
     try:
-        return cast("list[VideoFrame]", packet.decode())
+        return packet.decode()
     except InvalidDataError:
         return None
 

@@ -164,8 +164,8 @@ class _Session:
         at_once: NDArray[np.bool_],
         alike: NDArray[np.float64],
         heard: Sequence[tuple[float, float, _Pairs]],
-        faces: Sequence[_Face] = (),
-        n: int = 0,
+        faces: Sequence[_Face],
+        n: int,
     ) -> None:
         self.speakers, self.track_ids, self.faces, self.n = speakers, track_ids, faces, n
         self._at_once, self._alike, self._heard = at_once, alike, heard
@@ -189,7 +189,7 @@ class _Session:
         rows = [k for k, s in enumerate(mouths.series) if len(s.ticks)]
         alike = links(mouths.likeness[np.ix_(rows, rows)])
         if not ids or not speakers:
-            return cls(speakers, ids, at_once, alike, [])
+            return cls(speakers, ids, at_once, alike, [], [], 0)
         n = math.ceil((max(int(s.ticks[-1]) for s in shown) + 1) / CLOCK_FPS * series.RATE)
         faces = [_Face.of(s, n, talking) for s in shown]
         margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
@@ -276,11 +276,12 @@ class _Face:
             level, model = series.level_of_motion(shown, n)[begin:], likelihoods.MOUTH
         return cls(begin, mouth, likelihoods.windows(level[:end]), model)
 
-    def fits(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weigh its motion, (2, 1 + v), where voices talk for these shares of all windows."""
-        first = self.begin // likelihoods.WINDOW
-        spoken = share[:, first : first + len(self.moved)]
-        return likelihoods.log_motion_fits(self.moved[: spoken.shape[1]], spoken, self.model)
+    def sums(self, share: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
+        """Sum up its motion where voices talk for these shares of windows, from the first on."""
+        ahead = self.begin // likelihoods.WINDOW - first
+        spoken = share[:, max(0, ahead) : max(0, ahead + len(self.moved))]
+        moved = self.moved[max(0, -ahead) :][: spoken.shape[1]]
+        return likelihoods.motion_sums(moved, spoken, self.model)
 
     def seen(self, first: int, last: int) -> bool:
         """Tell whether its mouth is known in some window of these."""
@@ -304,11 +305,10 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
-        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
+        share = _shares(talk)
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
-            pairs.scores[j] = np.logaddexp(*face.fits(share))
+            pairs.scores[j] = np.logaddexp(*likelihoods.log_fits(face.sums(share), face.model))
             pairs.log_odds_motion[j] = (
                 pairs.scores[j, 1:] - pairs.scores[j, 0] - likelihoods.log_prior_odds(len(talk))
             )
@@ -328,8 +328,8 @@ class _Rows:
         self, session: _Session, pairs: Sequence[Binding], talk: NDArray[np.bool_]
     ) -> None:
         self._session, self._talk = session, talk
-        self._share = likelihoods.windows(talk.astype(np.float64))
-        self._fits: dict[int, NDArray[np.float64]] = {}
+        self._share = _shares(talk)
+        self._sums: dict[int, NDArray[np.float64]] = {}
         # Whose each face is: (n, 1 + v), by the posterior of all pairs.
         self._owner = np.zeros((len(session.faces), 1 + len(talk)))
         row = {number: j for j, number in enumerate(session.track_ids)}
@@ -359,23 +359,34 @@ class _Rows:
             talk[voice, begin - first * step : end - first * step] = False
             if other is not None:
                 talk[other, begin - first * step : end - first * step] = True
-            share = self._share.copy()
-            share[:, first:last] = likelihoods.windows(talk.astype(np.float64))
-            return math.prod(self._ratio(j, share) for j in seen)
+            share = _shares(talk)
+            return math.prod(self._ratio(j, share, first) for j in seen)
 
         n = len(self._talk)
-        visible = (self._owner[seen, 1:] > _NEVER).any(axis=0)
-        others = [k for k in range(n) if k != voice and visible[k]]
+        here = np.flatnonzero(self._owner[seen, 1:].max(axis=0) > _NEVER)
+        others = [k for k in here.tolist() if k != voice]
         # Voices out of view and one that was never told apart leave the mouths in view alike.
         odds = (n - len(others)) * likelihood(None) + sum(map(likelihood, others))
         return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds / n)
 
-    def _ratio(self, j: int, share: NDArray[np.float64]) -> float:
-        """Likelihood of a face's motion with other shares of talk, over the one as they are."""
-        if j not in self._fits:
-            self._fits[j] = np.logaddexp(*self._session.faces[j].fits(self._share))
-        change = np.logaddexp(*self._session.faces[j].fits(share)) - self._fits[j]
-        return float(self._owner[j] @ np.exp(np.minimum(change, 100)))
+    def _ratio(self, j: int, share: NDArray[np.float64], first: int) -> float:
+        """Likelihood of a face's motion with other shares of talk there, over the one as it is."""
+        face = self._session.faces[j]
+        if j not in self._sums:
+            self._sums[j] = face.sums(self._share)
+        here = self._share[:, first : first + share.shape[1]]
+        sums = self._sums[j] + face.sums(share, first) - face.sums(here, first)
+        before, after = (
+            np.logaddexp(*likelihoods.log_fits(s, face.model)) for s in (self._sums[j], sums)
+        )
+        return float(self._owner[j] @ np.exp(np.minimum(after - before, 100)))
+
+
+def _shares(talk: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of each window in which each voice talks."""
+    # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+    found = [likelihoods.windows(voice.astype(np.float64)) for voice in talk]
+    return np.array(found).reshape(len(talk), -1)
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from emodiss import tabular
 from emodiss.errors import as_path
 from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
 from emodiss.registry import CONDITIONS
+from emodiss.spelling import as_known, spellings
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
@@ -127,9 +128,9 @@ def _checked(
     misfits: list[Misfit] = []
     cells: dict[str, Any] = {name: table[name] for name in names}
     for name, names_of in {"criterion": criteria or CRITERIA, "condition": CONDITIONS}.items():
-        known = tabular.spellings(names_of)
+        known = spellings(names_of)
         texts = tabular.cells_of(cells[name])
-        cells[name] = [text and tabular.as_known(text, known) for text in texts]
+        cells[name] = [text and as_known(text, known) for text in texts]
     found = typed_columns(cells, COLUMNS, lines, misfits)
     misfits += tabular.spelled_twice(found, _NAMES, lines, places)
     found["repeat"] = [int(n or 0) for n in found["repeat"]]
@@ -240,8 +241,8 @@ def long_rows(
     parts: list[pd.DataFrame] = []
     for number, (name, sheet) in enumerate(named, start=1):
         file = Path(name).name
-        headings = tabular.spellings((*(column.name for column in columns), value, *criteria))
-        sheet = sheet.rename(columns=lambda name, by=headings: tabular.as_known(str(name), by))
+        headings = spellings((*(column.name for column in columns), value, *criteria))
+        sheet = sheet.rename(columns=lambda name, by=headings: as_known(str(name), by))
         if twice := [name for name in sheet.columns if list(sheet.columns).count(name) > 1]:
             raise RatingsError(f"Sheet {number} ({file}) names the column {twice[0]} twice.")
         is_long = {"criterion", value} <= set(sheet.columns)
