@@ -387,7 +387,9 @@ def _shares(talk: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share of each window in which each voice talks."""
     # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
     found = [likelihoods.windows(voice.astype(np.float64)) for voice in talk]
-    return np.array(found).reshape(len(talk), -1)
+    # Where nobody speaks no voice tells how many windows there are.
+    n = len(found[0] if found else likelihoods.windows(np.zeros(talk.shape[1])))
+    return np.array(found, np.float64).reshape(len(talk), n)
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from emodiss.vocabulary import counted
 
@@ -27,5 +27,5 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["counted"] = counted  # pyright: ignore[reportArgumentType]
+    made.filters["counted"] = cast("Any", counted)
     return made
