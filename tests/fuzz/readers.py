@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -317,10 +318,11 @@ _PAGE = "https://example.org/watch"
 
 def _kept_answer(path: Path) -> object:
     """Lay an answer into a cache as another program might, and look it up."""
-    cached = Cached(_endpoint(), path.parent / "cache.sqlite")
-    with contextlib.closing(cached), cached._db as database:
-        row = ("k", _text(path))
-        database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+    file = path.parent / "cache.sqlite"
+    with contextlib.closing(Cached(_endpoint(), file)) as cached:
+        with contextlib.closing(sqlite3.connect(file)) as database, database:
+            row = ("k", _text(path))
+            database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
         return cached.get("k")
 
 
