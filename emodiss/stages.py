@@ -76,9 +76,9 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=3,
+        version=4,
     ),
-    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=4),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -123,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=8,
+        version=9,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
@@ -185,7 +185,7 @@ STAGES: tuple[Stage, ...] = (
         settings="people",
         row=("faces",),
         reviews=("face",),
-        version=6,
+        version=8,
     ),
     Stage(
         "speech_affect",

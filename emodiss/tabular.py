@@ -14,17 +14,19 @@ import csv
 import gc
 import heapq
 import io
+import itertools
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emodiss.errors import ArgumentError, EmodissError, as_path
+from emodiss.spelling import as_known, folded, spellings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,12 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–", "—", 
 """What programs and people write into a cell of numbers that holds none, in lower case."""
 
 _MAX_LISTED = 50
+_MOST_LINES_ABOVE = 10  # the header
 _MOST_COLUMNS = 2000  # of a table that a person fills in
 # Of cells that rows may lack at their ends: what a few letters stand for must not fill memory.
 _MOST_LACKING, _MOST_LACKING_PER_CHARACTER = 100_000, 4
 _MOST_DIGITS = 300  # of a whole number that is certain to fit a float
+_MOST_COUNTED = 2**53  # above, a float does not tell a whole number from the next
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n])\"?[ \t,;]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
@@ -144,12 +148,21 @@ class Table:
         """Give rows and faults in the order of the file."""
         yield from heapq.merge(self.rows, self.faults, key=lambda each: each.line)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a data frame of texts, indexed by their lines."""
+    def frame(self, *, words: bool = False) -> pd.DataFrame:
+        """Return the rows as a data frame of texts, indexed by their lines.
+
+        Parameters
+        ----------
+        words
+            Whether empty cells are missing, as where every text is a word.
+        """
         import pandas as pd
 
+        cells = [row.cells for row in self.rows]
+        if words:
+            cells = [{name: cell or None for name, cell in each.items()} for each in cells]
         return pd.DataFrame(
-            [row.cells for row in self.rows],
+            cells,
             columns=pd.Index(self.header),
             index=pd.Index([row.line for row in self.rows], name="line"),
             dtype="str",
@@ -308,7 +321,8 @@ def parse(
     name
         Of the file, for messages.
     known
-        Names of columns that may be expected; the delimiter is the one that shows most of them.
+        Names of columns that may be expected; the delimiter is the one that shows most of them, and
+        a header that is one of them but for case, blanks, `_` or width is spelled so.
     restore
         Take off what `for_spreadsheets` put before formulas.
     short_rows
@@ -318,13 +332,17 @@ def parse(
     Returns
     -------
     Table
-        Rows without any text are passed over, and so are columns without a name and any text, and
-        a first column without a name that numbers the rows.
+        Passed over are lines above the one that `known` tells for the header, rows without text,
+        columns without name and text, and a first one without a name that numbers the rows.
         Empty cells beyond the last column, as programs leave them, are no fault.
     """
+    text = text.rstrip("\x1a")  # the end of a file, as DOS wrote it
     first = text.split("\n", 1)[0].rstrip("\r")
     stated = _SEP_LINE.fullmatch(first)
     skipped = 0
+    if not stated:
+        skipped, above = _above_header(text, known)
+        text = text[above:]
     if stated:
         text = text[len(first) :].removeprefix("\r").removeprefix("\n")
         skipped = 1
@@ -332,6 +350,7 @@ def parse(
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
+    headings = spellings(known)
     header: list[str] = []
     header_line = 1
     n_columns, named = 0, frozenset[int]()
@@ -362,7 +381,8 @@ def parse(
             faults.append(Fault(line, GIVEN_UP, {}))
             break
         if not header:
-            header, header_line, n_columns = cells, line, len(cells)
+            header = [as_known(cell, headings) for cell in cells]
+            header_line, n_columns = line, len(cells)
             named = frozenset(place for place, column in enumerate(header) if column)
             continue
         if restore:
@@ -395,14 +415,29 @@ def parse(
                 f"holds {_NAMES.get(delimiter, repr(delimiter))} needs quotes)"
             )
             faults.append(Fault(line, message, by_name, n_cells=n))
-    return Table(
-        name,
-        tuple(filter(None, header)),
-        n_columns,
-        header_line,
-        tuple(rows),
-        tuple(faults),
-    )
+    columns = tuple(filter(None, header))
+    return Table(name, columns, n_columns, header_line, tuple(rows), tuple(faults))
+
+
+def spelled_twice(
+    table: pd.DataFrame | Mapping[str, list[Any]],
+    columns: Iterable[Sequence[str]],
+    lines: Sequence[int],
+    places: Sequence[str] = (),
+) -> list[Misfit]:
+    """Find names that are spelled in two ways in columns of one kind, such as both models."""
+    found: list[Misfit] = []
+    for group in columns:
+        first: dict[str, tuple[str, int]] = {}
+        seen: dict[str, tuple[str, int]] = {}
+        for name in group:
+            for row, text in enumerate(cells_of(table[name])):
+                if text and text not in seen:
+                    seen[text] = spelled, at = first.setdefault(folded(text), (text, row))
+                    where = places[at] if places else f"line {lines[at]}"
+                    said = f"'{spelled}' as in {where}, or a name that differs in more"
+                    found += [Misfit(lines[row], name, text, said)] if spelled != text else []
+    return found
 
 
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
@@ -421,7 +456,7 @@ def require_header(table: Table, *, error: type[EmodissError], what: str) -> Non
             f"{_MOST_COLUMNS}.",
             next_step=f"Check that the file is a {what}.",
         )
-    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)
+    twice = sorted(name for name, n in Counter(table.header).items() if n > 1)  # however spelled
     if twice:
         raise error(
             f"The {what} '{table.name}', line {table.line}, names columns twice: "
@@ -451,23 +486,6 @@ def number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError("expected a number")
     return float(text.replace(",", "."))
-
-
-def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read a column as `number` does; also return which cells hold something else."""
-    import pandas as pd
-
-    def of(cell: object) -> float:
-        if not isinstance(cell, str):
-            return float(cell) if isinstance(cell, int | float) else math.nan
-        try:
-            return number(cell)
-        except ValueError:
-            return math.nan
-
-    values = pd.Series([of(cell) for cell in cells.tolist()], index=cells.index, dtype="float64")
-    text = cells.astype("str").str.strip().str.casefold()
-    return values, values.isna() & cells.notna() & ~text.isin(list(MISSING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,26 +544,57 @@ class Column:
         high = math.inf if self.high is None else self.high
         return ~(fits | values.between(low, high).fillna(False).astype(bool))
 
-    def typed(self, cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-        """Read cells of a file: texts or float64, missing where empty, and which do not fit."""
-        text = cells.astype("str").str.strip()
-        empty = cells.isna() | text.isna() | (text == "")
-        text = text.mask(empty)
+    def typed(self, cells: Sequence[str | None]) -> tuple[list[Any], list[int]]:
+        """Read cells, see `cells_of`: texts or numbers, None where empty, and which do not fit."""
+        # In lists: a step of pandas costs as much as many cells, and most tables are short.
         if self.kind in ("number", "count"):
-            values, bad = numbers(text)
-            bad |= values.abs() == math.inf
-            if self.kind == "count":
-                bad |= values.notna() & (values % 1 != 0)
-            bad |= self.misfits(values)
-            return values.mask(bad), bad
+            values = [self._number(cell) for cell in cells]
+            bad = [row for row, value in enumerate(values) if value is None]
+            return [None if value != value else value for value in values], bad
         if self.kind == "time":
-            return text, text.notna() & ~text.map(_is_time).astype(bool)
-        return text, self.misfits(text)
+            bad = [row for row, cell in enumerate(cells) if cell and not _is_time(cell)]
+        elif self.choices is not None:
+            bad = [row for row, cell in enumerate(cells) if cell and cell not in self.choices]
+        else:
+            bad = []
+        return list(cells), bad
+
+    def series(self, values: Sequence[Any]) -> pd.Series:
+        """Put values, None where there is none, into a column with the declared dtype."""
+        import pandas as pd
+
+        if self.kind == "count":
+            return pd.Series(values, dtype="float64").astype(self.dtype)
+        return pd.Series(values, dtype=self.dtype)
+
+    def _number(self, text: str | None) -> float | None:
+        """Read one cell; NaN where it holds nothing, None where something that does not fit."""
+        try:
+            value = math.nan if text is None else number(text)
+        except ValueError:
+            return None
+        if math.isnan(value):
+            return value
+        whole = self.kind != "count" or (value % 1 == 0 and abs(value) <= _MOST_COUNTED)
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return value if math.isfinite(value) and whole and low <= value <= high else None
 
 
-def _is_time(text: object) -> bool:
+def cells_of(column: pd.Series | Sequence[str | None]) -> list[str | None]:
+    """Texts of a column, without blanks around them; None where there is none."""
+    if isinstance(column, Sequence):  # of a `Table`
+        return [cell or None for cell in column]
+    given = column if column.dtype.kind == "O" else column.astype("str")
+    return [
+        None if missing else str(cell).strip() or None
+        for cell, missing in zip(given.tolist(), column.isna().tolist(), strict=True)
+    ]
+
+
+def _is_time(text: str) -> bool:
     try:
-        datetime.fromisoformat(str(text))
+        datetime.fromisoformat(text)
     except ValueError:
         return False
     return True
@@ -639,14 +688,26 @@ def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def _above_header(text: str, known: Collection[str]) -> tuple[int, int]:
+    """Count lines and characters above the first that names columns: titles and remarks."""
+    plain = {folded(name) for name in known}
+    lines = re.finditer(r"(?<![^\r\n])[^\r\n]*(?:\r\n|\r|\n)", text)  # tried at beginnings only
+    for above, line in enumerate(itertools.islice(lines, _MOST_LINES_ABOVE)):
+        cells = [folded(cell.strip().strip('"\ufeff')) for cell in re.split(r"[,;\t|]", line[0])]
+        n = len(plain & set(cells))
+        if n:
+            return (above, line.start()) if 1 < n >= sum(map(bool, cells)) / 2 else (0, 0)
+    return 0, 0
+
+
 def _delimiter(text: str, known: Collection[str]) -> str:
     """Tell the delimiter by the first line that holds text."""
     first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     outside = re.sub(r'"[^"]*"', "", first)  # a comma inside a title counts for nothing
-    plain = {name.casefold() for name in known}
+    plain = {folded(name) for name in known}
 
     def shown(delimiter: str) -> tuple[int, int, int]:
-        names = [name.strip().strip('"').casefold() for name in first.split(delimiter)]
+        names = [folded(name.strip().strip('"\ufeff')) for name in first.split(delimiter)]
         n_known = len(plain & set(names))
         return n_known, outside.count(delimiter), -DELIMITERS.index(delimiter)
 

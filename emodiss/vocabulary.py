@@ -61,6 +61,9 @@ MEANINGS: Final[dict[str, str]] = {
     "picture if there is one.",
     "several_sound_tracks": "The file has several sound tracks; the one that it marks as its "
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
+    "high_dynamic_range": "The picture is stored for HDR screens (PQ or HLG) and is looked at as "
+    "it is, paler and with other contrast than a screen shows it, so faces are measured less "
+    "surely; export the recording as SDR if you can.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
     "sound_not_numbers": "Samples of the sound are no numbers (NaN or infinite), so they "
@@ -70,9 +73,9 @@ MEANINGS: Final[dict[str, str]] = {
     "no_speech": "No utterance lies in the stretch that was worked on; check the sound, the "
     "transcript and the manifest's start and end.",
     "language_assumed": "Nobody states which language is spoken, and the recogniser knows one "
-    "alone, which is assumed; state it in the manifest's column language or with --set "
-    "transcript.language=en, or choose a recogniser of many languages: --set "
-    "models.asr=whisperx-small.",
+    "alone (English, in the preset lite), which is assumed; state it in the manifest's column "
+    "language or with --set transcript.language=en, or choose a recogniser of many languages: "
+    "--set models.asr=whisperx-small.",
     "language_or_noise_doubtful": "Most of the recognised words are doubtful (another language, "
     "noise, music, or several people at once), so trust none of them unheard; try a larger model, "
     "--set models.asr=whisperx-small or whisperx-large-v3 after emodiss models pull, or give a "
@@ -81,6 +84,9 @@ MEANINGS: Final[dict[str, str]] = {
     "worked on and are left out; check the manifest's start and end if they should count.",
     "beyond_end": "Utterances of the given transcript begin after the media ends and are left "
     "out; check that the transcript belongs to this file and states seconds.",
+    "time_unit_assumed": "The times of the given transcript were read as milliseconds or as "
+    "fractions of a day, because as seconds nobody talks at such a pace; check them, or write "
+    "seconds.",
     "speaker_unread": "Lines of the given transcript begin with what may be the name of a voice "
     "and cannot be told for one, so their voice is unknown; write [Name]: before them, or correct "
     "the voice with: emodiss review.",
@@ -96,20 +102,21 @@ MEANINGS: Final[dict[str, str]] = {
     "any more and has no effect; review that place again.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
     "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
-    "--role therapist (voices and what they say: emodiss review roles RUN), then annotate again; "
-    "or state all in the manifest's column roles: SPEAKER_00=therapist;SPEAKER_01=patient.",
+    "--role therapist (voices and what they say: emodiss review roles RUN), then "
+    "emodiss resume RUN; or state all in the manifest's column roles: "
+    "SPEAKER_00=therapist;SPEAKER_01=patient.",
     "no_faces": "No face was found in the picture, so no face is measured; look at the video if "
     "people are to be seen in it.",
     "stated_faces": "A person stated in the manifest or in --set people.faces whose face is "
     "whose; nothing needs to be done.",
     "unbound_voice": "No face could be given to a voice, so its utterances have no face "
-    "affect; see why with: emodiss people, and state the face in the manifest's "
+    "affect; see why with: emodiss people RUN, and state the face in the manifest's "
     "column faces.",
     "sound_offset": "Sound and picture of this file do not fit each other as they are: the mouths "
     "follow the sound better when it is moved; faces were found with that; check the file.",
     "clamped": "Measured values of affect lay past the ends of their model's scale and were set "
     "to the ends; compare with the columns ending in _raw before trusting extremes.",
-    "no_prompts": "No prompt could be made of this session; see why with: emodiss prompts.",
+    "no_prompts": "No prompt could be made of this session; see why with: emodiss prompts RUN.",
 }
 """One sentence per code: what is so, and what to do about it."""
 
@@ -138,6 +145,17 @@ REASONS: Final[dict[str, str]] = {
 """Why a measure is missing, `channel:status` as in the tables, in words."""
 
 
+DOUBTS: Final[dict[str, str]] = {
+    "language_or_noise_doubtful": "words doubtful: another language or noise",
+    "low_probability": "the recogniser doubts its words",
+    "no_speech": "perhaps nobody speaks",
+    "repetition": "the recogniser repeats itself",
+    "text_mismatch": "something else seems to be said",
+    "voice_doubtful": "may be another voice",
+}
+"""Flags of an utterance whose words or voice are not to be trusted unheard, in words."""
+
+
 IN_PROMPTS: Final[dict[str, str]] = {
     "speech:no_audio": "not recorded",
     "speech:too_short": "too short to tell",
@@ -163,6 +181,14 @@ def reason_words(reason: str) -> str:
     """Put reason codes, as in the column `dissonance_reason`, into words."""
     parts = [part for part in reason.split(";") if part]
     return "; ".join(REASONS.get(p, p.replace(":", ", ").replace("_", " ")) for p in parts)
+
+
+def doubt_words(flags: Iterable[str]) -> str:
+    """Put flags that cast doubt on words or voice into words; "" for none or after a review."""
+    flags = set(flags)
+    settled = {"voice_doubtful"} if "reviewed_speaker" in flags else set[str]()
+    settled |= DOUBTS.keys() - {"voice_doubtful"} if "reviewed_text" in flags else set[str]()
+    return "; ".join(words for flag, words in DOUBTS.items() if flag in flags - settled)
 
 
 def meaning(code: str) -> str:

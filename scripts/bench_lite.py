@@ -115,9 +115,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(1)
     width, height = map(int, options.size.split("x"))
     found: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     floor: list[float] = []

@@ -80,7 +80,7 @@ done
 # Folders and files that those settings name, such as an index on disk.
 for path in $({ python3 -m pip config list 2> /dev/null; printf '%s\n' "${kept[@]:3}"; } |
     tr " '=" '\n' | sed -n 's#^\(file://\)\?\(/.\+\)#\2#p' | sort -u); do
-    share "$path"
+    share "${path%/simple}" # an index's pages name files that lie beside them
 done
 if [ -n "${CACHE:-}" ]; then
     mkdir -p "$ROOT/root/.cache"

@@ -34,7 +34,7 @@ from emodiss.media import Audio, Media, decode_audio, probe
 from emodiss.models import catalog
 from emodiss.people import Binding, MouthMotion, Mouths, TalkScores, evidence, series
 from emodiss.settings import resolve
-from emodiss.transcript import Transcript, Utterance, with_overlap
+from emodiss.transcript import Transcript, Turn, Utterance, with_overlap
 
 EVERYWHERE = (0.0, 0.0, 1e9, 1e9)
 THRESHOLDS = (0.90, 0.93, 0.95, 0.97, 0.99)
@@ -42,6 +42,8 @@ CHANGES: list[str] = []
 """Settings on top of `lite`, from the command line."""
 N_SWAPS = 200
 N_ERRORS = 5
+SHORT_S = 1.5
+"""Utterances up to here may get a wrong voice on purpose."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,73 @@ def late(audio: Audio, seconds: float) -> Audio:
     return replace(audio, offset=audio.offset + seconds)
 
 
+# --- utterances of a wrong voice ------------------------------------------------------------------
+
+
+def utterances_of(
+    turns: Sequence[Utterance], wrong: float, seed: int
+) -> list[tuple[Utterance, str]]:
+    """Cut turns into utterances, beside who truly says each; some short ones get another voice."""
+    rng = np.random.default_rng(seed)
+    voices = sorted({u.speaker for u in turns})
+    out: list[tuple[Utterance, str]] = []
+    for turn in sorted(turns, key=lambda u: u.start):
+        lengths = rng.uniform(0.5, 3.0, 2 + int(2 * (turn.end - turn.start)))
+        edges = [turn.start, *(t for t in turn.start + lengths.cumsum() if t < turn.end - 0.3)]
+        for start, end in itertools.pairwise([*edges, turn.end]):
+            voice = turn.speaker
+            if len(voices) > 1 and end - start <= SHORT_S and rng.random() < wrong:
+                voice = str(rng.choice([v for v in voices if v != voice]))
+            out.append((replace(turn, start=start, end=end, speaker=voice), turn.speaker))
+    return out
+
+
+def opened(seen: Seen, wrong: float, seed: int) -> dict[str, float]:
+    """Seconds of speech whose utterance has its own face in view or another's; and those opened."""
+    said = utterances_of(seen.turns, wrong, seed)
+    spoken = tuple(with_overlap([u for u, _ in said]))
+    found = people.match(
+        media=seen.media, transcript=Transcript(spoken, "truth"), tracks=seen.tracks,
+        mouths=seen.mouths, audio=seen.audio, row=VideoRow(id="case", path="case"),
+        settings=resolve(presets.changes_of("lite"), CHANGES).people,
+        turns=tuple(Turn(u.start, u.end, u.speaker) for u in spoken), talking=seen.talking,
+    )  # fmt: skip
+    counted = ("speech", "right", "wrong", "right opened", "wrong opened")
+    seconds: dict[str, float] = dict.fromkeys(counted, 0.0)
+    for i, (utterance, (_, who)) in enumerate(zip(spoken, said, strict=True)):
+        seconds["speech"] += utterance.duration
+        faces = {
+            seen.owner[track.id]
+            for track in seen.tracks.tracks
+            if track.id in found.of(utterance.speaker).track_ids
+            and ((track.times >= utterance.start) & (track.times < utterance.end)).any()
+        }
+        if faces:
+            state = "right" if faces == {seen.case.person_of.get(who, who)} else "wrong"
+            seconds[state] += utterance.duration
+            if i in found.contradicted:
+                seconds[f"{state} opened"] += utterance.duration
+    return seconds
+
+
+def report_utterances(scenes: Sequence[Seen]) -> Iterator[list[str]]:
+    """Yield what the mouths in view do to utterances whose voice is wrong, and to the others."""
+    groups = [{s.case.name for s in members} for members in grouped(scenes)]
+    yield ["short utterances of a wrong voice, %", "right, %", "of it opened", "wrong, %",
+           "of it opened", "right opened in the worst group of people"]  # fmt: skip
+    for wrong in (0.0, 0.05, 0.1, 0.2):
+        found = [(s.case.name, opened(s, wrong, k)) for s in scenes for k in range(N_ERRORS)]
+
+        def share(of: str, names: set[str], found: list[Any] = found) -> float:
+            own = [seconds for name, seconds in found if name in names]
+            return 100 * sum(s[of] for s in own) / max(sum(s["speech"] for s in own), 1e-9)
+
+        every = set[str]().union(*groups)
+        columns = [share(of, every) for of in ("right", "right opened", "wrong", "wrong opened")]
+        worst = max(share("right opened", names) for names in groups)
+        yield [f"{100 * wrong:g}", *(f"{x:.2f}" for x in (*columns, worst))]
+
+
 # --- constants from other people -----------------------------------------------------------------
 
 
@@ -318,8 +387,8 @@ def with_constants(constants: Mapping[str, Any], run: Callable[[], Any]) -> Any:
             setattr(evidence, name, value)
 
 
-def halves(scenes: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
-    """Split the scenes so that no person is in both parts, as evenly as can be."""
+def grouped(scenes: Sequence[Seen]) -> list[list[Seen]]:
+    """Put scenes into groups that have no person in common."""
     groups: list[tuple[set[str], list[Seen]]] = []
     for seen in scenes:
         people_in, members = set(seen.case.sources), [seen]
@@ -331,8 +400,13 @@ def halves(scenes: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
             else:
                 apart.append((others, their))
         groups = [*apart, (people_in, members)]
+    return [members for _, members in groups]
+
+
+def halves(scenes: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
+    """Split the scenes so that no person is in both parts, as evenly as can be."""
     parts: tuple[list[Seen], list[Seen]] = ([], [])
-    for _, members in sorted(groups, key=lambda g: -len(g[1])):
+    for members in sorted(grouped(scenes), key=lambda members: -len(members)):
         min(parts, key=len).extend(members)
     return parts
 
@@ -408,8 +482,8 @@ def real_cases(data: Path, folder: Path) -> Iterator[Case]:
     )
 
 
-def scene_cases(folder: Path) -> Iterator[Case]:
-    """Yield scenes that lie as dNN.json beside dNN.mp4."""
+def scene_cases(folder: Path, made: Path | None = None, fps: str = "") -> Iterator[Case]:
+    """Yield scenes that lie as dNN.json beside dNN.mp4; with other pictures per second if asked."""
     for path in sorted(folder.glob("*.json")):
         truth = json.loads(path.read_text())
         turns = tuple(Utterance(t["start"], t["end"], t["speaker"], "") for t in truth["turns"])
@@ -418,8 +492,12 @@ def scene_cases(folder: Path) -> Iterator[Case]:
         )
         # One car with one group of people.
         sources = frozenset("car" if c.startswith("ms") else c for c in truth["clips"])
+        film = path.with_suffix(".mp4")
+        if made is not None and fps:
+            film = made / f"{path.stem}_slow.mp4"
+            ffmpeg(path.with_suffix(".mp4"), film, f"fps={fps}")
         yield Case(
-            path.stem, path.with_suffix(".mp4"), turns, panels, kind=truth["class"],
+            path.stem, film, turns, panels, kind=truth["class"],
             sources=sources, person_of=truth["voices"],
         )  # fmt: skip
 
@@ -803,6 +881,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, help="instead of people.min_confidence")
     parser.add_argument("--lr-asd", type=Path, help="weights: score faces with LR-ASD as well")
     parser.add_argument("--seed", type=int, default=0, help="of the swap test")
+    parser.add_argument("--fps", default="", help="give the scenes so many pictures a second")
     parser.add_argument("--set", action="append", default=[], help="name=value, as of emodiss")
     parser.add_argument("--n-sessions", type=int, default=20, help="composed sessions of a kind")
     arguments = parser.parse_args()
@@ -820,7 +899,8 @@ def main() -> None:
 
             model = LrAsd(arguments.lr_asd)
         counted = [c for c in clips if c.sources]
-        scenes = [look(case, model) for case in (*scene_cases(arguments.scenes), *counted)]
+        cases = scene_cases(arguments.scenes, folder, arguments.fps)
+        scenes = [look(case, model) for case in (*cases, *counted)]
         show("Scenes by class", report_scenes(scenes, threshold))
         if model is not None:
             return  # the swaps below take no scores: these would be of the wrong sound
@@ -829,6 +909,7 @@ def main() -> None:
         show("How well it is calibrated", report_calibration(scenes))
         show("Constants from other people", report_halves(scenes, threshold, arguments.seed))
         show("Faults", report_faults(scenes, threshold))
+        show("Utterances of a wrong voice", report_utterances(scenes))
         show("Composed sessions", report_sessions(scenes, threshold, arguments.n_sessions))
 
 

@@ -29,7 +29,7 @@ from emodiss.stages import BY_NAME, STAGES
 PACKAGE = Path(__file__).resolve().parents[1] / "emodiss"
 
 LAYERS = (
-    ("errors", "arguments", "vocabulary", "timebase", "series"),
+    ("errors", "arguments", "vocabulary", "timebase", "series", "spelling"),
     ("settings", "presets", "tabular", "registry", "stages"),
     ("chat",),
     (

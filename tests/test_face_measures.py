@@ -12,14 +12,15 @@ from hypothesis import given, strategies as st
 
 from emodiss import utterances
 from emodiss.affect import EXPRESSIONS, FaceAffect
-from emodiss.media import probe
+from emodiss.media import Audio, probe
 from emodiss.people import People, Person
+from emodiss.people.roles import Roles, VoiceRole
 from emodiss.settings import FaceAffectSettings, Settings
-from emodiss.transcript import Transcript, Utterance
+from emodiss.transcript import Transcript, Utterance, Wording
 from emodiss.utterances import measure_faces
 from emodiss.utterances.measures import sampled
 from emodiss.vocabulary import BindingSource
-from tests import make
+from tests import fakes, make
 
 
 class _Rising:
@@ -71,17 +72,37 @@ def test_an_utterance_that_may_be_anothers_gets_no_measured_face(tmp_path: Path)
     make.write_media(path, frames=[make.grey(100)] * 30, fps=30)
     media = probe(source=path, row=make.VIDEO, settings=Settings().media)
 
-    def status(source: BindingSource, *flags: str) -> str:
-        said = Utterance(0.0, 1.0, "Ada", "x", flags=flags)
-        people = People((Person("Ada", (1,), np.nan, source),), ())
+    def status(source: BindingSource, *flags: str, contradicted: tuple[int, ...] = ()) -> str:
+        transcript = Wording(
+            (Utterance(0.0, 1.0, "Ada", "x", flags=flags),), "recognised", ids=("a",)
+        )
+        ada = Person("Ada", (1,), np.nan, source)
+        people = People((ada,), (), contradicted=contradicted)
         tracks = make.tracks(make.track(1, np.arange(30), (10, 10, 50, 50)))
-        return measure_faces(
-            source=path, media=media, transcript=Transcript((said,), "recognised"), tracks=tracks,
-            people=people, model=_Rising(), settings=Settings().face_affect,
-        ).status[0]  # fmt: skip
+        found = measure_faces(
+            source=path, media=media, transcript=transcript, tracks=tracks, people=people,
+            model=_Rising(), settings=Settings().face_affect,
+        )  # fmt: skip
+        heard = utterances.measure_speech(
+            audio=Audio(np.zeros(0, np.int16), 16_000, 0.0), transcript=transcript,
+            model=fakes.Speech(), settings=Settings().speech_affect,
+        )  # fmt: skip
+        row = utterances.tabulate(
+            wording=transcript, roles=Roles((VoiceRole("Ada", None, None, np.nan),)), people=people,
+            speech_affect=heard, face_affect=found, listener_affect=None, row=make.VIDEO,
+            settings=Settings().dissonance, min_frames=1,
+        ).iloc[0]  # fmt: skip
+        assert ("voice_doubtful" in row["flags"]) == (
+            0 in contradicted or "voice_doubtful" in flags
+        )
+        assert row["face_status"] == found.status[0]
+        assert pd.isna(row["track_id"]) == (found.status[0] != "ok")
+        return found.status[0]
 
     assert status("measured") == "ok"
     assert status("measured", "voice_doubtful") == "unbound"
+    assert status("measured", contradicted=(0,)) == "unbound"
+    assert status("measured", contradicted=(1,)) == "ok"
     # What a person says stands: whose face it is, and whose voice.
     assert status("manifest", "voice_doubtful") == "ok"
     assert status("measured", "reviewed_speaker", "voice_doubtful") == "ok"

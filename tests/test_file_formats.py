@@ -18,6 +18,7 @@ from emodiss.corpus import curation
 from emodiss.interventions import redaction
 from emodiss.prompts import load_template
 from emodiss.ratings.pairs import read_pairs
+from emodiss.transcript.tables import NAMES
 
 GUIDE = Path(emodiss.__file__).parent / "guides" / "file_formats.md"
 _EXAMPLE = re.compile(r"^### `([^`]+)`\n(?:(?!```|#)[^\n]*\n)+?```\w*\n(.*?)^```$", re.M | re.S)
@@ -88,3 +89,9 @@ def test_an_example_is_read(name, tmp_path):
         (tmp_path / "nora.png").write_bytes(b"x")
     read, expected = READERS[name]
     assert read(path) == expected
+
+
+def test_the_guide_lists_every_column_of_a_transcript():
+    listed = GUIDE.read_text().partition("## Every column")[2]
+    for names in NAMES.values():
+        assert all(f"`{name}`" in listed for name in names)

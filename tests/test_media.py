@@ -286,6 +286,22 @@ def test_decoding_threads_never_call_back_into_python(tmp_path):
         assert av.logging.get_level() is None
 
 
+@pytest.mark.parametrize(("version", "asked"), [("18.1.0", True), ("19.0.2", False)])
+def test_each_version_of_pyav_is_asked_what_it_knows(tmp_path, monkeypatch, version, asked):
+    path = make.write_media(tmp_path / "a.mp4", frames=[make.grey(9)] * 9)
+    calls: list[dict] = []
+
+    def opened(name, really=av.open, **options):
+        calls.append(options.copy())
+        options.pop("metadata_errors", None)
+        return really(name, **options)
+
+    monkeypatch.setattr(av, "open", opened)
+    monkeypatch.setattr(av, "__version__", version)
+    assert len(probe(path).frame_times) == 9
+    assert calls and all(("metadata_errors" in options) is asked for options in calls)
+
+
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n"
 """An HLS playlist of one file."""
 

@@ -157,7 +157,7 @@ def test_what_tells_models_apart_is_counted():
     table.loc[0, "dialogue"] = f"I am {table.loc[0, 'model'].upper()}"
     table.loc[[3, 4], "dialogue"] = "the same words"
     notes = " ".join(build_pairs(table, MODELS, n_cases=12, seed=0).notes)
-    assert "1 dialogues name their own model" in notes
+    assert "Dialogues that name their own model: 1." in notes
     assert "In 1 pairs of sessions both dialogues are the same" in notes
 
 

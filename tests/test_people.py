@@ -78,7 +78,7 @@ TURNS = talk(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
 ADA, BO = [(0, 5), (12, 17)], [(5, 10), (17, 22)]
 
 
-def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24):
+def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float = 24, turns=None):
     return people.match(
         media=make.media(width=100),
         transcript=transcript,
@@ -87,6 +87,7 @@ def match(transcript, mouths, tracks, *, faces=None, rule=RULE, seconds: float =
         audio=silence(seconds),
         row=make.row(faces=faces),
         settings=rule,
+        turns=turns,
     )
 
 
@@ -135,6 +136,41 @@ def test_nobody_speaks_or_nobody_is_seen():
 
 BOTH = [mouth(1, 24, BO), mouth(2, 24, ADA)]
 SIDES = seen((1, 0, 24, 25), (2, 0, 24, 75))
+
+
+def diarized(*rows: tuple[str, float, float], flags: tuple[str, ...] = (), faces=None, mouths=BOTH):
+    """What is doubted of the same conversation if a diarizer heard these voices."""
+    said = tuple(Utterance(s, e, who, "well", flags=flags) for who, s, e in rows)
+    turns = tuple(Turn(s, e, who) for who, s, e in rows)
+    found = match(Transcript(said, "recognised"), mouths, SIDES, faces=faces, turns=turns)
+    assert faces or bindings(found)["Ada"][0] == (2,)
+    return found.contradicted
+
+
+HEARD = (("Ada", 0, 5), ("Bo", 5, 8.5), ("Ada", 8.5, 10), ("Ada", 12, 17), ("Bo", 17, 22))
+
+
+def test_an_utterance_is_doubted_where_anothers_mouth_talks_and_that_of_its_voice_rests():
+    assert diarized(*HEARD) == (2,)  # 8.5 to 10 s is Bo's
+    assert diarized(("Ada", 0, 5), ("Bo", 5, 10), ("Ada", 12, 17), ("Bo", 17, 22)) == ()
+    # In 0.4 s it proves nothing that Ada's mouth rests; that Bo's talks meanwhile does.
+    brief = (*HEARD[:2], ("Bo", 8.5, 9.3), ("Ada", 9.36, 9.76), *HEARD[3:])
+    assert diarized(*brief) == (3,)
+    assert diarized(*brief, mouths=[mouth(1, 24, [(5, 9.3), (17, 22)]), BOTH[1]]) == ()
+    # Somebody out of view: both mouths rest from 10.5 to 11.8 s.
+    assert diarized(*HEARD, ("Ada", 10.3, 11.9)) == (2, 5)
+    # No mouth of Ada's in view, so no face of hers that could be wrong.
+    ada = mouth(2, 24, ADA)
+    gone = (ada.ticks < 8.0 * 30) | (ada.ticks >= 10.6 * 30)
+    away = MouthMotion(2, *(getattr(ada, k)[gone] for k in ("ticks", "motion", "opening", "stir")))
+    assert diarized(*HEARD, mouths=[BOTH[0], away]) == ()
+
+
+def test_what_is_stated_of_a_voice_or_its_face_is_not_doubted_by_mouths():
+    assert match(talk(*HEARD), BOTH, SIDES).contradicted == ()  # a transcript's voices
+    assert diarized(*HEARD, flags=("reviewed_speaker",)) == ()
+    assert diarized(*HEARD, faces={"Ada": "right"}) == ()
+    assert diarized(*HEARD, faces={"Bo": "left"}) == (2,)
 
 
 def bindings(found) -> dict:
@@ -366,7 +402,21 @@ def test_a_mirrored_mouth_moves_and_opens_as_much():
     rng = np.random.default_rng(0)
     before, patch = rng.random((2, 24, 32)).astype(np.float32)
     assert change(patch[:, ::-1], before[:, ::-1]) == pytest.approx(change(patch, before))
-    assert opening(patch[:, ::-1]) == pytest.approx(opening(patch), rel=1e-5)
+    turned = opening(patch[:, ::-1], patch.std())
+    assert turned == pytest.approx(opening(patch, patch.std()), rel=1e-5)
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3])
+def test_motion_is_put_as_if_there_were_25_pictures_a_second(apart):
+    ticks = np.arange(90)
+    shown = np.where(ticks % apart == 0, np.float32(0.95), np.float32(np.nan))
+    level = series.level_of_motion(MouthMotion(1, ticks, shown, shown, shown), 50)
+    # log(0.95 + 0.05) = 0; half of log(0.95 + 0.1); pictures lie apart / 30 s apart, not 1 / 25 s.
+    assert level[30] == pytest.approx(
+        -0.5 * math.log(1.05) + 0.25 * math.log(apart * 25 / 30), abs=1e-6
+    )
+    alone = np.where(ticks == 3, np.float32(0.95), np.float32(np.nan))
+    assert np.isnan(series.level_of_motion(MouthMotion(1, ticks, alone, alone, alone), 50)).all()
 
 
 def test_a_patch_that_only_shifts_does_not_move():
@@ -379,7 +429,7 @@ def test_an_open_mouth_is_dark():
     closed = np.full((24, 32), 0.6, np.float32) + np.linspace(0, 0.05, 32, dtype=np.float32)
     open_ = closed.copy()
     open_[10:15, 12:20] = 0.1
-    assert opening(open_) > opening(closed)
+    assert opening(open_, open_.std()) > opening(closed, closed.std())
 
 
 def test_level_of_a_tone_in_the_band_and_out_of_it():

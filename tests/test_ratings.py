@@ -362,7 +362,7 @@ def test_what_would_unblind_is_refused_or_counted():
         build(source, n_windows=5)
     named = responses().assign(response="As llama, I hear you.")
     said = " ".join(build(named, n_windows=6, repeats=0).notes)
-    assert "12 responses name their own model" in said  # 6 windows x 2 conditions of llama
+    assert "name their own model or condition: 12." in said  # 6 windows x 2 conditions of llama
 
 
 def test_a_study_takes_what_qualifies_where_nobody_says_how_many():

@@ -120,7 +120,17 @@ def test_a_session_in_which_nobody_speaks_has_a_page(study, tmp_path, stand_ins)
     )
     assert not found.failures and len(found.utterances) == 0
     page = (report.write(found).parent / "hush.session.html").read_text(encoding="utf-8")
-    assert "<video" in page and "0 utterances" in page
+    assert "<video" in page and "0:01, nobody speaks</p>" in page
+
+
+def test_words_that_are_doubted_say_so_until_a_person_settles_them(run):
+    row = next(run.utterances.itertuples())
+    row = row._replace(flags="repetition;voice_doubtful;backchannel")
+    assert report.line_of(row).doubt == "the recogniser repeats itself; may be another voice"
+    row = row._replace(flags=f"{row.flags};reviewed_text")
+    assert report.line_of(row).doubt == "may be another voice"
+    assert report.line_of(row._replace(flags=f"{row.flags};reviewed_speaker")).doubt == ""
+    assert report.line_of(row._replace(flags="")).doubt == ""
 
 
 def test_a_session_that_failed_says_why(study, tmp_path, stand_ins):
@@ -150,7 +160,7 @@ def test_a_threshold_that_is_a_quantile_is_told_as_it_is(study, tmp_path, stand_
     seals.forget(run.root / "utterances.parquet")
     folder = report.write(run).parent
     assert "T&nbsp;=&nbsp;0.125)" in page_of(folder, "a")
-    assert "T&nbsp;=&nbsp;none)" in page_of(folder, "b")  # nothing was determined there
+    assert "T&nbsp;=&nbsp;0.25 quantile of each session)" in page_of(folder, "b")  # none is known
     assert "threshold: 0.25 quantile of each session" in (folder / "index.html").read_text("utf-8")
     assert "more than the 0.25 quantile of its session's differences" in methods(run)
 
@@ -327,7 +337,7 @@ def test_a_screen_reader_finds_names_roles_and_the_curves_in_words(page):
     assert len(names["radio"]) == 4 and all(names["radio"])
     assert "Session a" in names["heading"] and "Transcript" in names["heading"]
     said = " ".join(n for _, n in tree)
-    assert "Valence. voice: mean +0.25 over 1 utterances" in said
+    assert "Valence. voice: mean +0.25 over 1 utterance;" in said
     assert all(n for role in ("button", "link", "slider", "checkbox") for n in names[role])
 
 

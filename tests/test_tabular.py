@@ -290,7 +290,12 @@ def test_an_unknown_item_names_its_sheet_and_line(tmp_path):
 @pytest.mark.parametrize(
     ("column", "cells", "values", "bad"),
     [
-        (Column("n", "count", "", 0), ["3", " ", "2.5", "-1"], [3, *[math.nan] * 3], [2, 3]),
+        (
+            Column("n", "count", "", 0),
+            ["3", " ", "2.5", "-1", "1e30"],  # no whole number of a table is as large as the last
+            [3, *[math.nan] * 4],
+            [2, 3, 4],
+        ),
         (
             Column("x", "number", "", -1, 1),
             ["0,5", "NA", "1.5", "inf"],
@@ -302,12 +307,14 @@ def test_an_unknown_item_names_its_sheet_and_line(tmp_path):
     ],
 )
 def test_cells_that_do_not_fit_their_column_are_told(column, cells, values, bad):
-    typed, misfits = column.typed(pd.Series(cells, dtype="str"))
-    assert list(np.flatnonzero(misfits)) == bad
+    typed, misfits = column.typed(tabular.cells_of(pd.Series(cells, dtype="str")))
+    assert misfits == bad
+    found = column.series(typed)
+    assert found.dtype == column.dtype
     if values is not None:
-        np.testing.assert_array_equal(typed, values)
+        np.testing.assert_array_equal(found.astype("float64"), values)
     else:
-        assert list(typed.isna()) == [not cell for cell in cells]
+        assert list(found.isna()) == [not cell for cell in cells]
 
 
 def test_a_schema_holds_missing_whole_numbers():

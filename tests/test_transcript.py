@@ -487,8 +487,8 @@ def test_encodings(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(TranscriptError, match=r"none\.stm: cannot be opened"):
         read(tmp_path / "none.stm")
-    with pytest.raises(TranscriptError, match=r"suffix '\.docx'.*Save it as one of: \.stm"):
-        read(write(tmp_path, "x.docx", "x"))
+    with pytest.raises(TranscriptError, match=r"suffix '\.foo'.*Save it as one of: \.stm"):
+        read(write(tmp_path, "x.foo", "x"))
     with pytest.raises(TranscriptError, match="Unknown transcript format"):
         read(write(tmp_path, "x.stm", "x"), format="eaf")  # type: ignore[arg-type]
     path = write(tmp_path, "x.txt", "x 1 A 0 1 hi\n")

@@ -186,6 +186,7 @@ def main() -> None:
         is_out_of_memory,
     )
 
+    output.write_every_letter()
     try:
         app()
     except EmodissError as error:
@@ -244,7 +245,7 @@ def extra_of(package: str) -> str:
     name = _BROUGHT_BY.get(package, package).replace("_", "-")
     brings: dict[str, list[str]] = {"all": []}
     for line in importlib.metadata.requires("emodiss") or ():
-        if found := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line):
+        if found := re.match(r"([\w.-]{1,100}).*extra == ['\"]([\w-]+)['\"]", line):
             brings.setdefault(found[2], []).append(found[1])
     able = [extra for extra, names in brings.items() if name in names]
     usual = ("media", "models")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,10 @@ from emodiss.cli.options import (
     Quiet,
     Working,
 )
-from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
+from emodiss.cli.reporting import draw_figures, going_on, report_on
+
+if TYPE_CHECKING:
+    from emodiss.runs.annotate import PlannedJob
 
 
 @grouped
@@ -78,7 +81,9 @@ def annotate(
         for problem in read.problems:
             output.say(f"{name}: {problem}")
         planned = plan(read, out=out, preset=preset, settings=changes, absent=absent)
-        output.show([asdict(job) for job in planned], as_json=as_json)
+        output.show(
+            [asdict(job) for job in planned] if as_json else _short(planned), as_json=as_json
+        )
         if read.problems or any(job.status == "missing file" for job in planned):
             raise typer.Exit(1)  # as the work itself would end
         return
@@ -96,6 +101,15 @@ def annotate(
             announce=lambda line: output.say(f"{name}: {line}"),
         )
         draw_figures(run, figures)
-    if not (as_json or quiet):
-        say_what_is_next(run)
-    report_on(run, as_json=as_json)
+    report_on(run, as_json=as_json, next_steps=not quiet)
+
+
+def _short(planned: list[PlannedJob]) -> list[dict[str, str]]:
+    """Put the stages of one video that fare alike into one row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for job in planned:
+        rows.setdefault((job.video, job.status, job.reason), []).append(job.stage)
+    return [
+        {"video": video, "status": status, "stages": ", ".join(stages), "reason": reason}
+        for (video, status, reason), stages in rows.items()
+    ]

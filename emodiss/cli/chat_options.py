@@ -95,7 +95,7 @@ def bill_of(bill: Mapping[str, Any], *places: Endpoint) -> str:
     asked = counted(bill["requests"], "request")
     if not bill["requests"]:
         return asked  # everything was there
-    if bill["cost_usd"] is not None:
+    if bill["cost_usd"] or (bill["cost_usd"] is not None and any(p.is_remote for p in places)):
         return f"{asked}, cost {bill['cost_usd']:.6f} USD"
     if not (bill["known_cost_usd"] or any(place.is_remote for place in places)):
         return asked  # a server on this machine sends no bill

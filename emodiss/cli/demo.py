@@ -55,7 +55,10 @@ def demo(
             draw_figures(run)
     if not as_json:
         for name, run in runs.items():
-            output.say(f"The demo session, {name}:")
+            output.say(
+                f"The demo session, {name} (portraits with a painted mouth: its numbers show that "
+                "the pipeline works, and nothing about feelings):"
+            )
             show_utterances(run)
             n_kinds = len({prompt["condition"] for prompt in run.prompts})
             output.say(f"Prompts:  {run.root / layout.PROMPTS} ({n_kinds} kinds)")

@@ -100,7 +100,7 @@ def dissonance(
         return
     columns = ["threshold", "n_flagged", "n_determined", "rate", "null_low", "null_high", "p_value"]
     output.show(swept[columns].to_dict("records"))
-    output.tell(f"{found.in_words()} {_certainty(flagged)}".rstrip())
+    output.tell("\n".join(found.sentences() + _certainty(flagged)))
     for path in (out, figure):
         if path is not None:
             output.say(str(path))
@@ -165,7 +165,7 @@ _BASIS_WORDS = {
 }
 
 
-def _certainty(flagged: pd.DataFrame) -> str:
+def _certainty(flagged: pd.DataFrame) -> list[str]:
     """Say what the flags' probabilities rest on, or why there are none."""
     known = flagged[flagged["dissonance_probability"].notna()]
     dissonant = known[known["dissonant"].fillna(False)]
@@ -186,7 +186,7 @@ def _certainty(flagged: pd.DataFrame) -> str:
     if reasons:
         n = int(basis.str.startswith("no_error").sum())
         said.append(f"{n:,} have no probability: {'; '.join(_BASIS_WORDS[r] for r in reasons)}.")
-    return " ".join(said)
+    return said
 
 
 def _compare_groups(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import math
 import re
@@ -67,6 +68,20 @@ def show(
         table.add_row(*row)
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def write_every_letter() -> None:
+    """Write files and pipes in UTF-8; of what a terminal lacks, show the code.
+
+    Windows gives output that is redirected the letters of one region alone.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if stream.isatty():
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def tell(text: str, *, end: str = "\n") -> None:

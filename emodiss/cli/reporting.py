@@ -33,7 +33,7 @@ def draw_figures(run: Run, wanted: bool = True) -> None:
             draw_all(run)
 
 
-def say_what_is_next(run: Run) -> None:
+def _say_what_is_next(run: Run) -> None:
     """Name the commands that look at a run, correct it and hand it on."""
     if len(run.utterances):
         root = shlex.quote(str(run.root))
@@ -74,12 +74,12 @@ def show_utterances(run: Any) -> None:
     output.show(output.records(table[list(columns)].rename(columns=columns)))
 
 
-def report_on(run: Any, *, as_json: bool) -> None:
+def report_on(run: Any, *, as_json: bool, next_steps: bool = False) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
     from emodiss.runs.summary import determined, noted
-    from emodiss.vocabulary import meaning
+    from emodiss.vocabulary import counted, meaning
 
     table = run.utterances
     failures = run.failures
@@ -137,11 +137,13 @@ def report_on(run: Any, *, as_json: bool) -> None:
             )
         determined = len(table) - n_unknown
         output.tell(
-            f"{run.root}: {n_videos - len(failed)} of {n_videos} videos complete, "
-            f"{len(table)} utterances, {n_flagged} of {determined} dissonant "
+            f"{run.root}: {n_videos - len(failed)} of {counted(n_videos, 'video')} complete, "
+            f"{counted(len(table), 'utterance')}, {n_flagged} of {determined} dissonant "
             f"(T = {rule.threshold_words}), {n_unknown} undetermined"
         )
         _show_determined(run, known)
+        if next_steps:
+            _say_what_is_next(run)
     if failures:
         raise typer.Exit(1)
 

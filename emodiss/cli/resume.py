@@ -11,7 +11,7 @@ import typer
 from emodiss.cli import output
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import AllowLocal, AsJson, Assign, Figures, Offline, Quiet, Working
-from emodiss.cli.reporting import draw_figures, going_on, report_on, say_what_is_next
+from emodiss.cli.reporting import draw_figures, going_on, report_on
 
 
 @grouped
@@ -40,6 +40,4 @@ def resume(
             announce=lambda line: output.say(f"{run.name}: {line}"),
         )
         draw_figures(found, figures)
-    if not (as_json or quiet):
-        say_what_is_next(found)
-    report_on(found, as_json=as_json)
+    report_on(found, as_json=as_json, next_steps=not quiet)

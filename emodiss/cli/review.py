@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import AsCsv, AsJson, RunFolder
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     from emodiss.reviews import Review
@@ -61,7 +64,7 @@ def set_review(
         bool, typer.Option("--settle", help="Overrule what others said of the same.")
     ] = False,
 ) -> None:
-    """Correct a voice or an utterance; it holds from the next annotate on, in every export."""
+    """Correct a voice or an utterance; it holds from the next resume on, in every export."""
     from emodiss.runs.run import load
     from emodiss.study import review
 
@@ -155,6 +158,13 @@ def list_reviews(
     output.show(rows, as_json=as_json, as_csv=as_csv)
 
 
+_WHY_OPEN = {
+    "one_speaker": "one voice",
+    "no_text": "no words",
+    "too_close": "too close",
+}
+
+
 def roles(
     run: RunFolder, video: Video = None, as_json: AsJson = False, as_csv: AsCsv = False
 ) -> None:
@@ -162,8 +172,26 @@ def roles(
     from emodiss.runs.run import load
     from emodiss.study import role_evidence
 
-    found = role_evidence(load(run), video, announce=output.say)
-    output.show(output.records(found), as_json=as_json, as_csv=as_csv)
+    loaded = load(run)
+    rows = output.records(role_evidence(loaded, video, announce=output.say))
+    if as_json or as_csv:
+        output.show(rows, as_json=as_json, as_csv=as_csv)
+        return
+    output.show([row | {"reason": _WHY_OPEN.get(row["reason"], row["reason"])} for row in rows])
+    if unknown := [row for row in rows if not row["role"]]:
+        # To stdout: words belong in no log.
+        said = loaded.utterances.groupby(["video_id", "speaker"])["text"]
+        for row in unknown:
+            where = (row["video_id"], row["speaker"])
+            texts = said.get_group(where).dropna() if where in said.groups else ()
+            longest = shorten(max(texts, key=len, default=""), 100, placeholder=" ...")
+            output.tell(f"{' '.join(where)}: {longest or '(no words)'}")
+        one = unknown[0]
+        output.say(
+            f"No role yet: {len(unknown)} of {counted(len(rows), 'voice')}; above is the longest "
+            f"that each says. Say who is who: emodiss review set {shlex.quote(str(run))} "
+            f"--video {one['video_id']} --voice {shlex.quote(one['speaker'])} --role therapist"
+        )
 
 
 def sample(

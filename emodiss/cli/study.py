@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -78,3 +79,8 @@ def study(
         output.say(note)
     for path in paths:
         output.tell(str(path))
+    folder = shlex.quote(str(out or loaded.root / layout.STUDY))
+    output.say(
+        f"Let raters answer in a browser: emodiss rate {folder}; or let each fill a sheet of "
+        f"{folder}/sheets. Hand nobody the folder hidden."
+    )

@@ -16,7 +16,17 @@ _GENDERS = {
     "female": ("female", "f", "woman", "girl", "w"),
     "male": ("male", "m", "man", "boy"),
 }
-_COLUMNS = ("path", "identity", "gender", "age", "source", "licence")
+COLUMNS = {
+    "path": "the picture, relative to the table (required)",
+    "identity": "who is on it; several pictures may show one person (required)",
+    "gender": "of that person (required)",
+    "age": "in years (required)",
+    "source": "where the picture is from",
+    "licence": "by what leave it is used",
+}
+"""Columns of a table of faces, and their meaning."""
+
+_COLUMNS = tuple(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _LABELS = {
 }
 _LABEL = {
     field: re.compile(
-        rf"^[ \t]*[-*]*[ \t]*(?:{words})[ \t*]*:[ \t*]*\n?[ \t]*(?P<value>[^\n]*)",
+        rf"^[ \t]{{0,40}}[-*]{{0,9}}[ \t]{{0,40}}(?:{words})[ \t*]*:"
+        r"[ \t*]*\n?[ \t]*(?P<value>[^\n]*)",
         re.IGNORECASE | re.MULTILINE,
     )
     for field, words in _LABELS.items()

@@ -22,6 +22,7 @@ from emodiss.corpus.fingerprints import Fingerprint, fingerprint
 from emodiss.corpus.limits import Curation
 from emodiss.corpus.quality import AudioQuality, measure
 from emodiss.errors import ManifestError, RunError
+from emodiss.spelling import folded
 
 if TYPE_CHECKING:
     from emodiss.runs.run import Run
@@ -290,6 +291,14 @@ def read_overrules(path: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for row in table.rows:
         row_id, verdict, why = (row.cells[column] for column in columns)
+        verdict = folded(verdict)
+        if not row_id:
+            raise ManifestError(f"'{path.name}', line {row.line}: `id` is empty.")
+        if row_id in found:
+            raise ManifestError(
+                f"'{path.name}', line {row.line}: '{row_id}' is decided on before.",
+                next_step="Keep one row per video.",
+            )
         if verdict not in ("keep", "exclude"):
             raise ManifestError(
                 f"'{path.name}', line {row.line}: the verdict '{verdict}' is neither keep nor "

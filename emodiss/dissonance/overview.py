@@ -60,8 +60,12 @@ class Overview:
 
     def in_words(self) -> str:
         """Say all of it, and what it means, in sentences."""
+        return " ".join(self.sentences())
+
+    def sentences(self) -> list[str]:
+        """Say the flag rate, chance and what centring leaves: a sentence each."""
         if not self.n_determined:
-            return f"{self.n:,} utterances, none of which can be determined."
+            return [f"{self.n:,} utterances, none of which can be determined."]
         said = [
             f"{self.n_flagged:,} of {self.n_determined:,} utterances dissonant at "
             f"T = {self.threshold:.3g} ({self.rate:.1%}), "
@@ -69,7 +73,7 @@ class Overview:
             self._against_chance(),
             self._after_centring(),
         ]
-        return " ".join(filter(None, said))
+        return [sentence for sentence in said if sentence]
 
     def _against_chance(self) -> str:
         found = self.chance

@@ -28,7 +28,7 @@ _LEAST_WORDS = 5
 """A thought in fewer words may be said by chance."""
 
 _END = re.compile(r"\[?/END\]?")
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|‘[^’]{8,}’(?!\w)|(?<!\w)'[^']{8,}'(?!\w)")
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|‘[^‘’]{8,}’(?!\w)|(?<!\w)'[^']{8,}'(?!\w)")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 

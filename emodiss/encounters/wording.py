@@ -147,7 +147,9 @@ def _labels(role: Speaker, client_name: str) -> tuple[re.Pattern[str], re.Patter
 def _inside(label: re.Pattern[str]) -> re.Pattern[str]:
     """Find a label at the start of a line, or with a capital after the end of a sentence."""
     bare = label.pattern
-    return re.compile(rf"\n\s*(?i:{bare})|(?<=[.!?\"”*)\]])[ \t]+(?=[*_]{{0,3}}[A-Z])(?i:{bare})")
+    return re.compile(
+        rf"\n[^\S\n]*(?i:{bare})|(?<=[.!?\"”*)\]])[ \t]+(?=[*_]{{0,3}}[A-Z])(?i:{bare})"
+    )
 
 
 def _without_brackets(text: str) -> str:

@@ -241,7 +241,7 @@ def read(text: str, *, name: str) -> tuple[list[Annotation], list[str], str]:
             times = [slots.get(annotation.get(f"TIME_SLOT_REF{n}", "")) for n in (1, 2)]
             if not all(_MILLISECONDS.fullmatch(time or "") for time in times):
                 problems.append(
-                    f"{name}: annotation '{own}' of tier '{label}' has no times; align it in ELAN, "
+                    f"annotation '{own}' of tier '{label}' has no times; align it in ELAN, "
                     "or delete it"
                 )
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, NDArray
 
 from emodiss.faces.association import iou
@@ -38,20 +38,23 @@ class MouthLook(NamedTuple):
     time: float
     mouth: NDArray[np.float32]
     brow: NDArray[np.float32]
+    # Standard deviation of the mouth's patch.
+    contrast: np.float32
 
     @classmethod
     def at(cls, frame: Frame, landmarks: ArrayLike) -> MouthLook:
         """Cut them out."""
-        return cls(frame.time, *mouth_and_brow(frame.image, landmarks))
+        mouth, brow = mouth_and_brow(frame.image, landmarks)
+        return cls(frame.time, mouth, brow, mouth.std())
 
     def since(self, before: MouthLook | None) -> tuple[float, float, float]:
         """Motion, opening and stir, as in `emodiss.people.MouthMotion`."""
-        opened = opening(self.mouth)
+        opened = opening(self.mouth, self.contrast)
         if before is None or not 0 < self.time - before.time <= MAX_STEP_S:
             return np.nan, opened, np.nan
         step = self.time - before.time
         # Divided by contrast, a moustache or a bright studio does not look like speech.
-        contrast = float(self.mouth.std() + before.mouth.std()) / 2 + _FLOOR
+        contrast = float(self.contrast + before.contrast) / 2 + _FLOOR
         motion = change(self.mouth, before.mouth, _INNER) / contrast / step
         return motion, opened, change(self.brow, before.brow) / step
 
@@ -153,16 +156,22 @@ def change(
     """Mean absolute difference of two patches of one size after the best whole-pixel shift."""
     height, width = patch.shape
     core = patch[_REACH : height - _REACH, _REACH : width - _REACH]
-    difference = np.abs(sliding_window_view(before, core.shape) - core)
-    total = difference.mean(axis=(2, 3))
-    best = difference[np.unravel_index(int(total.argmin()), total.shape)]
-    whole = np.zeros(patch.shape, np.bool_)
-    whole[inside] = True
-    return float(best[whole[_REACH : height - _REACH, _REACH : width - _REACH]].mean())
+    # All shifts, without what `sliding_window_view` costs to make sure of.
+    shifts, strides = (2 * _REACH + 1,) * 2, before.strides * 2
+    difference = as_strided(before, shifts + core.shape, strides, writeable=False) - core
+    np.abs(difference, out=difference)
+    total = np.add.reduce(difference, axis=(2, 3))
+    total /= core.size
+    best = difference.reshape(-1, *core.shape)[total.argmin()]
+    rows, columns = (
+        slice(max(own.start or 0, _REACH) - _REACH, min(own.stop or n, n - _REACH) - _REACH)
+        for own, n in zip(inside, patch.shape, strict=True)
+    )
+    return float(best[rows, columns].ravel().mean())
 
 
-def opening(patch: NDArray[np.float32]) -> float:
+def opening(patch: NDArray[np.float32], contrast: np.float32) -> float:
     """How much darker the darkest tenth of the inner mouth is than its mean, in contrasts."""
     inner = np.sort(patch[_INNER], axis=None)
     tenth = inner[: len(inner) // 10].mean()
-    return float((inner.mean() - tenth) / (patch.std() + _FLOOR))
+    return float((inner.mean() - tenth) / (contrast + _FLOOR))

@@ -301,8 +301,8 @@ def _upright_patch(
     fine = min(max(math.ceil(np.hypot(*along) / width), 1), _FINEST)
     across, downwards = _middles(width * fine), _middles(height * fine)
     last_y, last_x = frame.shape[0] - 1, frame.shape[1] - 1
-    x0, u, left, right = _sampled(across, downwards, origin[0], along[0], down[0], last_x)
-    y0, v, top, bottom = _sampled(across, downwards, origin[1], along[1], down[1], last_y)
+    column, u, left, right = _sampled(across, downwards, origin[0], along[0], down[0], last_x)
+    place, v, top, bottom = _sampled(across, downwards, origin[1], along[1], down[1], last_y)
     part = frame[top : bottom + 2, left : right + 2].astype(np.float32)
     grey = part @ _LUMA / 255
     # The last column and the last row of the frame are neighbours of themselves.
@@ -310,23 +310,28 @@ def _upright_patch(
         grey = np.concatenate([grey, grey[:, -1:]], axis=1)
     if bottom == last_y:
         grey = np.concatenate([grey, grey[-1:]])
+    # Whole numbers as float64, and grey too: mixed arithmetic takes three times as long.
     row = grey.shape[1]
-    y0 -= top
-    y0 *= row
-    y0 += x0
-    y0 -= left
-    flat = grey.ravel()
+    place -= top
+    place *= row
+    column -= left
+    place += column
+    at = place.astype(np.intp)
+    flat = grey.ravel().astype(np.float64)
     rest = 1 - u
-    upper, lower = rest * flat.take(y0), rest * flat[row:].take(y0)
-    upper += u * flat[1:].take(y0)
-    lower += u * flat[row + 1 :].take(y0)
+    upper, lower = rest * flat.take(at), rest * flat[row:].take(at)
+    upper += u * flat[1:].take(at)
+    lower += u * flat[row + 1 :].take(at)
     upper *= 1 - v
     lower *= v
     upper += lower
     points = upper.reshape(height, fine, width, fine)
     # In the order in which `mean` adds up over both axes, ten times as fast as that.
-    rows = reduce(np.add, np.moveaxis(points, 3, 0)) if fine < _FINEST else points.sum(3)
-    return (reduce(np.add, np.moveaxis(rows, 1, 0)) / fine**2).astype(np.float32)
+    if fine < _FINEST:
+        rows = reduce(np.add, [points[:, :, :, k] for k in range(fine)])
+    else:
+        rows = points.sum(3)
+    return (reduce(np.add, [rows[:, k] for k in range(fine)]) / fine**2).astype(np.float32)
 
 
 def _sampled(
@@ -336,16 +341,17 @@ def _sampled(
     along: float,
     down: float,
     last: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], int, int]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
     """One coordinate of every point: its pixel, how far beyond it, least and greatest pixel."""
     # Pixel i covers [i, i + 1), so its centre lies at i + 0.5.
-    where = (origin + across * along) + (downwards * down)[:, None] - 0.5
+    where = (origin + across * along) + (downwards * down)[:, None]
+    where -= 0.5
     # Nothing lies beyond a corner.
-    ends = [where[0, 0], where[0, -1], where[-1, 0], where[-1, -1]]
+    ends = [float(where[k, j]) for k in (0, -1) for j in (0, -1)]
     low, high = (min(max(end, 0.0), last) for end in (min(ends), max(ends)))
     if low != min(ends) or high != max(ends):
         where.clip(0, last, out=where)
-    pixel = where.astype(np.int64)
+    pixel = np.floor(where)
     where -= pixel
     return pixel, where, int(low), int(high)
 

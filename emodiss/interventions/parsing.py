@@ -31,10 +31,10 @@ _TAGS = re.compile(
 )
 _TAGS_END = re.compile(r"</(?:\w{1,20}_)?response>", re.IGNORECASE)
 _TECHNIQUE_KEYS = re.compile(
-    rf"(?:\w+_)?(?:technique|techniques|intervention)(?:_name|_label)?|{_TECHNIQUE_ABROAD}"
+    rf"(?:\w{{1,40}}_)?(?:technique|techniques|intervention)(?:_name|_label)?|{_TECHNIQUE_ABROAD}"
 )
 _RESPONSE_KEYS = re.compile(
-    rf"(?:\w+_)?(?:response|reply|continuation|utterance)|therapist|text|{_RESPONSE_ABROAD}"
+    rf"(?:\w{{1,40}}_)?(?:response|reply|continuation|utterance)|therapist|text|{_RESPONSE_ABROAD}"
 )
 _PREAMBLE = re.compile(
     r"\A(?:sure|certainly|of course|okay|ok|absolutely|here(?:'s| is| are)|based on)\b[^\n]{0,200}:"
@@ -85,7 +85,7 @@ _RULE = re.compile(r"[-:| \t]*")
 _BRACKET = re.compile(
     r"\A[*_#\s]{0,6}[\[【]{1,2}([^\[\]【】\n]{1,200})[\]】]{1,2}[*_]{0,3}[ \t]*[:–—-]?[ \t]*"
 )
-_ROUND = re.compile(r"\A[*_#\s]{0,6}\(([^()\n]{1,200})\)[*_]{0,3}[ \t]*[:–—-]?[ \t]*(?=\S)")
+_ROUND = re.compile(r"\A[*_#\s]{0,6}\(([^()\n]{1,200})\)[*_]{0,3}[ \t]*(?:[:–—-][ \t]*)?(?=\S)")
 _BOLD = re.compile(r"\A(?:\*{2,3}|__)([^*_\n]{2,160}?)(?:\*{2,3}|__)[ \t]*[:–—-]?[ \t]*")
 _HEADING = re.compile(r"\A#{1,6}[ \t]+([^\n]{2,160})\n+")
 _COLON = re.compile(r"\A([^:\n]{2,160}):[ \t]*(?=\S|\n)")

@@ -43,7 +43,8 @@ DECORATION = " \t\r\n*_#\"“”'`[]:.,;–—-"
 """What models put around a name."""
 
 _PARTS = re.compile(
-    r"\s+(?:and|with|using|via|through|plus|into|from|within|in)\s+|[/,&+;:()\[\]|]+|\s+[–—-]\s+"
+    r"(?<!\s)\s+(?:(?:and|with|using|via|through|plus|into|from|within|in)|[–—-])\s+|"
+    r"[/,&+;:()\[\]|]+"
 )
 
 
@@ -132,7 +133,7 @@ def normalise_technique(name: str) -> Technique:
 
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_STOPS = re.compile(r"[.!?…。！？؟]+[\"”'’)\]]*(?=\s|\Z)")
+_STOPS = re.compile(r"(?<![.!?…。！？؟])[.!?…。！？؟]+[\"”'’)\]]*(?=\s|\Z)")
 _ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|etc|e\.g|i\.e)|\b[A-Z])\Z")
 
 

@@ -19,6 +19,8 @@ from emodiss.errors import as_path
 from emodiss.interventions.techniques import count_words
 from emodiss.judging.criteria import JudgeError
 from emodiss.ratings import LIKERT, RatingScale, RatingsError, item_means
+from emodiss.registry import CRITERIA
+from emodiss.spelling import as_known, spellings
 from emodiss.statistics.bootstrap import (
     DEFAULT,
     ONE_VIDEO,
@@ -30,6 +32,15 @@ from emodiss.statistics.bootstrap import (
 )
 from emodiss.statistics.correlation import correlation
 from emodiss.tabular import Misfit, a_table
+
+SCORE_COLUMNS = {
+    "item": "code of what was judged (required)",
+    "criterion": "by what (required)",
+    "judge": "name of the judge; `judge` where absent",
+    "score": "the score, or nothing (column required)",
+    "scale_order": "order in which the points were listed, where a judge was asked in both",
+}
+"""Columns of a table of scores from elsewhere, and their meaning; further ones are kept."""
 
 _KEYS = ["judge", "criterion", "item"]
 
@@ -82,22 +93,25 @@ def read_scores(path: str | Path, *, scale: RatingScale = LIKERT) -> pd.DataFram
     if "judge" not in table.columns:
         table["judge"] = "judge"
     score = tabular.Column("score", "number", "what the judge gave", scale.low, scale.high)
-    number, bad = score.typed(table["score"])
+    number, bad = score.typed(tabular.cells_of(table["score"]))
     said, items = table["score"].tolist(), table["item"].tolist()
     misfits = [
-        Misfit(lines[int(k)], "score", str(said[k]), f"{score.expected}, or nothing")
-        for k in table.index[bad][: tabular.MOST_FAULTS]
+        Misfit(lines[k], "score", str(said[k]), f"{score.expected}, or nothing")
+        for k in bad[: tabular.MOST_FAULTS]
     ]
     for name in ("item", "criterion", "judge"):
         empty = table.index[table[name].str.strip() == ""][: tabular.MOST_FAULTS]
         misfits += [Misfit(lines[int(k)], name, "", "a name") for k in empty]
+    known = spellings(CRITERIA)
+    table["criterion"] = [as_known(name, known) for name in table["criterion"]]
+    misfits += tabular.spelled_twice(table, (["criterion"], ["judge"]), lines)
     keys = [*_KEYS, *(["scale_order"] if "scale_order" in table.columns else [])]
     misfits += [
         Misfit(lines[int(k)], "item", str(items[k]), "one score per judge and criterion")
         for k in table.index[table.duplicated(keys)][: tabular.MOST_FAULTS]
     ]
     tabular.refuse(misfits, f"'{path.name}'", error=RatingsError)
-    table["score"] = number
+    table["score"] = score.series(number)
     for name in ("n_answers", "n_unparsable", "mass", "spread", "latency_s"):
         if name in table.columns:
             table[name] = pd.to_numeric(table[name], errors="coerce")

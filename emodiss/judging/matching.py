@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from emodiss.judging.criteria import JudgeError
+from emodiss.spelling import as_known, spellings
 
 _FACTS = ("video", "model", "condition")
+_NAMES = ("criterion", "model", "condition")
 
 
 def match_items(scores: pd.DataFrame, ratings: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -31,6 +33,13 @@ def match_items(scores: pd.DataFrame, ratings: pd.DataFrame) -> tuple[pd.DataFra
     JudgeError
         If a response could be several items, so that no match can be trusted.
     """
+    # One name in both tables, however either spells it.
+    for name in (n for n in _NAMES if n in scores.columns and n in ratings.columns):
+        names = spellings(ratings[name].dropna().astype("str").unique())
+        said = scores[name].tolist()
+        scores = scores.assign(
+            **{name: [as_known(each, names) if isinstance(each, str) else each for each in said]}
+        )
     items = ratings.drop_duplicates("item")
     known = scores["item"].astype("str").isin(set(items["item"].astype("str")))
     if known.any() or not set(_FACTS) <= set(scores.columns):

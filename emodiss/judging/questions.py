@@ -14,7 +14,8 @@ import pandas as pd
 from emodiss.chat.model import Answered, ChatParams, Question, Unanswered
 from emodiss.errors import ArgumentError, must_be, nearest
 from emodiss.judging.criteria import Criterion, JudgeError, Steps, built_in, criterion
-from emodiss.judging.scores import find_score, weigh
+from emodiss.judging.scores import find_score, weigh, why_no_score
+from emodiss.judging.stated import REASONS
 from emodiss.prompts.wording import render
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
@@ -44,6 +45,7 @@ COLUMNS = {
     "fallback": "why there are no probabilities where asked for, so that mode is not asked_mode",
     "n_answers": "answers received",
     "n_unparsable": "answers that state no score; they are left out of the score, never 0",
+    "why_none": "why answers state no score: " + "; ".join(f"{k}: {v}" for k, v in REASONS.items()),
     "spread": "standard deviation of the answers in mode sample",
     "mass": "probability of the scale's points before renormalising, in mode logprob",
     "latency_s": "seconds from request to answer, summed over the answers; NaN if one is silent",
@@ -201,17 +203,21 @@ def read_answers(
     order = sorted((a for a in found if isinstance(a, Answered)), key=lambda a: a.sample)
     texts = [a.completion.text for a in order]
     criteria = tuple(dict.fromkeys((*CRITERIA, *(a.question.about["criterion"] for a in order))))
+    asked = order[0].question.about["criterion"] if order else None
     spread = mass = math.nan
     if mode == "logprob":
         # Without probabilities there is nothing to weigh: missing, not one answer in disguise.
-        weighed = [weigh(a.completion.logprobs, scale=scale, criteria=criteria) for a in order]
+        weighed = [
+            weigh(a.completion.logprobs, scale=scale, criteria=criteria, asked=asked) for a in order
+        ]
         values = [w.score for w in weighed if w is not None]
         mass = next((w.mass for w in weighed if w is not None), math.nan)
     else:
-        scores = [find_score(text, scale=scale, criteria=criteria) for text in texts]
+        scores = [find_score(text, scale=scale, criteria=criteria, asked=asked) for text in texts]
         values = [s.value for s in scores if s is not None]
         if mode == "sample" and len(values) > 1:
             spread = float(np.std(values, ddof=1))
+    whys = (why_no_score(t, scale=scale, criteria=criteria, asked=asked) for t in texts)
     times = [a.completion.latency_s for a in order]
     known = [seconds for seconds in times if seconds is not None]
     errors = [u.error.code for u in found if isinstance(u, Unanswered)]
@@ -221,6 +227,7 @@ def read_answers(
         "status": status,
         "n_answers": len(texts),
         "n_unparsable": len(texts) - len(values),
+        "why_none": ", ".join(sorted(set(filter(None, whys)))),
         "spread": spread,
         "mass": mass,
         "latency_s": sum(known) if known and len(known) == len(times) else math.nan,

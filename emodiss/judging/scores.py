@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import re
@@ -11,44 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emodiss.chat.answers import unwrapped
+from emodiss.judging.stated import (
+    NUMBER,
+    Reason,
+    Stated,
+    goes_on,
+    labelled,
+    stated_score,
+    without_denominators,
+)
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 
 if TYPE_CHECKING:
     from emodiss.chat.model import TokenLogprob
 
-_NUMBER = r"(?<![\w.,/])[+-]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)"
-_NUMBERS = re.compile(_NUMBER)
-_OUT_OF = re.compile(r"\s*(?:/|out of|von|sur)\s*\d+(?:\.\d+)?", re.IGNORECASE)
 _MOST_LOGPROB = 0.01
 """Rounding may push the logarithm of a probability of 1 over 0, and nothing else may."""
-
-_ALONE = re.compile(
-    r"[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"'.]{0,20}(?:\n|$)"
-)
-
-_ALONE_AT_END = re.compile(
-    r"\n[ \t*_`\[(\"']{0,20}(?P<number>" + _NUMBER + r")[ \t*_`\])\"']{0,20}$"
-)
-_MAY_FOLLOW = re.compile(  # a number that is the score; "2 children" is something else
-    r"[ \t*_`\])}\"'’”>/\\]{0,20}(?:$|[\n.,;:!?<({–—-]|\w{0,3}[^\W\d_a-zà-ɏ]"
-    r"|(?:because|since|as|for|due|on|in|overall|stars?|points?|punkte?|sterne?|étoiles?|puntos?"
-    r"|estrellas?|out|von|sur|de|su)\b)",
-    re.IGNORECASE,
-)
-
-
-@functools.cache
-def _labelled(criteria: tuple[str, ...]) -> re.Pattern[str]:
-    """Match a score after a label: the word score or rating, or the name of a criterion."""
-    names = (re.sub(r"(?:[\s_-]|\\[\s_-])+", r"[\\s_-]", re.escape(c)) for c in criteria)
-    label = f"(?:{'|'.join(('score', 'rating', *names))})"
-    return re.compile(
-        rf"(?:<{label}>\s{{0,20}}|{label}(?!\w)[^\d\n:=]{{0,20}}"
-        r"(?:\([^()\n]{0,80}\)[^\d\n:=]{0,5})?(?:[:=]|\bis\b)[\s*_\[(\"']{0,20})"
-        r"(?P<number>" + _NUMBER + ")"
-        r"(?![ \t]*(?:-|–|—|to\b|or\b|and\b)[ \t]*\d)",  # "Score: 3 or 4" is no score
-        re.IGNORECASE,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +43,52 @@ class Found:
 
 
 def find_score(
-    text: str, *, scale: RatingScale = LIKERT, criteria: tuple[str, ...] = CRITERIA
+    text: str,
+    *,
+    scale: RatingScale = LIKERT,
+    criteria: tuple[str, ...] = CRITERIA,
+    asked: str | None = None,
 ) -> Found | None:
     """Find the one score that a judge's answer states.
 
     Thinking aloud, control tokens and wrapping count for nothing (`chat.answers.unwrapped`).
     What remains states a score by a number that stands alone on the first or the last line (`4`,
-    `[[4]]`, `4/5`) and by numbers after a label (`Score: 4`, `Empathy (1-5): 4`); without any, by
-    the only number in it, unless that counts something (`2 children`). Several different
-    candidates, a number off the scale or none at all mean that there is no score.
+    `[[4]]`, `4/5`), by numbers after a label (`Score: 4`, `Empathy (1-5): 4`) and by sentences that
+    give one (`I would give it a 4`). Different candidates, ranges, bounds, corrections, another
+    scale (`4/10`), a number off the scale or none at all mean that there is no score.
 
     Parameters
     ----------
     criteria
         Names that may stand as a label before a score.
+    asked
+        The criterion that was asked for: numbers after the names of others are no scores then.
     """
-    stripped = _blank_denominators(unwrapped(text)).rstrip()
-    start = len(stripped) - len(stripped.lstrip())
-    spots = [(m["number"], m.start("number")) for m in _labelled(criteria).finditer(stripped)]
-    alone = _ALONE.match(stripped, start)
-    # "1." before a label is the number of a list.
-    if alone and not (spots and alone[0].rstrip().endswith((".", ")"))):
-        spots = [(alone["number"], alone.start("number")), *spots]
-    last = _ALONE_AT_END.search(stripped)
-    if last:
-        spots.append((last["number"], last.start("number")))
-    if not spots:
-        found = list(_NUMBERS.finditer(stripped))
-        if len({m[0] for m in found}) == 1 and not _MAY_FOLLOW.match(stripped, found[-1].end()):
-            return None
-        spots = [(m[0], m.start()) for m in found]
-    values = {float(number.replace(",", ".")) for number, _ in spots}
-    if len(values) != 1:
-        return None
-    value = values.pop()
-    return Found(value, spots[0][1]) if scale.holds(value) else None
+    found = _find(text, scale, criteria, asked)
+    return None if isinstance(found, str) else Found(found.value, found.start)
+
+
+def why_no_score(
+    text: str,
+    *,
+    scale: RatingScale = LIKERT,
+    criteria: tuple[str, ...] = CRITERIA,
+    asked: str | None = None,
+) -> str:
+    """Say why `find_score` finds none, as a key of `stated.REASONS`; empty where there is one."""
+    found = _find(text, scale, criteria, asked)
+    return found if isinstance(found, str) else ""
+
+
+def _find(
+    text: str, scale: RatingScale, criteria: tuple[str, ...], asked: str | None
+) -> Stated | Reason:
+    return stated_score(unwrapped(text), text, scale, criteria, asked)
 
 
 _LEADING = re.compile(
     r"[ \t\n*_`\[(\"']{0,20}(?P<number>"
-    + _NUMBER
+    + NUMBER
     + r")[ \t*_`\])\"']{0,20}(?P<after>[,;:\n]|[-–—]|$)"
 )
 _GOES_ON = re.compile(r"[ \t]{0,20}(?:or\b|to\b|and\b)?[ \t]{0,20}[+-]?\d")
@@ -119,11 +102,10 @@ def find_leading(
     None if there is no score at the beginning and none after a label ("score", "rating" or one of
     `labels`), if there are several, or if it is off the scale. Numbers in the explanation are none.
     """
-    stripped = _blank_denominators(unwrapped(text))
+    stripped = without_denominators(unwrapped(text), scale)
     leading = _LEADING.match(stripped)
     # An explanation may speak of the criterion and of numbers.
-    label = _labelled(() if leading else labels)
-    spots = {m["number"] for m in label.finditer(stripped)}
+    spots = _labelled(stripped, () if leading else labels)
     # "4, 5" and "3-4" are ranges and lists, not a score with an explanation.
     if leading and leading["after"] != "\n" and _GOES_ON.match(stripped, leading.end()):
         return None
@@ -138,13 +120,14 @@ def find_leading(
 
 _BRACKETED = re.compile(
     r"\[\[[ \t*]{0,9}(?:(?:rating|score)[ \t]{0,9}[:=]?[ \t]{0,9})?(?P<number>[+-]?\d+(?:[.,]\d+)?)"
-    r"(?:[ \t]{0,9}/[ \t]{0,9}\d+)?[ \t*]{0,9}\]\]",
+    r"(?:[ \t]{0,9}/[ \t]{0,9}(?P<top>\d{1,6}))?[ \t*]{0,9}\]\]",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(r"(?:e\.g\.|for example|such as)[ ,:]{0,5}$", re.IGNORECASE)
 _STATED = re.compile(r"(?:rating|score)[ \t*_]{0,9}(?:[:=]|\bis\b)[ \t*_:]{0,9}$", re.IGNORECASE)
-_JOINED = re.compile(r"[\s*_,;/&–—-]*(?:(?:or|and|to)\b)?[\s*_]*")
-_ONLY = re.compile(r"[\s*_`\[(\"']*(?P<number>" + _NUMBER + r")[\s*_`\])\"'.]*")
+_JOINED = re.compile(r"[\s*_,;/&–—-]{0,40}(?:(?:or|and|to)\b)?[\s*_]{0,40}")
+_ONLY = re.compile(r"[\s*_`\[(\"']*(?P<number>" + NUMBER + r")[\s*_`\])\"'.]*")
+_NEAR = 100
 _LINE_BEGINS = re.compile(r"(?:^|\n)[ \t*_>#-]*\Z")
 _LINE_ENDS = re.compile(r"[ \t*_.]*\n")
 
@@ -159,10 +142,16 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     words follow is not the last.
     """
     stripped = unwrapped(text)
-    spots = [m for m in _BRACKETED.finditer(stripped) if not _EXAMPLE.search(stripped[: m.start()])]
+    spots = [
+        m
+        for m in _BRACKETED.finditer(stripped)
+        if not _EXAMPLE.search(_before(stripped, m.start()))
+    ]
+    if any(m["top"] and float(m["top"]) != scale.high for m in spots):
+        return None
     if not spots:
-        bare = _blank_denominators(stripped)
-        numbers = {m["number"] for m in _labelled(()).finditer(bare)}
+        bare = without_denominators(stripped, scale)
+        numbers = _labelled(bare, ())
         if only := _ONLY.fullmatch(bare):
             numbers.add(only["number"])
     elif cut and stripped[spots[-1].end() :].strip(" \t\n*_."):
@@ -170,7 +159,7 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     else:
         numbers = {spots[-1]["number"]}
         for spot, after in itertools.pairwise(spots):
-            before, behind = stripped[: spot.start()], stripped[spot.end() : after.start()]
+            before, behind = _before(stripped, spot.start()), stripped[spot.end() : after.start()]
             beside = after is spots[-1] and _JOINED.fullmatch(behind)
             alone = _LINE_BEGINS.search(before) and _LINE_ENDS.match(behind)
             if beside or alone or _STATED.search(before):
@@ -182,14 +171,14 @@ def find_bracketed(text: str, *, scale: RatingScale = LIKERT, cut: bool = False)
     return value if scale.holds(value) else None
 
 
-def _blank_denominators(text: str) -> str:
-    """Replace the `/5` of `4/5` by blanks, so that what remains keeps its place."""
-    return re.sub(
-        r"(\d)(" + _OUT_OF.pattern + ")",
-        lambda m: m[1] + " " * len(m[2]),
-        text,
-        flags=re.IGNORECASE,
-    )
+def _before(text: str, place: int) -> str:
+    """Give what stands right before a place: each mark of an answer is looked at."""
+    return text[max(0, place - _NEAR) : place]
+
+
+def _labelled(text: str, names: tuple[str, ...]) -> set[str]:
+    found = labelled(text, ("score", "rating", *names))
+    return {m["number"] for m in found if not goes_on(text, m.end("number"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +194,7 @@ def weigh(
     *,
     scale: RatingScale = LIKERT,
     criteria: tuple[str, ...] = CRITERIA,
+    asked: str | None = None,
 ) -> Weighed | None:
     """Weigh the points of the scale by their probability at the place of the score.
 
@@ -222,7 +212,8 @@ def weigh(
     Weighed or None
         None if the answer states no score, or the score is longer than one token.
     """
-    found = find_score("".join(t.token for t in tokens), scale=scale, criteria=criteria)
+    text = "".join(t.token for t in tokens)
+    found = find_score(text, scale=scale, criteria=criteria, asked=asked)
     if found is None:
         return None
     end = 0

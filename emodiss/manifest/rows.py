@@ -123,6 +123,13 @@ class VideoRow(BaseModel):
             raise ValueError(f"a row needs either a url or a path, got {got}")
         if self.start is not None and self.start < 0:
             raise ValueError(f"start must not be negative, got {self.start:g}")
+        stated = [time for time in (self.start, self.end) if time]
+        if stated and all(0 < time < 1 and round(time, 5) != time for time in stated):
+            meant = " and ".join(f"{time * 86_400:.1f}" for time in stated)
+            raise ValueError(
+                f"times below 1 s with more than five decimals; as fractions of a day, which "
+                f"spreadsheets keep, they would be {meant} s; write the seconds that are meant"
+            )
         if self.end is not None and self.end <= (self.start or 0.0):
             raise ValueError(f"end must lie after start, got {self.start or 0.0:g} to {self.end:g}")
         return self

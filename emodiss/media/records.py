@@ -59,6 +59,9 @@ class Media:
         Sound tracks in the file; one is heard.
     sound_track
         Which: the one that the file marks as its default, else the first.
+    high_dynamic_range
+        Whether brightness is stored as PQ or HLG (ITU-R BT.2100). It is not mapped to that of
+        other pictures.
     """
 
     sha256: str
@@ -77,6 +80,7 @@ class Media:
     mirrored: bool = False
     n_sound_tracks: int = 1
     sound_track: int = 0
+    high_dynamic_range: bool = False
 
     @property
     def has_audio(self) -> bool:
@@ -91,9 +95,13 @@ class Media:
     @property
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
-        missing = (("no_audio", self.has_audio), ("no_video", self.has_video))
-        found = tuple(name for name, there in missing if not there)
-        return (*found, "several_sound_tracks") if self.n_sound_tracks > 1 else found
+        known = (
+            ("no_audio", not self.has_audio),
+            ("no_video", not self.has_video),
+            ("several_sound_tracks", self.n_sound_tracks > 1),
+            ("high_dynamic_range", self.high_dynamic_range),
+        )
+        return tuple(name for name, is_so in known if is_so)
 
     @property
     def display(self) -> Display:

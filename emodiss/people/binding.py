@@ -20,7 +20,7 @@ from emodiss.people.stated import require_one_owner, reviewed_faces, sources_of,
 from emodiss.reviews import Review
 from emodiss.settings import PeopleSettings
 from emodiss.timebase import CLOCK_FPS
-from emodiss.transcript import Transcript, Turn
+from emodiss.transcript import Transcript, Turn, Utterance
 from emodiss.vocabulary import FaceChoice
 
 # How late the sound may be, in seconds, with priors: broadcast and edited files are sometimes off
@@ -30,6 +30,11 @@ _LATE = ((0.0, 0.9), (-0.4, 0.025), (-0.2, 0.025), (0.2, 0.025), (0.4, 0.025))
 _SURELY_LATE = 0.8
 # A voice is shown at all; the rest are narrators, callers, people behind the camera.
 _SHOWN = 0.85
+# An utterance that a diarizer heard is another voice's. Of 96 in recordings of several voices
+# (`scripts/bench_untouched.py`) none was, for the most part; Laplace's estimate from that.
+_ANOTHERS = 0.01
+# A face that is a voice's with less than this is nobody to speak for it.
+_NEVER = 1e-3
 
 
 def match(
@@ -77,6 +82,7 @@ def match(
     choices: dict[str, FaceChoice] = {**(settings.faces or {}), **(row.faces or {})}
     weighed = _Session.of(transcript, mouths, audio, talking, turns or ())
     evidence, late = weighed.posterior({})
+    given = evidence
     stated = {
         speaker: stated_tracks(speaker, choices[speaker], tracks, evidence, media.width)
         for speaker in sources
@@ -95,6 +101,18 @@ def match(
     bound = assign(
         evidence, tracks, min_confidence=settings.min_confidence, speakers=speakers, stated=stated
     )
+    doubted: tuple[int, ...] = ()
+    if turns:  # what a transcript or a person says about voices is not doubted
+        rows = _Rows(
+            weighed, given, series.talking(transcript.utterances, speakers, weighed.n, late, turns)
+        )
+        doubted = tuple(
+            i
+            for i, utterance in enumerate(transcript.utterances)
+            if utterance.speaker not in sources
+            and "reviewed_speaker" not in utterance.flags
+            and rows.own(utterance, bound[utterance.speaker], late) < settings.min_confidence
+        )
     persons: list[Person] = []
     for speaker in speakers:
         own = bound[speaker]
@@ -109,7 +127,7 @@ def match(
                 binding_source=guessed if measured else sources[speaker],
             )
         )
-    return People(tuple(persons), tuple(evidence), late, n_lost)
+    return People(tuple(persons), tuple(evidence), late, n_lost, doubted)
 
 
 def weigh(
@@ -146,8 +164,10 @@ class _Session:
         at_once: NDArray[np.bool_],
         alike: NDArray[np.float64],
         heard: Sequence[tuple[float, float, _Pairs]],
+        faces: Sequence[_Face],
+        n: int,
     ) -> None:
-        self._speakers, self._track_ids = speakers, track_ids
+        self.speakers, self.track_ids, self.faces, self.n = speakers, track_ids, faces, n
         self._at_once, self._alike, self._heard = at_once, alike, heard
 
     @classmethod
@@ -169,7 +189,7 @@ class _Session:
         rows = [k for k, s in enumerate(mouths.series) if len(s.ticks)]
         alike = links(mouths.likeness[np.ix_(rows, rows)])
         if not ids or not speakers:
-            return cls(speakers, ids, at_once, alike, [])
+            return cls(speakers, ids, at_once, alike, [], [], 0)
         n = math.ceil((max(int(s.ticks[-1]) for s in shown) + 1) / CLOCK_FPS * series.RATE)
         faces = [_Face.of(s, n, talking) for s in shown]
         margin = math.ceil(max(late for late, _ in _LATE) * series.RATE)
@@ -181,7 +201,7 @@ class _Session:
             sound = series.syllables(_earlier(level, round(late * series.RATE), n))
             talk = series.talking(transcript.utterances, speakers, n, late, turns)
             heard.append((late, math.log(prior), _Pairs.of(faces, sound, talk)))
-        return cls(speakers, ids, at_once, alike, heard)
+        return cls(speakers, ids, at_once, alike, heard, faces, n)
 
     def posterior(self, stated: Mapping[str, set[int]]) -> tuple[list[Binding], float]:
         """Weigh all pairs, given the faces of some voices; and say how late the sound is."""
@@ -209,19 +229,19 @@ class _Session:
                 log_odds_motion=float(pairs.log_odds_motion[j, k]),
                 confidence=float(np.clip(share[j, 1 + k], 0, 1)),
             )
-            for k, speaker in enumerate(self._speakers)
-            for j, track_id in enumerate(self._track_ids)
+            for k, speaker in enumerate(self.speakers)
+            for j, track_id in enumerate(self.track_ids)
         ]
         return found, late if weight.max() >= _SURELY_LATE else 0.0
 
     def _allowed(self, stated: Mapping[str, set[int]]) -> NDArray[np.bool_]:
         """Which columns of the scores are left when some voices' faces are known."""
-        allowed = np.ones((len(self._track_ids), 1 + len(self._speakers)), np.bool_)
-        allowed[:, [1 + self._speakers.index(speaker) for speaker in stated]] = False
+        allowed = np.ones((len(self.track_ids), 1 + len(self.speakers)), np.bool_)
+        allowed[:, [1 + self.speakers.index(speaker) for speaker in stated]] = False
         for speaker, numbers in stated.items():
-            for j in (self._track_ids.index(k) for k in numbers if k in self._track_ids):
+            for j in (self.track_ids.index(k) for k in numbers if k in self.track_ids):
                 allowed[j] = False
-                allowed[j, 1 + self._speakers.index(speaker)] = True
+                allowed[j, 1 + self.speakers.index(speaker)] = True
         return allowed
 
 
@@ -256,6 +276,19 @@ class _Face:
             level, model = series.level_of_motion(shown, n)[begin:], likelihoods.MOUTH
         return cls(begin, mouth, likelihoods.windows(level[:end]), model)
 
+    def sums(self, share: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
+        """Sum up its motion where voices talk for these shares of windows, from the first on."""
+        ahead = self.begin // likelihoods.WINDOW - first
+        spoken = share[:, max(0, ahead) : max(0, ahead + len(self.moved))]
+        moved = self.moved[max(0, -ahead) :][: spoken.shape[1]]
+        return likelihoods.motion_sums(moved, spoken, self.model)
+
+    def seen(self, first: int, last: int) -> bool:
+        """Tell whether its mouth is known in some window of these."""
+        begin = self.begin // likelihoods.WINDOW
+        part = self.moved[max(0, first - begin) : max(0, last - begin)]
+        return bool(np.isfinite(part).any())
+
 
 class _Pairs:
     """All pairs at one lateness: (n, 1 + v) scores and what they come from, (n, v) each."""
@@ -272,14 +305,10 @@ class _Pairs:
         """Weigh each face for each voice."""
         pairs = cls(len(faces), len(talk))
         alone = talk & (talk.sum(axis=0) == 1)
-        # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
-        share = np.array([likelihoods.windows(voice.astype(np.float64)) for voice in talk])
+        share = _shares(talk)
         for j, face in enumerate(faces):
             end = face.begin + len(face.mouth[0])
-            first = face.begin // likelihoods.WINDOW
-            spoken = share[:, first : first + len(face.moved)]
-            fits = likelihoods.log_motion_fits(face.moved[: spoken.shape[1]], spoken, face.model)
-            pairs.scores[j] = np.logaddexp(*fits)
+            pairs.scores[j] = np.logaddexp(*likelihoods.log_fits(face.sums(share), face.model))
             pairs.log_odds_motion[j] = (
                 pairs.scores[j, 1:] - pairs.scores[j, 0] - likelihoods.log_prior_odds(len(talk))
             )
@@ -290,6 +319,77 @@ class _Pairs:
                 pairs.alone_s[j, k], pairs.z_synchrony[j, k] = seconds, score
                 pairs.scores[j, 1 + k] += likelihoods.log_synchrony(score, seconds)
         return pairs
+
+
+class _Rows:
+    """Whose each utterance is, by all mouths that are in view while it is said."""
+
+    def __init__(
+        self, session: _Session, pairs: Sequence[Binding], talk: NDArray[np.bool_]
+    ) -> None:
+        self._session, self._talk = session, talk
+        self._share = _shares(talk)
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        # Whose each face is: (n, 1 + v), by the posterior of all pairs.
+        self._owner = np.zeros((len(session.faces), 1 + len(talk)))
+        row = {number: j for j, number in enumerate(session.track_ids)}
+        column = {speaker: 1 + k for k, speaker in enumerate(session.speakers)}
+        for pair in pairs:
+            self._owner[row[pair.track_id], column[pair.speaker]] = pair.confidence
+        self._owner[:, 0] = np.maximum(1 - self._owner.sum(axis=1), 1e-9)
+
+    def own(self, utterance: Utterance, faces: set[int], late: float) -> float:
+        """Weigh whether it is its voice's; 1 where no mouth in view speaks against it.
+
+        It may be another voice's instead, or somebody's who is not in view; then the mouths in view
+        have moved and rested otherwise.
+        """
+        if not faces:
+            return 1.0
+        voice, step = self._session.speakers.index(utterance.speaker), likelihoods.WINDOW
+        edges = (utterance.start - late, utterance.end - late)
+        begin, end = (max(0, round(time * series.RATE)) for time in edges)
+        first, last = begin // step, min(-(-end // step), self._share.shape[1])
+        seen = [j for j, face in enumerate(self._session.faces) if face.seen(first, last)]
+        if not faces & {self._session.track_ids[j] for j in seen}:
+            return 1.0
+
+        def likelihood(other: int | None) -> float:
+            talk = self._talk[:, first * step : last * step].copy()
+            talk[voice, begin - first * step : end - first * step] = False
+            if other is not None:
+                talk[other, begin - first * step : end - first * step] = True
+            share = _shares(talk)
+            return math.prod(self._ratio(j, share, first) for j in seen)
+
+        n = len(self._talk)
+        here = np.flatnonzero(self._owner[seen, 1:].max(axis=0) > _NEVER)
+        others = [k for k in here.tolist() if k != voice]
+        # Voices out of view and one that was never told apart leave the mouths in view alike.
+        odds = ((n - len(others)) * likelihood(None) + sum(map(likelihood, others))) / n
+        # Mouths that speak for it, or say nothing, doubt it at no confidence that is asked for.
+        return 1 / (1 + _ANOTHERS / (1 - _ANOTHERS) * odds) if odds > 1 else 1.0
+
+    def _ratio(self, j: int, share: NDArray[np.float64], first: int) -> float:
+        """Likelihood of a face's motion with other shares of talk there, over the one as it is."""
+        face = self._session.faces[j]
+        if j not in self._sums:
+            self._sums[j] = face.sums(self._share)
+        here = self._share[:, first : first + share.shape[1]]
+        sums = self._sums[j] + face.sums(share, first) - face.sums(here, first)
+        before, after = (
+            np.logaddexp(*likelihoods.log_fits(s, face.model)) for s in (self._sums[j], sums)
+        )
+        return float(self._owner[j] @ np.exp(np.minimum(after - before, 100)))
+
+
+def _shares(talk: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of each window in which each voice talks."""
+    # Voice by voice: hours of many voices would be hundreds of megabytes as numbers.
+    found = [likelihoods.windows(voice.astype(np.float64)) for voice in talk]
+    # Where nobody speaks no voice tells how many windows there are.
+    n = len(found[0] if found else likelihoods.windows(np.zeros(talk.shape[1])))
+    return np.array(found, np.float64).reshape(len(talk), n)
 
 
 def _earlier(values: NDArray[np.float64], by: int, n: int) -> NDArray[np.float64]:

@@ -154,16 +154,20 @@ def windows(series: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.where(n >= _MIN_SEEN * WINDOW, total / np.maximum(n, 1), np.nan)
 
 
-def log_motion_fits(
+def motion_sums(
     moved: NDArray[np.float64], talk: NDArray[np.float64], model: MotionModel
 ) -> NDArray[np.float64]:
-    """Log likelihood of a face's windows, up to a constant, times prior, for each owner."""
+    """Sum up what `log_fits` needs of windows, (1 + v, 2 + v); sums of parts add up."""
     seen = np.isfinite(moved)
-    v = len(talk)
     design = np.vstack([np.ones(seen.sum()), talk[:, seen]])
     values = np.clip(moved[seen], *model.limits)
     weight = model.independent / model.noise**2
-    product, target = weight * design @ design.T, weight * design @ values
+    return np.column_stack([weight * design @ design.T, weight * design @ values])
+
+
+def log_fits(sums: NDArray[np.float64], model: MotionModel) -> NDArray[np.float64]:
+    """Log likelihood of a face's motion, up to a constant, times prior, (2, 1 + v): by owner."""
+    product, target, v = sums[:, :-1], sums[:, -1], len(sums) - 1
     (talks, talks_sd), (rests, rests_sd) = model.talks, model.rests
     both = model.alike * talks_sd * rests_sd
     # One row of means and one matrix of spreads per hypothesis, in the order of the result.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.errors import EmodissError
+from emodiss.transcript import Utterance
 from emodiss.vocabulary import BindingSource
 
 
@@ -159,12 +160,20 @@ class People:
         surer than 0.8.
     n_lost_reviews
         Faces that a person gave to a voice and that are not seen there any more.
+    contradicted
+        Utterances, by their number, whose mouths in view make it too likely that they are another
+        voice's: a diarizer gave them to this one.
     """
 
     persons: tuple[Person, ...]
     evidence: tuple[Binding, ...]
     sound_late_s: float = 0.0
     n_lost_reviews: int = 0
+    contradicted: tuple[int, ...] = ()
+
+    def doubts(self, number: int, utterance: Utterance) -> bool:
+        """Tell whether an utterance may be another voice's, by its sound or the mouths in view."""
+        return utterance.voice_is_doubtful or number in self.contradicted
 
     def of(self, speaker: str, *, doubtful: bool = False) -> Person:
         """Return the person with this voice; without a measured face where the voice is doubtful.

@@ -158,6 +158,7 @@ def plot_differences(
             small = len(gaps) > _MAX_IN_PLANE
             look: dict[str, Any] = {"s": 12 if small else 28, "alpha": 0.6 if small else 1.0}
             look["linewidths"] = 0
+            look["zorder"] = 5 if len(gaps) <= _MAX_NAMED else 2  # few hide no threshold
             ax.scatter(*gaps[~flagged].T, color=style.QUIET, label="not past T", **look)
             ax.scatter(*gaps[flagged].T, color=style.FLAG, marker="D", label="dissonant", **look)
             # Below the axes: the corners are where the points are that matter.

@@ -101,12 +101,13 @@ def figure_session(run: Run, *, video: str | None = None) -> Figure:
     media, rule = run.artifact(video, "media"), run.settings.dissonance
     table = run.session(video)
     n_flagged, n_known = int(table["dissonant"].sum()), int(table["dissonant"].notna().sum())
+    told = f"{n_flagged} of {n_known} dissonant (T = {rule.threshold_words})"
+    told = told if len(table) else "nobody speaks"
     drawn = plot_session(
         table,
         frames=run.session_frames(video),
         windows=run.session_windows(video),
-        title=f"{style.short(video, 60)}: {n_flagged} of {n_known} dissonant "
-        f"(T = {rule.threshold_words})",
+        title=f"{style.short(video, 60)}: {told}",
         span=(float(media.start), float(media.end)),
     )
     return cast("Figure", drawn)

@@ -16,7 +16,7 @@ def caption(text: object) -> str:
     Brackets become commas, so that no caption can end the place it is printed in; missing values
     give an empty text.
     """
-    line = re.sub(r"\s*[()\[\]{}]+\s*", ", ", clean(text)).strip(" ,:")
+    line = re.sub(r" ?[()\[\]{}]+ ?", ", ", clean(text)).strip(" ,:")
     words = re.sub(r"(?:, )+(?=,)|,(?=[.;:!?])", "", line).split()
     return " ".join(words[:MAX_WORDS])
 

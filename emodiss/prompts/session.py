@@ -160,9 +160,10 @@ class Session:
                 f"In video '{self.video_id}' nobody is known to be the patient: the role of "
                 f"{unknown} of {len(self.roles)} utterances is unknown.",
                 next_step="Say who the therapist is: emodiss review set RUN --video "
-                f"{self.video_id} --voice LABEL --role therapist, then annotate again; or state "
-                "roles in the manifest (column roles, for example 'A=therapist;B=patient'); or "
-                "set prompts.unknown_roles=speaker to print speaker labels instead.",
+                f"{self.video_id} --voice LABEL --role therapist, then emodiss resume RUN; or "
+                "state roles in the manifest (column roles, for example "
+                "'A=therapist;B=patient'); or set prompts.unknown_roles=speaker to print "
+                "speaker labels instead.",
                 code="prompt_roles_unknown",
             )
         if self.options.end_on == "any" and self.rows:

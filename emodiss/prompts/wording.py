@@ -192,6 +192,12 @@ def _compiled(name: str, source: str) -> Any:
             next_step="Correct that line; the syntax is that of Jinja2.",
             code="prompt_template",
         ) from None
+    except Exception as fault:  # a number of thousands of digits, or blocks in blocks in blocks
+        raise PromptError(
+            f"The template '{name}' cannot be read: {type(fault).__name__}.",
+            next_step="Make it shorter and simpler.",
+            code="prompt_template",
+        ) from None
 
 
 def render(template: Template, values: dict[str, Any]) -> str:

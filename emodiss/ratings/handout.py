@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,10 +180,8 @@ def _key(path: Path, kind: str) -> pd.DataFrame:
     key = key.where(key != "")
     needed = {"window", "repeat", "repeat_of"} if kind == "ratings" else set[str]()
     repeat = pd.to_numeric(key["repeat"], errors="coerce") if "repeat" in key.columns else None
-    if (
-        needed - set(key.columns)
-        or key["item"].duplicated().any()
-        or (repeat is not None and (repeat.isna() & key["repeat"].notna()).any())
+    if needed - set(key.columns) or (
+        repeat is not None and (repeat.isna() & key["repeat"].notna()).any()
     ):
         raise RatingsError(
             f"'{path.name}' is no key of a study.",
@@ -194,6 +193,13 @@ def _key(path: Path, kind: str) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame:
     table = tabular.read(path, error=RatingsError, what="study", known=("item",), restore=True)
     tabular.require_columns(table, ["item"], error=RatingsError, what="study")
+    codes = [row.cells["item"] for row in table.rows]
+    if len(set(codes)) < len(codes):
+        code, _ = Counter(codes).most_common(1)[0]
+        raise RatingsError(
+            f"'{path.name}' names the item '{code}' more than once.",
+            next_step="Put back the file that emodiss study wrote.",
+        )
     return table.frame().reset_index(drop=True)
 
 
@@ -223,14 +229,15 @@ def _walk(
     rng: random.Random,
 ) -> tuple[Step, ...]:
     """Lay out one rater's steps: practice first, words that read alike once, attention between."""
-    facts = key.set_index("item")
+    columns = ("item", "window", "repeat") if kind == "ratings" else ()
+    facts = {item: of for item, *of in zip(*(key[c].tolist() for c in columns), strict=True)}
     first: dict[tuple[object, ...], str] = {}
     copies: dict[str, list[str]] = {}
     for item in order:
         what: tuple[object, ...] = (item,)
         if kind == "ratings" and shown[item].get("response"):
             words = [" ".join(shown[item].get(name, "").split()) for name in _WORDS]
-            what = (facts.loc[item, "window"], facts.loc[item, "repeat"], *words)
+            what = (*facts[item], *words)
         copies.setdefault(first.setdefault(what, item), []).append(item)
     place = {item: n for n, item in enumerate(order, start=1)}
     steps = [Step(item, "item", tuple(same[1:]), place[item]) for item, same in copies.items()]

@@ -15,6 +15,7 @@ from emodiss.ratings.schema import RatingScale, RatingsError
 FILE = "instrument.toml"
 INSTRUCTIONS = "instructions.md"
 CONSENT = "consent.md"
+_LONGEST, _MOST_DOTS = 100_000, 200  # of the file, and of a line
 OWN = {
     FILE: "rating_instrument.toml",
     INSTRUCTIONS: "rating_instructions.md",
@@ -146,18 +147,28 @@ def read_instrument(path: str | Path | None = None) -> Instrument:
         else resources.files("emodiss") / "data" / OWN[FILE]
     )
     try:
-        said = tomllib.loads(place.read_text(encoding="utf-8-sig"))
-        found = _from(said)
+        text = place.read_text(encoding="utf-8-sig")
+        _require_moderate(text)
+        found = _from(tomllib.loads(text))
     except OSError as error:
         raise RatingsError(f"'{place.name}' cannot be opened ({error.strerror}).") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        why = f"{error}" if not isinstance(error, KeyError) else f"{error} is missing"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
         raise RatingsError(
             f"'{place.name}' is no instrument: {why}.",
             next_step="Compare it with emodiss/data/rating_instrument.toml, which explains itself.",
         ) from error
     _check(found, place.name)
     return found
+
+
+def _require_moderate(text: str) -> None:
+    """Refuse what tomllib would read for minutes: it goes through a name for each of its parts."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has {len(text):,} characters; at most {_LONGEST:,} are read")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_DOTS:
+            raise ValueError(f"line {number} has more than {_MOST_DOTS} dots")
 
 
 def _from(said: Mapping[str, Any]) -> Instrument:

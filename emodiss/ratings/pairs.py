@@ -356,7 +356,7 @@ def _check_blind(
     texts = {(case, model): sessions[case, model] for case in drawn for model in models}
     named = sum(model.casefold() in text.casefold() for (_, model), text in texts.items())
     if named:
-        said.append(f"{named} dialogues name their own model.")
+        said.append(f"Dialogues that name their own model: {named}.")
     alike = sum(
         texts[case, one] == texts[case, two]
         for case in drawn
@@ -396,12 +396,15 @@ def merge_pairs(
     facts = key.assign(item=key["item"].astype("str")).rename(columns={"rater": "_dealt_to"})
     merged = rows.merge(facts, on="item", how="left")
     misfits: list[Misfit] = []
-    for row in np.flatnonzero(merged["_dealt_to"].isna()):
-        misfits.append(Misfit(int(row) + 2, "item", merged["item"].iloc[row], "a code of the key"))
-    known = merged["_dealt_to"].notna()
-    for row in np.flatnonzero(known & (merged["_dealt_to"] != merged["rater"].astype("str"))):
-        expected = f"rater '{merged['_dealt_to'].iloc[row]}', who was dealt it"
-        misfits.append(Misfit(int(row) + 2, "rater", str(merged["rater"].iloc[row]), expected))
+    dealt = tabular.cells_of(merged["_dealt_to"])
+    columns = (merged[name].astype("str").tolist() for name in ("item", "rater"))
+    for row, (owner, item, rater) in enumerate(zip(dealt, *columns, strict=True), start=2):
+        if len(misfits) >= tabular.MOST_FAULTS:
+            break
+        if owner is None:
+            misfits.append(Misfit(row, "item", item, "a code of the key"))
+        elif owner != rater:
+            misfits.append(Misfit(row, "rater", str(rater), f"rater '{owner}', who was dealt it"))
     places = [
         f"{place}, {what}"
         for place, what in zip(merged["_place"], merged["criterion"], strict=True)
@@ -464,7 +467,9 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     whole.loc[table["choice"].isna(), "choice"] = ""
     misfits: list[Misfit] = []
     lines = list(range(2, len(whole) + 2))
-    checked = pd.DataFrame(typed_columns(whole.reset_index(drop=True), COMPARISONS, lines, misfits))
+    found = typed_columns(whole, COMPARISONS, lines, misfits)
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
+    checked = pd.DataFrame({c.name: c.series(found[c.name]) for c in COMPARISONS})
     if len(misfits) >= tabular.MOST_FAULTS:
         tabular.refuse(misfits, "The table of comparisons", error=RatingsError, places=places)
     first: dict[tuple[str, ...], int] = {}
@@ -484,4 +489,5 @@ def check_pairs(table: pd.DataFrame, *, places: Sequence[str] = ()) -> pd.DataFr
     return checked
 
 
+_NAMES = (("rater",), ("model_a", "model_b"), ("criterion",))
 _ONCE = ("rater", "case", "model_a", "model_b", "criterion")

@@ -247,12 +247,12 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
                 texts = crossed["response"].astype("str").str.lower()
                 named |= own & texts.str.contains(str(value).lower(), regex=False, na=False)
         if named.any():
-            said.append(f"{int(named.sum())} responses name their own model or condition.")
+            said.append(f"Responses that name their own model or condition: {int(named.sum())}.")
         said_what = [name for name in ("technique", "response") if name in crossed.columns]
         alike = crossed.duplicated(["window", "model", *said_what]).sum()
         if alike:
             said.append(
-                f"{int(alike)} responses are those of another condition word for word, as in "
+                f"Responses that are word for word those of another condition: {int(alike)}, as in "
                 "windows without a flag; sheets show them twice, the browser once. A study of "
                 "flagged windows only (flagged share 1) has none."
             )

@@ -32,9 +32,10 @@ def require_as_written(folder: Path, path: Path) -> None:
     except FileNotFoundError:  # a study of an earlier version, or a key that lies elsewhere
         return
     name = os.path.relpath(path, folder).replace(os.sep, "/").encode()
+    now = _sum(path)  # once, however often the file is named
     for line in filter(None, (line.strip() for line in lines)):
         found = re.fullmatch(rb"([0-9a-f]{64}) [ *](\S.*)", line)
-        if found is None or (found[2] == name and found[1].decode() != _sum(path)):
+        if found is None or (found[2] == name and found[1].decode() != now):
             raise RatingsError(
                 f"'{path.name if found else NAME}' of this study is not as it was written.",
                 next_step=f"Put the file back. Where you changed it yourself, take its line out of "

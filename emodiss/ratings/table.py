@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from emodiss import tabular
 from emodiss.errors import as_path
-from emodiss.ratings.schema import COLUMNS, LIKERT, RatingScale, RatingsError
+from emodiss.ratings.schema import COLUMNS, CRITERIA, LIKERT, RatingScale, RatingsError
+from emodiss.registry import CONDITIONS
+from emodiss.spelling import as_known, spellings
 from emodiss.tabular import Column, Misfit
 
 _IDENTITY = ("study", "rater", "item", "criterion", "repeat")
+_NAMES = (("rater",), ("rater_group",), ("model",), ("condition",), ("criterion",))
 _OF_ITEM = ("video", "model", "condition")
 
 
@@ -59,9 +63,9 @@ def read(
         for fault in found.faults
     ]
     tabular.refuse(ragged, f"'{path.name}'", error=RatingsError)
-    table = found.frame()
-    lines = [int(line) for line in table.index]
-    return _checked(table.reset_index(drop=True), lines, f"'{path.name}'", scale, criteria)
+    table = {name: [row.cells[name] for row in found.rows] for name in found.header}
+    lines = [row.line for row in found.rows]
+    return _checked(table, lines, f"'{path.name}'", scale, criteria)
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -104,107 +108,118 @@ def check(
 
 
 def _checked(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Mapping[str, list[str]],
     lines: list[int],
     source: str,
     scale: RatingScale,
     criteria: Iterable[str] | None,
     places: Sequence[str] = (),
 ) -> pd.DataFrame:
-    absent = [c.name for c in COLUMNS if c.required and c.name not in table.columns]
-    if "value" not in table.columns:
+    names = list(table)
+    absent = [c.name for c in COLUMNS if c.required and c.name not in names]
+    if "value" not in names:
         absent.append("value")
     if absent:
         raise RatingsError(
             f"{source} lacks the column(s) {', '.join(absent)}; "
-            f"it has {', '.join(map(str, table.columns)) or 'none'}.",
+            f"it has {', '.join(map(str, names)) or 'none'}.",
             next_step="Required: rater, item, video, model, condition, criterion, value.",
         )
     misfits: list[Misfit] = []
-    out = typed_columns(table, COLUMNS, lines, misfits)
-    own = {name: table[name] for name in table.columns if name not in out}
-    checked = pd.DataFrame({**out, **own})
-    _check_values(checked, lines, scale, criteria, misfits)
-    _check_consistency(checked, lines, misfits)
+    criteria = None if criteria is None else tuple(criteria)
+    found = typed_columns(table, COLUMNS, lines, misfits)
+    found["repeat"] = [int(n or 0) for n in found["repeat"]]
+    for name, allowed in (("criterion", criteria or CRITERIA), ("condition", CONDITIONS)):
+        known = spellings(allowed)
+        found[name] = [cell and as_known(cell, known) for cell in found[name]]
+    misfits += tabular.spelled_twice(found, _NAMES, lines, places)
+    _check_values(found, lines, scale, criteria, misfits)
+    _check_consistency(found, lines, misfits)
     tabular.refuse(misfits, source, error=RatingsError, places=places)
-    return checked
+    out = {column.name: column.series(found[column.name]) for column in COLUMNS}
+    out["repeat"] = out["repeat"].astype(np.int64)  # each row has one
+    for name in (name for name in names if name not in out):
+        own = table[name]
+        out[name] = pd.Series(own, dtype="str") if isinstance(own, list) else own
+    return pd.DataFrame(out)
 
 
 def typed_columns(
-    table: pd.DataFrame, columns: Sequence[Column], lines: list[int], misfits: list[Misfit]
-) -> dict[str, pd.Series]:
-    """Columns with their declared types, empty where the table lacks them; adds what misfits."""
+    table: pd.DataFrame | Mapping[str, list[str]],
+    columns: Sequence[Column],
+    lines: list[int],
+    misfits: list[Misfit],
+) -> dict[str, list[Any]]:
+    """Values of declared columns, None where there is none; adds what misfits."""
     return {
-        column.name: _typed(table[column.name], column, lines, misfits)
-        if column.name in table.columns
-        else _absent(column, len(table))
+        column.name: _typed(tabular.cells_of(table[column.name]), column, lines, misfits)
+        if column.name in table
+        else [None] * len(lines)
         for column in columns
     }
 
 
-def _absent(column: Column, n: int) -> pd.Series:
-    if column.name == "repeat":  # a table without repeats holds first presentations only
-        return pd.Series(np.zeros(n, dtype=np.int64))
-    if column.kind in ("number", "count"):
-        return pd.Series(np.full(n, np.nan)).astype(column.dtype)
-    return pd.Series(pd.NA, index=pd.RangeIndex(n), dtype="str")
-
-
-def _typed(cells: pd.Series, column: Column, lines: list[int], misfits: list[Misfit]) -> pd.Series:
+def _typed(
+    cells: list[str | None], column: Column, lines: list[int], misfits: list[Misfit]
+) -> list[Any]:
     values, bad = column.typed(cells)
-    text = cells.astype("str").str.strip().tolist() if bad.any() else []
-    for row in np.flatnonzero(bad)[: tabular.MOST_FAULTS]:
-        misfits.append(Misfit(lines[row], column.name, text[row], column.expected))
-    if column.required:
-        for row in np.flatnonzero(values.isna())[: tabular.MOST_FAULTS]:
+    for row in bad[: tabular.MOST_FAULTS]:
+        misfits.append(Misfit(lines[row], column.name, cells[row] or "", column.expected))
+    if column.required and None in cells:
+        empty = [row for row, cell in enumerate(cells) if cell is None]
+        for row in empty[: tabular.MOST_FAULTS]:
             misfits.append(Misfit(lines[row], column.name, "", "something"))
-    if column.name == "repeat":
-        return values.fillna(0).astype(np.int64)
-    return values.astype(column.dtype) if column.kind == "count" else values
+    return values
 
 
 def _check_values(
-    table: pd.DataFrame,
+    found: Mapping[str, list[Any]],
     lines: list[int],
     scale: RatingScale,
     criteria: Iterable[str] | None,
     misfits: list[Misfit],
 ) -> None:
-    values = table["value"].to_numpy()
-    for value in np.unique(values[np.isfinite(values)]):
-        if not scale.holds(float(value)):
-            for row in np.flatnonzero(values == value):
-                misfits.append(Misfit(lines[row], "value", f"{value:g}", str(scale)))
+    values = found["value"]
+    off = {value for value in set(values) if value is not None and not scale.holds(value)}
+    if off:
+        wrong = [row for row, value in enumerate(values) if value in off]
+        for row in wrong[: tabular.MOST_FAULTS]:
+            misfits.append(Misfit(lines[row], "value", f"{values[row]:g}", str(scale)))
     if criteria is not None:
         allowed = tuple(criteria)
-        known = table["criterion"].isin(allowed) | table["criterion"].isna()
-        for row in np.flatnonzero(~known):
-            seen = str(table["criterion"].iloc[row])
-            misfits.append(Misfit(lines[row], "criterion", seen, f"one of {', '.join(allowed)}"))
+        named = enumerate(found["criterion"])
+        strange = [row for row, name in named if name is not None and name not in allowed]
+        for row in strange[: tabular.MOST_FAULTS]:
+            seen, expected = found["criterion"][row], f"one of {', '.join(allowed)}"
+            misfits.append(Misfit(lines[row], "criterion", seen, expected))
 
 
-def _check_consistency(table: pd.DataFrame, lines: list[int], misfits: list[Misfit]) -> None:
-    first: dict[tuple[str, ...], int] = {}
-    identity = (table[name].astype("str").fillna("").tolist() for name in _IDENTITY)
-    keys = zip(*identity, strict=True)
-    for row, key in enumerate(keys):
-        if key in first:
-            what = f"rater {key[1]}, item {key[2]}, {key[3]}, repeat {key[4]}"
-            expected = f"one rating; the first stands in line {lines[first[key]]}"
+def _check_consistency(
+    found: Mapping[str, list[Any]], lines: list[int], misfits: list[Misfit]
+) -> None:
+    if len(misfits) >= tabular.MOST_FAULTS:
+        return
+    first: dict[tuple[Any, ...], int] = {}
+    for row, key in enumerate(zip(*(found[name] for name in _IDENTITY), strict=True)):
+        place = first.setdefault(key, row)
+        if place != row:
+            _, rater, item, criterion, repeat = (("" if part is None else part) for part in key)
+            what = f"rater {rater}, item {item}, {criterion}, repeat {repeat}"
+            expected = f"one rating; the first stands in line {lines[place]}"
             misfits.append(Misfit(lines[row], "(row)", what, expected))
-        else:
-            first[key] = row
     for owner, names in (("item", _OF_ITEM), ("rater", ("rater_group",))):
         for name in names:
-            pairs = table[[owner, name]].dropna().drop_duplicates()
             stated: dict[str, tuple[int, str]] = {}  # by owner: where first, and what
-            columns = (pairs.index.tolist(), pairs[owner].tolist(), pairs[name].tolist())
-            for row, of, value in zip(*columns, strict=True):
+            said: set[tuple[str, str]] = set()
+            for row, (of, value) in enumerate(zip(found[owner], found[name], strict=True)):
+                if of is None or value is None:
+                    continue
                 place, only = stated.setdefault(of, (row, value))
-                if row != place:
+                if value != only and (of, value) not in said:
+                    said.add((of, value))
                     expected = f"'{only}' as in line {lines[place]}, because {owner} '{of}' "
                     expected += f"can have only one {name}"
-                    misfits.append(Misfit(lines[row], name, str(value), expected))
+                    misfits.append(Misfit(lines[row], name, value, expected))
 
 
 def long_rows(
@@ -225,15 +240,25 @@ def long_rows(
     parts: list[pd.DataFrame] = []
     for number, (name, sheet) in enumerate(named, start=1):
         file = Path(name).name
+        headings = spellings((*(column.name for column in columns), value, *criteria))
+        sheet = sheet.rename(columns=lambda name, by=headings: as_known(str(name), by))
+        if twice := [name for name in sheet.columns if list(sheet.columns).count(name) > 1]:
+            raise RatingsError(f"Sheet {number} ({file}) names the column {twice[0]} twice.")
         is_long = {"criterion", value} <= set(sheet.columns)
         needed = ["rater", "item", *([] if is_long else criteria)]
         if absent := [column for column in needed if column not in sheet.columns]:
             raise RatingsError(f"Sheet {number} ({file}) lacks the column(s) {', '.join(absent)}.")
         # A sheet that was read from a file knows its lines (`emodiss.tabular.Table.frame`).
         lines = sheet.index if sheet.index.name == "line" else range(2, len(sheet) + 2)
-        sheet = sheet.assign(_place=[f"{file}, line {line}" for line in lines])
-        if not is_long:
-            kept = [c.name for c in columns if c.name in sheet.columns and c.name not in criteria]
-            sheet = sheet.melt([*kept, "_place"], list(criteria), "criterion", value)
-        parts.append(sheet.drop(columns=[column for column in hidden if column in sheet.columns]))
+        places = [f"{file}, line {line}" for line in lines]
+        shown = [str(column) for column in sheet.columns if column not in hidden]
+        if is_long:
+            parts.append(sheet[shown].assign(_place=places))
+            continue
+        kept = [c.name for c in columns if c.name in shown and c.name not in criteria]
+        part = {name: sheet[name].tolist() * len(criteria) for name in kept}
+        part["_place"] = places * len(criteria)
+        part["criterion"] = [criterion for criterion in criteria for _ in places]
+        part[value] = [cell for criterion in criteria for cell in sheet[criterion].tolist()]
+        parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from emodiss.ratings.schema import RatingsError
+from emodiss.spelling import folded
 from emodiss.tabular import a_table
 
 QUESTIONS: Mapping[str, str] = {
@@ -189,6 +190,13 @@ def background(
         If a named column does not exist, or none is there.
     """
     answers = a_table(answers, "answers to the questionnaire")
+    if "rater" in answers.columns:
+        raters = answers["rater"].dropna().astype("str")
+        if len(again := raters[raters.map(folded).duplicated()]):
+            raise RatingsError(
+                f"The questionnaire has two rows of the rater '{again.iloc[0]}'.",
+                next_step="Keep one row per rater, so that nobody counts twice.",
+            )
     if questions is None:
         questions = {k: title for k, title in QUESTIONS.items() if k in answers.columns}
         if not questions:

@@ -40,6 +40,8 @@ COLUMNS = (
 )
 """Columns of a sheet; a person fills in the last three."""
 
+FILLED_IN = COLUMNS[-3:]
+
 EXCERPT_WORDS = 40
 """Words of a voice that a session's sheet shows, from its longest utterances."""
 

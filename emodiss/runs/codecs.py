@@ -184,7 +184,7 @@ def _from_tree(kind: Any, tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         if not isinstance(tree, dict) or tree.keys() != known.keys():
             raise RunError(
                 f"A stored result does not fit the record {kind.__name__}.",
-                next_step="It was written by another version; start a new run folder.",
+                next_step="Another version wrote it: measure it anew with emodiss resume RUN.",
             )
         return kind(**{n: _from_tree(inner, tree[n], arrays) for n, inner in known.items()})
     if origin is tuple:

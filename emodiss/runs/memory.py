@@ -144,7 +144,7 @@ def _left_out(read: Manifest, before: Run, absent: Absent) -> list[str]:
         return []  # nobody knows them, and they are to go
     if gone and absent == "stop":
         raise RunError(
-            f"{_counted(gone)} not handed in now, so that their rows would leave its tables.",
+            f"{_counted(gone)} not handed in now and would leave the run's tables.",
             next_step="Keep them: --add. Let them go: --replace; what was measured of them stays "
             "in the folder. Or name another folder with --out.",
             code="videos_left_out",

@@ -239,10 +239,13 @@ def release_model() -> None:
     global _resident
     if _resident is not None:
         _resident = None
-        gc.collect()
+        # What ONNX Runtime and CTranslate2 hold goes with its last name; modules of torch refer to
+        # one another in circles, and to look for these takes 0.05 s in a worker.
         torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if torch is not None:
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
 
 def _described(error: Exception, job: Job, store: Store) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
@@ -268,11 +269,11 @@ def _strangers(record: Record) -> set[str]:
     labels = [
         (found[1].casefold(), found[2] == "[")
         for found in re.finditer(
-            r"^[ \t>#*_]*([A-Z][\w.'-]*(?: [A-Z][\w.'-]*)?)[ \t*_]*:[ \t*_]*(.?)",
+            r"^[ \t>#*_]*([A-Z][\w.'-]{0,40}(?: [A-Z][\w.'-]{0,40})?)[ \t*_]{0,40}:[ \t*_]*(.?)",
             record.play.raw,
             re.MULTILINE,
         )
     ]
     # "One thing: I am tired" is no role; one that has a direction, or comes again, is.
-    names = [label for label, _ in labels]
-    return {label for label, directed in labels if directed or names.count(label) > 1} - known
+    names = Counter(label for label, _ in labels)
+    return {label for label, directed in labels if directed or names[label] > 1} - known

@@ -13,7 +13,9 @@ from emodiss.screenplays.records import Line, Speaker, Status
 THERAPIST = r"Therapist|Counsell?or|Psychotherapist"
 CLIENT = r"Client|Patient"
 
-_DIRECTION = re.compile(r"[ \t]*[*_]{0,3}\[([^\[\]]*)\][*_]{0,3}[ \t]*(?P<mark>[,;:!?]|\.(?!\.))?")
+_DIRECTION = re.compile(  # blanks from the first on, so that no stretch of them is tried from each
+    r"(?:(?<![ \t])[ \t]+)?[*_]{0,3}\[([^\[\]]*)\][*_]{0,3}[ \t]*(?P<mark>[,;:!?]|\.(?!\.))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ def _label(client_name: str) -> re.Pattern[str]:
     names = [re.escape(name) for name in (client_name.strip(), *client_name.split()[:1]) if name]
     clients = "|".join([CLIENT, *(name.replace(r"\ ", r"[ \t]+") for name in names)])
     return re.compile(
-        r"[ \t>#]*(?:[-•*][ \t]+|\d{1,3}[.)][ \t]*)?[*_]{0,3}"
-        rf"(?:(?P<therapist>{THERAPIST})|(?P<client>{clients}))[*_]{{0,3}}[ \t]*"
-        r"(?P<cue>[*_]{0,3}(?:\[[^\[\]]*\]|\([^()]*\))[*_]{0,3})?[ \t]*[*_]{0,3}:[*_]{0,3}[ \t]*"
-        r"(?P<rest>.*)",
+        r"[ \t>#]{0,40}(?:[-•*][ \t]+|\d{1,3}[.)][ \t]*)?[*_]{0,3}"
+        rf"(?:(?P<therapist>{THERAPIST})|(?P<client>{clients}))[*_]{{0,3}}"
+        r"(?:[ \t]*(?P<cue>[*_]{0,3}(?:\[[^\[\]]*\]|\([^()]*\))[*_]{0,3}))?"
+        r"[ \t]*[*_]{0,3}:[*_]{0,3}[ \t]*(?P<rest>.*)",
         re.IGNORECASE,
     )
 

@@ -287,7 +287,7 @@ def reading(handout: Handout) -> Generator[sqlite3.Connection]:
     if not path.is_file():
         raise RatingsError(
             f"The study '{handout.name}' has no answers from the browser yet.",
-            next_step="Let raters answer: emodiss rate STUDY.",
+            next_step="Let raters answer: emodiss rate STUDY; or give filled sheets: --ratings.",
         )
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)

@@ -282,7 +282,8 @@ def _ratings(
     if not table["value"].notna().any():
         raise SettingsError(
             "The ratings table has no rating in it: every value is empty.",
-            next_step="Check that the sheets were filled in before they were exported.",
+            next_step="See that sheets were filled in, and that not every item was answered with "
+            "'cannot be judged'.",
         )
     return table
 
@@ -295,9 +296,11 @@ def words_of(table: Table) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
     if isinstance(table, pd.DataFrame):
         return table
-    read = tabular.read(Path(table), error=ratings.RatingsError, what="table", restore=True)
-    found = read.frame()
-    return found.where(found != "")
+    known = (*(column.name for column in ratings.COLUMNS), *ratings.CRITERIA, *ratings.QUESTIONS)
+    read = tabular.read(
+        Path(table), error=ratings.RatingsError, what="table", restore=True, known=known
+    )
+    return read.frame(words=True)
 
 
 def _people(answers: pd.DataFrame, asked: ratings.Instrument | None) -> dict[str, pd.DataFrame]:

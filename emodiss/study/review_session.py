@@ -365,7 +365,9 @@ class Session:
                     "by": review.by,
                     "at": review.at.isoformat(),
                     "note": review.note,
-                    "before": "; ".join(f"{k} {v}" for k, v in review.before.items()),
+                    "before": "; ".join(
+                        f"{k} {'none' if v is None else v}" for k, v in review.before.items()
+                    ),
                     "conflict": f"{against.by}: {_in_words(against)}" if against else "",
                     "reason": lost.get(id(review), ""),
                     "id": review.ref,

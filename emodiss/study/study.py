@@ -85,7 +85,7 @@ class Study:
     def reviews(self) -> pd.DataFrame:
         """Every review ever made: video_id, kind, target, value, state, by, at, note.
 
-        States: `in force`, `pending` (the tables are older; the next annotate takes it in),
+        States: `in force`, `pending` (the tables are older; the next resume takes it in),
         `replaced`, `taken back`, `lost` (its target is not there any more).
         """
         import pandas as pd

@@ -15,11 +15,13 @@ from emodiss.transcript.records import Problem, Row, Word
 from emodiss.transcript.timing import share_out
 
 _ARROW = re.compile(r"\s*(?P<start>[^\s-]+)\s*-->\s*(?P<end>\S+)(?:\s+.*)?")
-_CLOCK_VTT = re.compile(r"(?:\d+:)?\d{2}:\d{2}[.,]\d{1,3}")
+_CLOCK_VTT = re.compile(r"(?:\d{1,9}:)?\d{2}:\d{2}[.,]\d{1,3}")
 _CLOCK_SRT = re.compile(r"(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?")
 VOICE_TAG = re.compile(r"<v(?P<classes>\.[^\s<>]*)?(?:[ \t](?P<name>[^<>]*))?>")
 """The tag that says whose voice follows, with its classes."""
 
+# Webex writes the name beside the number of a cue: `1 "Ana Ruiz" (1234567)`.
+_WEBEX = re.compile(r"\d+ \"(?P<name>[^\"\n]{1,80})\" \(\d+\)")
 _INNER_TIME = re.compile(r"<((?:\d{1,3}:)?[0-5]\d:[0-5]\d\.\d{3})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<(?:\d+:)?\d{2}:\d{2}\.\d{3}>")
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
@@ -68,7 +70,13 @@ def read_vtt(text: str) -> Iterator[Row | Problem]:
             yield cue
         else:
             cues.append(cue)
-    rows = [row for cue in _unrolled(cues) for row in _voices(cue)]
+    named = sum(bool(_WEBEX.fullmatch(cue.id)) for cue in cues) > len(cues) / 2
+    rows = [
+        replace(row, speaker=found["name"].strip()) if found and row.speaker is None else row
+        for cue in _unrolled(cues)
+        for found in (_WEBEX.fullmatch(cue.id) if named else None,)
+        for row in _voices(cue)
+    ]
     yield from _on_one_line(name_voices(_with_words(rows)))
 
 

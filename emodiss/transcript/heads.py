@@ -31,9 +31,13 @@ file that names its speakers does so at every change of voice, a phrase recurs n
 _OFTEN_SHARE = 0.2
 """Share of rows from which on even words that open sentences, come back, may be a name."""
 
+_FEW_ROWS = 6
+"""In fewer rows, all of which have a head, a voice of one word may well come once."""
+
 _MOST_CHARACTERS = 80
 _MOST_WORDS = 7
 _MOST_BARE = 4
+_MOST_LINKING = 3  # letters of a word between two names
 _MOST_CASELESS = 14  # characters of a name and title in a script without capitals or spaces
 
 _COLONS = ":：﹕︰︓∶꞉፦៖᠄"
@@ -136,7 +140,7 @@ def find_head(line: str) -> Head | None:
         found = _BEFORE_COLON.match(line, start)
         if not found or not _may_end_a_head(line, found):
             return None
-    form = _form(found["name"].strip(' \t*_"“”'))
+    form = _form(found["name"].strip(' \t*_"“”«»„'))
     if form is None:
         return None
     name, kind = form
@@ -159,7 +163,13 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
     look_inside = cache(partial(_inside, find=find))
     inside = [look_inside(line) for each in lines for line in each]
     everything = [head for each in (*heads, *inside) for head in each if head]
-    counts = Counter(head.name.casefold() for head in everything)
+    short = len(rows) < _FEW_ROWS
+    # A phrase that is said twice is no voice that comes back.
+    said = Counter(line for each in lines for line in each)
+    told = (line for line, n in said.items() for _ in range(1 if n == 2 and not short else n))
+    counts = Counter(
+        head.name.casefold() for line in told for head in (find(line), *look_inside(line)) if head
+    )
     first = [each[0] if each else None for each in heads]
     again = [head.alone for head in first if head and counts[head.name.casefold()] > 1]
     recurring, bracketed = len(again), 2 * sum(again) >= len(again)
@@ -171,7 +181,8 @@ def name_voices(rows: Sequence[Row]) -> Iterator[Row | Problem]:
         named = counts[folded] > 1 or head.kind == "strong"
         if head.alone and not bracketed:
             continue  # "[Sobs]" beside "Ana:"
-        if head.kind == "certain" or (habitual and named) or (always and head.kind != "weak"):
+        once = always and head.kind != "weak" and (short or named or " " in head.name)
+        if head.kind == "certain" or (habitual and named) or once:
             names.setdefault(folded, head.name)
     if not names:
         yield from rows
@@ -264,7 +275,10 @@ def _abbreviated(line: str) -> int:
     opening = _plain_words(written[:n])
     titles, particles = _words_of("titles"), _words_of("particles")
     known = (w in titles or w in particles or w.isdecimal() for w in opening)
-    return len(line) if opening and all(known) else 0
+    if opening and (all(known) or all(map(_INITIALS.fullmatch, written[:n]))):
+        return len(line)
+    # "Ana - iPhone: ...": the dash is no end of a sentence.
+    return found.end() if found and _otherwise(line) else 0
 
 
 @lru_cache(maxsize=4096)  # short lines come back
@@ -272,8 +286,9 @@ def _prefix(line: str) -> str:
     """Return what stands before the first colon, if it is short and words follow it."""
     lead = _LEAD.match(line)
     start = lead.end() if lead else 0
-    found = _BEFORE_COLON.match(line, start)
-    if not found or not _may_end_a_head(line, found):
+    stamped = _BEFORE_CLOCK.match(line, start) or _BEFORE_CLOCK_ALONE.match(line, start)
+    found = stamped or _BEFORE_COLON.match(line, start)
+    if not found or (not stamped and not _may_end_a_head(line, found)):
         return ""
     return found["name"].strip().casefold()
 
@@ -318,6 +333,7 @@ def _opens(prefix: str) -> bool:
     return bool({words[0], words[-1]} & _words_of("openers")) if words else True
 
 
+_INITIALS = re.compile(r"(?:[^\W\d_]\.){1,4}")
 _SENTENCE = re.compile(
     r"(?<=[.!?])[\s\"'”»)\]]{1,9}|(?<=[…。！？؟।])[\s\"'”»)\]]{0,9}|\s(?=>{2,3}\s?)|\s[-–]\s"
 )
@@ -444,7 +460,9 @@ def _in_brackets(match: re.Match[str], *, named: bool) -> Head | None:
     if with_colon or named:
         return Head(name, match.end(), "certain" if kind != "weak" else "likely")
     if match["open"] in "(（" and kind != "certain":
-        return None  # "(Sighing)" and "(To Ana)" stand in round brackets
+        # "(Sighing)" and "(To Ana)" stand in round brackets, names of two words on a line of theirs
+        own_line = match.end() == len(match.string) and len(inside.split()) > 1
+        return Head(name, match.end(), kind, alone=True) if own_line and kind != "weak" else None
     return None if kind == "weak" else Head(name, match.end(), kind, alone=kind != "certain")
 
 
@@ -551,7 +569,8 @@ def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
     titled = plain[0] in _words_of("titles") and len(words) > 1
     if len(words) == 1 and len(plain[0]) == 1 and words[0][0].isupper():
         return "likely"  # "Q:" and "A:"
-    if words[-1][-1] in "!?;" or any(map(_of_sentences, words, plain)):
+    in_sentences = any(map(_of_sentences, words, plain)) and not _INITIALS.fullmatch(words[0])
+    if words[-1][-1] in "!?;" or in_sentences:
         return None
     if {plain[0], plain[-1]} & _words_of("openers") and not (
         words[0][0].isupper() and plain[0] in _words_of("names_too")
@@ -566,10 +585,24 @@ def _kind(words: Sequence[str], *, n_chunks: int) -> Kind | None:
             return None
         return "strong" if titled else "likely"
     main = [word for word in cased if word.strip(".,'") not in _words_of("particles")]  # "Ben"
-    if main and all(any(map(str.isupper, word)) for word in main):
+    if any(map(str.isupper, words[0])) and any(map(str.isupper, words[-1])):
+        main = [word for word in main if not _links(word)]
+    if main and all(any(map(_begins_names, word)) for word in main):
         return "strong" if titled else "likely"
+    if len(words) == 1 and re.fullmatch(r"[^\W\d_]+_?\d+|[^\W\d_]+_[^\W_]+", words[0]):
+        return "likely"  # "mia_89"
     lower = len(words) <= 2 and n_chunks == 1
     return "weak" if lower and not any(map(str.isupper, "".join(words))) else None
+
+
+def _links(word: str) -> bool:
+    """Whether a small word may stand between two names, as in "Mac an Ghaill"."""
+    return len(word.strip("'’.")) <= _MOST_LINKING and word.islower()
+
+
+def _begins_names(char: str) -> bool:
+    """Whether a character may begin a name: a capital, or of a script without."""
+    return char.isupper() or (char.isalpha() and not _cased(char))
 
 
 def _of_sentences(word: str, plain: str) -> bool:
@@ -585,7 +618,7 @@ def _wordlike(word: str) -> bool:
 
 @cache  # by character: there are no more than Unicode has
 def _in_words(char: str) -> bool:
-    return unicodedata.category(char)[0] in "LMN" or char in ".'’‘-_&·・׳״#+\""
+    return unicodedata.category(char)[0] in "LMN" or char in ".'’‘-_&·・׳״་#+\""
 
 
 def _cased(text: str) -> bool:

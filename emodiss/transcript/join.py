@@ -48,7 +48,8 @@ MIN_DURATION_S = 0.4
 diarization is scored with is 0.25 s a side)."""
 
 
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u061f\u0964]+[\"'\u201d\u2019)\]]*$")
+_CLOSES = tuple(".!?\u2026\u3002\uff01\uff1f\u061f\u0964")
+_BEHIND_IT = "\"'\u201d\u2019)]"
 _ABBREVIATION = re.compile(r"(?:[A-Za-z]\.)+|(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|vs|etc|approx)\.", re.I)
 
 
@@ -236,7 +237,7 @@ def _without_words(turns: Sequence[Turn], max_pause_s: Seconds) -> list[Utteranc
 
 def ends_sentence(text: str) -> bool:
     """Whether a word closes a sentence, as far as its punctuation shows."""
-    return bool(_SENTENCE_END.search(text)) and not _ABBREVIATION.fullmatch(text)
+    return text.rstrip(_BEHIND_IT).endswith(_CLOSES) and not _ABBREVIATION.fullmatch(text)
 
 
 def _length(said: Sequence[Said]) -> float:

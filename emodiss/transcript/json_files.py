@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from emodiss.tabular import JSON, is_text, json_value
+from emodiss.transcript.foreign import json_of
 from emodiss.transcript.join import join
 from emodiss.transcript.records import Problem, Row, Turn, Word
 
@@ -30,16 +31,19 @@ def read_json(text: str) -> Iterator[Row | Problem]:
         yield Problem(0, f"{error}; expected a transcript")
         return
     if isinstance(data, list):
-        data = {"segments": data}
+        first = data[0] if data else None
+        strange = isinstance(first, dict) and not {"text", "words"} & first.keys()
+        data = data if strange and json_of(data) else {"segments": data}
     if isinstance(data, dict) and isinstance(data.get("segments"), list):
         yield from _whisperx(data["segments"], _element_lines(text, "segments"))
     elif isinstance(data, dict) and isinstance(data.get("events"), list):
         yield from _json3(data["events"], _element_lines(text, "events"))
     else:
-        yield Problem(
-            1,
-            "has neither 'segments' (WhisperX) nor 'events' (YouTube json3); expected one of them",
+        said = (
+            "has neither 'segments' (WhisperX) nor 'events' (YouTube json3); expected one of them"
         )
+        other = json_of(data)
+        yield Problem(1, f"{said}; it {other}" if other else said)
 
 
 def _element_lines(text: str, key: str) -> list[int]:

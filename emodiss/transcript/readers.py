@@ -13,6 +13,7 @@ from pathlib import Path
 
 from emodiss.errors import TranscriptError, as_path, nearest
 from emodiss.tabular import decoded, many_records
+from emodiss.transcript import foreign
 from emodiss.transcript.records import Problem, Row, Utterance
 from emodiss.transcript.tables import read_annomi_rows, read_stm
 from emodiss.transcript.timing import settle
@@ -103,8 +104,11 @@ def read_report(
         If the file cannot be opened or decoded, or its format is unknown.
     """
     path = as_path(path, "a transcript")
+    reader = _reader(path, format)
     text = _decoded(path)
-    rows, problems = _sorted_out(_reader(path, format)(text))
+    rows, problems = _sorted_out(reader(text))
+    if not rows and (said := foreign.told(text, format or path.suffix.lower()[1:])):
+        problems = [Problem(1, said)]
     if not rows and not problems:
         problems.append(Problem(0, "holds no utterance; expected at least one"))
     rows = [_flagged(row) for row in rows]
@@ -158,9 +162,15 @@ def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Pr
             raise TranscriptError(
                 f"Unknown transcript format '{format}'.", next_step=nearest(format, FORMATS)
             )
+        read = ", ".join(f".{suffix}" for suffix in FORMATS)
+        if known := foreign.advice(kind, path.name):
+            what, how = known
+            raise TranscriptError(
+                f"{path.name}: holds {what}; emodiss reads transcripts in {read}.", next_step=how
+            )
         raise TranscriptError(
             f"{path.name}: the suffix '{path.suffix}' is no transcript format that emodiss reads.",
-            next_step=f"Save it as one of: {', '.join(f'.{suffix}' for suffix in FORMATS)}.",
+            next_step=f"Save it as one of: {read}.",
         )
     module, _, name = TRANSCRIPT_READERS[kind].partition(":")
     reader = getattr(importlib.import_module(module), name)

@@ -74,7 +74,8 @@ class Utterance:
         - `nearest_speaker`: the voice of at least one word is the nearest one in time, because
           the word lies outside every turn or has no times of its own;
         - `voice_doubtful`: most of it sounds nearly as much like another voice of the recording,
-          so it may be the other's, and no measured face is given to it;
+          or (in the table) the mouths in view speak against its voice; it may be another's, and no
+          measured face is given to it;
         - `smoothed`: at least one word was moved to the voice that speaks the rest of its
           sentence, because the change was too short to be believed;
         - `no_length`: the source gave no positive length; the stretch up to the next start was
@@ -84,6 +85,7 @@ class Utterance:
         - `not_aligned`: the sound was searched for its words, and they were not found;
         - `speaker_unread`: the line begins with what may be the name of a voice and cannot be
           told for one; its voice is unknown;
+        - `time_unit_assumed`: the file states no unit of its times, and the pace of speech told it;
         - `text_mismatch`: what is said there seems to be something else than the text;
         - `speaker_change`: captions mark that another, unnamed voice begins here;
         - `no_speech`, `low_probability`, `repetition`: a recogniser's text that may be invented,
@@ -160,7 +162,8 @@ class Problem:
     message
         What is wrong, what was seen and what was expected; never the words spoken.
     doubt
-        Whether the row is sound and kept, and only whose words it holds is in doubt.
+        Whether rows are sound and kept, and only whose words they hold, or the unit of their times,
+        was found out.
     """
 
     line: int
@@ -224,6 +227,7 @@ class Transcript:
         flags = {flag for u in self.utterances for flag in u.flags}
         found = (*found, "text_mismatch") if "text_mismatch" in flags else found
         found = (*found, "speaker_unread") if "speaker_unread" in flags else found
+        found = (*found, "time_unit_assumed") if "time_unit_assumed" in flags else found
         return (*found, "lost_review") if self.n_lost_reviews else found
 
 

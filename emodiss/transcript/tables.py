@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from emodiss.manifest.public import ANNOMI_TALK, each_once
 from emodiss.tabular import GIVEN_UP, MISSING, Fault, Table, is_hopeless, parse
 from emodiss.timebase import parse_time
+from emodiss.transcript.cells import UNITS, Cells, cell_time, settled_unit
 from emodiss.transcript.heads import name_voices
 from emodiss.transcript.records import Problem, Row
-from emodiss.transcript.timing import SECONDS_PER_CHARACTER
 
+_SPAN = re.compile(r"(\d[\d:.,]*)\s*[-–—]+>?\s*(\d[\d:.,]*)")
 _STM_SKIPPED = "ignore_time_segment_in_scoring"
 _STM_LABEL = re.compile(r"<[^<>]*>\s*")
 _STM_CHOICE = re.compile(r"\{([^{}/]*)(?:/[^{}]*)?\}")
 
-_COLUMNS = {
+_TIMES = ("start", "end", "duration")
+
+NAMES = {
     "speaker": (
         *("speaker", "speaker label", "speaker name", "role", "name", "voice", "interlocutor"),
         *("tier", "sprecher", "sprecherin", "locuteur", "intervenant", "hablante", "parlante"),
@@ -37,17 +40,18 @@ _COLUMNS = {
     ),
     "start": (
         *("start time", "start", "begin", "begin time", "onset", "from", "timestamp", "time"),
-        *("start s", "start time s", "begin time ss msec", "tmin", "anfang", "début"),
+        *("timespan", "time span", "time range", "zeitspanne"),
+        *("tmin", "anfang", "début"),
         "beginn",  # codespell:ignore
         *("inicio", "inizio", "início", "początek", "начало", "開始", "开始", "시작", "البداية"),
     ),
     "end": (
-        *("end time", "end", "stop", "offset", "to", "end s", "end time s", "end time ss msec"),
+        *("end time", "end", "stop", "offset", "to"),
         "ende",  # codespell:ignore
         *("tmax", "fin", "fine", "fim", "einde", "koniec", "конец", "終了", "结束", "끝"),
         "النهاية",
     ),
-    "duration": ("duration", "duration s", "dauer", "durée", "duración", "durata", "duração"),
+    "duration": ("duration", "dauer", "durée", "duración", "durata", "duração"),
     "text": (
         *("utterance", "text", "transcript", "utterance text", "sentence", "content"),
         *("annotation", "äußerung", "inhalt", "texte", "texto", "testo", "текст"),
@@ -55,25 +59,30 @@ _COLUMNS = {
         *("テキスト", "文本", "텍스트", "النص"),
     ),
 }
-"""Names of columns in the languages of common programs; in `duration`, seconds."""
+"""Names of columns in the languages of common programs, without units."""
 
 
 def span_of_cells(
-    start: str, end: str | None, line: int, length: str | None = None
+    start: str,
+    end: str | None,
+    line: int,
+    length: str | None = None,
+    *,
+    read: Callable[[str], float] = parse_time,
 ) -> tuple[float, float] | Problem:
     """Read a start and, where there is one, an end or else a length."""
     try:
-        begun = parse_time(start)
+        begun = read(start)
     except ValueError as error:
         return Problem(line, f"start: {error}")
     try:
         if end is not None and end.strip().casefold() not in MISSING:
-            return begun, parse_time(end)
+            return begun, read(end)
     except ValueError as error:
         return Problem(line, f"end: {error}")
     try:
         if length is not None and length.strip().casefold() not in MISSING:
-            return begun, begun + parse_time(length)
+            return begun, begun + read(length)
     except ValueError as error:
         return Problem(line, f"duration: {error}")
     return begun, math.nan
@@ -140,7 +149,7 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         yield Problem(
             table.line,
             f"{len(table.header)} columns, without one for: {', '.join(missing)}; expected a "
-            "header such as 'Speaker, Start Time, End Time, Utterance'",
+            "header such as 'Speaker, Start Time, End Time, Utterance' on the first line",
         )
         return
     twice = [name for name in columns.values() if table.header.count(name) > 1]
@@ -148,7 +157,7 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
         yield Problem(table.line, f"{len(twice)} column(s) named twice; expected each once")
         return
     rows: list[Row] = []
-    in_integers = True
+    cells = Cells()
     for n, entry in enumerate(table.lines()):
         line = entry.line
         if is_hopeless(n - len(rows), len(rows)):
@@ -159,30 +168,33 @@ def read_csv(text: str) -> Iterator[Row | Problem]:
             continue
         cell = entry.cells
         start, end = cell[columns["start"]], cell.get(columns.get("end", ""))
-        span = span_of_cells(start, end, line, cell.get(columns.get("duration", "")))
+        if end is None and (both := _SPAN.fullmatch(start)):
+            start, end = both.groups()
+        length = cell.get(columns.get("duration", ""))
+        span = span_of_cells(start, end, line, length, read=cell_time)
         if isinstance(span, Problem):
             yield span
             continue
-        in_integers = in_integers and start.isdecimal() and (end or "").isdecimal()
+        for each in (start, end, length):
+            cells.saw(each)
         speaker = cell.get(columns.get("speaker", ""))
         rows.append(Row(line, *span, speaker or None, cell[columns["text"]]))
-    if in_integers and _in_milliseconds(rows):
-        rows = [replace(row, start=row.start / 1000, end=row.end / 1000) for row in rows]
+    rows, problem = _in_seconds(rows, columns, cells)
+    if problem:
+        yield replace(problem, line=table.line)
     yield from rows if "speaker" in columns else name_voices(rows)
 
 
-def _in_milliseconds(rows: Sequence[Row]) -> bool:
-    """Whether whole numbers are milliseconds, as in Whisper's own table, and not seconds.
-
-    Told by the pace of speech: one reading is about a thousand times slower than people talk, the
-    other about a thousand times faster.
-    """
-    seconds = sum(row.end - row.start for row in rows)
-    characters = sum(len(row.text) for row in rows)
-    if seconds <= 0 or not characters:
-        return False
-    pace = characters * SECONDS_PER_CHARACTER / seconds  # 1 is the usual pace
-    return abs(math.log(pace * 1000)) < abs(math.log(pace))
+def _in_seconds(
+    rows: list[Row], columns: Mapping[str, str], cells: Cells
+) -> tuple[list[Row], Problem | None]:
+    units = {unit_of(columns[kind]) for kind in _TIMES if kind in columns}
+    if not cells.numbers or units == {""}:
+        return settled_unit(rows, cells)
+    if len({UNITS[unit] for unit in units}) > 1:
+        return [], Problem(0, "columns of times are in different units; expected the same")
+    unit = UNITS[units.pop()]
+    return [replace(row, start=row.start * unit, end=row.end * unit) for row in rows], None
 
 
 def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
@@ -205,18 +217,35 @@ def read_annomi_rows(text: str) -> Iterator[tuple[str, Row] | Problem]:
 
 
 def _table(text: str) -> Table:
-    names = [choice for choices in _COLUMNS.values() for choice in choices]
+    names = [choice for choices in COLUMNS.values() for choice in choices]
     return parse(text, "", known=(*names, *(n.replace(" ", "_") for n in names), *ANNOMI_TALK))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name)).strip().lower()
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that the name of a column ends in, a key of `UNITS`; empty without one."""
+    ends = f" {_plain(name)}"
+    return next(
+        (u for u in sorted(UNITS, key=len, reverse=True) if u and ends.endswith(f" {u}")), ""
+    )
 
 
 def _columns(names: Sequence[str]) -> dict[str, str]:
     """Name of each known column; of several names for one thing the most usual wins."""
-    plain = {
-        re.sub(r"[\W_]+", " ", unicodedata.normalize("NFC", name)).strip().lower(): name
-        for name in reversed(names)
-    }
+    plain = {_plain(name): name for name in reversed(names)}
     return {
         kind: next(plain[choice] for choice in choices if choice in plain)
-        for kind, choices in _COLUMNS.items()
+        for kind, choices in COLUMNS.items()
         if any(choice in plain for choice in choices)
     }
+
+
+def _with_units(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name} {unit}".strip() for unit in UNITS for name in names)
+
+
+COLUMNS = {kind: _with_units(names) if kind in _TIMES else names for kind, names in NAMES.items()}
+"""Names of columns, with the units that times may have."""

@@ -193,8 +193,8 @@ def _wanted(
     owner = {number: person.speaker for person in people.persons for number in person.track_ids}
     talks = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
     shown = {person.speaker: np.zeros(len(ticks), bool) for person in people.persons}
-    for utterance, (begin, end) in zip(spoken, edges, strict=True):
-        for name in talks if utterance.voice_is_doubtful else (utterance.speaker,):
+    for i, (utterance, (begin, end)) in enumerate(zip(spoken, edges, strict=True)):
+        for name in talks if people.doubts(i, utterance) else (utterance.speaker,):
             talks[name][begin:end] = True
     for track in tracks.tracks:
         if track.id in owner:

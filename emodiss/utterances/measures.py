@@ -271,7 +271,7 @@ def _wanted(
         within = all_ticks[slice(*np.searchsorted(times, [utterance.start, utterance.end]))]
         if piece and not (len(within) and within[0] < piece[1] and within[-1] >= piece[0]):
             continue
-        person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
+        person = people.of(utterance.speaker, doubtful=people.doubts(i, utterance))
         shown = {t: in_view(by_id[t], within) for t in person.track_ids}
         n_seen = sum(len(p) for p in shown.values())
         if len(within):

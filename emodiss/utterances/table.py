@@ -59,8 +59,9 @@ def tabulate(
     errors = _face_errors(face_affect, uneven=looks_per_utterance is not None)
     rows: list[dict[str, Any]] = []
     for i, utterance in enumerate(wording.utterances):
-        person = people.of(utterance.speaker, doubtful=utterance.voice_is_doubtful)
+        person = people.of(utterance.speaker, doubtful=people.doubts(i, utterance))
         part = roles.of(utterance.speaker)
+        doubts = ("voice_doubtful",) if i in people.contradicted else ()
         rows.append(
             {
                 "video_id": row.id,
@@ -75,7 +76,7 @@ def tabulate(
                 "n_words": len(utterance.text.split()),
                 "overlap_s": utterance.overlap_s,
                 "timing": utterance.timing,
-                "flags": ";".join(utterance.flags),
+                "flags": ";".join(sorted({*utterance.flags, *doubts})),
                 "binding_confidence": person.binding_confidence,
                 "binding_source": person.binding_source,
                 "face_coverage": face_affect.coverage[i],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.series import begins
-from emodiss.vocabulary import looks_of
+from emodiss.vocabulary import counted, looks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
     shades = _bars(table.loc[fired, _OF_BARS], start, end)
     means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
     told = [
-        f"{name}: mean {values.mean():+.2f} over {int(values.notna().sum())} utterances"
+        f"{name}: mean {values.mean():+.2f} over {counted(int(values.notna().sum()), 'utterance')}"
         if values.notna().any()
         else f"{name}: not measured"
         for name, values in (("voice", means["speech"]), ("face", means["face"]))
@@ -67,7 +67,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
         face=_levels(table, means["face"], start, end),
         frames=line_path(frames, axis, start, end),
         shades=shades,
-        summary=f"{'; '.join(told)}; {len(shades)} utterances dissonant on this axis",
+        summary=f"{'; '.join(told)}; {counted(len(shades), 'utterance')} dissonant on this axis",
     )
 
 

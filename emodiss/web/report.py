@@ -27,7 +27,7 @@ from emodiss.exports.provenance import Provenance, trace
 from emodiss.runs import layout
 from emodiss.runs.run import AnyRun, Run, load
 from emodiss.runs.written import Written
-from emodiss.vocabulary import looks_of, reason_words
+from emodiss.vocabulary import doubt_words, looks_of, reason_words
 from emodiss.web import curves
 from emodiss.web.pages import environment, resource
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 50
 _SHOWN = [
-    *("utterance_id", "start", "end", "speaker", "role", "text"),
+    *("utterance_id", "start", "end", "speaker", "role", "text", "flags"),
     *("dissonant", "dissonance_reason", "dissonance_axis"),
     *("speech_valence", "speech_arousal", "face_valence", "face_arousal"),
 ]
@@ -66,6 +66,7 @@ class Line:
     note: str
     reason: str
     numbers: tuple[tuple[str, str, str], ...]
+    doubt: str
 
     @property
     def measured(self) -> str:
@@ -170,6 +171,7 @@ def _write(
                     _address(media.get(video), folder),
                     {
                         "meaning": _meaning(settings, table),
+                        "threshold": _threshold_of(table, settings),
                         **told(
                             origins.get(video) or rests.of(video),
                             own_facts[video],
@@ -234,7 +236,7 @@ def _session_page(
     media: str,
     origin: dict[str, Any],
 ) -> bytes:
-    threshold, table = _threshold_of(table), table[_SHOWN]
+    table = table[_SHOWN]
     # Lists, since columns of text are slow to walk through.
     columns = (table[name].tolist() for name in _SHOWN)
     lines = [line_of(_Row(*row)) for row in zip(*columns, strict=True)]
@@ -244,7 +246,6 @@ def _session_page(
         "session.html.jinja",
         summary=summary,
         lines=lines,
-        threshold=threshold,
         media=media,
         url=row.get("url") or "",
         start=start,
@@ -270,13 +271,14 @@ def _items(lines: Sequence[Line]) -> Iterator[Markup]:
         role = "" if line.role == "unknown" else f" ({safe(line.role)})"
         mark = "\N{BLACK DIAMOND} " if line.state == "dissonant" else "? "
         badge = f' <span class="badge">{mark}{safe(line.note)}</span>'
+        doubt = f'<span class="doubt">{safe(line.doubt)}</span>' if line.doubt else ""
         yield Markup(
             f'<li id="{escape(line.id)}" data-start="{line.start}" data-end="{line.end}" '
             f'data-state="{line.state}" data-role="{safe(line.role)}" '
             f'data-reason="{safe(line.reason)}"><button type="button" tabindex="{-(k > 0)}">'
             f'<span class="clock">{line.clock}</span> <span class="who {looks[line.speaker]}">'
             f"{safe(line.speaker)}{role}</span>{'' if line.state == 'agreeing' else badge}"
-            f'<span class="said">{escape(line.text)}</span>'
+            f'<span class="said">{escape(line.text)}</span>{doubt}'
             f'<span class="numbers">{line.measured}</span></button></li>'
         )
 
@@ -365,13 +367,14 @@ def line_of(row: Any) -> Line:
                 getattr(row, f"{channel}_arousal")))
             for name, channel in (("voice", "speech"), ("face", "face"))
         ),
+        doubt=doubt_words(_text(row.flags).split(";")),
     )  # fmt: skip
 
 
-def _threshold_of(table: pd.DataFrame) -> str:
+def _threshold_of(table: pd.DataFrame, settings: Settings) -> str:
     """Return the threshold that a session was flagged with; a quantile differs between sessions."""
     used = table["dissonance_threshold"].dropna()
-    return f"{used.iloc[0]:g}" if len(used) else "none"
+    return f"{used.iloc[0]:g}" if len(used) else settings.dissonance.threshold_words
 
 
 def _text(value: object) -> str:

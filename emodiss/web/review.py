@@ -24,7 +24,7 @@ from emodiss.runs.run import load
 from emodiss.study.double_coding import reviewers
 from emodiss.study.review_session import Session
 from emodiss.timebase import parse_time
-from emodiss.vocabulary import ROLES, looks_of
+from emodiss.vocabulary import ROLES, doubt_words, looks_of
 from emodiss.web import curves
 from emodiss.web.report import clock, line_of
 from emodiss.web.safety import csrf_token, form_of, new_code
@@ -449,6 +449,7 @@ class ReviewSite:
             "note": row.note if row else "changed, not measured yet",
             "reason": row.reason if row else "",
             "numbers": row.numbers if row else (),
+            "doubt": doubt_words(u.flags),
             "notes": list(notes),
             "disputed": unit.id in disputed,
             "reviewed": any(flag.startswith("reviewed_") for flag in u.flags),

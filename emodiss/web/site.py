@@ -9,8 +9,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emodiss.errors import RunError
 from emodiss.web.pages import environment, resource
-from emodiss.web.safety import Guard, Limits
+from emodiss.web.safety import Guard, Limits, log
 
 if TYPE_CHECKING:
     import jinja2
@@ -107,6 +108,11 @@ async def _answer_error(_: Request, error: Any) -> Response:
     return answer
 
 
+async def _answer_run_error(_: Request, error: Any) -> Response:
+    log.error("RunError [%s]", error.code)
+    return error_page(500, str(error))
+
+
 async def _answer_fault(_: Request, _error: Exception) -> Response:
     return error_page(500)
 
@@ -129,7 +135,11 @@ def build_app(
     from starlette.routing import Route
 
     own = [Route("/static/{name}", _answer_static), Route("/health", _health)]
-    handlers = {HTTPException: _answer_error, Exception: _answer_fault}
+    handlers = {
+        HTTPException: _answer_error,
+        RunError: _answer_run_error,
+        Exception: _answer_fault,
+    }
     app = Starlette(routes=[*routes, *own], exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, hosts=hosts, limits=limits or Limits(), plain=error_page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -163,12 +164,16 @@ def test_unknown_options_end_with_2(run_cli):
 
 
 def test_a_dry_run_prints_the_plan_and_touches_nothing(run_cli, study, tmp_path, stand_ins):
-    code, out, _ = run_cli(
+    command = [
         *("annotate", str(study / "manifest.csv"), "--out", str(tmp_path / "run"), "--dry-run"),
-        *("--preset", "lite", *options(stand_ins), "--json"),
-    )
+        *("--preset", "lite", *options(stand_ins)),
+    ]
+    code, out, _ = run_cli(*command, "--json")
     assert code == 0
     assert {row["status"] for row in json.loads(out)} == {"to do", "skipped"}
+    # People get the stages of a video that fare alike in one row.
+    code, out, _ = run_cli(*command)
+    assert code == 0 and len(re.findall(r"^ a +to do +media, audio, ", out, re.MULTILINE)) == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from emodiss.cli import output
@@ -67,3 +69,22 @@ def test_a_table_leaves_out_what_is_empty_and_writes_counts_without_decimals(cap
     assert body == [["a", "3", "0.50"], ["b", "1441"]]
     output.show([], columns=["name", "n"])
     assert capsys.readouterr().out.split()[:2] == ["name", "n"]
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(False, "Ψυχή 😀"), (True, r"\u03a8")])
+def test_what_the_locale_of_an_output_lacks_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, shown: str
+) -> None:
+    from emodiss import cli
+
+    class Written(io.BytesIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    # Windows gives output that is redirected the letters of one region.
+    written = Written()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "cp1252", write_through=True))
+    monkeypatch.setattr(cli, "app", lambda: output.tell("Ψυχή 😀"))
+    cli.main()
+    text = written.getvalue().decode("cp1252" if terminal else "utf-8")
+    assert text.startswith(shown)

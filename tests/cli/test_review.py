@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 
 import pytest
 
@@ -92,6 +93,25 @@ def test_wrong_use_says_what_to_do_and_writes_nothing(run_cli, again, arguments,
     code, out, err = run_cli("review", "set", root, *arguments)
     assert (code, out) == (2, "") and message in err and "Traceback" not in err
     assert not (root / "reviews.jsonl").exists()
+
+
+def test_voices_without_a_role_come_with_what_they_say_and_the_command(
+    run_cli, study, tmp_path, stand_ins
+):
+    (tmp_path / "one.csv").write_text("id,path,transcript\nb,b.mp4,b.vtt\n")
+    shutil.copy(study / "b.mp4", tmp_path)
+    (tmp_path / "b.vtt").write_text(
+        "WEBVTT\n\n00:00.100 --> 00:00.900\n<v Bo>Well.</v>\n\n"
+        "00:01.500 --> 00:02.500\n<v Bo>It was a long week.</v>\n"
+    )
+    root = emodiss.annotate(
+        tmp_path / "one.csv", out=tmp_path / "run", preset="lite", settings=stand_ins, workers=0
+    ).root
+    code, out, err = run_cli("review", "roles", root)
+    assert code == 0 and "\nb Bo: It was a long week.\n" in out
+    # Words belong on stdout; what is logged holds none.
+    assert "week" not in err
+    assert f"emodiss review set {root} --video b --voice Bo --role therapist" in err
 
 
 def test_roles_are_shown_with_what_they_rest_on(run_cli, again):

@@ -3,8 +3,10 @@
 # ruff: noqa: E501 -- lists of odd text are read better in few lines
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import emodiss
 from emodiss import interventions, judging, manifest, ratings, registry, transcript
 from emodiss.chat import openai
+from emodiss.chat.cache import Cached
 from emodiss.chat.ledger import read_prices
 from emodiss.chat.model import ChatParams, Message
 from emodiss.chat.replay import Replay
@@ -21,6 +24,7 @@ from emodiss.interventions import redaction
 from emodiss.judging import scores
 from emodiss.manifest import public
 from emodiss.media import fetch
+from emodiss.prompts.wording import load_template, render
 from emodiss.runs import fetching, layout, sources
 from emodiss.runs.reviews import ReviewFile
 from emodiss.runs.written import Written
@@ -303,7 +307,23 @@ def _waited(path: Path) -> object:
 
 
 def _merged(path: Path) -> object:
-    return ratings.merge({str(path): words_of(path)}, words_of(path.parent / "key"))
+    return ratings.merge({str(path): words_of(path)}, _key(path.parent / "key"))
+
+
+_key = functools.cache(words_of)  # it stays as it is
+
+
+_PAGE = "https://example.org/watch"
+
+
+def _kept_answer(path: Path) -> object:
+    """Lay an answer into a cache as another program might, and look it up."""
+    file = path.parent / "cache.sqlite"
+    with contextlib.closing(Cached(_endpoint(), file)) as cached:
+        with contextlib.closing(sqlite3.connect(file)) as database, database:
+            row = ("k", _text(path))
+            database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+        return cached.get("k")
 
 
 def _roles(path: Path) -> object:
@@ -407,6 +427,25 @@ def fuzzers() -> dict[str, Fuzzer]:
         ),
         "written": Fuzzer(
             layout.WRITTEN, ('{"/a/b.eaf": "x"}',), lambda path: Written(path.parent), never=True
+        ),
+        "cache": Fuzzer("answer.txt", (COMPLETION[0],), _kept_answer),
+        "criterion": Fuzzer(
+            "warmth.txt",
+            ("How warm is the reply? 1 is cold, 5 is warm.\n",),
+            lambda path: judging.criterion(path).definition,
+        ),
+        "template": Fuzzer(
+            "mine.jinja",
+            (
+                "Say what {{ patient }} feels.\n{% for turn in turns %}{{ turn.text }}\n{% endfor %}",
+            ),
+            lambda path: render(load_template(path), {"patient": "Bo", "turns": TALK}),
+        ),
+        "about": Fuzzer(
+            f"{fetch.folder_of(_PAGE, Path()).name}/about.json",
+            ('{"title": "Talk", "license": "CC BY", "duration": 12.5}',),
+            lambda path: fetch.about(_PAGE, path.parents[1]),
+            never=True,
         ),
         "decay": Fuzzer(
             "decay.csv",

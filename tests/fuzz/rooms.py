@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from emodiss import mirror
 from emodiss.clients import RESISTANCES, pairing, readers
 from emodiss.encounters import wording
@@ -19,14 +21,16 @@ from emodiss.faces.drawn import FacePicture
 from emodiss.mirror import layout
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.mirror.judge import read_scores
+from emodiss.ratings import sums
 from emodiss.ratings.handout import DESIGN, open_study
 from emodiss.ratings.instrument import FILE, read_instrument, shipped
-from emodiss.ratings.pairs import pair_form, read_pairs
+from emodiss.ratings.pairs import merge_pairs, pair_form, read_pairs
 from emodiss.screening.safety import parse_levels
 from emodiss.screenplays.expressions import parse_expression
 from emodiss.screenplays.parsing import parse_screenplay
 from emodiss.screenplays.records import Line, Screenplay
 from emodiss.study import answers
+from emodiss.study.evaluate import words_of
 from tests.fuzz.fuzzer import Fuzzer
 from tests.mirror.people import PROFILES
 from tests.mirror.sessions import encounter
@@ -68,7 +72,15 @@ FACES = ("path,identity,gender,age,source,licence\na.png,n1,female,34,x,CC0\nb.p
 COMPARED = (
     "rater,item,case,criterion,model_a,model_b,choice\nr1,i1,c1,empathy,m,n,A\nr1,i2,c2,empathy,n,m,Tie\n",
 )
+PAIRED = "rater,item,position,empathy\nr1,i1,1,A\nr1,i2,2,Tie\n"
+_DEALT = pd.DataFrame(
+    {"item": ["i1", "i2"], "case": ["c1", "c2"], "model_a": "m", "model_b": "n", "rater": "r1"}
+)
 _LINES = (Line("therapist", (), "Hello.", 0), Line("client", ("sighs",), "Hm.", 1))
+
+
+def _merged_pairs(path: Path) -> object:
+    return merge_pairs({path.name: words_of(path)}, _DEALT, criteria=["empathy"])
 
 
 def _lines(*records: Mapping[str, Any]) -> str:
@@ -92,7 +104,10 @@ def _study() -> dict[str, str]:
     """Files of a small rating study, by name."""
     with tempfile.TemporaryDirectory() as folder:
         root = studies.write(Path(folder) / "study")
-        texts = (p for p in root.rglob("*") if p.suffix in (".csv", ".json", ".toml"))
+        sealed = sums.NAME  # left out of what lies beside, as it refuses every other change
+        texts = (
+            p for p in root.rglob("*") if p.suffix in (".csv", ".json", ".toml") or p.name == sealed
+        )
         return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in texts}
 
 
@@ -103,7 +118,8 @@ def _of_study(name: str) -> Fuzzer:
             root = root.parent
         return open_study(root)
 
-    return Fuzzer(name, (_study()[name],), read, beside=_study())
+    beside = {file: text for file, text in _study().items() if Path(file).name != sums.NAME}
+    return Fuzzer(name, (_study()[name],), read, beside=beside)
 
 
 _opened = cache(open_study)  # its files stay as they are
@@ -217,6 +233,8 @@ def fuzzers() -> dict[str, Fuzzer]:
         "study_items": _of_study("items.csv"),
         "study_key": _of_study("hidden/key.csv"),
         "study_sheet": _of_study("sheets/r1.csv"),
+        "study_sums": _of_study("hidden/SHA256SUMS"),
+        "pair_sheet": Fuzzer("e1.csv", (PAIRED,), _merged_pairs),
         "browser_answers": Fuzzer(
             "answer.json",
             ('{"empathy": "4", "applicability": "3", "comprehensiveness": "5"}',),

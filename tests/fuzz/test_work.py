@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 
 import pytest
 
-from emodiss import judging, manifest, tabular
+from emodiss import judging, manifest, ratings, tabular
 from emodiss.errors import EmodissError
+from emodiss.judging import scores
 from emodiss.manifest import table
+from emodiss.ratings import RatingsError, sums
 from emodiss.runs.journal import Journal
 from emodiss.transcript import heads, read_report
 
@@ -45,8 +48,9 @@ TEXTS = {
 def test_twice_the_text_takes_twice_the_calls(name, tmp_path):
     file, head, row = TEXTS[name]
     read = {"m": manifest.read, "t": read_report}[file[0]]
-    n = [calls(read, tmp_path / file, head + "".join(map(row, range(k)))) for k in (20, 300, 600)]
-    # What is done once, whatever the length, is taken off.
+    # What is done once, whatever the length or for the first file, is taken off.
+    sizes = (20, 20, 300, 600)
+    _, *n = (calls(read, tmp_path / file, head + "".join(map(row, range(k)))) for k in sizes)
     assert 1.9 < (n[2] - n[0]) / (n[1] - n[0]) < 2.15
 
 
@@ -111,3 +115,42 @@ def test_misfits_of_a_table_are_not_listed_without_end(tmp_path):
     path.write_text("item,criterion,judge,score\n" + "a\n" * 5000, encoding="utf-8")
     with pytest.raises(EmodissError, match="problems or more"):
         judging.read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x = " + "[" * 50_000, "recursion"),
+        ("a." * 300 + "b = 1\n", "line 1 has more than 200 dots"),
+        ("# a\n" * 50_000, "200,000 characters"),
+    ],
+)
+def test_an_instrument_that_would_be_read_for_minutes_is_refused(tmp_path, text, why):
+    path = tmp_path / "instrument.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RatingsError, match=why):
+        ratings.read_instrument(path)
+
+
+def test_a_file_that_checksums_name_often_is_hashed_once(tmp_path, monkeypatch):
+    (tmp_path / "key.csv").write_text("item\n")
+    sums.write(tmp_path, [tmp_path / "key.csv"] * 500)
+    hashed = []
+    of = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda content: hashed.append(content) or of(content))
+    sums.require_as_written(tmp_path, tmp_path / "key.csv")
+    assert len(hashed) == 1
+
+
+def test_ratings_that_are_off_the_scale_are_not_listed_without_end(tmp_path):
+    path = tmp_path / "r.csv"
+    rows = "".join(f"r,i{n},v,m,c,empathy,{n + 100}\n" for n in range(3000))
+    path.write_text("rater,item,video,model,condition,criterion,value\n" + rows, encoding="utf-8")
+    with pytest.raises(RatingsError, match="1,000 problems or more"):
+        ratings.read(path)
+
+
+def test_of_ratings_in_brackets_what_stands_near_is_looked_at():
+    assert scores.find_bracketed("[[3]] " * 400) == 3
+    assert scores.find_bracketed("a " * 200 + "such as [[2]], but [[4]]") == 4
+    assert scores.find_bracketed("a\n" * 200 + "- [[2]]\n[[4]]") is None

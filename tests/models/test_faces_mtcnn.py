@@ -21,7 +21,7 @@ from emodiss.models.mtcnn.cascade import (
     suppress_in_turn,
 )
 from emodiss.models.mtcnn.detector import MtcnnDetector, OnnxMtcnn
-from emodiss.models.mtcnn.frames import Frames
+from emodiss.models.mtcnn.frames import Frames, Region
 from emodiss.models.mtcnn.networks import MtcnnNets
 from emodiss.models.mtcnn.reference import ReferenceMtcnn
 
@@ -246,6 +246,23 @@ class TestResize:
             want = torch.nn.functional.interpolate(x, (side, side), mode="area") - 127.5
             assert torch.equal(row, want[0])
 
+    def test_a_region_gives_what_the_frame_gives(self) -> None:
+        """And it becomes the frame once more is asked for."""
+        frame = np.random.default_rng(2).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+        image = np.array([1, 0])
+        inside, beyond = [[5, 20, 64, 85], [30, 40, 33, 41]], [[5, 20, 64, 85], [30, 40, 66, 41]]
+        asked = [
+            lambda frames: frames.crops(np.array(inside), image, 24),
+            lambda frames: frames.level((45, 60), slice(10, 43), slice(3, 32)),
+            lambda frames: frames.crops(np.array(beyond), image, 24),
+            lambda frames: frames.level((45, 60), slice(9, 43), slice(3, 32)),
+        ]
+        for k, ask in enumerate(asked):
+            own = Frames.of([frame, frame[::-1]], Region(20, 86, 5, 65))
+            found = ask(own)
+            assert own.region == (Region(20, 86, 5, 65) if k < 2 else Region(0, 90, 0, 120))
+            np.testing.assert_array_equal(found, ask(Frames.of([frame, frame[::-1]])))
+
 
 class TestOptions:
     def test_threads_do_not_change_a_bit(self, portrait: np.ndarray) -> None:
@@ -328,7 +345,7 @@ def test_suppression_in_numpy_is_that_of_torchvision() -> None:
     boxes = np.concatenate([start, start + size, score], 1).astype(np.float32)
     for n in (0, 1, 300, 1500):
         wanted = suppress_by_torchvision(torch.from_numpy(boxes[:n]), 0.5)
-        kept = suppress(boxes[:n], 0.5)
+        kept = suppress(boxes[:n], np.zeros(n, np.int64), 0.5)
         assert (np.diff(boxes[kept, 4]) <= 0).all()
         # Above 1000 boxes torchvision leaves the order of equal scores to chance.
         order = np.sort if n > 1000 else np.asarray

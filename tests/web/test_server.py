@@ -30,6 +30,10 @@ async def broken(_request):
     raise ValueError("what Anna said")
 
 
+async def outdated(_request):
+    raise RunError("A stored result is old.", next_step="Resume the run.", code="old_result")
+
+
 async def form(request):
     return PlainTextResponse(str(await form_of(request, "secret", "r1")))
 
@@ -42,6 +46,7 @@ def client(limits=None, **options):
     routes = [
         Route("/broken", broken),
         Route("/changed", changed),
+        Route("/outdated", outdated),
         Route("/form", form, methods=["POST"]),
     ]
     app = build_app(routes, limits=limits, **options)
@@ -54,6 +59,13 @@ def test_a_fault_is_a_plain_page_and_the_log_holds_no_words(caplog):
     assert answer.status_code == 500
     assert "Anna" not in answer.text + caplog.text and "Traceback" not in answer.text
     assert "ValueError" in caplog.text
+
+
+def test_a_run_that_cannot_be_read_says_why_and_what_to_do(caplog):
+    answer = client().get("/outdated")
+    assert answer.status_code == 500
+    assert "A stored result is old. Resume the run." in answer.text
+    assert caplog.messages == ["RunError [old_result]"]
 
 
 def test_every_answer_carries_the_policy_and_is_not_kept():

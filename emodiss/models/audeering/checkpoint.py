@@ -17,7 +17,6 @@ keep the published outputs as a test that runs where the checkpoint is present.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -37,6 +36,7 @@ from emodiss.models.audeering import (
 from emodiss.models.audeering.windows import Level, WindowedSpeech, label_order
 from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import require, verify
+from emodiss.tabular import json_value
 
 
 class _RegressionHead(nn.Module):
@@ -152,7 +152,7 @@ def _read_config(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtra.of("transformers", "models") from error
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_bytes())
     except ValueError as error:
         raise ModelError(
             f"{path} is not JSON ({error}).",

@@ -92,9 +92,9 @@ def _check_description(path: Path) -> None:
 
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        content = None
-    classes = list(_classes(content))
+        classes = _classes(content, set())
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        classes = []
     strange = [name for name in classes if not _KNOWN_CLASS.match(name)]
     if strange or not any(_MODEL_CLASS.match(name) for name in classes):
         raise ModelError(
@@ -104,10 +104,12 @@ def _check_description(path: Path) -> None:
         )
 
 
-def _classes(content: Any) -> list[str]:
-    if isinstance(content, Mapping):
-        own = [key for key in content if isinstance(key, str) and key.startswith("$")]
-        return own + [name for value in content.values() for name in _classes(value)]
+def _classes(content: Any, seen: set[int]) -> list[str]:
+    """Names of classes, each part once: a few lines of YAML may stand for a part endlessly."""
+    if not isinstance(content, Mapping | list) or id(content) in seen:
+        return []
+    seen.add(id(content))
     if isinstance(content, list):
-        return [name for value in content for name in _classes(value)]
-    return []
+        return [name for value in content for name in _classes(value, seen)]
+    own = [key for key in content if isinstance(key, str) and key.startswith("$")]
+    return own + [name for value in content.values() for name in _classes(value, seen)]

@@ -24,6 +24,7 @@ import numpy as np
 from emodiss.errors import ModelError, SettingsError
 from emodiss.faces.drawn import SIDE, Drawn
 from emodiss.screenplays.expressions import face_prompts
+from emodiss.tabular import json_value
 
 
 class CommandFaces:
@@ -92,7 +93,7 @@ class CommandFaces:
                 how = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
                 raise ModelError(f"The program {how} and gave no picture.", code="program")
             try:
-                said = json.loads(line)
+                said = json_value(line)
             except ValueError:
                 continue
             if isinstance(said, dict):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces import FaceBoxes
-from emodiss.models.mtcnn.frames import DeviceFrames, Frames
+from emodiss.models.mtcnn.frames import DeviceFrames, Frames, Region
 
 Array = Any
 """An array of numpy or a tensor of torch."""
@@ -51,8 +51,8 @@ class Nets(Protocol):
         """Crops that are cut out and looked at together."""
         ...
 
-    def frames(self, frames: Sequence[NDArray[np.uint8]]) -> Frames | DeviceFrames:
-        """Sum up frames of one size."""
+    def frames(self, frames: Sequence[NDArray[np.uint8]], region: Region) -> Frames | DeviceFrames:
+        """Sum up frames of one size; what lies in a region is looked at first."""
         ...
 
     def put(self, array: NDArray[Any]) -> Array:
@@ -102,10 +102,15 @@ class Part(NamedTuple):
     right: int
 
 
+def level_shape(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Height and width of a level."""
+    return int(size[0] * scale + 1), int(size[1] * scale + 1)
+
+
 def cells(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Rows and columns of cells of a level."""
     # Behind the pooling of the first layer come two of 3 x 3.
-    rows, columns = (-(-(int(side * scale + 1) - 2) // 2) - 4 for side in size)
+    rows, columns = (-(-(side - 2) // 2) - 4 for side in level_shape(size, scale))
     return rows, columns
 
 
@@ -115,6 +120,21 @@ def everywhere(size: tuple[int, int], scales: Sequence[float]) -> list[Part]:
         Part(level, 0, rows, 0, columns)
         for level, (rows, columns) in enumerate(cells(size, scale) for scale in scales)
     ]
+
+
+def seen(size: tuple[int, int], scales: Sequence[float], parts: Sequence[Part]) -> Region:
+    """Return the region of a picture that PNet sees of parts of its levels."""
+    ends: list[list[int]] = []
+    for part in parts:
+        own: list[int] = []
+        across = (part.top, part.bottom), (part.left, part.right)
+        shape = level_shape(size, scales[part.level])
+        for side, n, (first, last) in zip(size, shape, across, strict=True):
+            end = min(_STRIDE * last + _CELL - _STRIDE, n)
+            own += [_STRIDE * first * side // n, -(-end * side // n)]
+        ends.append(own)
+    tops, bottoms, lefts, rights = zip(*ends, strict=True)
+    return Region(min(tops), max(bottoms), min(lefts), max(rights))
 
 
 def around(
@@ -173,8 +193,7 @@ def propose(
     n_images = len(images.sums)
     seen: list[Array] = []
     for part in parts:
-        scale = scales[part.level]
-        shape = int(height * scale + 1), int(width * scale + 1)
+        shape = level_shape((height, width), scales[part.level])
         columns = slice(2 * part.left, min(2 * (part.right + 4) + 2, shape[1]))
         strip = nets.strip_rows or part.bottom
         grid = [
@@ -322,11 +341,12 @@ def _nms(boxes: Array, group: Array, iou: float) -> Array:
 def suppress_in_turn(boxes: Array, group: Array, iou: float) -> NDArray[np.int64]:
     """One group after the other, each in order of falling score; nothing is shifted."""
     groups = np.asarray(group)
+    if isinstance(boxes, np.ndarray):
+        return suppress(boxes, groups, iou)
     order = np.argsort(groups, kind="stable")
     sizes = np.unique(groups, return_counts=True)[1]
-    one = suppress if isinstance(boxes, np.ndarray) else suppress_by_torchvision
     parts = np.split(order, np.cumsum(sizes)[:-1])
-    return np.concatenate([part[one(boxes[part, :5], iou)] for part in parts])
+    return np.concatenate([part[suppress_by_torchvision(boxes[part, :5], iou)] for part in parts])
 
 
 def suppress_by_torchvision(boxes: Array, iou: float) -> NDArray[np.int64]:
@@ -338,21 +358,28 @@ def suppress_by_torchvision(boxes: Array, iou: float) -> NDArray[np.int64]:
     return batched_nms(boxes[:, :4], boxes[:, 4], group, iou).numpy()
 
 
-def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
+def suppress(
+    boxes: NDArray[np.float32], group: NDArray[np.integer], iou: float
+) -> NDArray[np.int64]:
     """Do the same in numpy."""
-    order = np.argsort(-boxes[:, 4], kind="stable")
+    order = np.lexsort((-boxes[:, 4], group))
+    own, keep = group[order], np.ones(len(order), np.bool_)
     x0, y0, x1, y1 = boxes[order, :4].T
-    area, keep = (x1 - x0) * (y1 - y0), np.ones(len(order), np.bool_)
+    area = (x1 - x0) * (y1 - y0)
     for a in range(0, len(order), _ROWS):
-        own = np.s_[a : a + _ROWS, None]
-        wide = np.minimum(x1[own], x1[a:]) - np.maximum(x0[own], x0[a:])
-        tall = np.minimum(y1[own], y1[a:]) - np.maximum(y0[own], y0[a:])
+        # Up to the end of the group of the last of these rows.
+        rows = np.s_[a : a + _ROWS, None]
+        others = np.s_[a : int(np.searchsorted(own, own[a : a + _ROWS][-1], "right"))]
+        wide = np.minimum(x1[rows], x1[others]) - np.maximum(x0[rows], x0[others])
+        tall = np.minimum(y1[rows], y1[others]) - np.maximum(y0[rows], y0[others])
         shared = np.maximum(wide, 0) * np.maximum(tall, 0)
         with np.errstate(invalid="ignore"):  # of two boxes without an area
-            apart = ~(shared / (area[own] + area[a:] - shared) > iou)
-        for k, row in enumerate(apart):
+            near = shared / (area[rows] + area[others] - shared) > iou
+        near &= own[rows] == own[others]
+        near = np.triu(near, 1)
+        for k in np.flatnonzero(near.any(1)).tolist():
             if keep[a + k]:
-                keep[a + k + 1 :] &= row[k + 1 :]
+                keep[others] &= ~near[k]
     return order[keep]
 
 

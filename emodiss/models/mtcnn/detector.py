@@ -238,7 +238,7 @@ class MtcnnDetector(FaceSearch):
             parts = cascade.around((h, w), scales, places / np.tile(zoom, 2))
         if not parts:
             return [FaceBoxes.empty() for _ in frames]
-        images = nets.frames(frames)
+        images = nets.frames(frames, cascade.seen((h, w), scales, parts))
         boxes, groups = cascade.propose(images, nets, scales, self.thresholds[0], parts)
         boxes, groups = cascade.refine(images, nets, boxes, groups, self.thresholds[1])
         raw = cascade.output(images, nets, boxes, groups, self.thresholds[2])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models.mtcnn import WEIGHTS as MTCNN
-from emodiss.models.mtcnn.frames import CHANNELS, DeviceFrames, Frames
+from emodiss.models.mtcnn.frames import CHANNELS, DeviceFrames, Frames, Region
 from emodiss.models.torch_threads import torch_threads, without_tf32
 from emodiss.models.weight_files import packaged, packaged_digest
 
@@ -150,10 +150,10 @@ class MtcnnNets:
         """Crops that are looked at together."""
         return 192 if self.device.type == "cpu" else 8192
 
-    def frames(self, frames: Sequence[NDArray[np.uint8]]) -> Frames | DeviceFrames:
-        """Sum up frames of one size."""
+    def frames(self, frames: Sequence[NDArray[np.uint8]], region: Region) -> Frames | DeviceFrames:
+        """Sum up frames of one size; on a GPU all of them."""
         if self.device.type == "cpu":
-            return Frames.of(frames)
+            return Frames.of(frames, region)
         return DeviceFrames.of(frames, self.device)
 
     def put(self, array: NDArray[np.generic]) -> torch.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.models.mtcnn import WEIGHTS
-from emodiss.models.mtcnn.frames import CHANNELS, Frames
+from emodiss.models.mtcnn.frames import CHANNELS, Frames, Region
 from emodiss.models.onnx_export import Export, Runner
 from emodiss.models.weight_files import packaged, sha256_of
 
@@ -49,9 +49,9 @@ class OnnxNets:
             for path, (name, shape) in zip(paths, shapes.items(), strict=True)
         )
 
-    def frames(self, frames: Sequence[NDArray[np.uint8]]) -> Frames:
-        """Sum up frames of one size."""
-        return Frames.of(frames)
+    def frames(self, frames: Sequence[NDArray[np.uint8]], region: Region) -> Frames:
+        """Sum up a region of frames of one size."""
+        return Frames.of(frames, region)
 
     def put(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """Hand an array over."""

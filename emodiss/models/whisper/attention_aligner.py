@@ -16,6 +16,7 @@ import gc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,13 +70,19 @@ class AttentionAligner:
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
-        from faster_whisper import WhisperModel
-
         whisper_folder.require_files(folder, name=name)
         self.name = name
         self.mismatch_below = mismatch_below
-        self._model: Any = whisper_folder.load(
-            WhisperModel, folder, device=device, threads=threads, compute_type="default"
+        self._processor: dict[str, Any] = {"device": device, "threads": threads}
+        self._folder = folder
+
+    @cached_property
+    def _model(self) -> Any:
+        """Loaded when words are sought: what a Whisper recognised has its times already."""
+        from faster_whisper import WhisperModel
+
+        return whisper_folder.load(
+            WhisperModel, self._folder, **self._processor, compute_type="default"
         )
 
     def align(
@@ -142,7 +149,7 @@ class AttentionAligner:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._model = None
+        self.__dict__.pop("_model", None)
         gc.collect()
 
 

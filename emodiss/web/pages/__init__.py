@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+
+from emodiss.vocabulary import counted
 
 if TYPE_CHECKING:
     import jinja2
@@ -18,10 +20,12 @@ def environment() -> jinja2.Environment:
     """Make an environment for pages: what comes from a table is escaped, gaps are errors."""
     import jinja2
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FunctionLoader(resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["counted"] = cast("Any", counted)
+    return made

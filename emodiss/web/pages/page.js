@@ -199,7 +199,7 @@ for (const table of document.querySelectorAll("table.sessions")) {
         (reason && line.dataset.reason !== reason) ? true : false;
     }
     const left = shown();
-    get("status").textContent = `${left.length} of ${lines.length} lines`;
+    get("status").textContent = `${left.length} of ${lines.length} line${lines.length === 1 ? "" : "s"}`;
     if (left.length && !left.some((line) => line.firstElementChild.tabIndex === 0)) {
       for (const line of lines) line.firstElementChild.tabIndex = line === left[0] ? 0 : -1;
     }
