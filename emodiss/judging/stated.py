@@ -233,7 +233,8 @@ def stated_score(
     )
     if not found:
         return "none" if found is not None else "other_scale"
-    doubt = next(filter(None, (_doubt(whole, plain, one) for one in found)), None)
+    doubts = (_doubt(whole, plain, one) for one in found)
+    doubt: Reason | None = next(filter(None, doubts), None)
     if doubt:
         return doubt
     if len({one.value for one in found}) > 1:
