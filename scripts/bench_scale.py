@@ -313,8 +313,9 @@ class Echo:
     def __init__(self, name: str) -> None:
         self.name, self.identity = name, f"echo {name}"
 
-    def generate(self, messages: Any, _params: Any, *, sample: int = 0) -> Completion:
+    def generate(self, messages: Any, params: Any, *, sample: int = 0) -> Completion:
         """Answer with a technique and a sentence of its own for each question."""
+        del params
         said = f"{zlib.crc32(messages[0]['content'].encode()) + sample:x}"
         return Completion(f"[Reflection] {self.name} {said}", self.name, "stop", Usage(5, 4), 0.1)
 
