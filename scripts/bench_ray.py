@@ -1,15 +1,13 @@
-"""Measure Ray: two nodes against one, a node that is killed, and what scheduling costs.
+"""Measure Ray: two nodes against one, and a node that is killed.
 
-    python scripts/bench_ray.py [--videos 4] [--minutes 2] [--sessions 1441]
-                                [--skip nodes kill scheduling]
+    python scripts/bench_ray.py [--videos 4] [--minutes 2] [--skip nodes kill]
 
 Nodes are processes of this machine with one core each (`ray.cluster_utils`), so that two of them
 need two idle cores. `nodes` and `kill` annotate copies of the demo session, looped to so many
 minutes and untouched, with the preset `lite`, from media to table. Seconds until the first result
 (joining the cluster, starting actors) are told beside the whole, since clips shorter than these
-would measure little else; so is how long one node had no job. `scheduling` gives 1,441
-sessions times every stage, as real jobs with real settings, to actors that answer at once: what is
-left is the driver's and Ray's own work.
+would measure little else; so is how long one node had no job. What scheduling costs:
+`bench_schedule.py`.
 """
 
 from __future__ import annotations
@@ -17,11 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,15 +26,7 @@ from typing import Any
 from bench_clip import loop_session
 from bench_pieces import results, watched_run
 
-import emodiss
 from emodiss import demo
-from emodiss.manifest import VideoRow
-from emodiss.reviews import NOTHING_SAID
-from emodiss.runs import engines
-from emodiss.runs.perform import Job
-from emodiss.runs.store import Outcome, Store
-from emodiss.settings import resolve
-from emodiss.stages import STAGES
 
 
 @contextmanager
@@ -89,89 +77,20 @@ def annotate(
     return took
 
 
-class Answering:
-    """An actor that answers at once."""
-
-    def version(self) -> str:
-        """Say what it was made from."""
-        return emodiss.__version__
-
-    def perform(self, job: Job) -> Outcome:
-        """Do nothing."""
-        return Outcome(job.row.id, job.stage, "done", key=job.key)
-
-
-def scheduling(sessions: int, folder: Path) -> dict[str, float]:
-    """Send jobs that cost nothing; return milliseconds per job and the driver's memory."""
-    from emodiss.runs.engines import ray_actors
-
-    ray_actors._Worker = Answering  # type: ignore[misc, assignment]
-    settings, store = resolve({}), Store(folder / "run")
-    store.root.mkdir()
-    pool = engines.create("ray", workers=2)
-    list(pool.work(one_by_one(jobs("media", 4, store, settings))))  # both actors are up
-    peaks: list[float] = []
-    wall, cpu = time.perf_counter(), time.process_time()
-    for stage in STAGES:
-        for outcome in pool.work(one_by_one(jobs(stage.name, sessions, store, settings))):
-            store.append([outcome])
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    n = sessions * len(STAGES)
-    found = {
-        "jobs": n,
-        "wall_ms_per_job": 1000 * (time.perf_counter() - wall) / n,
-        "driver_cpu_ms_per_job": 1000 * (time.process_time() - cpu) / n,
-        "driver_mb_after_first_stage": peaks[0],
-        "driver_mb_after_last_stage": peaks[-1],
-    }
-    pool.close()
-    return found
-
-
-def one_by_one(jobs: list[Job]) -> engines.Take:
-    """Give one job after the other."""
-    left = iter(jobs)
-    return lambda: next(left, None)
-
-
-def jobs(stage: str, sessions: int, store: Store, settings: Any) -> list[Job]:
-    """Make one job of a stage for every session."""
-    inputs = {s.name: "0" * 64 for s in STAGES}
-    return [
-        Job(
-            root=store.root,
-            row=VideoRow(id=f"s{n:04d}", path=f"/media/s{n:04d}.mp4"),
-            source=Path(f"/media/s{n:04d}.mp4"),
-            stage=stage,
-            key="0" * 64,
-            inputs=inputs,
-            facts={"version": 1, "settings": {}},
-            settings=settings,
-            overlay=NOTHING_SAID,
-            model=None,
-            device="cpu",
-            threads=1,
-        )
-        for n in range(sessions)
-    ]
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--videos", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=2)
-    parser.add_argument("--sessions", type=int, default=1441)
-    parser.add_argument("--skip", nargs="*", default=[], choices=("nodes", "kill", "scheduling"))
+    parser.add_argument("--skip", nargs="*", default=[], choices=("nodes", "kill"))
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if "nodes" not in chosen.skip or "kill" not in chosen.skip:
-            manifest = study(folder, chosen.videos, chosen.minutes)
-            one = annotate(manifest, folder / "one", 1)
-            reference = results(folder / "one")
+        manifest = study(folder, chosen.videos, chosen.minutes)
+        one = annotate(manifest, folder / "one", 1)
+        reference = results(folder / "one")
         if "nodes" not in chosen.skip:
             two = annotate(manifest, folder / "two", 2)
             again = annotate(manifest, folder / "again", 1)
@@ -186,10 +105,6 @@ def main() -> None:
             found["kill"] = {
                 **took,
                 "same_bytes": results(folder / "killed") == reference,
-            }
-        if "scheduling" not in chosen.skip:
-            found["scheduling"] = {
-                k: round(v, 2) for k, v in scheduling(chosen.sessions, folder).items()
             }
     print(json.dumps(found, indent=2))
 
