@@ -233,10 +233,9 @@ def stated_score(
     )
     if not found:
         return "none" if found is not None else "other_scale"
-    doubts = (_doubt(whole, plain, one) for one in found)
-    doubt: Reason | None = next(filter(None, doubts), None)
-    if doubt:
-        return doubt
+    for one in found:
+        if doubt := _doubt(whole, plain, one):
+            return doubt
     if len({one.value for one in found}) > 1:
         return "several"
     if _is_taken_back(another, numbers, found[0], scale):
