@@ -36,7 +36,7 @@ _NUMBERS = re.compile(NUMBER)
 
 # Emphasis and formulas around a number; what stands inside keeps its place.
 _DRESS = re.compile(
-    r"\\(?:boxed|text|textbf|mathbf|mathrm|mathbf|fbox)\s?\{|\\[()\[\]]|[*`$\r]|(?<!\w)__|__(?!\w)"
+    r"\\(?:boxed|text|textbf|mathbf|mathrm|fbox)\s?\{|\\[()\[\]]|[*`$\r]|(?<!\w)__|__(?!\w)"
 )
 _STRUCK = re.compile(r"~~[^~\n]{0,40}\d")
 
@@ -103,7 +103,6 @@ _RATING_WORDS = (
     *("ergebnis", "gesamtnote", "note", "nota", "puntuación", "puntuacion", "puntaje"),
     *("calificación", "valoración", "pontuação", "avaliação", "punteggio", "voto", "valutazione"),
     *(
-        "évaluation",
         "évaluation",
         "оценка",
         "балл",
@@ -314,7 +313,7 @@ def _candidates(
             of_list = re.match(r"[.)][ \t]*\n", plain[number.end : number.end + 20])
             stated = not (of_list and heads)
         elif number.start in heads or first:
-            goes_on = _BOUND_AFTER.match(plain, out_of.end() if out_of else number.end)
+            goes_on = _BOUND_AFTER.match(plain, _past(plain, number))
             listed = number.start not in heads and _LIST_NUMBER.match(plain, number.end)
             stated = bool(follows or goes_on) and not listed
         elif out_of and _top(out_of) == scale.high:
@@ -326,6 +325,12 @@ def _candidates(
         if stated:
             found.append(number)
     return found
+
+
+def _past(plain: str, number: Stated) -> int:
+    """Where a number ends with what it is out of: behind the `/5` of `4/5`."""
+    out_of = _OUT_OF.match(plain, number.end)
+    return out_of.end() if out_of else number.end
 
 
 def _top(out_of: re.Match[str]) -> float:
@@ -353,8 +358,7 @@ def _is_alone(plain: str, number: Stated, begun: int) -> bool:
     line = plain.rfind("\n", 0, number.start) + 1
     end = plain.find("\n", number.end)
     end = len(plain) if end < 0 else end
-    out_of = _OUT_OF.match(plain, number.end)
-    behind = plain[out_of.end() if out_of else number.end : end]
+    behind = plain[_past(plain, number) : end]
     around = plain[line : number.start] + _UNIT_ALONE.sub("", behind)
     if (
         around.strip(" \t\"'“”‘’()[]{}<>【】（）.。_")
@@ -366,8 +370,7 @@ def _is_alone(plain: str, number: Stated, begun: int) -> bool:
 
 def _follows(plain: str, number: Stated) -> bool:
     """Whether what comes after a number lets it be a score; "4 children" is none."""
-    out_of = _OUT_OF.match(plain, number.end)
-    return bool(_AFTER.match(plain, out_of.end() if out_of else number.end))
+    return bool(_AFTER.match(plain, _past(plain, number)))
 
 
 def _sentence(plain: str, number: Stated) -> str:
@@ -386,8 +389,7 @@ def _in_a_rating(plain: str, number: Stated) -> bool:
 def _doubt(whole: str, plain: str, number: Stated) -> Reason | None:
     """Say what speaks against a number that is stated as the score."""
     before = plain[max(0, number.start - 40) : number.start]
-    out_of = _OUT_OF.match(plain, number.end)
-    end = out_of.end() if out_of else number.end
+    end = _past(plain, number)
     framed = before.endswith("<") and plain[end : end + 1] == ">"
     if _BOUND_AFTER.match(plain, end) or (_BOUND_BEFORE.search(before) and not framed):
         return "vague"
