@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.cli.reporting import report_on
+from emodiss.runs.store import Store
 from emodiss.vocabulary import MEANINGS
 
 
@@ -227,6 +229,19 @@ def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_
     assert out.splitlines()[1].startswith("a,failed,speech_affect,unexpected,RuntimeError")
     code, out, _ = run_cli("status", str(finished.root))
     assert "failed" in out and "speech_affect" in out
+
+
+def test_the_journal_is_read_once_to_tell_how_a_run_is(run_cli, finished, monkeypatch):
+    read, outcomes = [], Store.outcomes
+    monkeypatch.setattr(Store, "outcomes", lambda store: read.append(1) or outcomes(store))
+    for told in (
+        lambda: run_cli("status", finished.root),
+        lambda: report_on(finished, as_json=True),
+        finished._repr_html_,
+    ):
+        read.clear()
+        told()
+        assert len(read) == 1
 
 
 def test_notes_come_with_what_they_mean(run_cli, finished, study, tmp_path, stand_ins):
