@@ -78,7 +78,13 @@ def test_a_table_for_people_has_units_as_people_write_them_and_no_zero_with_a_mi
     row = {"size_mb": -0.004, "cost_usd": -0.0, "peaks_per_s": -0.006, "p_value": 0.5, "s": "x"}
     output.show([row, row | {"size_mb": 1.5}])
     head, _, first, _ = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert re.split(r" {2,}", head.strip()) == ["size, MB", "cost, USD", "peaks per s", "p value", "s"]
+    assert re.split(r" {2,}", head.strip()) == [
+        "size, MB",
+        "cost, USD",
+        "peaks per s",
+        "p value",
+        "s",
+    ]
     assert first.split() == ["0.00", "0", "-0.01", "0.50", "x"]
     output.show([row], as_csv=True)
     assert capsys.readouterr().out.splitlines()[0] == "size_mb,cost_usd,peaks_per_s,p_value,s"
