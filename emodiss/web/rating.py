@@ -69,7 +69,8 @@ class RatingSite:
             if rater in handout.raters
         }
         self._raters = {code: rater for rater, code in self.codes.items()}
-        # No step before it is open: nothing but taking back opens one again.
+        # No step before it is open: nothing but taking back opens one again. Used in the thread of
+        # the database alone, where one request is done with before the next.
         self._reached: dict[str, int] = {}
         # Recordings are asked for by number: no address says which one it is.
         self.videos = sorted(clips)
@@ -141,10 +142,14 @@ class RatingSite:
 
     async def first_open(self, rater: str) -> int:
         """Return the number of the first step without an answer; one beyond the last if none."""
-        walk, reached = self.handout.walks[rater], self._reached.get(rater, 1)
-        found = await self.database.do(lambda c: answers.first_open(c, rater, walk, reached))
-        self._reached[rater] = found
-        return found
+        walk = self.handout.walks[rater]
+
+        def look(connection: Any) -> int:
+            found = answers.first_open(connection, rater, walk, self._reached.get(rater, 1))
+            self._reached[rater] = found
+            return found
+
+        return await self.database.do(look)
 
     # --- pages ------------------------------------------------------------------------------
 
@@ -380,10 +385,15 @@ class RatingSite:
         """Take back the latest answer and show its item."""
         rater, root = self.rater(request)
         await self.form(request, rater)
-        name = await self.database.do(lambda c: answers.undo(c, rater))
         walk = self.handout.walks[rater]
-        place = next((n for n, s in enumerate(walk, start=1) if s.name == name), None)
-        self._reached[rater] = min(place or 1, self._reached.get(rater, 1))
+
+        def take_back(connection: Any) -> int | None:
+            name = answers.undo(connection, rater)
+            place = next((n for n, s in enumerate(walk, start=1) if s.name == name), None)
+            self._reached[rater] = min(place or 1, self._reached.get(rater, 1))
+            return place
+
+        place = await self.database.do(take_back)
         return _go(f"{root}/{place}" if place else await self.place(rater, root))
 
     async def history(self, request: Request) -> Response:
