@@ -20,6 +20,7 @@ import http.client
 import json
 import random
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -237,7 +238,7 @@ def answer_all_but_two(folder: Path) -> int:
     handout = ratings.open_study(folder)
     rng = random.Random(0)
 
-    def put(connection) -> None:
+    def put(connection: sqlite3.Connection) -> None:
         answers.prepare(connection, list(handout.raters))
         for rater, walk in handout.walks.items():
             answers.mark(connection, rater, "consented")

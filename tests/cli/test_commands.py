@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.cli.help_types import spoken
 from emodiss.cli.reporting import report_on
 from emodiss.runs.store import Store
 from emodiss.vocabulary import MEANINGS
@@ -411,6 +412,26 @@ def test_every_command_has_help():
     for name in ("annotate", "demo", "status", "doctor", "prompts", "plot", "settings", "models"):
         shown = runner.invoke(app, [name, "--help"])
         assert shown.exit_code == 0 and len(shown.output) > 100, name
+
+
+def every_command(command, *path):
+    """Walk through the commands, with the words that name each."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+    for name in inner or ():
+        yield from every_command(inner[name], *path, name)
+
+
+def test_help_names_kinds_of_values_in_words_and_says_what_can_be_repeated():
+    for path, command in every_command(typer.main.get_command(app)):
+        context = typer.Context(spoken(command))
+        for parameter in command.params:
+            name, said = parameter.get_help_record(context)
+            assert "<" not in name and "[" not in name, (path, name)
+            if getattr(parameter, "multiple", False):
+                assert name.endswith(("TEXT", "PATH")), (path, name)
+                assert "repeatable" in said.casefold(), (path, name)
 
 
 def test_help_and_version_load_nothing_heavy():
