@@ -16,6 +16,7 @@ from emodiss.errors import RunError, SettingsError
 from emodiss.plots.ratings.countries import TILES
 from emodiss.ratings import RatingsError, open_study
 from emodiss.ratings.instrument import Question, shipped
+from emodiss.statistics import Bootstrap, evaluate
 from emodiss.web.rate import opened
 from tests.web import studies
 from tests.web.studies import CONDITIONS, MODELS, Rater, served, without_practice
@@ -73,6 +74,11 @@ def test_what_is_chosen_is_what_the_table_holds(folder):
         assert (row.model, row.video) == (same["model"].item(), "session0")
         assert row.condition != same["condition"].item()
     assert (table["rater_group"] == "g1").all() and table["seconds"].notna().all()
+    # What was seen once counts once for agreement, and under each condition for means.
+    everything = pd.concat([table, table.assign(rater="r2", value=6 - table["value"])])
+    results = evaluate(everything, bootstrap=Bootstrap(resamples=0), mixed=False).tables
+    assert set(results["alpha"]["n_units"]) == set(results["icc"]["n_items"]) == {11}
+    assert set(results["kappa"]["n"]) == {11} and results["means"]["n"].sum() == 2 * 36
     # The table goes to a file and into the statistics as any other.
     table.to_csv(folder / "x.csv", index=False)
     again = ratings.read(folder / "x.csv", criteria=ratings.CRITERIA)
