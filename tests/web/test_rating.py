@@ -179,11 +179,11 @@ def test_answers_change_are_taken_back_and_all_are_kept(folder):
             return table.set_index(["item", "criterion"])["value"].get((first, "empathy"))
 
         assert value() == 5
-        rater.post("/undo")
+        rater.undo()
         assert rater.n == 1 and value() == 1  # the answer before counts again
-        rater.post("/undo")
+        rater.undo()
         assert rater.n == 1 and value() is None
-        rater.post("/undo")  # nothing left: no harm
+        rater.undo()  # nothing left: no harm
         assert rater.n == 1
         page = client.get(f"{rater.root}/history").text
         assert page.count("taken back</td>") == 2 and "on second thought" in page
@@ -201,6 +201,30 @@ def test_the_same_form_twice_is_one_answer(folder):
             assert client.post(f"{rater.root}/1", data=form).status_code == 200
         past = verbs.browser_answers(site.handout).history
         assert len(past) == 3  # one answer to three criteria
+
+
+def test_a_page_that_is_sent_twice_takes_back_one_answer(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        rater.answer()
+        rater.answer()
+        page = rater.page
+        for _ in range(2):  # a double click
+            rater.page = page
+            rater.undo()
+        assert (
+            verbs.browser_answers(site.handout).progress.set_index("rater").at["r1", "n_done"] == 1
+        )
+        assert rater.n == 2
+
+
+def test_a_draft_that_comes_after_its_answer_is_late(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        form = {"csrf": rater.token(), "form": "abc", "empathy": "4"}
+        client.post(f"{rater.root}/1", data={**form, **dict.fromkeys(ratings.CRITERIA, "2")})
+        assert client.post(f"{rater.root}/1/draft", data=form).status_code == 204
+        assert 'name="empathy" value="2" checked' in client.get(f"{rater.root}/1").text
 
 
 def test_what_cannot_be_judged_is_missing_with_its_reason(folder):
