@@ -118,10 +118,9 @@ def harmless(text: str) -> str:
 
 def plain(value: Any) -> Any:
     """Give a value as JSON knows it: what is missing or infinite becomes null."""
-    import pandas as pd
-
+    missing = getattr(sys.modules.get("pandas"), "NA", None)  # only who has it loaded can give it
     value = value.item() if hasattr(value, "item") else value
-    if value is None or value is pd.NA or value != value:
+    if value is None or value is missing or value != value:
         return None
     if isinstance(value, float) and math.isinf(value):
         return None

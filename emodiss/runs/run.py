@@ -234,9 +234,7 @@ class Run:
         RunError
             If there is no such video.
         """
-        if video not in self.videos:
-            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
-        return self._table("utterances", video=video)
+        return self._table("utterances", video=self._known(video))
 
     def session_frames(self, video: str, *, part: str | None = None) -> pd.DataFrame:
         """Return the measured face frames of one video, as in `face_frames`.
@@ -322,17 +320,31 @@ class Run:
         """
         return self._table(name, columns, video=videos)
 
-    def lists(self, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
+    def lists(
+        self, name: str, columns: Sequence[str], *, video: str | None = None
+    ) -> dict[str, list[Any]]:
         """Return some columns of a table as plain lists; what is missing is None or NaN.
 
-        A command that needs no more than this starts in half the time, without pandas.
+        Those that the table lacks are left out. A command that needs no more than this starts in
+        half the time, without pandas.
+
+        Raises
+        ------
+        RunError
+            If there is no such video.
         """
         import pyarrow.parquet as pq
 
         path = self._table_path(name)
         with sound(path, _RESUME):
-            read = pq.ParquetFile(path).read(columns=list(columns))
-            return {column: read[column].to_pylist() for column in columns}
+            file = pq.ParquetFile(path)
+            there = [column for column in columns if column in file.schema_arrow.names]
+            read = file.read(columns=[*there, "video_id"])
+        if video is not None:
+            whose = read["video_id"].to_pylist()
+            self._known(video)
+            read = read.take([place for place, found in enumerate(whose) if found == video])
+        return {column: read[column].to_pylist() for column in there}
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.
@@ -379,6 +391,11 @@ class Run:
                 columns=list(columns) if columns is not None else None,
                 filters=[("video_id", "in", list(videos))] if videos is not None else None,
             )
+
+    def _known(self, video: str) -> str:
+        if video not in self.videos:
+            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
+        return video
 
     def _table_path(self, name: str) -> Path:
         path = self.root / f"{name}.parquet"
