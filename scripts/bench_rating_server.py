@@ -271,13 +271,18 @@ def full(n_raters: int, n_videos: int) -> None:
         chosen = dict.fromkeys(ratings.CRITERIA, "5")
         _, _, text, _ = person.ask("GET", server.researcher)
         owner = {"csrf": person.token(text, "csrf")}
+
+        def take_back() -> dict[str, str]:
+            _, _, text, _ = person.ask("GET", f"{person.root}/history")
+            return {**csrf, "latest": person.token(text, "latest")}
+
         for name, n_times, method, path, fields in (
             ("link", 20, "GET", person.root, None),
             ("first item", 20, "GET", f"{person.root}/1", None),
             ("open item", 20, "GET", f"{person.root}/{walk - 1}", None),
             ("draft", 20, "POST", f"{person.root}/{walk - 1}/draft", {**csrf, **chosen}),
             ("save", 20, "POST", f"{person.root}/{walk - 1}", {**csrf, **chosen}),
-            ("take back", 20, "POST", f"{person.root}/undo", csrf),
+            ("take back", 1, "POST", f"{person.root}/undo", take_back),
             ("my answers", 3, "GET", f"{person.root}/history", None),
             ("progress", 3, "GET", server.researcher, None),
             ("agreement", 1, "POST", f"{server.researcher}/agreement", owner),
@@ -285,9 +290,10 @@ def full(n_raters: int, n_videos: int) -> None:
             ("history.csv", 1, "GET", f"{server.researcher}/history.csv", None),
             ("attention.csv", 1, "GET", f"{server.researcher}/attention.csv", None),
         ):
+            given = fields() if callable(fields) else fields
             before = server.cpu()
             for _ in range(n_times):
-                status, _, text, _ = person.ask(method, path, fields)
+                status, _, text, _ = person.ask(method, path, given)
                 if status not in (200, 204, 303):
                     raise SystemExit(f"{status} for {name}")
             took = 1000 * (server.cpu() - before) / n_times

@@ -17,6 +17,7 @@ from emodiss.clients import RESISTANT
 from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
     DEFAULT,
+    TOO_FEW,
     Bootstrap,
     StatisticsError,
     check_confidence,
@@ -195,7 +196,7 @@ def resistance_change(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) ->
                     low, high = mean_limits(change, whole.index.to_series(), bootstrap)
                     row |= {"low": low, "high": high}
                     if np.isnan(low):
-                        row["reason"] = "one profile: no interval"
+                        row["reason"] = TOO_FEW if len(whole) > 1 else "one profile: no interval"
                 out.append(row)
     columns = ["criterion", "model", "resistance", "change", "low", "high", "n", "n_dropped"]
     return pd.DataFrame(out, columns=pd.Index([*columns, "dropped", "reason"]))

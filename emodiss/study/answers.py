@@ -256,25 +256,40 @@ def _between(first: str, last: str) -> float:
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-def undo(connection: sqlite3.Connection, rater: str) -> str | None:
-    """Take back a rater's latest answer that stands; its step, or None where there is none."""
-    row = connection.execute(
-        "SELECT id, step FROM answer WHERE rater = ? AND undone_at IS NULL "
-        "ORDER BY id DESC LIMIT 1",
-        (rater,),
-    ).fetchone()
-    if row is None:
+def latest_form(connection: sqlite3.Connection, rater: str) -> str:
+    """Return the form of a rater's latest answer that stands; "" where there is none."""
+    row = _latest(connection, rater)
+    return "" if row is None else row["form"]
+
+
+def undo(connection: sqlite3.Connection, rater: str, form: str) -> str | None:
+    """Take back a rater's latest answer that stands; its step, or None where it is another form's.
+
+    So a page that is sent twice, or that is older than the latest answer, takes back no other one.
+    """
+    row = _latest(connection, rater)
+    if row is None or row["form"] != form:
         return None
     connection.execute("UPDATE answer SET undone_at = ? WHERE id = ?", (now(), row["id"]))
     return row["step"]
 
 
+def _latest(connection: sqlite3.Connection, rater: str) -> sqlite3.Row | None:
+    return connection.execute(
+        "SELECT id, step, form FROM answer WHERE rater = ? AND undone_at IS NULL "
+        "ORDER BY id DESC LIMIT 1",
+        (rater,),
+    ).fetchone()
+
+
 def save_draft(
-    connection: sqlite3.Connection, rater: str, step: str, fields: Mapping[str, str]
+    connection: sqlite3.Connection, rater: str, step: str, form: str, fields: Mapping[str, str]
 ) -> None:
-    """Keep what is chosen on a page that was not saved yet."""
+    """Keep what is chosen on a page that was not saved yet; one that arrives after it is late."""
     connection.execute(
-        "INSERT OR REPLACE INTO draft VALUES (?, ?, ?)", (rater, step, json.dumps(dict(fields)))
+        "INSERT OR REPLACE INTO draft SELECT ?, ?, ? "
+        "WHERE NOT EXISTS (SELECT 1 FROM answer WHERE rater = ? AND form = ?)",
+        (rater, step, json.dumps(dict(fields)), rater, form),
     )
 
 

@@ -240,13 +240,14 @@ class RatingSite:
         if request.method == "POST":
             return await self._keep(request, rater, root, n)
 
-        def look(connection: Any) -> tuple[Answer | None, dict[str, str]]:
+        def look(connection: Any) -> tuple[Answer | None, dict[str, str], str]:
             answers.opened(connection, rater, step.name)
             standing = answers.standing_of(connection, rater, step.name)
-            return standing, answers.draft(connection, rater, step.name)
+            draft = answers.draft(connection, rater, step.name)
+            return standing, draft, answers.latest_form(connection, rater)
 
-        standing, draft = await self.database.do(look)
-        return self.step_page(rater, root, n, standing, draft)
+        standing, draft, latest = await self.database.do(look)
+        return self.step_page(rater, root, n, standing, draft, latest=latest)
 
     async def _keep(self, request: Request, rater: str, root: str, n: int) -> Response:
         step = self.handout.walks[rater][n - 1]
@@ -254,7 +255,8 @@ class RatingSite:
         answer, wrong = self.read_answer(fields)
         if wrong:
             sent = {name: values[0] for name, values in fields.items()}
-            return self.step_page(rater, root, n, None, sent, wrong)
+            latest = await self.database.do(lambda c: answers.latest_form(c, rater))
+            return self.step_page(rater, root, n, None, sent, wrong, latest=latest)
         form = fields.get("form", [""])[0][:64] or secrets.token_hex(8)
         await self.database.do(lambda c: answers.save(c, rater, step.name, form, answer))
         if step.kind == "practice":
@@ -299,9 +301,10 @@ class RatingSite:
         draft: Mapping[str, str],
         wrong: Mapping[str, str] | None = None,
         *,
+        latest: str = "",
         preview: bool = False,
     ) -> Response:
-        """Show one step, with what is chosen so far."""
+        """Show one step, with what is chosen so far, and the form of the latest answer."""
         walk = self.handout.walks[rater]
         step = walk[n - 1]
         chosen: dict[str, str] = dict(draft)
@@ -326,6 +329,7 @@ class RatingSite:
                 "answered_at": standing.saved_at if standing is not None else "",
                 "form": secrets.token_hex(8),
                 "longest": LONGEST_COMMENT,
+                "latest": latest,
                 "preview": preview,
             },
         )
@@ -378,17 +382,18 @@ class RatingSite:
         answer, _ = self.read_answer(fields)
         kept = {**answer.choices, "reason": answer.reason}
         kept["comment"] = answer.comment[:LONGEST_COMMENT]
-        await self.database.do(lambda c: answers.save_draft(c, rater, walk[n - 1].name, kept))
+        form, step = fields.get("form", [""])[0][:64], walk[n - 1]
+        await self.database.do(lambda c: answers.save_draft(c, rater, step.name, form, kept))
         return Response(status_code=204)
 
     async def undo(self, request: Request) -> Response:
-        """Take back the latest answer and show its item."""
+        """Take back the answer that was the latest when the page was made, and show its item."""
         rater, root = self.rater(request)
-        await self.form(request, rater)
+        form = (await self.form(request, rater)).get("latest", [""])[0]
         walk = self.handout.walks[rater]
 
         def take_back(connection: Any) -> int | None:
-            name = answers.undo(connection, rater)
+            name = answers.undo(connection, rater, form)
             place = next((n for n, s in enumerate(walk, start=1) if s.name == name), None)
             self._reached[rater] = min(place or 1, self._reached.get(rater, 1))
             return place
@@ -407,6 +412,7 @@ class RatingSite:
         past = await self.database.do(
             lambda c: answers.latest(c, rater, PER_PAGE + 1, PER_PAGE * (page - 1))
         )
+        latest = await self.database.do(lambda c: answers.latest_form(c, rater))
         rows = [
             (*number[name], answer, stands)
             for name, answer, stands in past[:PER_PAGE]
@@ -418,6 +424,7 @@ class RatingSite:
             asks=self.handout.asks,
             page=page,
             more=len(past) > PER_PAGE,
+            latest=latest,
             **self.shared(rater, root),
         )
 

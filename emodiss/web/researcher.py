@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from emodiss.ratings import usable, wide
+from emodiss.ratings import shown_once, usable, wide
 from emodiss.ratings.instrument import INSTRUCTIONS
 from emodiss.ratings.other_tools import zipped
 from emodiss.runs.files import write_atomically
@@ -201,7 +201,7 @@ def _agreement(table: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
         names = table["case"] + "|" + first + "|" + table[["model_a", "model_b"]].max(axis=1)
         table = table.assign(value=signs * turned, item=names, video=table["case"])
     rows: list[dict[str, Any]] = []
-    counted = table if "copied_from" not in table else table[table["copied_from"].isna()]
+    counted = shown_once(table)
     for criterion in dict.fromkeys(counted["criterion"]):
         part = counted[counted["criterion"] == criterion]
         if not part["value"].notna().any():
