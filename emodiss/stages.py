@@ -123,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=9,
+        version=10,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.

@@ -53,11 +53,11 @@ def test_a_torn_line_of_the_journal_is_passed_over(tmp_path):
     assert [o.video for o in store.outcomes()] == ["a", "c"]
 
 
-def plan(settings=(), *, content="1" * 64, transcript="2" * 64, **row):
+def plan(settings=(), *, content="1" * 64, transcript="2" * 64, transcript_path=None, **row):
     chosen = resolve(changes_of("lite"), settings)
     names = {n: n for n in chosen.models.model_dump().values() if n}
     return keys.recipes(
-        VideoRow(id="v", path="v.mp4", **row),
+        VideoRow(id="v", path="v.mp4", transcript=transcript_path, **row),
         content=content,
         transcript=transcript,
         settings=chosen.model_dump(mode="json"),
@@ -88,6 +88,15 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
         *("draft", "transcript", "wording", "roles", "people"),
         *("speech_affect", "voice_windows", "face_affect", "utterances", "prompts"),
     }
+
+
+def test_a_transcript_read_in_another_format_is_another_one():
+    def key(path: str) -> str:
+        return plan(transcript_path=path)["draft"].key
+
+    assert key("/x/a.csv") == key("/y/b.csv") == key("/x/a.CSV") != key("/x/a.tsv")
+    # Of several recordings in one file of STM its name chooses.
+    assert key("/x/a.stm") == key("/y/a.stm") != key("/x/b.stm")
 
 
 def test_who_is_looked_at_and_windows_of_the_voice_measure_no_speaker_anew():
