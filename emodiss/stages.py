@@ -229,7 +229,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_listeners_piece",
         join="emodiss.utterances:join_listeners",
-        version=3,
+        version=4,
     ),
     Stage(
         "utterances",
@@ -238,7 +238,7 @@ STAGES: tuple[Stage, ...] = (
         settings="dissonance",
         also=("face_affect.min_frames", "face_affect.looks_per_utterance"),
         row=("id",),
-        version=5,
+        version=6,
     ),
     Stage(
         "prompts",
