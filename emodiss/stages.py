@@ -67,6 +67,11 @@ class Stage:
         return registry.function(function or self.function)
 
 
+# How utterances are made of what was heard, which itself does not change with it.
+_OF_UTTERANCES = (
+    *("transcript.max_pause_s", "transcript.max_utterance_s", "transcript.strict"),
+    *("transcript.captions", "transcript.align"),
+)
 _GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
 
 STAGES: tuple[Stage, ...] = (
@@ -85,6 +90,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio",),
         model="asr",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.num_speakers"),
         row=("language",),
         unless="transcript",
         version=3,
@@ -95,6 +101,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio", "recognition"),
         model="aligner",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.num_speakers"),
         unless="transcript",
         version=2,
     ),
@@ -104,6 +111,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio",),
         model="diarizer",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.language"),
         unless="voices",
         version=2,
     ),
@@ -224,6 +232,8 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "people"),
         model="face_affect",
         settings="face_affect",
+        # How often a speaker is looked at says nothing of listeners.
+        apart=("face_affect.looks_per_utterance", "face_affect.looks_apart_s"),
         off=("face_affect.who", "speaker"),
         mends=("transcript", "people"),
         source=True,

@@ -82,6 +82,11 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(content="3" * 64) == everything - {
         *("recognition", "words", "turns", "alignment", "talking", "listener_affect")
     }
+    # How utterances are cut out of what was heard makes nobody listen again.
+    heard = {"transcript": None, "settings": ["transcript.max_pause_s=2"]}
+    before, after = plan(transcript=None), plan(**heard)
+    same = {name for name in before if before[name].key == after[name].key}
+    assert {"recognition", "words", "turns"} <= same and "draft" not in same
     after_faces = {"faces", "tracks", "mouths", "people", "face_affect", "utterances", "prompts"}
     assert changed(settings=["faces.stride=5"]) == after_faces
     assert changed(transcript="4" * 64) == {
@@ -104,6 +109,12 @@ def test_who_is_looked_at_and_windows_of_the_voice_measure_no_speaker_anew():
     assert changed(settings=["face_affect.who=all"]) == of_listeners
     assert changed(settings=["speech_affect.hop_s=1"]) == {"voice_windows"}
     assert changed(settings=["speech_affect.window_s=none"]) == {"voice_windows"}
+    before, after = (
+        plan(["face_affect.who=all", *more])
+        for more in ([], ["face_affect.looks_apart_s=1", "face_affect.looks_per_utterance=9"])
+    )
+    assert before["listener_affect"].key == after["listener_affect"].key
+    assert before["face_affect"].key != after["face_affect"].key
     # What does count for speakers counts for all.
     assert changed(settings=["speech_affect.min_duration_s=0.5"]) == {
         *("speech_affect", "voice_windows", "utterances", "prompts")
