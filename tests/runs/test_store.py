@@ -11,6 +11,7 @@ from emodiss.manifest import VideoRow
 from emodiss.presets import changes_of
 from emodiss.prompts import with_templates
 from emodiss.runs import keys
+from emodiss.runs.files import replaced
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import resolve
 from emodiss.stages import STAGES
@@ -42,6 +43,16 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_another_process_is_writing_is_not_swept_away_and_what_was_left_is(tmp_path):
+    left = tmp_path / ".0123456789ab.tmp"
+    left.write_bytes(b"half")
+    with replaced(tmp_path / "a.txt") as file:
+        file.write(b"whole")
+        with Store(tmp_path).lock():
+            assert not left.exists()
+    assert (tmp_path / "a.txt").read_bytes() == b"whole"
 
 
 def test_a_torn_line_of_the_journal_is_passed_over(tmp_path):
