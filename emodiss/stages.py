@@ -123,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=4,
+        version=5,
     ),
     Stage(
         "draft",
@@ -135,13 +135,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=2),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=3),
     Stage(
         "wording",
         "emodiss.reviews:reword",
         reads=("draft", "transcript"),
         reviews=(*_GEOMETRY, "text"),
-        version=2,
+        version=3,
     ),
     Stage(
         "roles",
@@ -212,6 +212,7 @@ STAGES: tuple[Stage, ...] = (
         model="speech_affect",
         settings="speech_affect",
         off=("speech_affect.window_s", None),
+        version=2,
     ),
     Stage(
         "face_affect",
