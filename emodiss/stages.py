@@ -81,6 +81,9 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
+        # They decide which files are there to be probed, not what is found: accepting one file
+        # that ends early measures no other anew.
+        apart=("media.max_height", "media.allow_truncated"),
         version=4,
     ),
     Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
@@ -150,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
-        version=3,
+        version=4,
     ),
     Stage(
         "faces",

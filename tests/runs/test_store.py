@@ -88,6 +88,7 @@ def test_a_key_moves_with_what_decides_the_result_and_with_nothing_else():
     assert changed(settings=["dissonance.threshold=0.4"]) == {"utterances", "prompts"}
     assert changed(settings=["prompts.window=4"]) == {"prompts"}
     assert changed(settings=["prompts.scale_line=false"]) == {"prompts"}
+    assert changed(settings=["media.allow_truncated=true", "media.max_height=480"]) == set()
     # Who plays which part is no matter for the camera.
     assert changed(roles={"A": "patient"}) == {"roles", "utterances", "prompts"}
     assert changed(content="3" * 64) == everything - {
