@@ -302,7 +302,7 @@ def _on_one_clock(container: InputContainer, streams: list[Any]) -> Iterator[Pac
             if now < own - _CLOCK_BACK_S or (broadcast and now > furthest + _CLOCK_AHEAD_S):
                 at = furthest - _zero(container)
                 raise MediaError(
-                    f"The file's clock jumps by {now - furthest:+.1f} s at {at:.1f} s, as where "
+                    f"The file's clock jumps by {now - furthest:+z.1f} s at {at:.1f} s, as where "
                     "recordings were joined end to end.",
                     next_step="Convert it, for instance with: ffmpeg -i FILE new.mp4"
                     if broadcast
