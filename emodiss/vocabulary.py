@@ -100,6 +100,8 @@ MEANINGS: Final[dict[str, str]] = {
     "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
+    "unheard_role": "The manifest's column roles names a label that no voice of the video has, and "
+    "has no effect there; see the labels with: emodiss review roles RUN, and correct the column.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
     "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
     "--role therapist (voices and what they say: emodiss review roles RUN), then "
