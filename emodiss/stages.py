@@ -76,7 +76,7 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=4,
+        version=5,
     ),
     Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
     Stage(
@@ -153,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=5,
+        version=6,
     ),
     Stage(
         "tracks",
@@ -169,7 +169,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.people:watch_mouths",
         reads=("media", "faces", "tracks"),
         source=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "talking",
@@ -177,6 +177,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "audio", "tracks"),
         model="active_speaker",
         source=True,
+        version=2,
     ),
     Stage(
         "people",
@@ -216,7 +217,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_faces_piece",
         join="emodiss.utterances:join_faces",
-        version=4,
+        version=5,
     ),
     Stage(
         "listener_affect",
@@ -229,7 +230,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_listeners_piece",
         join="emodiss.utterances:join_listeners",
-        version=3,
+        version=4,
     ),
     Stage(
         "utterances",

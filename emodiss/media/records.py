@@ -60,8 +60,8 @@ class Media:
     sound_track
         Which: the one that the file marks as its default, else the first.
     high_dynamic_range
-        Whether brightness is stored as PQ or HLG (ITU-R BT.2100). It is not mapped to that of
-        other pictures.
+        Whether brightness is stored as PQ or HLG (ITU-R BT.2100). Frames are tone mapped to
+        ordinary brightness and colours (`emodiss.media.tone`).
     """
 
     sha256: str
