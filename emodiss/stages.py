@@ -78,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         version=5,
     ),
-    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=6),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",

@@ -360,3 +360,21 @@ def test_animations_are_videos_or_say_what_to_do(tmp_path, ending):
     assert found.duration == pytest.approx(0.6)
     values = [f.image.mean() for f in media.iterate_frames(path, found, np.arange(3))]
     assert values == pytest.approx([40, 120, 200], abs=3)
+
+
+def test_spatial_sound_hears_those_in_front_and_behind_alike(tmp_path):
+    """First order (ACN, SN3D): W all around, then left, up, front."""
+    front, behind = make.tone(4.0, rate=48_000), make.tone(2.0, rate=48_000, hertz=440)
+    talk = np.r_[front, behind]
+    ahead = np.r_[front, -behind]
+    channels = np.stack([talk, 0 * talk, 0 * talk, ahead], axis=1)
+    raw, path = tmp_path / "a.raw", tmp_path / "a.mkv"
+    raw.write_bytes((channels * 32767).astype("<i2").tobytes())
+    stored = ("-f", "s16le", "-ar", 48_000, "-ch_layout", "ambisonic 1", "-i", raw)
+    run_ffmpeg(*stored, "-c:a", "libopus", "-mapping_family", 2, path)
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert (sound.heard, sound.notes) == ("omnidirectional", ())
+    signal = sound.as_float()
+    for second in (0.5, 4.5):
+        at = round(second * 16_000)
+        assert signal[at : at + 16_000].std() == pytest.approx(0.3 / 2**0.5, rel=0.05)

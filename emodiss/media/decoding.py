@@ -403,7 +403,9 @@ def stream_audio(*, source: Path, media: Media) -> Audio:
     track, signal, channel = heard
     facts = _sound_facts(source, track)
     what: Heard = "mean"
-    if channel is not None:
+    if facts.ambisonic:
+        what = "omnidirectional"
+    elif channel is not None:
         what = "loudest" if facts.channels > 2 else "right" if channel else "left"
     other_track = None if track == media.sound_track else track
     return Audio(signal, SAMPLE_RATE, media.start, what, other_track, facts.holes)
@@ -434,6 +436,11 @@ class _SoundFacts(NamedTuple):
     low: int | None
     # Whether samples are NaN or infinite.
     holes: bool
+
+    @property
+    def ambisonic(self) -> bool:
+        """Whether channels are no places but directions; the first one has none of them."""
+        return self.layout.startswith("ambisonic")
 
 
 def _sound_facts(source: Path, track: int) -> _SoundFacts:
@@ -468,6 +475,8 @@ def _look_at_channels(source: Path, media: Media, track: int) -> tuple[int | Non
     n = facts.channels
     if n < 2:
         return None, False
+    if facts.ambisonic:  # the mean would be deaf to what comes from the other side
+        return 0, False
     speaks = False
     n_loud = n_cancelled = 0
     energy = np.zeros(n)
