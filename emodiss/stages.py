@@ -84,9 +84,9 @@ STAGES: tuple[Stage, ...] = (
         # They decide which files are there to be probed, not what is found: accepting one file
         # that ends early measures no other anew.
         apart=("media.max_height", "media.allow_truncated"),
-        version=4,
+        version=5,
     ),
-    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=6),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
@@ -164,7 +164,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=5,
+        version=6,
     ),
     Stage(
         "tracks",
@@ -180,7 +180,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.people:watch_mouths",
         reads=("media", "faces", "tracks"),
         source=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "talking",
@@ -188,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "audio", "tracks"),
         model="active_speaker",
         source=True,
+        version=2,
     ),
     Stage(
         "people",
@@ -228,7 +229,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_faces_piece",
         join="emodiss.utterances:join_faces",
-        version=4,
+        version=5,
     ),
     Stage(
         "listener_affect",
