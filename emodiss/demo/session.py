@@ -304,6 +304,8 @@ class _Actor:
     smile: Array
 
     def __post_init__(self) -> None:
+        import cv2
+
         portrait, k = self.portrait, self.portrait.sharpness
         face = np.array(portrait.face) * k
         self.shrink = (face[2] - face[0]) / _FACE_PX
@@ -320,13 +322,22 @@ class _Actor:
         below = ease((chin + 120 - y) / 120)
         # Everything per pixel that does not change, in pixels of `still` and single precision.
         weight = aside * below * self.shrink
-        self.x = (x * self.shrink + self.origin[0]).astype(np.float32)
-        self.y = (y * self.shrink + self.origin[1]).astype(np.float32)
-        self.weight = weight.astype(np.float32)
-        self.lever_x = (weight * (x - self.pivot[0])).astype(np.float32)
-        self.lever_y = (weight * (y - self.pivot[1])).astype(np.float32)
-        # Written anew for each frame; new arrays of this size would cost more than their content.
-        self.from_x, self.from_y = np.empty_like(self.x), np.empty_like(self.y)
+        from_x, from_y = x * self.shrink + self.origin[0], y * self.shrink + self.origin[1]
+        parts = (
+            *(from_x, from_y, weight),
+            *(weight * (x - self.pivot[0]), weight * (y - self.pivot[1])),
+        )
+        # Below the shoulders nothing moves, so that it is drawn once.
+        moving = int(np.flatnonzero(weight.any(axis=1))[-1]) + 1
+        self.x, self.y, self.weight, self.lever_x, self.lever_y = (
+            part[:moving].astype(np.float32) for part in parts
+        )
+        # Written over in each frame: new arrays of this size would cost more than their content.
+        self.from_x, self.from_y = from_x.astype(np.float32), from_y.astype(np.float32)
+        self.tile = cv2.remap(
+            self.still, self.from_x, self.from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        self.from_x, self.from_y = self.from_x[:moving], self.from_y[:moving]
 
     def pose(self, frame: int) -> tuple[float, float, float]:
         """Return the head's turn in radians and its shift in pixels, x and y."""
@@ -352,16 +363,15 @@ class _Actor:
             cv2.scaleAdd(self.lever_y, by_y, goal, goal)
             cv2.scaleAdd(self.weight, -back, goal, goal)
         picture = self.mouth.draw(float(self.opening[frame]), float(self.smile[frame]))
-        seen = cv2.remap(
-            picture, self.from_x, self.from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-        )
+        moving = self.tile[: len(self.x)]
+        cv2.remap(picture, self.from_x, self.from_y, cv2.INTER_LINEAR, moving, cv2.BORDER_REFLECT)
         if gone == 0:
-            return np.asarray(seen, np.uint8)
+            return self.tile
         tile = self.empty.copy()
         if self.side == "left":
-            tile[:, : _TILE[0] - gone] = seen[:, gone:]
+            tile[:, : _TILE[0] - gone] = self.tile[:, gone:]
         else:
-            tile[:, gone:] = seen[:, : _TILE[0] - gone]
+            tile[:, gone:] = self.tile[:, : _TILE[0] - gone]
         return tile
 
     def truth(self) -> dict[str, Any]:
