@@ -295,16 +295,21 @@ class Run:
     def failures(self) -> list[Outcome]:
         """What stands in the way now: problems of the manifest and failed stages, by video.
 
-        An older failure that a later run has mended, or whose row has left the manifest, is not
-        among them.
+        An older failure that a later run has mended, or whose row has left the manifest or has no
+        address any more, is not among them.
         """
         videos = set(self.videos)
+        # What failed may have been an address in whose place the row now names a file.
+        files = {(row["id"], "fetch") for row in self.manifest if not row.get("url")}
         problems = [Problem(**problem) for problem in self.facts.get("problems", [])]
         found = [problem_outcome(problem, videos) for problem in problems]
         found += [
             outcome
             for (video, stage), outcome in self.outcomes.items()
-            if outcome.status == "failed" and video in videos and stage != "manifest"
+            if outcome.status == "failed"
+            and video in videos
+            and stage != "manifest"
+            and (video, stage) not in files
         ]
         return found
 
