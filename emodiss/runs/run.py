@@ -89,12 +89,17 @@ def latest(told: Sequence[Outcome], videos: Sequence[str]) -> dict[tuple[str, st
 def standing_failures(run: Run, last: Mapping[tuple[str, str], Outcome]) -> list[Outcome]:
     """Return what stands in the way, told by the latest outcomes: `Run.failures`, read no more."""
     videos = set(run.videos)
+    # What failed may have been an address in whose place the row now names a file.
+    files = {(row["id"], "fetch") for row in run.manifest if not row.get("url")}
     problems = [Problem(**problem) for problem in run.facts.get("problems", [])]
     found = [problem_outcome(problem, videos) for problem in problems]
     found += [
         outcome
         for (video, stage), outcome in last.items()
-        if outcome.status == "failed" and video in videos and stage != "manifest"
+        if outcome.status == "failed"
+        and video in videos
+        and stage != "manifest"
+        and (video, stage) not in files
     ]
     return found
 
@@ -307,8 +312,8 @@ class Run:
     def failures(self) -> list[Outcome]:
         """What stands in the way now: problems of the manifest and failed stages, by video.
 
-        An older failure that a later run has mended, or whose row has left the manifest, is not
-        among them.
+        An older failure that a later run has mended, or whose row has left the manifest or has no
+        address any more, is not among them.
         """
         return standing_failures(self, self.outcomes)
 
