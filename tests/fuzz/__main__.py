@@ -50,11 +50,16 @@ def content_of(name: str, fuzzer: Fuzzer, seed: int, number: int) -> bytes:
     return mutated(fuzzer.seeds, rng)
 
 
+def as_bytes(content: str | bytes) -> bytes:
+    """Give what a file is to hold."""
+    return content.encode() if isinstance(content, str) else content
+
+
 def placed(fuzzer: Fuzzer, folder: Path) -> Path:
     """Lay what a reader needs beside its file, and return where its file goes."""
-    for name, text in fuzzer.beside.items():
+    for name, content in fuzzer.beside.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(as_bytes(content))
     path = folder / fuzzer.file
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
