@@ -23,8 +23,6 @@ from emodiss.faces.pictures import read_picture
 from emodiss.faces.records import FaceTrack, LinkCounts, Tracks
 from emodiss.media import Audio
 from emodiss.mirror import layout as mirror_layout
-from emodiss.models.audeering.checkpoint import Wav2Vec2Speech
-from emodiss.models.audeering.onnx_folder import AudonnxSpeech
 from emodiss.ratings.handout import Handout, open_study
 from emodiss.ratings.other_tools import TOOLS, for_tool
 from emodiss.runs import codecs, layout, seals
@@ -59,24 +57,6 @@ BILL = (
     '"faces": {"requests": 0, "cost_usd": null}}',
 )
 CONSENT = ("# Consent\n\nI am 18 or older, and *agree* to take part.\n- My answers are kept.\n",)
-DESCRIPTION = (
-    "$audonnx.core.model.Model==0.7.0:\n  path: model.onnx\n  labels:\n    logits:\n"
-    "    - arousal\n    - dominance\n    - valence\n  transform: null\n",
-    "$audonnx.core.model.Model==0.7.0: {path: model.onnx, ? transform : !!null '', labels: "
-    "{logits: [!!str arousal, 'dominance', \"valence\"]}}\n",
-)
-CONFIG = (
-    json.dumps(
-        {
-            **{"model_type": "wav2vec2", "pooling_mode": "mean", "hidden_size": 8},
-            **{"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8},
-            **{"conv_dim": [4, 4], "conv_stride": [5, 2], "conv_kernel": [10, 3]},
-            **{"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2},
-            "id2label": {"0": "arousal", "1": "dominance", "2": "valence"},
-            "label2id": {"arousal": 0, "dominance": 1, "valence": 2},
-        }
-    ),
-)
 
 
 def _pictures() -> tuple[bytes, ...]:
@@ -259,31 +239,6 @@ def _artifacts() -> dict[str, Fuzzer]:
     return found
 
 
-@cache
-def _graph() -> bytes:
-    """Give a network with the published names: a signal in, three numbers out."""
-    from onnx import TensorProto, helper
-
-    given = helper.make_tensor_value_info("signal", TensorProto.FLOAT, [1, "time"])
-    out = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3])
-        for name in ("hidden_states", "logits")
-    ]
-    value = helper.make_tensor("value", TensorProto.FLOAT, [1, 3], [0.1, 0.2, 0.3])
-    nodes = [helper.make_node("Constant", [], [each.name], value=value) for each in out]
-    graph = helper.make_graph(nodes, "g", [given], out)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model.SerializeToString()
-
-
-def _described(path: Path) -> object:
-    return AudonnxSpeech(path.parent, allow_unverified=True).load()
-
-
-def _configured(path: Path) -> object:
-    return Wav2Vec2Speech(path.parent, allow_unverified=True).load()
-
-
 def fuzzers() -> dict[str, Fuzzer]:
     """Readers by name."""
     mark = {mirror_layout.EXPERIMENT: '{"version": 1}'}
@@ -313,9 +268,6 @@ def fuzzers() -> dict[str, Fuzzer]:
         "bill": Fuzzer(mirror_layout.LEDGER, BILL, _booked, beside=mark),
         "utterance_table": Fuzzer(
             "utterances.parquet", (_parquet(_utterances()),), _table, beside=FOLDER
-        ),
-        "model_yaml": Fuzzer(
-            "model.yaml", DESCRIPTION, _described, beside={"model.onnx": _graph()}
         ),
         **_artifacts(),
     }
