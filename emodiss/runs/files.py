@@ -45,8 +45,8 @@ def sound(path: Path, next_step: str) -> Generator[None]:
     except EmodissError:
         raise
     except Exception as error:
-        # Arrow says so of damaged bytes, too, and then without a number.
-        if isinstance(error, OSError) and error.errno is not None:
+        # Of damaged bytes, Arrow says so without a number; zipfile seeks places that cannot be.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise RunError(
             f"{path.name} is damaged ({type(error).__name__}): not what emodiss wrote.",

@@ -397,11 +397,18 @@ class Run:
         path = self._table_path(name)
         videos = [video] if isinstance(video, str) else video
         with sound(path, _RESUME):
-            return pd.read_parquet(
+            table = pd.read_parquet(
                 path,
                 columns=list(columns) if columns is not None else None,
                 filters=[("video_id", "in", list(videos))] if videos is not None else None,
             )
+        for column in columns or ():
+            if column not in table:  # Arrow passes over it
+                raise RunError(
+                    f"{path.name} has no column '{column}': another version of emodiss made it.",
+                    next_step=_RESUME,
+                )
+        return table
 
     def _known(self, video: str) -> str:
         if video not in self.videos:

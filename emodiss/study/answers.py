@@ -7,6 +7,7 @@ latest that stands counts. Functions take a connection inside a transaction.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import secrets
@@ -349,11 +350,67 @@ def reading(handout: Handout) -> Generator[sqlite3.Connection]:
         with contextlib.closing(connection):
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
+            require_sound(connection)
             yield connection
     except sqlite3.DatabaseError as error:
-        raise RatingsError(
-            f"'{path.name}' cannot be read ({error}).", next_step="Restore it from a backup."
-        ) from error
+        raise _damaged(str(error)) from error
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Refuse a file that is damaged, or another program's: all of it is read once.
+
+    SQLite itself notices damage only where it comes by, and takes any value for any column.
+    """
+    try:
+        said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if said != "ok":
+            raise _damaged(said)
+        for table, columns in _columns().items():
+            kinds = columns.values()
+            for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
+                if not all(map(_fits, kinds, row, columns)):
+                    raise _damaged(f"the table '{table}' holds a value of another kind")
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of names of damaged tables
+        raise _damaged(str(error)) from error
+
+
+def _damaged(why: str) -> RatingsError:
+    return RatingsError(
+        f"'{FILE.name}' cannot be read ({why}).",
+        next_step="Restore it from a backup, or move it away: raters then get new links.",
+        code="damaged",
+    )
+
+
+@functools.cache
+def _columns() -> dict[str, dict[str, str]]:
+    """Tables of the file, their columns and what these hold."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+        return {
+            table: {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for (table,) in tables
+        }
+
+
+_KINDS = {"TEXT": str, "INTEGER": int, "REAL": float}
+
+
+def _fits(kind: str, value: object, column: str) -> bool:
+    """Whether a column may hold a value; times must be such, as they are reckoned with."""
+    if value is None:
+        return True
+    if not isinstance(value, _KINDS[kind]):
+        return False
+    if not column.endswith("_at") or value == "":
+        return True
+    try:
+        return datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def browser_answers(handout: Handout) -> BrowserAnswers:
