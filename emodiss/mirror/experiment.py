@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from emodiss.runs.journal import Journal
 from emodiss.runs.store import Store
 from emodiss.screenplays import Expression, Screenplay
 from emodiss.study.opening import catalogued
+from emodiss.tabular import json_value
 
 T = TypeVar("T")
 Say = Callable[[str], object] | None
@@ -191,7 +191,7 @@ def load(root: Path) -> Experiment:
             next_step="Begin one: emodiss mirror profiles.",
         )
     with sound(mark, "Begin the experiment again in another folder."):
-        version = json.loads(mark.read_text(encoding="utf-8"))["version"]
+        version = json_value(mark.read_bytes())["version"]
     if version != VERSION:
         raise RunError(f"'{root.name}' was made by another version of emodiss ({version}).")
     return Experiment(root)

@@ -17,6 +17,7 @@ from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import Answered
 from emodiss.errors import EmodissError
 from emodiss.faces.drawn import FacePicture
+from emodiss.faces.pictures import read_picture
 from emodiss.faces.protocols import FaceDetector
 from emodiss.judging.sessions import dialogue_sha256
 from emodiss.mirror import layout
@@ -274,7 +275,7 @@ class _Measuring:
             content = path.read_bytes()
         except OSError:
             return PictureMeasures(face_found=False)
-        pixels = _decoded(content)
+        pixels = read_picture(content)
         if pixels is None:
             return PictureMeasures(face_found=False)
         shown, tools = hashlib.sha256(content).hexdigest(), self.tools
@@ -320,7 +321,7 @@ class _Measuring:
     def _reference(self, path: Path) -> NDArray[np.float32] | None:
         if path not in self._faces:
             try:
-                pixels = _decoded(path.read_bytes())
+                pixels = read_picture(path.read_bytes())
             except OSError:
                 pixels = None
             embedder = self.tools.embedder
@@ -393,13 +394,3 @@ def _guess(model: FaceAttributes, pixels: Pixels) -> list[Any]:
 def _plain(value: float) -> float | None:
     """Write a number as JSON can: None for one that is not finite."""
     return float(value) if math.isfinite(value) else None
-
-
-def _decoded(content: bytes) -> Pixels | None:
-    """Read a picture as (H, W, 3) RGB; None if it is none."""
-    import cv2
-
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if picture is None:
-        return None
-    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])

@@ -59,7 +59,7 @@ def build_study(
     conditions: Sequence[str],
     raters: Sequence[str] | Mapping[str, str],
     n_windows: int | None = None,
-    seed: int,
+    seed: int = 0,
     repeats: float = 0.05,
     name: str = "study",
     criteria: Sequence[str] = CRITERIA,

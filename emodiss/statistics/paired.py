@@ -291,7 +291,7 @@ def laid_out(
                 p, adjusted = tests.loc[(criterion, model), ["p_value", "p_holm"]]
                 mark = "*†" if adjusted < 0.05 else "*" if p < 0.05 else ""
             moved = float(moves.get(("all", criterion, model), np.nan))
-            row[title] = f"{mean:.3f}{mark}" + ("" if np.isnan(moved) else f" {moved:+.3f}")
+            row[title] = f"{mean:.3f}{mark}" + ("" if np.isnan(moved) else f" {moved:+z.3f}")
         out.append(row)
     return pd.DataFrame(out, columns=pd.Index(["Model", *titles.values()]))
 

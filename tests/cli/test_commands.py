@@ -18,6 +18,9 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.cli.help_types import spoken
+from emodiss.cli.reporting import report_on
+from emodiss.runs.store import Store
 from emodiss.vocabulary import MEANINGS
 
 
@@ -230,6 +233,19 @@ def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_
     assert "failed" in out and "speech_affect" in out
 
 
+def test_the_journal_is_read_once_to_tell_how_a_run_is(run_cli, finished, monkeypatch):
+    read, outcomes = [], Store.outcomes
+    monkeypatch.setattr(Store, "outcomes", lambda store: read.append(1) or outcomes(store))
+    for told in (
+        lambda: run_cli("status", finished.root),
+        lambda: report_on(finished, as_json=True),
+        finished._repr_html_,
+    ):
+        read.clear()
+        told()
+        assert len(read) == 1
+
+
 def test_notes_come_with_what_they_mean(run_cli, finished, study, tmp_path, stand_ins):
     # The stand-in's one face is given to nobody but Ada.
     code, out, _ = run_cli("status", str(finished.root), "--json")
@@ -396,6 +412,26 @@ def test_every_command_has_help():
     for name in ("annotate", "demo", "status", "doctor", "prompts", "plot", "settings", "models"):
         shown = runner.invoke(app, [name, "--help"])
         assert shown.exit_code == 0 and len(shown.output) > 100, name
+
+
+def every_command(command, *path):
+    """Walk through the commands, with the words that name each."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+    for name in inner or ():
+        yield from every_command(inner[name], *path, name)
+
+
+def test_help_names_kinds_of_values_in_words_and_says_what_can_be_repeated():
+    for path, command in every_command(typer.main.get_command(app)):
+        context = typer.Context(spoken(command))
+        for parameter in command.params:
+            name, said = parameter.get_help_record(context)
+            assert "<" not in name and "[" not in name, (path, name)
+            if getattr(parameter, "multiple", False):
+                assert name.endswith(("TEXT", "PATH")), (path, name)
+                assert "repeatable" in said.casefold(), (path, name)
 
 
 def test_help_and_version_load_nothing_heavy():

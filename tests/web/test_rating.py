@@ -17,6 +17,7 @@ from emodiss.plots.ratings.countries import TILES
 from emodiss.ratings import RatingsError, open_study
 from emodiss.ratings.instrument import Question, shipped
 from emodiss.statistics import Bootstrap, evaluate
+from emodiss.web import rating as web_rating
 from emodiss.web.rate import opened
 from tests.web import studies
 from tests.web.studies import CONDITIONS, MODELS, Rater, served, without_practice
@@ -190,6 +191,37 @@ def test_answers_change_are_taken_back_and_all_are_kept(folder):
         past = verbs.browser_answers(site.handout).history
         assert past.loc[past["criterion"] == "empathy", "value"].tolist() == ["1", "5"]
         assert (past["taken_back_at"] != "").all()
+
+
+def test_what_is_taken_back_is_asked_again_before_what_comes_next(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        for _ in range(3):
+            rater.answer()
+        assert rater.n == 4
+        for _ in range(2):
+            rater.undo()
+        rater.page = client.get(rater.root)
+        assert rater.n == 2
+        for n in (3, 4):
+            rater.answer()
+            assert rater.n == n
+
+
+def test_long_histories_come_in_pages(folder, monkeypatch):
+    monkeypatch.setattr(web_rating, "PER_PAGE", 2)
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        for _ in range(3):
+            rater.answer()
+        rater.page = client.get(f"{rater.root}/1")
+        rater.answer()  # instead of the first one
+        pages = [client.get(f"{rater.root}/history?page={page}").text for page in (1, 2, "x")]
+        shown = [re.findall(rf'scope="row"><a href="{rater.root}/(\d)"', page) for page in pages]
+        assert shown == [["1", "3"], ["2", "1"], ["1", "3"]]
+        assert [page.count("counts</td>") for page in pages] == [2, 1, 2]
+        assert "replaced</td>" in pages[1] and "Later answers" in pages[1]
+        assert "Earlier answers" in pages[0] and "Earlier answers" not in pages[1]
 
 
 def test_the_same_form_twice_is_one_answer(folder):
