@@ -334,9 +334,10 @@ class _Actor:
         )
         # Written over in each frame: new arrays of this size would cost more than their content.
         self.from_x, self.from_y = from_x.astype(np.float32), from_y.astype(np.float32)
-        self.tile = cv2.remap(
+        at_rest = cv2.remap(
             self.still, self.from_x, self.from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
+        self.tile = np.asarray(at_rest, np.uint8)
         self.from_x, self.from_y = self.from_x[:moving], self.from_y[:moving]
 
     def pose(self, frame: int) -> tuple[float, float, float]:
