@@ -241,7 +241,7 @@ class TestMouth:
         assert np.isnan(mouth_patch(frame, np.full((5, 2), 7.0))).all()
 
 
-def test_pictures_are_read_or_told_to_be_none(tmp_path):
+def test_pictures_are_read_or_told_to_be_none(monkeypatch):
     import cv2
 
     rng = np.random.default_rng(0)
@@ -251,3 +251,9 @@ def test_pictures_are_read_or_told_to_be_none(tmp_path):
     # A head of some bytes that asks for 3 GB, one that OpenCV raises at, and no pictures at all.
     for content in (huge_png(32_000, 32_000), huge_png(90_000, 90_000), b"", b"x", png[:40]):
         assert read_picture(content) is None
+    decoded = []
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: decoded.append(given))
+    # A chunk that says it has 2 GB, for which OpenCV would take the memory and two seconds.
+    assert png[37:41] == b"IDAT"
+    assert read_picture(png[:33] + b"\x7f\xff\xff\xff" + png[37:]) is None
+    assert not decoded
