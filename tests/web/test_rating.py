@@ -512,6 +512,7 @@ def test_what_is_no_study_is_said(tmp_path):
         "INSERT INTO opened VALUES ('r1', 's', 'yesterday', '2026-01-01T00:00:00Z', 1)",
         "INSERT INTO opened VALUES ('r1', 's', '2026-01-01', '2026-01-01T00:00:00Z', 1)",
         "UPDATE rater SET consented_at = 5",
+        "ALTER TABLE fact ADD COLUMN more TEXT",
     ],
 )
 def test_answers_of_another_program_are_refused_before_a_rater_comes(folder, change):
