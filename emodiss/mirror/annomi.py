@@ -28,6 +28,7 @@ from emodiss.mirror.pages import picture_address, render
 from emodiss.prompts.session import clean
 from emodiss.runs.files import write_atomically
 from emodiss.runs.journal import Journal
+from emodiss.runs.memory import inputs_now
 from emodiss.runs.run import Run
 from emodiss.screenplays import Line
 from emodiss.screenplays.wording import UNSTATED
@@ -291,7 +292,9 @@ def _found(
 def _transcript(run: Run, stated: object) -> Path | None:
     if not isinstance(stated, str):
         return None
-    places = (Path(stated), run.root / stated, run.root.parent / stated)
+    inputs = run.facts.get("inputs") or {}
+    folders = [Path(inputs.get("folder", ".")), *(path.parent for path in inputs_now(run) or ())]
+    places = (folder / stated for folder in (*folders, run.root.parent))
     return next((place for place in places if place.is_file()), None)
 
 

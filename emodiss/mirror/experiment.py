@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from emodiss import chat
 from emodiss.chat.endpoint import Endpoint, Ready
+from emodiss.chat.ledger import Ledger
 from emodiss.chat.model import Answered, ChatModel, ChatParams, Question, Unanswered, request_key
 from emodiss.clients import Case
 from emodiss.encounters import Encounter
@@ -135,9 +136,12 @@ class Experiment:
         with Store(self.root).lock():
             yield
 
-    def opened(self, models: Endpoint, say: Say = None) -> contextlib.AbstractContextManager[Ready]:
+    def opened(
+        self, models: Endpoint, say: Say = None, ledger: Ledger | None = None
+    ) -> contextlib.AbstractContextManager[Ready]:
         """Open models on one bill; answers are kept in the folder if nothing else is said."""
-        return models.ready(self.root / layout.CHAT_CACHE, catalogued=catalogued(say), say=say)
+        cache, local = self.root / layout.CHAT_CACHE, catalogued(say)
+        return models.ready(cache, catalogued=local, say=say, ledger=ledger)
 
     def book(self, command: str, record: Mapping[str, Any]) -> None:
         """Keep what a command did and cost, in the place of what it did before."""

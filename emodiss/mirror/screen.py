@@ -19,6 +19,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import FacePicture
 from emodiss.faces.pictures import read_picture
 from emodiss.faces.protocols import FaceDetector
+from emodiss.judging.sessions import dialogue_sha256
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import (
     Decoding,
@@ -30,6 +31,7 @@ from emodiss.mirror.experiment import (
     own_file,
 )
 from emodiss.mirror.faces import face_file, reference_pictures
+from emodiss.mirror.judge import read_scores, spoken
 from emodiss.models import catalog
 from emodiss.runs.journal import Journal
 from emodiss.screening import PRINTED, Limits, PictureMeasures, Record, Verdict
@@ -193,7 +195,7 @@ def screen(
         plays = experiment.need(experiment.screenplays, "screenplays")
         levels, unanswered = _safety(experiment, plays, tools.safety, say)
         measuring = _Measuring(experiment, tools)
-        alliance = _alliance(experiment)
+        alliance = _alliance(experiment, plays)
         verdicts: dict[str, dict[str, Verdict]] = {}
         lines: list[dict[str, Any]] = []
         for n, play in enumerate(plays, start=1):
@@ -370,14 +372,19 @@ def _safety(
     return found, unanswered
 
 
-def _alliance(experiment: Experiment) -> dict[str, float]:
-    """Mean of the items of the Working Alliance Inventory by case, where a judge scored it."""
-    from emodiss.judging import alliance_scores, session_table
+def _alliance(experiment: Experiment, plays: Iterable[Screenplay]) -> dict[str, float]:
+    """Average the items of the Working Alliance Inventory by case, where it was judged as it is."""
+    from emodiss.judging import alliance_scores
 
-    records = [line for line in experiment.scores.read() if line["instrument"] == "alliance"]
-    if not records:
-        return {}
-    table = alliance_scores(session_table(records)).dropna(subset=["score"])
+    table = read_scores(experiment, "screenplays")
+    lines = {play.case.id: play.lines for play in plays}
+    judged = zip(table["item"], table["directions"], table["dialogue_sha256"], strict=True)
+    now = [
+        dialogue_sha256(spoken(lines.get(item, ()), directions=bool(shown))) == digest
+        for item, shown, digest in judged
+    ]
+    table = table[np.array(now, dtype=bool)]
+    table = alliance_scores(table).dropna(subset=["score"])
     total = (table["score"] * table["n_items"]).groupby(table["item"]).sum()
     n = table.groupby("item")["n_items"].sum()
     return {str(case): float(mean) for case, mean in (total / n).items()}

@@ -180,7 +180,7 @@ def _relative(path: Path, root: Path) -> str | None:
         return None
 
 
-def _sources(run: Run) -> list[Path] | None:
+def inputs_now(run: Run) -> list[Path] | None:
     """Where a run's manifest or media lie now; None for a run that does not say."""
     inputs = run.facts.get("inputs")
     if inputs is None:
@@ -196,7 +196,7 @@ def _sources(run: Run) -> list[Path] | None:
 
 def _require_same(read: Manifest, before: Run) -> None:
     """Keep a folder chosen by default from being taken over by another video of the same name."""
-    old = _sources(before)
+    old = inputs_now(before)
     if old and not {p.resolve() for p in old} & {p.resolve() for p in read.sources}:
         raise RunError(
             f"The folder '{before.root.name}' holds the run of '{old[0].name}'.",
@@ -207,7 +207,7 @@ def _require_same(read: Manifest, before: Run) -> None:
 def reopened(root: Path, *, allow_local: bool = False) -> Manifest:
     """Read again what a run was made from."""
     run = load(root)
-    sources = _sources(run)
+    sources = inputs_now(run)
     again = f"Name it anew: emodiss annotate MANIFEST --out {root}."
     if sources is None:
         raise RunError(

@@ -16,7 +16,7 @@ from emodiss.cli import app
 from emodiss.errors import ChatError, EmodissError
 from emodiss.runs import seals
 from emodiss.runs.run import Run
-from emodiss.study import Study
+from emodiss.study import Study, rating_study
 from emodiss.study.judgements import JudgementFile
 from tests.chat import chat_server as s
 from tests.chat.scripted import table
@@ -329,6 +329,9 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     assert (
         pd.read_csv(out / "hidden" / "key.csv").groupby(["model", "condition"]).size().eq(2).all()
     )
+    # From Python, with the same seed by default.
+    same = rating_study(run, {"a": "experts", "b": ""}, n_windows=2, repeats=0)
+    assert list(same.sheets["a"]["item"]) == list(sheet["item"])
     for rater in "ab":
         path = out / "sheets" / f"{rater}.csv"
         filled = pd.read_csv(path).assign(**dict.fromkeys(ratings.CRITERIA, 4))

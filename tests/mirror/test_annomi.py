@@ -106,7 +106,7 @@ def folder(tmp_path_factory):
 def run(folder, stand_ins):
     return emodiss.annotate(
         folder / "manifest.csv",
-        out=folder / "run",
+        out=folder / "runs" / "one",  # not beside the manifest
         preset="lite",
         settings={**stand_ins, "models.faces": "fake-two-faces"},
         workers=0,

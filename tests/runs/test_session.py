@@ -51,6 +51,17 @@ def test_failures_come_in_one_order_whoever_was_first(run):
         assert [*run.outcomes] == due
 
 
+def test_an_address_that_gave_way_to_a_file_is_no_failure(run):
+    from emodiss.runs.store import Outcome
+
+    failed = Outcome("v1", "fetch", "failed", error={"code": "network"})
+    run.store.journal.write([failed])
+    assert run.failures == []
+    rows = '{"id": "v1", "url": "https://example.org/v"}\n{"id": "v2"}\n'
+    (run.root / "manifest.jsonl").write_text(rows)
+    assert run.failures == [failed]
+
+
 def test_a_notebook_shows_counts_and_no_markup_of_others(run):
     shown = run._repr_html_()
     # 2 of 4 utterances of v1 are flagged, and 1 of 3 that are determined of v2.
