@@ -431,7 +431,8 @@ def test_failures_techniques_and_flags_of_the_run_stand_beside_the_ratings(run, 
     ratings.write(some.drop(columns="flagged"), run / "ratings.csv")
     prompts = [json.loads(x) for x in (run / "asked_prompts.jsonl").read_text().splitlines()]
     for prompt in prompts:
-        prompt["n_flagged"] *= prompt["video_id"] == "v1"
+        # Of v2 an utterance is flagged that the options do not mark: its prompts are all alike.
+        prompt["dissonance_present"] = prompt["video_id"] == "v1"
     (run / "asked_prompts.jsonl").write_text("".join(json.dumps(x) + "\n" for x in prompts))
     seals.forget(run / "asked_prompts.jsonl")
     done = call("evaluate", run, "--resamples", 100, "--no-mixed")
