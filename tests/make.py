@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -154,3 +155,13 @@ def write_stm(path: Path, rows: Iterable[tuple[str, float, float, str]]) -> Path
     lines = (f"{path.stem} 1 {who} {start} {end} {text}\n" for who, start, end, text in rows)
     path.write_text("".join(lines))
     return path
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """Give the head of a picture that would fill the memory."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
+    parts = (head, b"IDAT" + zlib.compress(bytes(1000)), b"IEND")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        (len(part) - 4).to_bytes(4, "big") + part + zlib.crc32(part).to_bytes(4, "big")
+        for part in parts
+    )

@@ -18,6 +18,8 @@ from emodiss.faces import (
     mouth_box,
     mouth_patch,
 )
+from emodiss.faces.pictures import read_picture
+from tests.make import huge_png
 
 # An upright face: eyes 100 px above the mouth, 86 px apart; nose half way; mouth 72 px wide.
 UPRIGHT = np.array([[157, 100], [243, 100], [200, 150], [164, 200], [236, 200]], float)
@@ -237,3 +239,21 @@ class TestMouth:
         frame = np.zeros((30, 40, 3), np.uint8)
         assert np.isnan(mouth_patch(frame, np.full((5, 2), np.nan))).all()
         assert np.isnan(mouth_patch(frame, np.full((5, 2), 7.0))).all()
+
+
+def test_pictures_are_read_or_told_to_be_none(monkeypatch):
+    import cv2
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (8, 6, 3), np.uint8)
+    png = cv2.imencode(".png", pixels[:, :, ::-1])[1].tobytes()
+    assert np.array_equal(read_picture(png), pixels)
+    # A head of some bytes that asks for 3 GB, one that OpenCV raises at, and no pictures at all.
+    for content in (huge_png(32_000, 32_000), huge_png(90_000, 90_000), b"", b"x", png[:40]):
+        assert read_picture(content) is None
+    decoded = []
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: decoded.append(given))
+    # A chunk that says it has 2 GB, for which OpenCV would take the memory and two seconds.
+    assert png[37:41] == b"IDAT"
+    assert read_picture(png[:33] + b"\x7f\xff\xff\xff" + png[37:]) is None
+    assert not decoded

@@ -315,3 +315,20 @@ def test_scores_of_items_that_are_not_known_are_refused():
     with pytest.raises(JudgeError, match="'q13', which is no item"):
         alliance_scores(table)
     assert alliance_scores(pd.DataFrame(table.head(0))).empty
+
+
+def test_prompt_files_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "a_focus.txt"
+    path.mkdir()
+    with pytest.raises(JudgeError, match="cannot be read"):
+        counseling_questions(SESSION, ["focus"], prompts=tmp_path)
+    path.rmdir()
+    path.write_bytes(b"{conversation} \xff")
+    with pytest.raises(JudgeError, match=r"a_focus\.txt' cannot be read: UnicodeDecodeError"):
+        counseling_questions(SESSION, ["focus"], prompts=tmp_path)
+    # Each place takes a whole session: a file of a megabyte would take gigabytes.
+    path.write_text("{conversation}\n" * 70_000)
+    with pytest.raises(JudgeError, match="has 70000 places"):
+        counseling_questions(SESSION, ["focus"], prompts=tmp_path)
+    path.write_text("{conversation}\n" * 4)
+    assert counseling_questions(SESSION, ["focus"], prompts=tmp_path)[0].text.count("Ann") == 4

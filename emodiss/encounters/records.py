@@ -174,6 +174,8 @@ class Encounter:
             raise ValueError
         if record["ended_by"] not in (None, *get_args(EndedBy)):
             raise ValueError
+        if not all(each is None or isinstance(each, str) for each in record["pictures"]):
+            raise TypeError
         return cls(
             case=Case.from_dict(record["case"]),
             therapist=record["therapist"],

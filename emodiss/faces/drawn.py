@@ -97,7 +97,8 @@ class FacePicture:
         if record["status"] not in get_args(PictureStatus) or record["synthetic"] is not True:
             raise ValueError
         made = cls(**{name: record[name] for name in cls.__slots__})
-        texts = (made.case_id, made.model, made.path if made.status == "drawn" else "")
+        path = "" if made.path is None and made.status != "drawn" else made.path
+        texts = (made.case_id, made.model, path)
         if not all(isinstance(text, str) for text in texts) or not isinstance(made.line, int):
             raise TypeError
         return made

@@ -20,10 +20,11 @@ def read_picture(content: bytes) -> NDArray[np.uint8] | None:
     from PIL import Image
 
     try:
-        # OpenCV takes memory for what the head says, and has an error of its own above 2^30.
+        # OpenCV takes memory for what a head or a chunk says, however little follows it.
         with Image.open(io.BytesIO(content)) as head:
             if head.width * head.height > MOST_PIXELS:
                 return None
+            head.verify()
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except Exception:  # what decoders raise on damaged files: OSError, SyntaxError, cv2.error ...
         return None

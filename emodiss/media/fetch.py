@@ -134,8 +134,11 @@ def fetched(url: str, downloads: Path) -> Path | None:
     marker = folder_of(url, downloads) / "fetched.txt"
     if not marker.is_file():
         return None
-    path = marker.parent / marker.read_text(encoding="utf-8").strip()
-    return path if path.is_file() else None
+    try:
+        path = marker.parent / marker.read_text(encoding="utf-8").strip()
+        return path if path.is_file() else None
+    except ValueError:  # damaged: no text, or no name of a file; it is fetched again
+        return None
 
 
 def fetch(

@@ -197,6 +197,15 @@ def load(root: Path) -> Experiment:
     return Experiment(root)
 
 
+def own_file(root: Path, path: str) -> Path | None:
+    """Where a file of a folder lies; None where its name leads out of it, or is none."""
+    try:
+        place = (root / path).resolve()
+    except (OSError, ValueError):
+        return None
+    return place if place.is_relative_to(root.resolve()) else None
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file; empty where it cannot be read."""
     try:
@@ -255,6 +264,8 @@ def _reference(line: dict[str, Any]) -> dict[str, Any]:
         face is None or (isinstance(face, dict) and isinstance(face["path"], str))
     ):
         raise TypeError
+    if face is not None and "\0" in face["path"]:
+        raise ValueError
     return line
 
 

@@ -15,7 +15,7 @@ from emodiss.errors import EmodissError
 from emodiss.faces.drawn import SIDE, FacePicture, FaceSynthesizer, drawing_seed
 from emodiss.manifest.rules import check_id
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment, Progress, file_hash
+from emodiss.mirror.experiment import Experiment, Progress, file_hash, own_file
 from emodiss.mirror.expressions import expression_file
 from emodiss.models import catalog
 from emodiss.runs.files import write_atomically, write_json
@@ -256,9 +256,10 @@ def _folder_of(case: str) -> str:
 
 
 def _is_there(root: Path, known: FacePicture) -> bool:
-    if known.status not in ("drawn", "rejected") or known.path is None:
+    if known.status not in ("drawn", "rejected") or None in (known.path, known.sha256):
         return False
-    return known.sha256 is not None and file_hash(root / known.path) == known.sha256
+    place = own_file(root, str(known.path))
+    return place is not None and file_hash(place) == known.sha256
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

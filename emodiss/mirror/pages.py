@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emodiss.encounters import Encounter
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment
+from emodiss.mirror.experiment import Experiment, own_file
 from emodiss.runs.files import write_atomically
 
 if TYPE_CHECKING:
@@ -132,10 +132,11 @@ def _at(values: Sequence[str | None], index: int) -> str | None:
 
 def picture_address(root: Path, path: str | None) -> str:
     """Give a picture as an address that holds it; empty if there is none."""
-    if path is None:
+    place = None if path is None else own_file(root, path)
+    if place is None:
         return ""
     try:
-        content = (root / path).read_bytes()
+        content = place.read_bytes()
     except OSError:
         return ""
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"

@@ -21,7 +21,15 @@ from emodiss.faces.pictures import read_picture
 from emodiss.faces.protocols import FaceDetector
 from emodiss.judging.sessions import dialogue_sha256
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked, file_hash
+from emodiss.mirror.experiment import (
+    Decoding,
+    Experiment,
+    Progress,
+    Say,
+    asked,
+    file_hash,
+    own_file,
+)
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.mirror.judge import read_scores, spoken
 from emodiss.models import catalog
@@ -265,14 +273,16 @@ class _Measuring:
         lines = {line.index: line for line in play.lines}
         reference = self.references.get(play.case.profile.id)
         return {
-            each.line: self._measure(self.root / str(each.path), lines[each.line], reference)
+            each.line: self._measure(
+                own_file(self.root, str(each.path)), lines[each.line], reference
+            )
             for each in self.drawn.get(play.case.id, [])
             if each.line in lines
         }
 
-    def _measure(self, path: Path, line: Line, reference: Path | None) -> PictureMeasures:
+    def _measure(self, path: Path | None, line: Line, reference: Path | None) -> PictureMeasures:
         try:
-            content = path.read_bytes()
+            content = b"" if path is None else path.read_bytes()
         except OSError:
             return PictureMeasures(face_found=False)
         pixels = read_picture(content)

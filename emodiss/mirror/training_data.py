@@ -14,7 +14,7 @@ from emodiss.exports import llava
 from emodiss.exports.llava import WINDOW, Form
 from emodiss.faces.drawn import FacePicture
 from emodiss.mirror import layout
-from emodiss.mirror.experiment import Experiment, file_hash
+from emodiss.mirror.experiment import Experiment, file_hash, own_file
 from emodiss.mirror.faces import face_file, reference_pictures
 from emodiss.runs.files import write_atomically
 from emodiss.screenplays import Screenplay
@@ -165,10 +165,8 @@ def _shown(root: Path, each: FacePicture) -> str:
     """Hash of a drawn picture below the folder; empty if there is none, or another by now."""
     if each.status != "drawn" or each.path is None:
         return ""
-    place = root / each.path
-    if Path(each.path).is_absolute() or not place.resolve().is_relative_to(root.resolve()):
-        return ""
-    found = file_hash(place)
+    place = own_file(root, each.path)
+    found = "" if place is None else file_hash(place)
     return found if each.sha256 in (None, found) else ""
 
 

@@ -171,7 +171,11 @@ def draw_all(run: AnyRun) -> None:
     names = [row.name for row in FIGURES.values() if not row.options]
     names += [f"session_{video}" for video in sessions]
     paths = [run.root / "figures" / f"{name}.png" for name in names]
-    if marker.is_file() and marker.read_text() == state and all(p.is_file() for p in paths):
+    if (
+        marker.is_file()
+        and marker.read_bytes() == state.encode()
+        and all(p.is_file() for p in paths)
+    ):
         return
     with Written(run.root) as written:
         for name, path in zip(names, paths, strict=True):

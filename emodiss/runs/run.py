@@ -393,21 +393,26 @@ class Run:
         video: str | Collection[str] | None = None,
     ) -> pd.DataFrame:
         import pandas as pd
+        import pyarrow.parquet as pq
 
         path = self._table_path(name)
         videos = [video] if isinstance(video, str) else video
         with sound(path, _RESUME):
+            there = pq.read_schema(path).names if columns else ()
+            for column in columns or ():
+                if column not in there:
+                    raise RunError(
+                        f"{path.name} has no column '{column}': another version of emodiss made "
+                        "it.",
+                        next_step=_RESUME,
+                    )
             table = pd.read_parquet(
                 path,
                 columns=list(columns) if columns is not None else None,
                 filters=[("video_id", "in", list(videos))] if videos is not None else None,
             )
-        for column in columns or ():
-            if column not in table:  # Arrow passes over it
-                raise RunError(
-                    f"{path.name} has no column '{column}': another version of emodiss made it.",
-                    next_step=_RESUME,
-                )
+            for column in columns or ():
+                table[column]  # damaged notes of pandas in the file hide it
         return table
 
     def _known(self, video: str) -> str:

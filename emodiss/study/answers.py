@@ -366,8 +366,11 @@ def require_sound(connection: sqlite3.Connection) -> None:
         if said != "ok":
             raise _damaged(said)
         for table, columns in _columns().items():
+            found = connection.execute(f"SELECT * FROM {table}")
+            if [name for name, *_ in found.description] != list(columns):
+                raise _damaged(f"the table '{table}' has other columns")
             kinds = columns.values()
-            for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
+            for row in found:
                 if not all(map(_fits, kinds, row, columns)):
                     raise _damaged(f"the table '{table}' holds a value of another kind")
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of names of damaged tables

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sqlite3
 import tempfile
-import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -60,21 +59,11 @@ CONSENT = ("# Consent\n\nI am 18 or older, and *agree* to take part.\n- My answe
 
 
 def _pictures() -> tuple[bytes, ...]:
-    """Give small pictures of each kind that people hand in, and one that says it is huge."""
+    """Give small pictures of each kind that people hand in."""
     noise = np.random.default_rng(0).integers(0, 255, (24, 20, 4), np.uint8)
     made = [cv2.imencode(kind, noise[:, :, :3])[1].tobytes() for kind in (".png", ".jpg", ".webp")]
     made += [cv2.imencode(".png", picture)[1].tobytes() for picture in (noise, noise[:, :, 0])]
     return tuple(made)
-
-
-def huge_png(width: int, height: int) -> bytes:
-    """Give the head of a picture that would fill the memory."""
-    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
-    parts = (head, b"IDAT" + zlib.compress(bytes(1000)), b"IEND")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (len(part) - 4).to_bytes(4, "big") + part + zlib.crc32(part).to_bytes(4, "big")
-        for part in parts
-    )
 
 
 def _picture(path: Path) -> object:
@@ -105,8 +94,8 @@ def script() -> str:
             answers.opened(connection, rater, step)
             said = answers.Answer(choices, comment="well", seconds=1.5)
             answers.save(connection, rater, step, f"form{number}", said)
-        answers.undo(connection, rater)
-        answers.save_draft(connection, rater, steps[2], choices)
+        answers.undo(connection, rater, "form2")
+        answers.save_draft(connection, rater, steps[2], "form3", choices)
         answers.save_about(connection, rater, "before", {"age": "34"})
         answers.note(connection, "researcher", "looked")
         connection.commit()

@@ -345,3 +345,16 @@ def test_what_does_not_exist_is_refused(tmp_path):
     with pytest.raises(RunError, match="no folder of a MIRROR experiment"):
         mirror.load(tmp_path)
     assert dataclasses.asdict(Rules())["end"] == "two_in_a_row"
+
+
+def test_a_picture_that_cannot_be_read_is_no_caption(tmp_path):
+    from emodiss.encounters.session import NoAnswer, Picture
+    from emodiss.mirror.captions import Measured
+
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG")
+    for file in (broken, tmp_path / "gone.png"):
+        with pytest.raises(NoAnswer, match="picture"):
+            Measured(detector=None, model=None).caption(
+                Case(PROFILES[0], "none"), (), Picture("x", file)
+            )

@@ -13,6 +13,7 @@ from emodiss import mirror
 from emodiss.clients import Case
 from emodiss.encounters import Encounter
 from emodiss.encounters.records import Plan, Reply
+from emodiss.mirror.pages import picture_address
 from emodiss.screenplays import Line
 from tests.browser import chromium
 from tests.mirror.people import PROFILES
@@ -102,3 +103,11 @@ def test_pages_are_readable_at_every_width_and_load_nothing(experiment, tmp_path
         assert ground == "rgb(21, 24, 28)"  # the report's dark ground
         assert not tab.complaints
         assert {each.partition(":")[0] for each in tab.requests} <= {"file", "data", "about"}
+
+
+def test_a_record_leads_no_page_out_of_its_folder(experiment):
+    secret = experiment.root.parent / "secret.png"
+    secret.write_bytes(b"\x89PNG private")
+    for name in (str(secret), "../secret.png", "faces/../../secret.png", "a\0b", "faces"):
+        assert picture_address(experiment.root, name) == "", name
+    assert picture_address(experiment.root, "faces/a/001.png").startswith("data:image/png;")

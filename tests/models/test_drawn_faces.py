@@ -15,6 +15,7 @@ from emodiss.faces.drawn import SIDE, FaceSynthesizer, drawing_seed
 from emodiss.models import catalog
 from emodiss.models.drawn_faces.wording import Pose, pose_of
 from emodiss.settings import resolve
+from tests.make import huge_png
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,8 @@ for line in sys.stdin:
         cv2.imwrite(asked["output"], np.full((side, side, 3), (0, 0, value), np.uint8))
     if what == "text":
         open(asked["output"], "w").write("no picture")
+    if what == "huge":
+        open(asked["output"], "wb").write(bytes.fromhex(HUGE))
     if what == "once":
         sys.exit(0)
     print(json.dumps({"pid": os.getpid()}), flush=True)
@@ -165,7 +168,7 @@ for line in sys.stdin:
 @pytest.fixture
 def command(tmp_path):
     program = tmp_path / "draw it.py"
-    program.write_text(PROGRAM)
+    program.write_text(f"HUGE = '{huge_png(32_000, 32_000).hex()}'\n{PROGRAM}")
     words = shlex.join([sys.executable, str(program)])
     return catalog.load(
         "command",
@@ -185,7 +188,7 @@ def test_a_program_draws_line_after_line(command, references):
     assert "not this" in first.negative
     faults = {
         "killed": "program", "fails": "program", "sorry": "program_error",
-        "small": "size", "nothing": "no_output", "text": "no_output",
+        "small": "size", "nothing": "no_output", "text": "no_output", "huge": "no_output",
     }  # fmt: skip
     for what, code in faults.items():
         with pytest.raises(ModelError) as error:

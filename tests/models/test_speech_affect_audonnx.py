@@ -219,6 +219,9 @@ def test_missing_files_name_the_way_out(tmp_path: Path, folder: Path) -> None:
         "$audonnx.core.model.Model==1.0.1:\n  path: model.onnx\n  transform:\n"
         "    $audonnx.core.function.Function==1.0.1:\n      func: 'touch opened'\n",
         "!!python/object/apply:os.system ['touch opened']",
+        *("!!bool x", "!!int ''", "!!timestamp x", "a: " + "[" * 5000, "0x_"),
+        "a: &a {b: 1}\n" + "$audonnx.core.model.Model==1.0.1: {path: model.onnx, labels: *a}",
+        "$audonnx.core.model.Model==1.0.1: {path: model.onnx, labels: [" + "a, " * 10_000 + "]}",
     ],
 )
 def test_a_description_that_would_run_something_else_is_refused(

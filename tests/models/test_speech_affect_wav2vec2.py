@@ -273,6 +273,12 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, damage: Any) -> Non
         ({"model_type": "hubert"}, "not describe a wav2vec2"),
         ({"pooling_mode": "max"}, "pooling_mode 'max'"),
         ({"id2label": {"0": "angry", "1": "dominance", "2": "valence"}}, "arousal is absent"),
+        ({"id2label": {"0": 1, "1": "dominance", "2": "valence"}}, "arousal is absent"),
+        ({"conv_dim": 5}, r"no network .*TypeError"),
+        ({"id2label": {"a": "b"}}, r"no network .*ValueError"),
+        ({"num_attention_heads": 0}, "no network"),
+        ({"num_hidden_layers": 10**9}, "no network"),
+        ({"add_adapter": True, "num_adapter_layers": 10**9}, "no network"),
     ],
 )
 def test_other_models_are_refused(tmp_path: Path, change: dict, named: str) -> None:

@@ -155,3 +155,13 @@ def test_a_record_of_another_version_is_refused(tmp_path):
 def test_infinity_is_no_measurement():
     with pytest.raises(RunError, match="inf"):
         codecs.encode({"x": math.inf})
+
+
+def test_sound_that_is_shorter_than_its_head_says_is_refused_when_it_is_opened(tmp_path):
+    for name, content in codecs.encode(Audio(np.arange(9, dtype=np.int16), 16_000, 0.0)).items():
+        (tmp_path / name).write_bytes(b"".join(content))
+    whole = (tmp_path / "data.wav").read_bytes()
+    assert len(codecs.decode(Audio, tmp_path).signal) == 9
+    (tmp_path / "data.wav").write_bytes(whole[:-4])
+    with pytest.raises(ValueError):
+        codecs.decode(Audio, tmp_path)

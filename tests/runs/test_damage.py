@@ -12,6 +12,7 @@ from emodiss.errors import RunError
 from emodiss.runs import seals
 from emodiss.runs.journal import Journal
 from emodiss.runs.store import Store
+from emodiss.study.captions import caption_faces
 from tests.fuzz import damage
 from tests.runs.test_annotate import annotate, results
 
@@ -243,3 +244,14 @@ def test_a_seal_whose_name_is_damaged_does_not_pass_for_an_older_artifact(tmp_pa
     meta["files"] = {name: {"bytes": facts["bytes"]} for name, facts in meta["files"].items()}
     path.write_text(json.dumps(meta))
     assert store.read("v", "words", dict) == {"a": 1}
+
+
+def test_a_table_without_a_column_is_told_to_be_of_another_version(copy):
+    path = copy / "utterances.parquet"
+    seals.forget(path)
+    emodiss.load(copy).utterances.drop(columns="face_label").to_parquet(path)
+    run = emodiss.load(copy)
+    for read in (caption_faces, lambda run: run.columns("utterances", ["face_label"])):
+        with pytest.raises(RunError, match=r"utterances\.parquet has no column 'face_label'"):
+            read(run)
+    assert list(run.columns("utterances", ["role"])) == ["role"]

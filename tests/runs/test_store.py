@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -11,7 +12,7 @@ from emodiss.manifest import VideoRow
 from emodiss.presets import changes_of
 from emodiss.prompts import with_templates
 from emodiss.runs import keys
-from emodiss.runs.files import replaced
+from emodiss.runs.files import replaced, sound
 from emodiss.runs.store import Outcome, Store, write_atomically
 from emodiss.settings import resolve
 from emodiss.stages import STAGES
@@ -165,3 +166,12 @@ def test_meta_is_readable_by_people(tmp_path):
     store.write("v", "words", {"a": 1}, key="k", facts={"version": 1})
     meta = json.loads((store.artifact("v", "words") / "meta.json").read_text())
     assert meta["version"] == 1 and meta["files"]["data.json"]["bytes"] == 9
+
+
+@pytest.mark.parametrize("number", [None, errno.EINVAL])
+def test_a_reader_that_seeks_an_impossible_place_tells_of_damage(tmp_path, number):
+    with pytest.raises(RunError, match="is damaged") as caught, sound(tmp_path / "a", "Again."):
+        raise OSError(number, "Invalid argument") if number else OSError("Arrow")
+    assert caught.value.code == "damaged"
+    with pytest.raises(PermissionError), sound(tmp_path / "a", "Again."):
+        raise PermissionError(errno.EACCES, "no")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import zipfile
 from io import BytesIO
 from xml.etree import ElementTree
@@ -12,13 +14,14 @@ import pandas as pd
 import pytest
 
 from emodiss import ratings, study as verbs
-from emodiss.errors import RunError, SettingsError
+from emodiss.errors import EmodissError, RunError, SettingsError
 from emodiss.plots.ratings.countries import TILES
 from emodiss.ratings import RatingsError, open_study
 from emodiss.ratings.instrument import Question, shipped
+from emodiss.ratings.other_tools import for_tool
 from emodiss.statistics import Bootstrap, evaluate
 from emodiss.web import rating as web_rating
-from emodiss.web.rate import opened
+from emodiss.web.rate import consent_is_ours, opened
 from tests.web import studies
 from tests.web.studies import CONDITIONS, MODELS, Rater, served, without_practice
 
@@ -560,3 +563,59 @@ def test_what_is_no_study_is_said(tmp_path):
     (folder / "hidden" / "answers.sqlite").write_bytes(b"x" * 2000)
     with pytest.raises(RatingsError, match="cannot be read"):
         verbs.browser_answers(open_study(folder))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE answer; CREATE TABLE answer (id INTEGER, rater TEXT, step TEXT, x TEXT)",
+        "UPDATE rater SET code = x'ff00' WHERE rater = 'r1'",
+        "UPDATE rater SET code = CAST(x'ff' AS TEXT) WHERE rater = 'r1'",
+        "INSERT INTO opened VALUES ('r1', 's', 'yesterday', '2026-01-01T00:00:00Z', 1)",
+        "INSERT INTO opened VALUES ('r1', 's', '2026-01-01', '2026-01-01T00:00:00Z', 1)",
+        "UPDATE rater SET consented_at = 5",
+        "ALTER TABLE fact ADD COLUMN more TEXT",
+    ],
+)
+def test_answers_of_another_program_are_refused_before_a_rater_comes(folder, change):
+    with served(folder):
+        pass
+    handout = open_study(folder)
+    assert verbs.browser_answers(handout).history.empty
+    with contextlib.closing(sqlite3.connect(folder / "hidden" / "answers.sqlite")) as database:
+        database.executescript(change)
+    with pytest.raises(RatingsError, match=r"'answers\.sqlite' cannot be read") as caught:
+        verbs.browser_answers(handout)
+    assert caught.value.code == "damaged"
+    with pytest.raises(EmodissError, match=r"'answers\.sqlite' cannot"), served(folder):
+        pass
+
+
+def test_a_page_of_answers_that_is_gone_is_noticed_where_nobody_would_come_by(folder):
+    with served(folder):
+        pass
+    path = folder / "hidden" / "answers.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        root = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
+        ).fetchone()
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+    content = bytearray(path.read_bytes())
+    content[(root[0] - 1) * size : root[0] * size] = b"\xff" * size
+    path.write_bytes(content)
+    with pytest.raises(RatingsError, match="cannot be read"):
+        verbs.browser_answers(open_study(folder))
+
+
+def test_a_text_for_raters_in_another_encoding_is_refused_before_it_is_shown(folder):
+    (folder / "consent.md").write_bytes("Ich bin einverst\u00e4nden.".encode("cp1252"))
+    with pytest.raises(RatingsError, match=r"consent\.md, line 1: byte 0xe4"), served(folder):
+        pass
+    with pytest.raises(RatingsError, match=r"consent\.md"):
+        consent_is_ours(folder)
+    (folder / "consent.md").write_text("Mine.")
+    assert not consent_is_ours(folder)
+    (folder / "instructions.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RatingsError, match=r"instructions\.md"):
+        for_tool(open_study(folder), "potato")
