@@ -67,6 +67,11 @@ class Stage:
         return registry.function(function or self.function)
 
 
+# How utterances are made of what was heard, which itself does not change with it.
+_OF_UTTERANCES = (
+    *("transcript.max_pause_s", "transcript.max_utterance_s", "transcript.strict"),
+    *("transcript.captions", "transcript.align"),
+)
 _GEOMETRY = ("speaker", "times", "split", "merge", "remove", "add")
 
 STAGES: tuple[Stage, ...] = (
@@ -76,15 +81,19 @@ STAGES: tuple[Stage, ...] = (
         settings="media",
         row=("start", "end"),
         source=True,
-        version=4,
+        # They decide which files are there to be probed, not what is found: accepting one file
+        # that ends early measures no other anew.
+        apart=("media.max_height", "media.allow_truncated"),
+        version=5,
     ),
-    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=5),
+    Stage("audio", "emodiss.media:stream_audio", reads=("media",), source=True, version=6),
     Stage(
         "recognition",
         "emodiss.transcript.stages:recognise",
         reads=("audio",),
         model="asr",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.num_speakers"),
         row=("language",),
         unless="transcript",
         version=3,
@@ -95,6 +104,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio", "recognition"),
         model="aligner",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.num_speakers"),
         unless="transcript",
         version=2,
     ),
@@ -104,6 +114,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("audio",),
         model="diarizer",
         settings="transcript",
+        apart=(*_OF_UTTERANCES, "transcript.language"),
         unless="voices",
         version=2,
     ),
@@ -115,7 +126,7 @@ STAGES: tuple[Stage, ...] = (
         settings="transcript",
         row=("transcript", "language"),
         only_if=("transcript", "transcript.align"),
-        version=4,
+        version=5,
     ),
     Stage(
         "draft",
@@ -123,17 +134,17 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "recognition", "words", "turns", "alignment"),
         settings="transcript",
         row=("transcript",),
-        version=9,
+        version=10,
     ),
     # What a person corrects comes in where it matters and no earlier: a text or a role costs no
     # second look at the video.
-    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=2),
+    Stage("transcript", "emodiss.reviews:place", reads=("draft",), reviews=_GEOMETRY, version=3),
     Stage(
         "wording",
         "emodiss.reviews:reword",
         reads=("draft", "transcript"),
         reviews=(*_GEOMETRY, "text"),
-        version=2,
+        version=3,
     ),
     Stage(
         "roles",
@@ -142,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         row=("roles",),
         reviews=("role",),
         role_labels=True,
-        version=3,
+        version=4,
     ),
     Stage(
         "faces",
@@ -153,7 +164,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.faces.stages:detect_piece",
         join="emodiss.faces.stages:join_pieces",
-        version=5,
+        version=6,
     ),
     Stage(
         "tracks",
@@ -169,7 +180,7 @@ STAGES: tuple[Stage, ...] = (
         "emodiss.people:watch_mouths",
         reads=("media", "faces", "tracks"),
         source=True,
-        version=2,
+        version=3,
     ),
     Stage(
         "talking",
@@ -177,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "audio", "tracks"),
         model="active_speaker",
         source=True,
+        version=2,
     ),
     Stage(
         "people",
@@ -204,6 +216,7 @@ STAGES: tuple[Stage, ...] = (
         model="speech_affect",
         settings="speech_affect",
         off=("speech_affect.window_s", None),
+        version=2,
     ),
     Stage(
         "face_affect",
@@ -216,7 +229,7 @@ STAGES: tuple[Stage, ...] = (
         source=True,
         piece="emodiss.utterances:measure_faces_piece",
         join="emodiss.utterances:join_faces",
-        version=4,
+        version=5,
     ),
     Stage(
         "listener_affect",
@@ -224,12 +237,14 @@ STAGES: tuple[Stage, ...] = (
         reads=("media", "transcript", "tracks", "people"),
         model="face_affect",
         settings="face_affect",
+        # How often a speaker is looked at says nothing of listeners.
+        apart=("face_affect.looks_per_utterance", "face_affect.looks_apart_s"),
         off=("face_affect.who", "speaker"),
         mends=("transcript", "people"),
         source=True,
         piece="emodiss.utterances:measure_listeners_piece",
         join="emodiss.utterances:join_listeners",
-        version=3,
+        version=4,
     ),
     Stage(
         "utterances",
@@ -238,7 +253,7 @@ STAGES: tuple[Stage, ...] = (
         settings="dissonance",
         also=("face_affect.min_frames", "face_affect.looks_per_utterance"),
         row=("id",),
-        version=5,
+        version=6,
     ),
     Stage(
         "prompts",

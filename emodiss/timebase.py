@@ -96,11 +96,6 @@ class Span:
         """Length in seconds."""
         return self.end - self.start
 
-    @property
-    def middle(self) -> Seconds:
-        """Midpoint in seconds."""
-        return (self.start + self.end) / 2
-
     def contains(self, time: Seconds) -> bool:
         """Whether an instant lies in the span; the end does not."""
         return self.start <= time < self.end
@@ -108,10 +103,6 @@ class Span:
     def overlap(self, other: Span) -> Seconds:
         """Shared length with another span in seconds; 0 when they only touch."""
         return max(0.0, min(self.end, other.end) - max(self.start, other.start))
-
-    def shift(self, by: Seconds) -> Span:
-        """Return the same span moved by a number of seconds."""
-        return Span(self.start + by, self.end + by)
 
 
 def covered_stretches(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seconds]]:

@@ -61,9 +61,9 @@ MEANINGS: Final[dict[str, str]] = {
     "picture if there is one.",
     "several_sound_tracks": "The file has several sound tracks; the one that it marks as its "
     "default, or else the first, is heard; give a file with the right one alone if it is not.",
-    "high_dynamic_range": "The picture is stored for HDR screens (PQ or HLG) and is looked at as "
-    "it is, paler and with other contrast than a screen shows it, so faces are measured less "
-    "surely; export the recording as SDR if you can.",
+    "high_dynamic_range": "The picture is stored for HDR screens (PQ or HLG) and was tone mapped "
+    "to ordinary brightness and colours (ITU-R BT.2390), so very bright faces are measured less "
+    "surely; export the recording as SDR if many are.",
     "other_sound_track": "The sound track that players play is silent, so the next one that is "
     "not was heard; listen to the file if you doubt it.",
     "sound_not_numbers": "Samples of the sound are no numbers (NaN or infinite), so they "
@@ -100,6 +100,8 @@ MEANINGS: Final[dict[str, str]] = {
     "its language is the aligner's.",
     "lost_review": "A correction by a person belongs to an utterance or voice that is not there "
     "any more and has no effect; review that place again.",
+    "unheard_role": "The manifest's column roles names a label that no voice of the video has, and "
+    "has no effect there; see the labels with: emodiss review roles RUN, and correct the column.",
     "unknown_role": "The part of a voice, such as therapist or patient, is not known, and prompts "
     "need it; say who the therapist is: emodiss review set RUN --video ID --voice SPEAKER_00 "
     "--role therapist (voices and what they say: emodiss review roles RUN), then "

@@ -1,6 +1,6 @@
 """Measure long videos on one core and on two: seconds, where a core was idle, and the same bytes.
 
-    python scripts/bench_pieces.py [--minutes 6 12] [--repeats 1] [--keep FOLDER]
+    python scripts/bench_pieces.py [--minutes 6 60] [--repeats 1] [--keep FOLDER]
 
 The demo session is looped to the lengths asked for, without encoding it again, and annotated with
 the preset `lite` as if nobody had touched it: recognised, told apart, looked at, measured. Runs of
@@ -8,7 +8,7 @@ one and of two worker processes take turns. Wall seconds: nothing else may work 
 
 What two workers lose is told: seconds in which one of them had nothing to do, by the jobs that the
 other was at, and CPU seconds that two take more than one (models are loaded twice, and cores share
-caches and memory). From two lengths follows an hour, where seconds grow evenly.
+caches and memory).
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def watched_run(media: Path, n_workers: int, **options: Any) -> dict[str, Any]:
         "until_first_result_s": round(min(stop for _, stop, _ in watched[0].spans) - begin, 1),
         # Of processes that have ended; of Ray's there are none.
         "workers_cpu_s": round(cpu, 1),
+        "largest_worker_so_far_mb": round(after.ru_maxrss / 1024),
     }
     if n_workers == 1:
         return found
@@ -145,14 +146,6 @@ def measured(folder: Path, clip: Path, minutes: float, repeats: int) -> dict[str
     }
 
 
-def by_the_trend(short: dict[str, Any], long: dict[str, Any], minutes: float) -> dict[str, Any]:
-    """Carry the seconds of two lengths on to another."""
-    n = (minutes - long["minutes"]) / (long["minutes"] - short["minutes"])
-    seconds = zip(short["medians_s"], long["medians_s"], strict=True)
-    one, two = (b + n * (b - a) for a, b in seconds)
-    return {"minutes": minutes, "s": [round(one), round(two)], "ratio": round(one / two, 2)}
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -166,8 +159,6 @@ def main() -> None:
     clip = demo.build(folder / "demo").video
     found = [measured(folder, clip, n, chosen.repeats) for n in sorted(set(chosen.minutes))]
     print(json.dumps(found, indent=2))
-    if len(found) > 1:
-        print(json.dumps({"not_timed": by_the_trend(found[-2], found[-1], 60)}))
     if chosen.keep is None:
         shutil.rmtree(folder)
 

@@ -6,6 +6,11 @@ file of answers must hold every acknowledged answer, each once. Printed: counts,
 sending a save to its acknowledgement.
 
     python scripts/bench_rating_server.py [--raters 50] [--kills 20] [--pace 0.8]
+
+With `--full`, nobody walks: every rater has answered all items but two, and what the server then
+needs for each kind of request is printed, in CPU milliseconds of its process (user and system).
+
+    python scripts/bench_rating_server.py --full --raters 20 --videos 1000   # 80,000 answers
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import http.client
 import json
 import random
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -25,10 +31,13 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from emodiss import ratings
 from emodiss.ratings.instrument import shipped
-from emodiss.study.answers import browser_answers
+from emodiss.study import answers
+from emodiss.study.answers import Answer, browser_answers
+from emodiss.web.database import Database
 
 MODELS, CONDITIONS = ("m1", "m2"), ("c1", "c2")
 
@@ -82,10 +91,12 @@ class Server:
             text=True,
         )
         assert self.process.stdout is not None
-        found = re.match(r"researcher +http://127.0.0.1:(\d+)/", self.process.stdout.readline())
+        found = re.match(
+            r"researcher +http://127.0.0.1:(\d+)(/\S+)", self.process.stdout.readline()
+        )
         if found is None:
             raise SystemExit("The server did not start.")
-        self.port = int(found[1])
+        self.port, self.researcher = int(found[1]), found[2]
         while len(self.codes) < len(self.raters()):
             rater, link = self.process.stdout.readline().split()
             self.codes[rater] = link.rpartition("/")[2]
@@ -100,6 +111,11 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def cpu(self) -> float:
+        """Return the CPU seconds that it has taken so far."""
+        taken = psutil.Process(self.process.pid).cpu_times()
+        return taken.user + taken.system
+
 
 class Rater(threading.Thread):
     """One rater: answers every item, asks again after a lost connection, notes what was kept."""
@@ -110,7 +126,7 @@ class Rater(threading.Thread):
         self.root = f"/r/{server.codes[name]}"
         self.kept: list[tuple[int, dict[str, str]]] = []
         self.times: list[float] = []
-        self.n_lost = 0
+        self.n_lost, self.patience = 0, 30.0
         self.rng = random.Random(name)
         self.connection: http.client.HTTPConnection | None = None
 
@@ -121,7 +137,9 @@ class Rater(threading.Thread):
         while True:
             try:
                 if self.connection is None:
-                    self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port, 30)
+                    self.connection = http.client.HTTPConnection(
+                        "127.0.0.1", self.server.port, timeout=self.patience
+                    )
                 begun = time.perf_counter()
                 self.connection.request(method, path, body, headers)
                 answer = self.connection.getresponse()
@@ -183,7 +201,11 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=10, help="each makes four items")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pace", type=float, default=0.8, help="mean seconds on an item")
+    parser.add_argument("--full", action="store_true", help="CPU per request, all but two answered")
     given = parser.parse_args()
+    if given.full:
+        full(given.raters, given.videos)
+        return
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "study"
         write_study(folder, given.raters, given.videos)
@@ -209,6 +231,88 @@ def main() -> None:
         if server.process.wait(10) != 0:
             raise SystemExit("The server did not end in order.")
         check(folder, people, took, given.kills)
+
+
+def answer_all_but_two(folder: Path) -> int:
+    """Put answers of every rater in, as if they had been saved; how many."""
+    handout = ratings.open_study(folder)
+    rng = random.Random(0)
+
+    def put(connection: sqlite3.Connection) -> None:
+        answers.prepare(connection, list(handout.raters))
+        for rater, walk in handout.walks.items():
+            answers.mark(connection, rater, "consented")
+            answers.mark(connection, rater, "instructed")
+            answers.save_about(connection, rater, "before", {})
+            for step in walk[:-2]:
+                answers.opened(connection, rater, step.name)
+                chosen = {name: str(rng.randint(1, 5)) for name in ratings.CRITERIA}
+                answers.save(connection, rater, step.name, step.name, Answer(chosen, seconds=0.5))
+
+    database = Database(folder / answers.FILE, answers.SCHEMA)
+    database.now(put)
+    database.close()
+    return sum(len(walk) - 2 for walk in handout.walks.values())
+
+
+def full(n_raters: int, n_videos: int) -> None:
+    """Print the CPU time of each kind of request where almost everything is answered."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "study"
+        write_study(folder, n_raters, n_videos)
+        n = answer_all_but_two(folder)
+        server = Server(folder)
+        print(f"raters {n_raters}, answers {n}; start, CPU s: {server.cpu():.1f}")
+        person = Rater(server, server.raters()[0], 0.0)
+        person.patience = 600.0  # a request that is sent twice would count twice
+        walk = len(next(iter(ratings.open_study(folder).walks.values())))
+        _, text = person.page(person.root)
+        csrf = {"csrf": person.token(text, "csrf")}
+        chosen = dict.fromkeys(ratings.CRITERIA, "5")
+        _, _, text, _ = person.ask("GET", server.researcher)
+        owner = {"csrf": person.token(text, "csrf")}
+
+        def take_back() -> dict[str, str]:
+            _, _, text, _ = person.ask("GET", f"{person.root}/history")
+            return {**csrf, "latest": person.token(text, "latest")}
+
+        for name, n_times, method, path, fields in (
+            ("link", 20, "GET", person.root, None),
+            ("first item", 20, "GET", f"{person.root}/1", None),
+            ("open item", 20, "GET", f"{person.root}/{walk - 1}", None),
+            ("draft", 20, "POST", f"{person.root}/{walk - 1}/draft", {**csrf, **chosen}),
+            ("save", 20, "POST", f"{person.root}/{walk - 1}", {**csrf, **chosen}),
+            ("take back", 1, "POST", f"{person.root}/undo", take_back),
+            ("my answers", 3, "GET", f"{person.root}/history", None),
+            ("progress", 3, "GET", server.researcher, None),
+            ("agreement", 1, "POST", f"{server.researcher}/agreement", owner),
+            ("ratings.csv", 1, "GET", f"{server.researcher}/ratings.csv", None),
+            ("history.csv", 1, "GET", f"{server.researcher}/history.csv", None),
+            ("attention.csv", 1, "GET", f"{server.researcher}/attention.csv", None),
+        ):
+            given = fields() if callable(fields) else fields
+            before = server.cpu()
+            for _ in range(n_times):
+                status, _, text, _ = person.ask(method, path, given)
+                if status not in (200, 204, 303):
+                    raise SystemExit(f"{status} for {name}")
+            took = 1000 * (server.cpu() - before) / n_times
+            print(f"{name:14} {took:8.1f} ms of CPU, answer {len(text) / 1000:.0f} kB")
+        owners = Rater(server, server.raters()[1], 0.0)
+        owners.patience = 600.0
+        exporting = threading.Thread(
+            target=owners.ask, args=("GET", f"{server.researcher}/ratings.csv")
+        )
+        exporting.start()
+        times: list[float] = []
+        while exporting.is_alive():
+            times.append(person.ask("POST", f"{person.root}/{walk - 1}", {**csrf, **chosen})[3])
+            time.sleep(0.1)
+        print(
+            f"{len(times)} saves while ratings.csv was made, ms from sending to acknowledgement: "
+            f"median {1000 * np.median(times):.0f}, most {1000 * max(times):.0f}"
+        )
+        server.kill()
 
 
 def check(folder: Path, people: list[Rater], took: float, kills: int) -> None:

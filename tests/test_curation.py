@@ -194,6 +194,16 @@ def test_clipping_bandwidth_and_dropouts_are_measured(speech):
     assert 0.14 < heard(holes).dropout_share < 0.2
 
 
+def test_every_sample_of_a_clipped_run_counts_and_shorter_runs_do_not():
+    sound = np.full(512 * 20, 0.1)
+    sound[::2] = -0.1
+    for start in range(0, len(sound), 512):
+        sound[start + 100 : start + 103] = 1.0  # three at the top, then two
+        sound[start + 200 : start + 202] = 1.0
+    found = quality.measure(audio(sound), [(0.0, 1.0)])
+    assert found.clipped_share == pytest.approx(3 / 512)
+
+
 def test_without_speech_nothing_is_measured(speech):
     assert np.isnan(quality.measure(audio(speech), []).snr_db)
 
@@ -262,3 +272,15 @@ def test_a_run_is_judged_from_what_it_measured(finished_run):
     lenient = Curation(min_duration_s=1, min_speech_s=1, min_snr_db=-99, min_bandwidth_hz=0)
     table = curation.curate(run, limits=lenient).set_index("id")
     assert "too_short" not in table.loc["a", "reasons"]
+
+
+def test_two_stretches_of_one_file_are_no_copies_and_the_same_stretch_is():
+    silence = audio(np.zeros(4 * RATE))
+    stretches = {"a": (0.0, 4.0), "b": (4.0, 8.0), "again": (4.0, 8.0)}
+    found = fingerprints.match(
+        {
+            name: curation.print_of(silence, make.media(sha256="0" * 64, start=start, end=end))
+            for name, (start, end) in stretches.items()
+        }
+    )
+    assert [(pair.a, pair.b, pair.by) for pair in found] == [("b", "again", "bytes")]

@@ -37,6 +37,16 @@ def test_a_long_pause_is_a_better_place_than_a_comma():
     assert [(u.start, u.end) for u in cut([whole], 8.0)] == [(0, 5), (5.8, 10)]
 
 
+def test_no_part_is_without_length_where_words_are():
+    whole = said(("a", 0, 0), ("b", 39, 40), ("c", 80, 80))
+    assert [(u.start, u.end) for u in cut([whole], 30.0)] == [(0, 80)]
+    whole = said(("a", 0, 0), ("b", 5, 6), ("c", 39, 40), ("d", 40, 40))
+    assert [(u.start, u.end, u.text) for u in cut([whole], 30.0)] == [
+        (0, 6, "a b"),
+        (39, 40, "c d"),
+    ]
+
+
 def test_without_word_times_parts_say_that_they_are_guessed():
     text = "one two. three four"
     parts = cut([Utterance(10.0, 30.0, "a", text, timing="given")], 12.0)

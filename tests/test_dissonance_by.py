@@ -58,6 +58,11 @@ def test_the_mixed_model_finds_what_differs_and_names_what_it_is_against():
     assert row["against"] == "patient" and row["low"] < -0.3 < row["high"] < 0
     assert effects.loc[("delta_arousal", "end"), "estimate"] == pytest.approx(0.8, abs=0.01)
     assert abs(effects.loc[("delta_valence", "middle"), "estimate"]) < 0.1
+    # Half the confidence is a narrower interval: .6745 standard errors on each side.
+    half = dissonance_by(
+        sessions(12, patient=0.3), ["role"], bootstrap=Bootstrap(0.5, 20)
+    ).effects.iloc[1]
+    assert half["high"] - half["estimate"] == pytest.approx(0.67449 * half["se"], rel=1e-4)
 
 
 def test_too_few_sessions_are_called_that():

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from emodiss.dissonance import EQUATION_1, chance, flag, reflag, sweep_against_chance
+from emodiss.dissonance import EQUATION_1, chance, flag, overview, reflag, sweep_against_chance
+from emodiss.dissonance.columns import Columns
+from emodiss.dissonance.rules import flags_of
 from emodiss.errors import SettingsError
 from emodiss.settings import DissonanceSettings as Rule
 
@@ -203,6 +205,30 @@ def test_differences_from_a_baseline_cancel_out_per_speaker(rows):
     # A constant added to one side of one speaker changes nothing.
     other = reflag(table.assign(face_valence=table["face_valence"] + 0.3), Rule(baseline="shift"))
     np.testing.assert_allclose(found["dissonance_score"], other["dissonance_score"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [EQUATION_1, Rule(scale="raw"), Rule(compare="text_vs_nonverbal"), Rule(baseline="shift"),
+     Rule(quantile=0.5, min_coverage=0.6), Rule(error_correlation=0.3)],
+)  # fmt: skip
+def test_lists_with_none_tell_the_same_as_a_table_with_missing_values(rule):
+    rng = np.random.default_rng(3)
+    table = utterances(*[{"speaker": name, "start": 1.0} for name in "ABABABABA"])
+    for name in ("speech_valence", "speech_arousal", "face_valence", "face_coverage"):
+        table[name] = pd.array(rng.uniform(-1, 1, len(table)), dtype="Float64")
+        table.loc[rng.integers(len(table)), name] = pd.NA
+    table.loc[4, ["video_id", "face_status"]] = None
+    lists = {n: [None if v is pd.NA else v for v in table[n].to_list()] for n in table}
+    expected = reflag(table, rule)
+    for name, values in flags_of(Columns.of_lists(lists), rule).items():
+        found = pd.Series(values, index=table.index).astype(expected[name].dtype)
+        pd.testing.assert_series_equal(found, expected[name], check_names=False)
+    columns = Columns.of_lists(lists)
+    # As text, in which NaN equals NaN.
+    assert str(overview(columns, rule)) == str(overview(table, rule))
+    mine = columns.where("speaker", "A")
+    assert mine.n == 5 and mine.numbers("face_arousal").tolist() == [0.0] * 5
 
 
 def test_an_empty_table_stays_empty():

@@ -67,6 +67,32 @@ def test_values_past_the_scale_are_clamped_and_counted_once_per_face(tmp_path: P
     assert found.notes == ("clamped",)
 
 
+class _Blind(_Rising):
+    """Measures nothing in the first three crops."""
+
+    def predict(self, crops) -> FaceAffect:
+        found = super().predict(crops)
+        valence = np.where(np.arange(len(crops)) < 3, np.nan, found.valence_raw)
+        return FaceAffect(
+            valence.astype(np.float32), found.arousal_raw, found.probabilities, "signed"
+        )
+
+
+def test_crops_in_which_nothing_could_be_measured_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    make.write_media(path, frames=[make.grey(100 + i) for i in range(8)], fps=10)
+    media = probe(source=path, row=make.VIDEO, settings=Settings().media)
+    found = measure_faces(
+        source=path, media=media, model=_Blind(), settings=Settings().face_affect,
+        transcript=Transcript((Utterance(0.0, 1.0, "Ada", "x"),), "given"),
+        tracks=make.tracks(make.track(1, np.arange(24), (10, 10, 50, 50))),
+        people=People((Person("Ada", (1,), np.nan, "measured"),), ()),
+    )  # fmt: skip
+    assert found.tick.tolist() == list(range(9, 24))
+    expected = np.repeat([0.8, 0.9, 1.0, 1.1, 1.2], 3)
+    np.testing.assert_allclose(found.valence_raw, expected, rtol=1e-6)
+
+
 def test_an_utterance_that_may_be_anothers_gets_no_measured_face(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     make.write_media(path, frames=[make.grey(100)] * 30, fps=30)

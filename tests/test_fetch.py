@@ -506,8 +506,8 @@ def test_an_address_that_comes_back_leaves_the_list(server, tmp_path):
 def test_what_is_shared_is_addresses_and_no_words(tmp_path):
     read = manifest_of(
         tmp_path,
-        "a,https://video.example/1,,65,CC BY,sleep,she cries here\nown,,x.mp4,,,diet,\n",
+        "a,https://video.example/1,,12345.678,CC BY,sleep,she cries here\nown,,x.mp4,,,diet,\n",
     )
     assert sharing.shareable(sharing.rows_of(read)) == (
-        "id,url,start,end,license,topic\na,https://video.example/1,65,,CC BY,sleep\n"
+        "id,url,start,end,license,topic\na,https://video.example/1,12345.678,,CC BY,sleep\n"
     )

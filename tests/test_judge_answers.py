@@ -6,6 +6,9 @@ from 1 to 5, or leaves it open which one.
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+
 import pytest
 
 from emodiss.judging.scores import find_bracketed, find_leading, find_score, why_no_score
@@ -574,3 +577,11 @@ def test_ratings_in_brackets_are_of_the_scale_that_was_asked():
     assert find_bracketed("Rating: 4/10") is None
     assert find_bracketed("The rating is [[4/5]]") == 4
     assert find_bracketed("The rating is [[4/10]]") is None
+
+
+def test_the_lists_of_words_name_nothing_twice():
+    text = resources.files("emodiss.data").joinpath("stated_scores.json").read_text("utf-8")
+    lists = json.loads(text, object_pairs_hook=lambda pairs: pairs)
+    assert len({kind for kind, _ in lists}) == len(lists)
+    for kind, words in lists:
+        assert len({str(word) for word in words}) == len(words), kind

@@ -221,3 +221,14 @@ def test_a_frame_of_two_utterances_counts_once_in_the_summary():
     assert found["n_face_frames"].tolist() == [1, 1] and found["seconds"].tolist() == [0.1, 0.1]
     assert found["track_id"].isna().tolist() == [True, False]
     assert len(utterances.face_summary(frames.iloc[:0], FaceAffectSettings())) == 0
+
+
+def test_a_frame_that_is_shown_for_several_ticks_counts_once(tmp_path):
+    path = tmp_path / "slow.mp4"
+    make.write_media(path, frames=[make.grey(100 + i) for i in range(20)], fps=10)
+    media = probe(source=path, row=make.VIDEO, settings=Settings().media)
+    # By hand: 0.4 s hold 12 ticks and 4 frames, 0.5 s hold 15 and 5; 5 are asked for.
+    spoken = Transcript((Utterance(0, 0.4, "Bo", "x"), Utterance(1, 1.5, "Bo", "x")), "given")
+    found = measured((path, media), [face(1, 0, 60)], [("Ada", (1,), 0.99, "measured"),
+                     ("Bo", (), np.nan, "review")], spoken=spoken)  # fmt: skip
+    assert found.status == ("too_few_frames", "ok")

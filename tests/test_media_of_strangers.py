@@ -289,3 +289,92 @@ def test_pictures_that_share_one_time_say_so(tmp_path: Path) -> None:
                 container.mux(packet)
     with pytest.raises(MediaError, match="states no times"):
         probe(path)
+
+
+def without_decoder(path: Path, track: int) -> Path:
+    """Rename the codec of one sound track of a QuickTime file, as one that is not known."""
+    content = bytearray(path.read_bytes())
+    at = -1
+    for _ in range(track + 1):
+        at = content.index(b"soun\0\0\0\0", content.index(b"mdia", at + 1))
+        entry = content.index(b"stsd", at)
+    for name, other in ((b"mp4a", b"apac"), (b"esds", b"xsds"), (b"wave", b"xave")):
+        while (found := content.find(name, entry, entry + 160)) >= 0:
+            content[found : found + 4] = other
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("unknown", [0, 1])
+def test_spatial_sound_without_decoder_gives_way_to_the_track_beside_it(tmp_path, unknown):
+    source = flashing(tmp_path / "a.mp4")
+    path = tmp_path / "b.mov"
+    tracks = ("-map", "0:v", "-map", "0:a", "-map", "1:a")
+    run_ffmpeg("-i", source, "-i", source, *tracks, "-c", "copy", path)
+    found = probe(without_decoder(path, unknown))
+    assert (found.n_sound_tracks, found.sound_track) == (2, 1 - unknown)
+    seen, heard = seen_and_heard(path)
+    assert heard == pytest.approx(seen, abs=0.06)
+
+
+def test_a_silent_track_beside_sound_without_decoder_is_silent(tmp_path):
+    picture = [make.grey(9)] * 10
+    source = make.write_media(tmp_path / "a.mp4", frames=picture, sound=np.zeros(6400, np.float32))
+    path = tmp_path / "b.mov"
+    tracks = ("-map", "0:v", "-map", "0:a", "-map", "1:a")
+    run_ffmpeg("-i", source, "-i", source, *tracks, "-c", "copy", path)
+    found = probe(without_decoder(path, 1))
+    assert not media.decode_audio(source=path, media=found).as_float().any()
+
+
+def test_sound_that_cannot_be_decoded_is_no_silence(tmp_path):
+    path = tmp_path / "b.mov"
+    run_ffmpeg("-i", flashing(tmp_path / "a.mp4"), "-c", "copy", path)
+    with pytest.raises(MediaError, match="sound is stored in a format") as error:
+        probe(without_decoder(path, 0))
+    assert error.value.code == "unreadable"
+
+
+def test_a_still_beside_the_moving_picture_is_not_it(tmp_path):
+    still = make.write_media(tmp_path / "still.mp4", frames=[make.grey(9, size=(32, 32))])
+    path = tmp_path / "b.mov"
+    source = flashing(tmp_path / "a.mp4")
+    run_ffmpeg("-i", still, "-i", source, "-map", "0:v", "-map", "1", "-c", "copy", path)
+    found = probe(path)
+    assert (found.width, found.height, len(found.frame_times)) == (96, 64, 75)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_animations_are_videos_or_say_what_to_do(tmp_path, ending):
+    from PIL import Image
+
+    path = tmp_path / f"a.{ending}"
+    first, *others = (Image.fromarray(make.grey(value)) for value in (40, 120, 200))
+    first.save(path, save_all=True, append_images=others, duration=[100, 300, 200])
+    if ending == "webp" and "webp_anim" not in av.formats_available:
+        with pytest.raises(MediaError, match="Animated WebP"):
+            probe(path)
+        return
+    found = probe(path)
+    assert found.frame_times == pytest.approx([0, 0.1, 0.4])
+    assert found.duration == pytest.approx(0.6)
+    values = [f.image.mean() for f in media.iterate_frames(path, found, np.arange(3))]
+    assert values == pytest.approx([40, 120, 200], abs=3)
+
+
+def test_spatial_sound_hears_those_in_front_and_behind_alike(tmp_path):
+    """First order (ACN, SN3D): W all around, then left, up, front."""
+    front, behind = make.tone(4.0, rate=48_000), make.tone(2.0, rate=48_000, hertz=440)
+    talk = np.r_[front, behind]
+    ahead = np.r_[front, -behind]
+    channels = np.stack([talk, 0 * talk, 0 * talk, ahead], axis=1)
+    raw, path = tmp_path / "a.raw", tmp_path / "a.mkv"
+    raw.write_bytes((channels * 32767).astype("<i2").tobytes())
+    stored = ("-f", "s16le", "-ar", 48_000, "-ch_layout", "ambisonic 1", "-i", raw)
+    run_ffmpeg(*stored, "-c:a", "libopus", "-mapping_family", 2, path)
+    sound = media.decode_audio(source=path, media=probe(path))
+    assert (sound.heard, sound.notes) == ("omnidirectional", ())
+    signal = sound.as_float()
+    for second in (0.5, 4.5):
+        at = round(second * 16_000)
+        assert signal[at : at + 16_000].std() == pytest.approx(0.3 / 2**0.5, rel=0.05)

@@ -363,6 +363,10 @@ def test_what_would_unblind_is_refused_or_counted():
     named = responses().assign(response="As llama, I hear you.")
     said = " ".join(build(named, n_windows=6, repeats=0).notes)
     assert "name their own model or condition: 12." in said  # 6 windows x 2 conditions of llama
+    # As in the paper's Figure 13: the technique is shown, too.
+    told = responses().assign(technique="Emotion Dissonance", response="I hear you.")
+    said = " ".join(build(told, n_windows=6, repeats=0).notes)
+    assert "name their own model or condition: 12." in said  # 6 windows x 2 models
 
 
 def test_a_study_takes_what_qualifies_where_nobody_says_how_many():

@@ -6,12 +6,15 @@ Whisper and the aligner have random weights (the words are nonsense); the voices
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 import emodiss
 from emodiss.media import Audio, Media
+from emodiss.reviews import Place, Review, place
 from emodiss.settings import resolve
 from emodiss.transcript import Recognition, Turn, Utterance, Word, stages as speech
 from tests import make
@@ -144,6 +147,31 @@ def test_speech_without_words_is_a_row_without_text():
     assert (without.speaker, without.start, without.end) == ("B", 5.0, 7.0)
     assert without.text == "" and without.words == () and without.timing == "detected"
     assert without.flags == ("not_recognised",)
+
+
+def test_who_is_heard_under_words_of_another_talks_over_them(tmp_path):
+    # By hand: B is heard for 5 of the 6 s in which only A's words are known.
+    words = tuple(Word(f"w{k}", 0.5 * k, 0.5 * k + 0.5) for k in range(12))
+    heard = Recognition((Utterance(0.0, 6.0, ""),), "en")
+    (said,) = assemble(heard, words, (Turn(0.0, 6.0, "A"), Turn(0.5, 5.5, "B")))
+    assert (said.speaker, said.overlap_s) == ("A", pytest.approx(5.0))
+    # What is no longer than a pause may be an edge, or a pause that the diarizer bridged.
+    (said,) = assemble(heard, words, (Turn(0.0, 6.0, "A"), Turn(3.0, 3.9, "B")))
+    assert said.overlap_s == 0
+    # Whoever is left out at the edge of the stretch is heard in it all the same: 4 to 12 s.
+    rows = [("A", 2.0, 12.0, "hello there"), ("B", 4.0, 30.0, "so I said")]
+    row = make.row(transcript=str(make.write_stm(tmp_path / "a.stm", rows)))
+    made = speech.assemble(
+        media=replace(media(60.0), end=15.0), recognition=None, words=None, turns=None,
+        alignment=None, row=row, settings=SETTINGS,
+    )  # fmt: skip
+    assert [(u.speaker, u.overlap_s) for u in made.utterances] == [("A", 8.0)]
+    # A correction counts it as well.
+    moved = Review(
+        kind="times", video_id="v", of=(Place(start=2.0, end=12.0, speaker="A"),), start=2.0,
+        end=6.0, by="Sam", at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    assert [u.overlap_s for u in place(draft=made, reviews=[moved]).utterances] == [2.0]
 
 
 def test_a_loop_stays_with_the_voice_that_speaks_longest_in_it():

@@ -148,6 +148,15 @@ def test_one_word_of_a_person_settles_what_was_too_close(stated, expected) -> No
     assert ("unknown_role" in found.notes) == (None in expected.values())
 
 
+def test_a_role_stated_for_a_label_that_nobody_has_is_told() -> None:
+    def notes(**stated: str) -> tuple[str, ...]:
+        wording = Wording(tuple(session("A: Hello there.")), "recognised", ids=("a",))
+        return assign(wording=wording, row=make.row(roles=stated), reviews=(), role_labels=()).notes
+
+    assert notes(A="therapist") == ()
+    assert notes(A="therapist", a="patient") == ("unheard_role",)
+
+
 def test_little_text_gives_little_confidence() -> None:
     lines = SESSION.strip().split("\n")
     sure = [classify_roles(session("\n".join(lines[:n])))["D"].confidence for n in (2, 4, 10)]

@@ -875,3 +875,56 @@ def test_an_interval_that_too_few_resamples_have_is_missing_with_a_reason():
     assert np.isnan(found.low) and found.reason == "too few resamples have a value: no interval"
     kappa = statistics.cohen_kappa([1, 1, 1, 2], [1, 1, 1, 2], clusters=list("abcd"))
     assert kappa.statistic == 1 and np.isnan(kappa.low) and "too few" in kappa.reason
+
+
+def test_means_that_are_equal_tie_in_rank_tests_though_their_last_bits_differ():
+    # Whole ratings of three models by five raters: sums, which are exact, tell what ties.
+    rng = np.random.default_rng(1)
+    places = pd.MultiIndex.from_product(
+        [
+            [f"v{i}" for i in range(24)],
+            list("xyz"),
+            ["base", "d", "e"],
+            [f"r{i}" for i in range(5)],
+        ],
+        names=["video", "model", "condition", "rater"],
+    )
+    table = places.to_frame(index=False).assign(criterion="empathy")
+    table["value"] = rng.integers(2, 5, len(table)).astype(float)
+    means = statistics.block_means(table, "empathy")
+    sums = table.groupby(["video", "condition"])["value"].sum().unstack()
+    kept = ["statistic", "p_value", "n_zero", "rank_biserial"]
+    of_means, of_sums = (statistics.wilcoxon(t, reference="base")[kept] for t in (means, sums))
+    pd.testing.assert_frame_equal(of_means, of_sums)
+    ranks = statistics.friedman(means)
+    assert ranks.statistic == pytest.approx(statistics.friedman(sums).statistic)
+
+
+def test_lengths_within_models_tie_as_they_do_in_each_model():
+    lengths, scores = [3.2, 2.2, 4.2, 3.2, 3.2, 2.2, 5.2], [0.0, 1, 2, 0, 1, 2, 0]
+    rows = [
+        {"case": f"c{i}", "model": model, "arm": "text", "criterion": "focus"}
+        | {"score": score + more, "length": length + 7.1 * more}
+        for model, more in (("a", 0), ("b", 1))
+        for i, (length, score) in enumerate(zip(lengths, scores, strict=True))
+    ]
+    found = statistics.length_correlation(pd.DataFrame(rows), bootstrap=Bootstrap(resamples=0))
+    r = found.set_index(["scope", "method"])["r"]
+    assert r["within", "spearman"] == pytest.approx(r["a", "spearman"])
+
+
+def test_without_resamples_there_is_everything_but_intervals():
+    simulated = ratings.simulate(n_videos=4, seed=8)
+    found = statistics.evaluate(
+        simulated.table, judge=simulated.judge, bootstrap=Bootstrap(resamples=0), mixed=False
+    ).tables
+    for name, column in (("gains", "gain"), ("judge", "statistic"), ("kappa", "kappa")):
+        assert found[name][column].notna().all() and found[name]["low"].isna().all()
+
+
+def test_gains_without_a_matched_rating_are_missing_with_a_reason():
+    table = ratings.simulate(n_videos=3, seed=8, missing=0.0).table
+    table.loc[table["condition"] != "base", "rater"] += "x"  # nobody rated both
+    found = statistics.gains(table, matched=True, bootstrap=Bootstrap(resamples=20))
+    assert len(found) == 12 and found["gain"].isna().all()
+    assert (found["n_videos"] == 0).all() and (found["reason"].str.contains("no ratings")).all()

@@ -20,7 +20,6 @@ from emodiss.faces import (
 )
 from emodiss.faces.association import Sort
 from emodiss.settings import TracksSettings
-from emodiss.timebase import Span
 
 SEQUENCES = (
     "ADL-Rundle-6",
@@ -256,8 +255,6 @@ class TestLink:
         faces = [face(200) for _ in range(30)]
         (track,) = link(FaceSeries.of(range(30), faces))
         assert len(track) == 30
-        assert track.within(Span(0.5, 0.6)) == slice(15, 18)
-        assert track.within(Span(5.0, 6.0)) == slice(30, 30)
 
 
 @st.composite

@@ -13,7 +13,7 @@ from hypothesis import example, given, strategies as st
 
 from emodiss.timebase import TimeError
 from emodiss.transcript import Turn, Utterance, Word, join
-from emodiss.transcript.join import ends_sentence
+from emodiss.transcript.join import ends_sentence, tell_apart
 
 NAN = math.nan
 
@@ -219,6 +219,25 @@ def test_words_that_carry_a_voice_keep_it_without_turns() -> None:
     utterances = join(words, [])
     assert shown(utterances) == [("A", "how are you"), ("B", "very well thanks")]
     assert utterances[1].flags == ("nearest_speaker",)
+
+
+def test_doubts_about_lines_stay_with_their_words_when_voices_are_told_apart() -> None:
+    def line(start: float, text: str, *flags: str) -> Utterance:
+        words = tuple(
+            Word(w, start + 0.5 * k, start + 0.5 * k + 0.4) for k, w in enumerate(text.split())
+        )
+        return Utterance(start, words[-1].end, "speaker", text, words, flags=flags)
+
+    lines = [
+        line(0.0, "all is well.", "time_unit_assumed"),
+        line(2.0, "(music)", "no_words", "time_unit_assumed"),
+        line(2.5, "and so on.", "text_mismatch"),
+    ]
+    turns = [Turn(0.0, 1.6, "A"), Turn(2.0, 4.0, "B")]
+    assert [(u.speaker, u.flags) for u in tell_apart(lines, turns)] == [
+        ("A", ("time_unit_assumed",)),
+        ("B", ("text_mismatch", "time_unit_assumed")),
+    ]
 
 
 def test_nobody_is_named() -> None:

@@ -158,7 +158,7 @@ class Asker:
         self._sleep = sleep or self._interrupted.wait
 
     def interrupt(self) -> None:
-        """End all waiting."""
+        """End all waiting; nothing more is asked."""
         self.stopped = True
         self._interrupted.set()
 
@@ -172,6 +172,9 @@ class Asker:
             pause = self._not_before - time.monotonic()
             if pause > 0:  # another thread was told to wait; its reason holds here too
                 self._sleep(pause)
+            if self._interrupted.is_set():
+                ended = ChatError("Asking has ended.", code="stopped")
+                return Unanswered(question, sample, model.name, ended)
             requests += 1
             try:
                 said = model.generate(question.messages, params, sample=sample)

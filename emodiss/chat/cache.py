@@ -13,6 +13,7 @@ from pathlib import Path
 
 from emodiss.chat.model import ChatModel, ChatParams, Completion, Message, Wrapped, request_key
 from emodiss.errors import ModelError
+from emodiss.tabular import json_value
 
 _BUSY_S = 30.0
 
@@ -63,7 +64,7 @@ class Cached(Wrapped):
                 "SELECT completion FROM answers WHERE key = ?", (key,)
             ).fetchone()
         try:
-            return None if row is None else Completion.from_dict(json.loads(_sound(row[0])))
+            return None if row is None else Completion.from_dict(json_value(_sound(row[0])))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None  # damaged, or written by another version: asked again and replaced
 

@@ -181,6 +181,7 @@ class Endpoint:
         *,
         catalogued: Catalogued | None = None,
         say: Callable[[str], object] | None = None,
+        ledger: Ledger | None = None,
     ) -> Generator[Ready]:
         """Open the models on one bill, with answers kept where there is a cache.
 
@@ -190,10 +191,12 @@ class Endpoint:
             Where answers are kept if `self.cache` does not say. A replay keeps none.
         catalogued
             Models on this machine that have a name, for `local`.
+        ledger
+            Bill that others of the same command are on, too; one of its own if None.
         """
         from emodiss.chat.cache import Cached
 
-        found = Ready({}, Ledger(self.max_cost), {})
+        found = Ready({}, ledger or Ledger(self.max_cost), {})
         with contextlib.ExitStack() as stack:
             for model in self.models or [None]:
                 asked, prices = self._open(model, catalogued or {}, say or (lambda _text: None))

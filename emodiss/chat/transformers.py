@@ -33,7 +33,7 @@ from emodiss.chat.model import (
     parts,
     pictures_of,
 )
-from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError
+from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError, is_out_of_memory
 
 _COMMIT = re.compile(r"\A[0-9a-f]{40}\Z")
 _WHOLE_FILE = 64 << 20
@@ -96,7 +96,10 @@ class TransformersChat:
             self._model: Any = kind.from_pretrained(
                 self._source, use_safetensors=True, dtype=dtype, **where
             )
-        except (OSError, ValueError) as fault:
+        # Of odd values in config.json, transformers raises whatever comes first.
+        except Exception as fault:
+            if is_out_of_memory(fault):
+                raise
             raise ModelMissing(
                 f"The model '{self._name}' cannot be loaded: {type(fault).__name__}.",
                 next_step="It needs config.json, tokenizer files and *.safetensors"

@@ -6,45 +6,17 @@ Exit status: 0 all done, 1 something failed (it is listed), 2 wrong use or nothi
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
-from emodiss.cli import (
-    annotate,
-    caption,
-    collect,
-    curate,
-    demo,
-    dissonance,
-    doctor,
-    evaluate,
-    export,
-    fetch,
-    intervene,
-    judge,
-    label_roles,
-    licenses,
-    manifest as manifest_commands,
-    mirror as mirror_commands,
-    models as model_commands,
-    output,
-    people,
-    plot,
-    prompts,
-    rate,
-    report,
-    resume,
-    review as review_commands,
-    serve,
-    settings,
-    status,
-    study,
-    table,
-)
+from emodiss.cli import output
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -63,8 +35,98 @@ SECTIONS = {
 """Commands by what they are for, as `--help` lists them."""
 
 
+GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "models": (
+        "Models: what there is, under which terms, and what is on this machine.",
+        {
+            "list": "models:list_models",
+            "licenses": "licenses:licenses",
+            "pull": "models:pull_models",
+        },
+    ),
+    "manifest": (
+        "Manifests of public collections, and lists to share.",
+        {
+            "from-annomi": "manifest:from_annomi",
+            "from-hope": "manifest:from_hope",
+            "share": "manifest:share",
+            "licences": "manifest:licences",
+        },
+    ),
+    "review": (
+        "Reviews: what a person corrects, kept for good; the audit of a sample.",
+        {
+            "set": "review:set_review",
+            "add": "review:add",
+            "undo": "review:undo",
+            "list": "review:list_reviews",
+            "roles": "review:roles",
+            "sample": "review:sample",
+            "score": "review:score",
+            "agreement": "review:agreement",
+            "import": "review:import_file",
+        },
+    ),
+    "mirror": (
+        "Simulated sessions with resistant clients, after Kim et al. (2025): one experiment in one "
+        "folder. For research; no simulated therapist is fit to treat anyone.",
+        # In the order of an experiment.
+        {
+            name: f"mirror.{name.replace('-', '_')}:{name.replace('-', '_')}"
+            for name in (
+                *("profiles", "screenplays", "expressions", "faces", "screen", "simulate"),
+                *("judge", "pairs", "evaluate", "pages", "annomi", "training-data", "demo"),
+            )
+        },
+    ),
+}
+"""Commands that hold others: what they are for, and where each of these is, as `FILE:FUNCTION`."""
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name; the file of one is read when somebody asks for it.
+
+    All of them take a third of the time in which a short command is done.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+        self._read: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._read:
+            self._read[name] = _group(name) if name in GROUPS else _command(self._places[name])
+        return self._read[name]
+
+
+def _group(name: str) -> TyperGroup:
+    about, places = GROUPS[name]
+    group = _Whole(name=name, help=about, no_args_is_help=True, rich_markup_mode=None)
+    group.commands = _Commands(places)  # pyright: ignore[reportAttributeAccessIssue]
+    return group
+
+
+def _command(place: str) -> Any:
+    file, _, function = place.partition(":")
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command()(getattr(importlib.import_module(f"emodiss.cli.{file}"), function))
+    return typer.main.get_command(alone)
+
+
 class _BySection(TyperGroup):
     """Lists its commands by what they are for."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        names = [name for section in SECTIONS.values() for name in section]
+        places = {name: f"{name.replace('-', '_')}:{name.replace('-', '_')}" for name in names}
+        self.commands = _Commands(places)  # pyright: ignore[reportAttributeAccessIssue]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write one section of `--help` for each of `SECTIONS`, first sentences in full."""
@@ -100,69 +162,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-models = typer.Typer(
-    cls=_Whole,
-    help="Models: what there is, under which terms, and what is on this machine.",
-    no_args_is_help=True,
-)
-app.add_typer(models, name="models")
-manifest = typer.Typer(
-    cls=_Whole,
-    help="Manifests of public collections, and lists to share.",
-    no_args_is_help=True,
-)
-app.add_typer(manifest, name="manifest")
-
-review = typer.Typer(
-    cls=_Whole,
-    help="Reviews: what a person corrects, kept for good; the audit of a sample.",
-    no_args_is_help=True,
-)
-app.add_typer(review, name="review")
-
-app.add_typer(mirror_commands.group(_Whole), name="mirror")
-
-app.command("annotate")(annotate.annotate)
-app.command("resume")(resume.resume)
-app.command("demo")(demo.demo)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.command("people")(people.people)
-app.command("dissonance")(dissonance.dissonance)
-app.command("caption")(caption.caption)
-app.command("prompts")(prompts.prompts)
-app.command("plot")(plot.plot)
-app.command("table")(table.table)
-app.command("report")(report.report)
-app.command("collect")(collect.collect)
-app.command("fetch")(fetch.fetch)
-app.command("curate")(curate.curate)
-app.command("intervene")(intervene.intervene)
-app.command("judge")(judge.judge)
-app.command("study")(study.study)
-app.command("serve")(serve.serve)
-app.command("rate")(rate.rate)
-app.command("evaluate")(evaluate.evaluate)
-app.command("settings")(settings.settings)
-app.command("label-roles")(label_roles.label_roles)
-app.command("export")(export.export)
-models.command("list")(model_commands.list_models)
-models.command("licenses")(licenses.licenses)
-models.command("pull")(model_commands.pull_models)
-review.command("set")(review_commands.set_review)
-review.command("add")(review_commands.add)
-review.command("undo")(review_commands.undo)
-review.command("list")(review_commands.list_reviews)
-review.command("roles")(review_commands.roles)
-review.command("sample")(review_commands.sample)
-review.command("score")(review_commands.score)
-review.command("agreement")(review_commands.agreement)
-review.command("import")(review_commands.import_file)
-manifest.command("from-annomi")(manifest_commands.from_annomi)
-manifest.command("from-hope")(manifest_commands.from_hope)
-manifest.command("share")(manifest_commands.share)
-manifest.command("licences")(manifest_commands.licences)
 
 
 @app.callback(invoke_without_command=True)

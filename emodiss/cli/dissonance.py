@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emodiss.dissonance import Overview
+    from emodiss.runs.run import Run
     from emodiss.settings import DissonanceSettings, Settings
 
 
@@ -58,7 +60,10 @@ def dissonance(
 
     With --by, rates and mean signed differences of groups, with intervals over sessions.
     """
-    from emodiss.dissonance import NULL_WORDS, overview, reflag, sweep_against_chance
+    from emodiss.dissonance import NULL_WORDS, overview
+    from emodiss.dissonance.chance import default_thresholds, sweep_of
+    from emodiss.dissonance.columns import NEEDED, Columns
+    from emodiss.dissonance.rules import flags_of
     from emodiss.runs.run import load
 
     loaded = load(run)
@@ -71,39 +76,55 @@ def dissonance(
         baseline=baseline,
         min_coverage=min_coverage,
     )
-    table = loaded.session(video) if video else loaded.utterances
-    # A speaker's baseline is taken before roles are chosen, which leave speakers whole anyway.
     if role is not None:
-        own = table["role"] == _one_of(role, ROLES, what="role")
-        table = table[own].reset_index(drop=True)
-    flagged = reflag(table, rule)
-    if by is not None:
+        _one_of(role, ROLES, what="role")
+    pairing = _one_of(null, NULL_WORDS, what="null")
+    if by is not None or out is not None:
+        flagged = _flagged_table(loaded, rule, role, video)
         if out is not None:
             _write_table(flagged, out)
-        _compare_groups(flagged, by, seed, figure, as_json=as_json, as_csv=as_csv)
-        return
-    used = float(flagged["dissonance_threshold"].iloc[0]) if len(flagged) else rule.threshold
-    pairing = _one_of(null, NULL_WORDS, what="null")
-    swept = sweep_against_chance(table, rule=rule, null=pairing, n_pairings=pairings, seed=seed)
-    if out is not None:
-        _write_table(flagged, out)
+        if by is not None:
+            _compare_groups(flagged, by, seed, figure, as_json=as_json, as_csv=as_csv)
+            return
+    # Without pandas, whose import takes longer than all of this.
+    columns = Columns.of_lists(loaded.lists("utterances", NEEDED, video=video))
+    if role is not None:
+        columns = columns.where("role", role)
+    flags = flags_of(columns, rule)
+    at = default_thresholds()
+    swept = sweep_of(columns, at, rule=rule, null=pairing, n_pairings=pairings, seed=seed)
+    found = overview(columns, rule, null=pairing, n_pairings=pairings, seed=seed)
     if figure is not None:
-        _draw(swept, used, figure)
-    found = overview(table, rule, null=pairing, n_pairings=pairings, seed=seed)
-    summary = _summary(flagged, rule, found)
+        _draw(swept, found.threshold, figure)
+    rows = [
+        {name: output.plain(value) for name, value in zip(swept, row, strict=True)}
+        for row in zip(*swept.values(), strict=True)
+    ]
     if as_json:
-        summary["sweep"] = output.records(swept)
-        output.show_json(summary)
+        output.show_json({**_summary(flags, rule, found), "sweep": rows})
         return
     if as_csv:
-        output.tell(swept.to_csv(index=False), end="")
+        output.show(rows, as_csv=True)
         return
-    columns = ["threshold", "n_flagged", "n_determined", "rate", "null_low", "null_high", "p_value"]
-    output.show(swept[columns].to_dict("records"))
-    output.tell("\n".join(found.sentences() + _certainty(flagged)))
+    shown = ("threshold", "n_flagged", "n_determined", "rate", "null_low", "null_high", "p_value")
+    output.show(rows, columns=shown)
+    output.tell("\n".join(found.sentences() + _certainty(flags)))
     for path in (out, figure):
         if path is not None:
             output.say(str(path))
+
+
+def _flagged_table(
+    run: Run, rule: DissonanceSettings, role: str | None, video: str | None
+) -> pd.DataFrame:
+    """Flag the run's whole table, or the rows of a role and a video."""
+    from emodiss.dissonance import reflag
+
+    table = run.session(video) if video else run.utterances
+    # A speaker's baseline is taken after roles are chosen, which leave speakers whole.
+    if role is not None:
+        table = table[table["role"] == role].reset_index(drop=True)
+    return reflag(table, rule)
 
 
 def _rule(settings: Settings, **changes: Any) -> DissonanceSettings:
@@ -124,11 +145,14 @@ def _one_of(name: str, known: Collection[str], *, what: str) -> Any:
     return name
 
 
-def _summary(flagged: pd.DataFrame, rule: DissonanceSettings, found: Overview) -> dict[str, Any]:
+def _summary(flags: Mapping[str, Any], rule: DissonanceSettings, found: Overview) -> dict[str, Any]:
+    import math
     from dataclasses import asdict
 
     def counts(name: str) -> dict[str, int]:
-        return {str(value): int(n) for value, n in flagged[name].value_counts().items()}
+        return dict(Counter(value for value in flags[name] if value is not None).most_common())
+
+    known = [p for p in flags["dissonance_probability"].tolist() if p == p]
 
     def plain(record: Any) -> Any:
         return record and {name: output.plain(value) for name, value in asdict(record).items()}
@@ -143,9 +167,7 @@ def _summary(flagged: pd.DataFrame, rule: DissonanceSettings, found: Overview) -
         "undetermined": counts("dissonance_reason"),
         "by_axis": counts("dissonance_axis"),
         "probability_basis": counts("dissonance_probability_basis"),
-        "expected_dissonant": output.plain(
-            float(flagged["dissonance_probability"].sum(min_count=1))
-        ),
+        "expected_dissonant": math.fsum(known) if known else None,
         "chance": plain(found.chance),
         "centred": {
             "determined": found.n_centred,
@@ -165,26 +187,25 @@ _BASIS_WORDS = {
 }
 
 
-def _certainty(flagged: pd.DataFrame) -> list[str]:
+def _certainty(flags: Mapping[str, Any]) -> list[str]:
     """Say what the flags' probabilities rest on, or why there are none."""
-    known = flagged[flagged["dissonance_probability"].notna()]
-    dissonant = known[known["dissonant"].fillna(False)]
+    probability, dissonant = flags["dissonance_probability"], flags["dissonant"]
+    p = [p for p, flag in zip(probability.tolist(), dissonant, strict=True) if flag and p == p]
+    basis = [value for value in flags["dissonance_probability_basis"] if value is not None]
     said: list[str] = []
-    if len(dissonant):
-        p = dissonant["dissonance_probability"]
+    if p:
         said.append(
-            f"Given the errors of both models and of few frames, {p.sum():.1f} of {len(p):,} "
-            f"flags are expected to be true (probabilities {p.min():.2f} to {p.max():.2f})."
+            f"Given the errors of both models and of few frames, {sum(p):.1f} of {len(p):,} "
+            f"flags are expected to be true (probabilities {min(p):.2f} to {max(p):.2f})."
         )
-    if (known["dissonance_probability_basis"] == "flat").any():
+    if "flat" in basis:
         said.append(
             "The models' errors are larger than the differences in this table, which therefore "
             "says little."
         )
-    basis = flagged["dissonance_probability_basis"].dropna()
     reasons = sorted({r for b in basis for r in b.split(";") if r in _BASIS_WORDS})
     if reasons:
-        n = int(basis.str.startswith("no_error").sum())
+        n = sum(value.startswith("no_error") for value in basis)
         said.append(f"{n:,} have no probability: {'; '.join(_BASIS_WORDS[r] for r in reasons)}.")
     return said
 
@@ -234,8 +255,11 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
     write_atomically(path, data)
 
 
-def _draw(swept: pd.DataFrame, used: float, path: Path) -> None:
+def _draw(swept: Mapping[str, Any], used: float, path: Path) -> None:
+    import pandas as pd
+
     from emodiss.plots.registry import save
     from emodiss.plots.sweep import plot_sweep
 
-    save(plot_sweep(swept, threshold=used).figure, path)  # pyright: ignore[reportArgumentType]
+    figure = plot_sweep(pd.DataFrame(dict(swept)), threshold=used).figure
+    save(figure, path)  # pyright: ignore[reportArgumentType]

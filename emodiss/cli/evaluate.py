@@ -30,7 +30,11 @@ def evaluate(
         ),
     ] = None,
     key: Annotated[
-        Path | None, typer.Option(help="Hidden key of the study, to which sheets are joined.")
+        Path | None,
+        typer.Option(
+            help="Hidden key of the study, to which sheets are joined; criteria and scale are "
+            "read from design.json beside it."
+        ),
     ] = None,
     study: Annotated[
         Path | None,
@@ -83,8 +87,8 @@ def evaluate(
     from emodiss.study import evaluate as evaluate_ratings
 
     scale = RatingScale(low, high, step)
-    if study is not None and scale == RatingScale():
-        scale = None  # that of the study
+    if scale == RatingScale():
+        scale = None  # that of the study, if there is one
     found = evaluate_ratings(
         None if run is None else Run(run),
         ratings,

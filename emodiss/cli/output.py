@@ -31,6 +31,12 @@ _ACTIVE: Final = re.compile(
 )
 
 
+# How people write the unit that ends the name of a column.
+_UNITS: Final = {
+    **{"s": "s", "ms": "ms", "seconds": "s", "minutes": "min", "hours": "h"},
+    **{"mb": "MB", "gb": "GB", "bytes": "bytes", "usd": "USD", "db": "dB", "hz": "Hz"},
+}
+
 # A count of this size among numbers with decimals is written without them.
 _LARGE: Final = 100.0
 
@@ -63,7 +69,7 @@ def show(
     told = {name: column for name, column in cells.items() if any(column) or not rows}
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in told:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(_heading(name), overflow="fold")
     for row in zip(*told.values(), strict=True):
         table.add_row(*row)
     # A pipe has no width; a table that is cut at 80 columns there would lose data.
@@ -118,10 +124,9 @@ def harmless(text: str) -> str:
 
 def plain(value: Any) -> Any:
     """Give a value as JSON knows it: what is missing or infinite becomes null."""
-    import pandas as pd
-
+    missing = getattr(sys.modules.get("pandas"), "NA", None)  # only who has it loaded can give it
     value = value.item() if hasattr(value, "item") else value
-    if value is None or value is pd.NA or value != value:
+    if value is None or value is missing or value != value:
         return None
     if isinstance(value, float) and math.isinf(value):
         return None
@@ -137,6 +142,14 @@ def _shown(value: Any) -> Any:
     return harmless(value) if isinstance(value, str) else value
 
 
+def _heading(name: str) -> str:
+    """Name a column as people do: `size_mb` is "size, MB"."""
+    what, _, unit = name.rpartition("_")
+    if not what or unit not in _UNITS:
+        return name.replace("_", " ")
+    return f"{what.replace('_', ' ')}{'' if what.endswith('_per') else ','} {_UNITS[unit]}"
+
+
 def _column(values: Sequence[Any]) -> list[str]:
     """Write the cells of a column; one of whole numbers has no decimals."""
     known = [v for v in values if isinstance(v, float) and math.isfinite(v)]
@@ -150,7 +163,8 @@ def _cell(value: Any, *, whole: bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         large = abs(value) >= _LARGE and value.is_integer()
-        return f"{value:.{0 if whole or large else 2}f}"
+        # z: a hair below zero is shown as 0.00, not as its negative.
+        return f"{value:z.{0 if whole or large else 2}f}"
     return harmless(str(value)).replace("[", "\\[")
 
 

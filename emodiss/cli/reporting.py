@@ -78,12 +78,13 @@ def report_on(run: Any, *, as_json: bool, next_steps: bool = False) -> None:
     """Print the summary and leave with the right status."""
     from dataclasses import asdict
 
+    from emodiss.runs.run import standing_failures
     from emodiss.runs.summary import determined, noted
     from emodiss.vocabulary import counted, meaning
 
     table = run.utterances
-    failures = run.failures
     outcomes, videos = run.outcomes, run.videos
+    failures = standing_failures(run, outcomes)
     for video in videos:
         if "malformed_rows" in getattr(outcomes.get((video, "draft")), "notes", ()):
             problems = run.artifact(video, "draft").problems

@@ -26,16 +26,16 @@ def status(
 ) -> None:
     """Show what is done, what failed and what to do about it."""
     from emodiss.runs.reviews import ReviewFile, n_pending
-    from emodiss.runs.run import latest, load
+    from emodiss.runs.run import latest, load, standing_failures
     from emodiss.runs.summary import noted
     from emodiss.vocabulary import meaning
 
     loaded = load(run)
     told = loaded.store.outcomes()
-    last = latest(told, loaded.videos)
-    found = noted(last)
-    failures = {failure.video: failure for failure in reversed(loaded.failures)}
     videos = loaded.videos
+    last = latest(told, videos)
+    found = noted(last)
+    failures = {failure.video: failure for failure in reversed(standing_failures(loaded, last))}
     next_stages = _next_stages(videos, told)
     seconds: defaultdict[str, float] = defaultdict(float)
     for (video, _), outcome in last.items():

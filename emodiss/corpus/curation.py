@@ -25,6 +25,7 @@ from emodiss.errors import ManifestError, RunError
 from emodiss.spelling import folded
 
 if TYPE_CHECKING:
+    from emodiss.media import Audio, Media
     from emodiss.runs.run import Run
 
 REASONS: dict[str, str] = {
@@ -95,7 +96,7 @@ def curate(
             continue
         audio = run.artifact(video, "audio")
         media = run.artifact(video, "media")
-        prints[video] = fingerprint(audio, sha256=media.sha256)
+        prints[video] = print_of(audio, media)
         source = run.media(video)
         if source and media.has_video and (pictures or not prints[video].usable):
             moving[video] = motions.motion(source, media)
@@ -124,6 +125,11 @@ def curate(
             by_id[pair.b]["duplicate_by"] = pair.by
             by_id[pair.b]["reasons"].append("duplicate")
     return curated_table(rows, overrules or {})
+
+
+def print_of(audio: Audio, media: Media) -> Fingerprint:
+    """Fingerprint a row's sound; rows may be stretches of one file, and hold other parts of it."""
+    return fingerprint(audio, sha256=f"{media.sha256} {media.start} {media.end}")
 
 
 def stated_languages(

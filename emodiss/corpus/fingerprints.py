@@ -50,7 +50,8 @@ class Fingerprint:
     words: NDArray[np.uint32]
     # (n,) bool, False where the sound is too faint to say anything.
     audible: NDArray[np.bool_]
-    # Of the file when known, so that equal files are found even without sound; else "".
+    # Of the file when known, with the stretch if it is not all of it, so that equal files are found
+    # even without sound; else "".
     sha256: str = ""
 
     @property

@@ -22,7 +22,7 @@ def shareable(rows: Iterable[Mapping[str, Any]]) -> str:
                 {
                     "id": row["id"],
                     "url": row["url"],
-                    **{k: "" if row.get(k) is None else f"{row[k]:g}" for k in ("start", "end")},
+                    **{k: "" if row.get(k) is None else f"{row[k]:.12g}" for k in ("start", "end")},
                     "license": row.get("license") or "",
                     **{name: own.get(name, "") for name in carried},
                 }

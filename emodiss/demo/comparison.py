@@ -115,7 +115,7 @@ def found_in(truth: DemoTruth, table: pd.DataFrame) -> list[str]:
         f"{right:.1f} / {wrong:.1f} / {open_:.1f} s",
         f"{int((table['speech_status'] == 'ok').sum())} of {len(table)}",
         f"{int((table['face_status'] == 'ok').sum())} of {len(table)}",
-        "not measured" if np.isnan(rise) else f"{rise:+.2f}",
+        "not measured" if np.isnan(rise) else f"{rise:+z.2f}",
         f"{int(flagged[smiling].sum())} of {int(known[smiling].sum())}",
         f"{int(flagged[~smiling].sum())} of {int(known[~smiling].sum())}",
     ]

@@ -6,16 +6,15 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.dissonance.columns import Columns
 from emodiss.dissonance.rules import (
     EQUATION_1,
     Sides,
-    numbers_of,
     rows_by_group,
     scores_of,
     sides,
@@ -23,7 +22,9 @@ from emodiss.dissonance.rules import (
 )
 from emodiss.errors import SettingsError, nearest
 from emodiss.settings import DissonanceSettings
-from emodiss.tabular import table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Null = Literal["shift", "permutation"]
 """What voice and face are re-paired by: `shift` keeps the order in time of each, `permutation`
@@ -66,16 +67,21 @@ def sweep(scores: ArrayLike | pd.DataFrame, thresholds: ArrayLike | None = None)
     DataFrame
         Columns threshold, n_flagged, n_determined, rate (NaN without any determined utterance).
     """
+    import pandas as pd
+
     if isinstance(scores, pd.DataFrame) or hasattr(scores, "utterances"):
-        scores = numbers_of(table_of(scores), "dissonance_score")
-    x = np.asarray(scores, np.float64)
-    x = x[np.isfinite(x)]
+        scores = Columns.of(scores).numbers("dissonance_score")
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
+    return pd.DataFrame(_sweep(np.asarray(scores, np.float64), at))
+
+
+def _sweep(scores: NDArray[np.float64], at: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Make the columns of `sweep`."""
+    x = scores[np.isfinite(scores)]
     flagged = (x[None, :] > at[:, None]).sum(axis=1)
     rate = flagged / len(x) if len(x) else np.full(len(at), np.nan)
-    return pd.DataFrame(
-        {"threshold": at, "n_flagged": flagged, "n_determined": len(x), "rate": rate}
-    )
+    determined = np.full(len(at), len(x))
+    return {"threshold": at, "n_flagged": flagged, "n_determined": determined, "rate": rate}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +162,23 @@ def chance(
     """
     if threshold is not None:
         rule = rule.changed(threshold=threshold, quantile=None)
-    table = table_of(table)
-    compared = sides(table, rule)
+    columns = Columns.of(table)
+    compared = sides(columns, rule)
     at = threshold_of(scores_of(compared), rule)
-    return chance_of(table, compared, at, null=null, n_pairings=n_pairings, seed=seed)
+    return chance_of(columns, compared, at, null=null, n_pairings=n_pairings, seed=seed)
 
 
 def chance_of(
-    table: pd.DataFrame, compared: Sides, at: float, *, null: Null, n_pairings: int, seed: int
+    table: Columns, compared: Sides, at: float, *, null: Null, n_pairings: int, seed: int
 ) -> Chance:
     """Hold the flag rate of sides that are laid out already against chance, as in `chance`."""
     found, note = _against_null(table, compared, np.array([at]), null, n_pairings, seed)
-    row = found.iloc[0]
     names = ("paired_rate", "null_rate", "null_low", "null_high", "p_value")
     return Chance(
-        *(float(row[name]) for name in names), n=int(row["n_paired"]), null=null, note=note
+        *(float(found[name][0]) for name in names),
+        n=int(found["n_paired"][0]),
+        null=null,
+        note=note,
     )
 
 
@@ -199,30 +207,49 @@ def sweep_against_chance(
         another one to be paired with), null_rate (mean of all pairs of different utterances),
         null_low and null_high (2.5 and 97.5 % points of the re-paired rates) and p_value.
     """
+    import pandas as pd
+
     at = default_thresholds() if thresholds is None else np.asarray(thresholds, np.float64)
-    table = table_of(table)
+    columns = Columns.of(table)
+    return pd.DataFrame(
+        sweep_of(columns, at, rule=rule, null=null, n_pairings=n_pairings, seed=seed)
+    )
+
+
+def sweep_of(
+    table: Columns,
+    at: NDArray[np.float64],
+    *,
+    rule: DissonanceSettings,
+    null: Null,
+    n_pairings: int,
+    seed: int,
+) -> dict[str, NDArray[Any]]:
+    """Make the columns of `sweep_against_chance`."""
     compared = sides(table, rule)
-    observed = sweep(scores_of(compared), at)
     found, _ = _against_null(table, compared, at, null, n_pairings, seed)
-    return pd.concat([observed, found], axis=1)
+    return {**_sweep(scores_of(compared), at), **found}
 
 
 def _against_null(
-    table: pd.DataFrame,
+    table: Columns,
     found: Sides,
     at: NDArray[np.float64],
     null: Null,
     n_pairings: int,
     seed: int,
-) -> tuple[pd.DataFrame, str]:
+) -> tuple[dict[str, NDArray[Any]], str]:
     """Observed and re-paired flag rates at each threshold, and what a reader should know."""
     if null not in get_args(Null):
         raise SettingsError(f"There is no null '{null}'.", next_step=nearest(null, get_args(Null)))
     groups = _groups(table, found)
     names = ["n_paired", "paired_rate", "null_rate", "null_low", "null_high", "p_value"]
     if not groups:
-        empty = pd.DataFrame(np.nan, index=range(len(at)), columns=names)
-        return empty.assign(n_paired=0), "nobody has two utterances to pair"
+        empty = {name: np.full(len(at), np.nan) for name in names}
+        return {
+            **empty,
+            "n_paired": np.zeros(len(at), np.int64),
+        }, "nobody has two utterances to pair"
     n = sum(len(group) for group in groups)
     # How many are flagged in each group, (shifts, thresholds); not shifted at all comes first.
     flagged = [_flagged_by_shift(found, group, at) for group in groups]
@@ -250,14 +277,14 @@ def _against_null(
             f"too few utterances: only {n_different} re-pairings differ, and p cannot be below "
             f"{1 / n_different:.2f}"
         )
-    return pd.DataFrame(dict(zip(names, columns, strict=True))), note
+    return dict(zip(names, columns, strict=True)), note
 
 
-def _groups(table: pd.DataFrame, found: Sides) -> list[NDArray[np.intp]]:
+def _groups(table: Columns, found: Sides) -> list[NDArray[np.intp]]:
     """Rows of each speaker in a session with two or more utterances to pair, in order of time."""
-    order = np.arange(len(table))
+    order = np.arange(table.n)
     if "start" in table:
-        order = np.argsort(table["start"].to_numpy(np.float64), kind="stable")
+        order = np.argsort(table.numbers("start"), kind="stable")
     known = order[found.known[order]]
     return [rows for rows in rows_by_group(known, found.groups) if len(rows) > 1]
 

@@ -8,14 +8,17 @@ voices and faces, and the rate after each channel was centred within speaker and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from emodiss.dissonance.chance import NULL_WORDS, Chance, Null, chance_of
+from emodiss.dissonance.columns import Columns
 from emodiss.dissonance.rules import EQUATION_1, scores_of, sides, threshold_of
 from emodiss.settings import DissonanceSettings
-from emodiss.tabular import table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LEVEL = 0.05
 
@@ -112,7 +115,7 @@ class Overview:
 
 
 def overview(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Columns,
     rule: DissonanceSettings = EQUATION_1,
     *,
     null: Null = "shift",
@@ -128,26 +131,26 @@ def overview(
     rule
         Default is Equation 1 with T = 0.5.
     """
-    table = table_of(table)
-    compared = sides(table, rule)
+    columns = Columns.of(table)
+    compared = sides(columns, rule)
     scores = scores_of(compared)
     threshold = threshold_of(scores, rule)
-    by_chance = chance_of(table, compared, threshold, null=null, n_pairings=n_pairings, seed=seed)
+    by_chance = chance_of(columns, compared, threshold, null=null, n_pairings=n_pairings, seed=seed)
     n_centred = n_flagged_centred = 0
     chance_centred = None
     if rule.baseline == "none" and rule.quantile is None:
-        centred = sides(table, rule.changed(baseline="shift"))
+        centred = sides(columns, rule.changed(baseline="shift"))
         scores_centred = scores_of(centred)
         n_centred = int(np.isfinite(scores_centred).sum())
         n_flagged_centred = int((scores_centred > threshold).sum())
         chance_centred = chance_of(
-            table, centred, threshold, null=null, n_pairings=n_pairings, seed=seed
+            columns, centred, threshold, null=null, n_pairings=n_pairings, seed=seed
         )
     return Overview(
-        n=len(table),
+        n=columns.n,
         n_determined=int(np.isfinite(scores).sum()),
         n_flagged=int((scores > threshold).sum()),
-        threshold=threshold if len(table) else rule.threshold,
+        threshold=threshold if columns.n else rule.threshold,
         chance=by_chance,
         n_centred=n_centred,
         n_flagged_centred=n_flagged_centred,

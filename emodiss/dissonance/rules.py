@@ -7,16 +7,19 @@ The default rule is paper A's Equation 1. The others answer questions the paper 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emodiss.dissonance import probability
+from emodiss.dissonance.columns import Columns
 from emodiss.dissonance.equation import exceedance_probability
-from emodiss.errors import ArgumentError
 from emodiss.settings import DissonanceSettings
 from emodiss.tabular import table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EQUATION_1 = DissonanceSettings()
 """Paper A's rule."""
@@ -54,27 +57,27 @@ class Sides:
         return np.asarray(np.isfinite(values).all(axis=1), np.bool_)
 
 
-def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
+def sides(table: Columns, rule: DissonanceSettings) -> Sides:
     """Lay out what a rule compares."""
     suffix = "_raw" if rule.scale == "raw" else ""
     voice, face = (
-        np.column_stack([numbers_of(table, f"{channel}_{axis}{suffix}") for axis in rule.axes])
+        np.column_stack([table.numbers(f"{channel}_{axis}{suffix}") for axis in rule.axes])
         for channel in ("speech", "face")
     )
     errors = _errors(table, rule)
     first, second = voice, face
-    wordless = np.zeros(len(table), dtype=bool)
+    wordless = np.zeros(table.n, dtype=bool)
     if rule.compare == "text_vs_nonverbal":
-        first, second = numbers_of(table, "sentiment")[:, None], (voice + face) / 2
+        first, second = table.numbers("sentiment")[:, None], (voice + face) / 2
         wordless = np.isnan(first[:, 0])
-    coverage = numbers_of(table, "face_coverage", needed=rule.min_coverage > 0)
+    coverage = table.numbers("face_coverage", needed=rule.min_coverage > 0)
     sparse = coverage < rule.min_coverage  # NaN compares False
     whose = _voices(table)
     known = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1) & ~sparse
     reasons = [
         None if sure else _reason(speech, look, mute, few)
         for sure, speech, look, mute, few in zip(
-            known, _texts(table, "speech_status"), _texts(table, "face_status"), wordless, sparse,
+            known, _states(table, "speech_status"), _states(table, "face_status"), wordless, sparse,
             strict=True,
         )
     ]  # fmt: skip
@@ -87,24 +90,20 @@ def sides(table: pd.DataFrame, rule: DissonanceSettings) -> Sides:
     return Sides(first, second, np.hypot(of_voice, of_face), of_frames, tuple(reasons), whose)
 
 
-def _voices(table: pd.DataFrame) -> NDArray[np.int64]:
+def _voices(table: Columns) -> NDArray[np.int64]:
     """Give each speaker of each session a number, (n,), in order; -1 where one is missing."""
-    video, speaker = (
-        pd.factorize(table[name].astype("str"), sort=True)[0] for name in ("video_id", "speaker")
-    )
-    pairs = np.where(
-        (video < 0) | (speaker < 0), -1, video * (speaker.max(initial=0) + 1) + speaker
-    )
-    found, number = np.unique(pairs, return_inverse=True)
-    return (number - int(len(found) > 0 and found[0] < 0)).astype(np.int64)
+    pairs = list(zip(table.texts("video_id"), table.texts("speaker"), strict=True))
+    whole = sorted({pair for pair in pairs if None not in pair})
+    number = {pair: place for place, pair in enumerate(whole)}
+    return np.array([number.get(pair, -1) for pair in pairs], np.int64)
 
 
-def _errors(table: pd.DataFrame, rule: DissonanceSettings) -> list[NDArray[np.float64]]:
+def _errors(table: Columns, rule: DissonanceSettings) -> list[NDArray[np.float64]]:
     """Errors (n, k) of the voice's model, of the face's model and of few frames, as compared."""
-    shape = (len(table), len(rule.axes))
+    shape = (table.n, len(rule.axes))
     if rule.compare == "text_vs_nonverbal":
         return [np.full(shape, np.nan) for _ in range(3)]  # nobody states one of the sentiment
-    frames = [numbers_of(table, f"face_{axis}_se", needed=False) for axis in rule.axes]
+    frames = [table.numbers(f"face_{axis}_se", needed=False) for axis in rule.axes]
     found = [
         np.broadcast_to(errors_of(rule, "speech"), shape).copy(),
         np.broadcast_to(errors_of(rule, "face"), shape).copy(),
@@ -124,9 +123,9 @@ def errors_of(rule: DissonanceSettings, channel: str) -> NDArray[np.float64]:
     return np.array([np.nan if error is None else error for error in stated], np.float64)
 
 
-def _native_width(table: pd.DataFrame, name: str) -> float:
+def _native_width(table: Columns, name: str) -> float:
     """Width of a native scale, in widths of the house scale; NaN if it is neither known one."""
-    house, raw = numbers_of(table, name, needed=False), numbers_of(table, f"{name}_raw")
+    house, raw = table.numbers(name, needed=False), table.numbers(f"{name}_raw")
     known = np.isfinite(house) & np.isfinite(raw)
     if not known.any():
         return float("nan")
@@ -136,23 +135,9 @@ def _native_width(table: pd.DataFrame, name: str) -> float:
     return 0.5 if np.median(np.abs(house - (2 * raw - 1))[known]) < _ROUNDING else float("nan")
 
 
-def numbers_of(table: pd.DataFrame, name: str, *, needed: bool = True) -> NDArray[np.float64]:
-    """Return a column as numbers; all NaN where the table may do without it and does."""
-    if name in table:
-        return table[name].to_numpy(np.float64, na_value=np.nan)
-    if needed:
-        raise ArgumentError(
-            f"The table lacks the column '{name}', which this rule compares.",
-            next_step="Give the utterance table of a run: run.utterances.",
-        )
-    return np.full(len(table), np.nan)
-
-
-def _texts(table: pd.DataFrame, name: str) -> list[str]:
-    if name not in table:
-        return ["ok"] * len(table)
-    values = table[name].to_numpy(object)
-    return [value if isinstance(value, str) else "missing" for value in values]
+def _states(table: Columns, name: str) -> list[str]:
+    """Texts of a column that says how a channel fared."""
+    return [text or "missing" for text in table.texts(name)] if name in table else ["ok"] * table.n
 
 
 def _reason(speech: str, face: str, wordless: bool, sparse: bool) -> str:
@@ -245,35 +230,55 @@ def reflag(table: pd.DataFrame, rule: DissonanceSettings = EQUATION_1) -> pd.Dat
     `flat`). An error that is the same in every utterance, such as that of a model for one face, is
     not in it: see `baseline`.
     """
+    import pandas as pd
+
     table = table_of(table)
+    out = table.copy()
+    for name, values in flags_of(Columns.of(table), rule).items():
+        if name == "dissonant":
+            values = pd.Series(values, index=table.index, dtype="boolean")
+        elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
+            values = pd.Series(values, index=table.index, dtype="str")
+        out[name] = values
+    return out
+
+
+def flags_of(table: Columns, rule: DissonanceSettings) -> dict[str, Any]:
+    """Make the columns of `reflag`: arrays, with None for a missing text or flag, or one value."""
     found = sides(table, rule)
     delta = found.first - found.second  # (n, k)
     score = scores_of(found)
     threshold = threshold_of(score, rule)
     unknown = np.isnan(score)
     past = np.abs(delta) > threshold  # NaN compares False
-    axis = np.full(len(table), None, dtype=object)
+    axis = np.full(table.n, None, dtype=object)
     for k, name in enumerate(rule.axes):
         axis[past[:, k]] = name
     axis[past.sum(axis=1) > 1] = "both"
     axis[unknown] = None
-    out = table.copy()
-    out["delta_valence"] = delta[:, 0]
-    out["delta_arousal"] = delta[:, 1] if len(rule.axes) > 1 else np.nan
-    out["dissonance_score"] = score
-    out["dissonant"] = pd.arrays.BooleanArray(past.any(axis=1) & ~unknown, unknown)
-    out["dissonance_axis"] = pd.Series(axis, index=table.index, dtype="str")
-    out["dissonance_reason"] = pd.Series(list(found.reasons), index=table.index, dtype="str")
-    out["dissonance_probability"], basis = _probabilities(found, delta, rule, threshold)
-    out["dissonance_probability_basis"] = pd.Series(basis, index=table.index, dtype="str")
-    rows, largest = np.arange(len(table)), np.abs(np.nan_to_num(delta)).argmax(axis=1)
-    for name, error in (("models", found.error_models), ("sampling", found.error_sampling)):
-        out[f"score_error_{name}"] = np.where(unknown, np.nan, error[rows, largest])
-    out["dissonance_threshold"] = threshold
-    out["compared"] = rule.compare
-    out["compared_scale"] = rule.scale
-    out["baseline"] = rule.baseline
-    return out
+    dissonant = past.any(axis=1).astype(object)
+    dissonant[unknown] = None
+    probability, basis = _probabilities(found, delta, rule, threshold)
+    rows, largest = np.arange(table.n), np.abs(np.nan_to_num(delta)).argmax(axis=1)
+    errors = {"models": found.error_models, "sampling": found.error_sampling}
+    return {
+        "delta_valence": delta[:, 0],
+        "delta_arousal": delta[:, 1] if len(rule.axes) > 1 else np.nan,
+        "dissonance_score": score,
+        "dissonant": dissonant,
+        "dissonance_axis": axis,
+        "dissonance_reason": np.array(found.reasons, dtype=object),
+        "dissonance_probability": probability,
+        "dissonance_probability_basis": np.array(basis, dtype=object),
+        **{
+            f"score_error_{name}": np.where(unknown, np.nan, error[rows, largest])
+            for name, error in errors.items()
+        },
+        "dissonance_threshold": threshold,
+        "compared": rule.compare,
+        "compared_scale": rule.scale,
+        "baseline": rule.baseline,
+    }
 
 
 def _probabilities(

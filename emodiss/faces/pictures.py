@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from functools import cache, reduce
 from typing import Any
@@ -9,7 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emodiss.chat.pictures import MOST_PIXELS
 from emodiss.faces.boxes import clip
+
+
+def read_picture(content: bytes) -> NDArray[np.uint8] | None:
+    """Read a still picture as OpenCV does, (H, W, 3) RGB; None if it is none or too large."""
+    import cv2
+    from PIL import Image
+
+    try:
+        # OpenCV takes memory for what the head says, and has an error of its own above 2^30.
+        with Image.open(io.BytesIO(content)) as head:
+            if head.width * head.height > MOST_PIXELS:
+                return None
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except Exception:  # what decoders raise on damaged files: OSError, SyntaxError, cv2.error ...
+        return None
+    if picture is None:
+        return None
+    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
 
 
 def crop(

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodiss.faces.boxes import FaceSeries
-from emodiss.timebase import Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,11 +169,6 @@ class FaceTrack:
     def confidence(self) -> float:
         """Least confidence of its joins; 1 for a track of one piece."""
         return min((part.confidence for part in self.fragments), default=1.0)
-
-    def within(self, span: Span) -> slice:
-        """Rows whose time lies in a half-open span; an empty slice when none does."""
-        first, last = np.searchsorted(self.times, [span.start - 1e-9, span.end - 1e-9])
-        return slice(int(first), int(last))
 
 
 @dataclass(frozen=True, slots=True)

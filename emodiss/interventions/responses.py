@@ -56,7 +56,8 @@ def responses(
         If an answer's prompt is not among the prompts, or two answers have one id.
     """
     # A prompt that another version kept may lack its dialogue: it counts as not kept.
-    asked = {_place(p, p["sha256"]): p for p in prompts if "dialogue" in p}
+    needed = {"dialogue", "dissonance_present"}
+    asked = {_place(p, p["sha256"]): p for p in prompts if needed <= set(p)}
     rows: list[dict[str, Any]] = []
     for line in lines:
         prompt = asked.get(_place(line, line["prompt_sha256"]))
@@ -75,7 +76,8 @@ def responses(
                 "start": math.nan if prompt["start"] is None else prompt["start"],
                 "end": math.nan if prompt["end"] is None else prompt["end"],
                 "transcript": prompt["dialogue"],
-                "flagged": prompt["n_flagged"] > 0,
+                # Not `n_flagged`: of several flags the options may mark the last utterance's alone.
+                "flagged": bool(prompt["dissonance_present"]),
                 **{name: line[name] for name in ("model", "condition", "sample", "technique")},
                 **{name: line[name] for name in ("technique_group", "response", "failure")},
                 "failures": ";".join(line["failures"]),

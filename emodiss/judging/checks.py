@@ -209,7 +209,7 @@ def order_check(
             row |= {"difference": float(change.mean()), "low": low, "high": high}
             row["mean_absolute"] = float(np.abs(change).mean())
             if np.isnan(low):
-                row["reason"] = ONE_VIDEO
+                row["reason"] = ONE_VIDEO if cluster.loc[both.index].nunique() < 2 else TOO_FEW
         out.append(row)
     return pd.DataFrame(out)
 

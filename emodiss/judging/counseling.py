@@ -34,6 +34,7 @@ CBT = ("guided_discovery", "focus", "strategy")
 COUNSELING_SCALE = RatingScale(0.0, 6.0, 1.0)
 
 _PLACE = "{conversation}"
+_MOST_PLACES = 4
 
 
 def counseling_questions(
@@ -101,10 +102,19 @@ def _own(folder: Path, criterion: str) -> str:
         )
     try:
         text = fitting[0].read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise JudgeError(f"The prompt file '{fitting[0].name}' is not UTF-8 text.") from None
-    if _PLACE not in text:
+    except (OSError, UnicodeDecodeError) as unread:
+        raise JudgeError(
+            f"The prompt file '{fitting[0].name}' cannot be read: {type(unread).__name__}.",
+            next_step="Give a text file in UTF-8.",
+        ) from None
+    places = text.count(_PLACE)
+    if not places:
         raise JudgeError(f"The prompt file '{fitting[0].name}' has no place for {_PLACE}.")
+    if places > _MOST_PLACES:  # each takes a whole session
+        raise JudgeError(
+            f"The prompt file '{fitting[0].name}' has {places} places for {_PLACE}; at most "
+            f"{_MOST_PLACES} were expected."
+        )
     return text
 
 

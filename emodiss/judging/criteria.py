@@ -84,8 +84,11 @@ def criterion(name: str | Path) -> Criterion:
         )
     try:
         definition = path.read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise JudgeError(f"The criterion file '{path.name}' is not UTF-8 text.") from None
+    except (OSError, UnicodeDecodeError) as unread:
+        raise JudgeError(
+            f"The criterion file '{path.name}' cannot be read: {type(unread).__name__}.",
+            next_step="Give a text file in UTF-8.",
+        ) from None
     if not definition:
         raise JudgeError(f"The criterion file '{path.name}' is empty.")
     return Criterion(path.stem, definition)

@@ -7,10 +7,12 @@ as often as it is a score, so it counts for nothing until its surroundings say w
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from importlib import resources
+from typing import Any, Literal
 
 from emodiss.ratings import RatingScale
 
@@ -40,29 +42,43 @@ _DRESS = re.compile(
 )
 _STRUCK = re.compile(r"~~[^~\n]{0,40}\d")
 
-_UNIT = (
-    r"(?:points?|pts?|stars?|punkte?n?|sterne?|étoiles?|puntos?|estrellas?|pontos?|punti|stelle|"
-    r"балл(?:а|ов)?|очк(?:о|а|ов)|punkty?|puan|poäng|punten|[分点點점]|⭐️?|★)"
-)
-_WORDS = {
-    **{"four": 4, "five": 5, "six": 6, "seven": 7, "nine": 9, "ten": 10, "hundred": 100},
-    **{"cinco": 5, "cinq": 5, "fünf": 5, "zehn": 10, "dix": 10, "diez": 10},
-}
+
+@functools.cache
+def _listed() -> dict[str, Any]:
+    """Read the lists of `data/stated_scores.json`, in the languages that were tried.
+
+    Entries are regular expressions; those of a list that ends in `_unspaced` belong to scripts
+    that set no blank between words, or stand inside a word.
+    """
+    text = resources.files("emodiss.data").joinpath("stated_scores.json").read_text("utf-8")
+    return json.loads(text)
+
+
+def _any(kind: str) -> str:
+    return "|".join(_listed()[kind])
+
+
+def _words(kind: str) -> str:
+    return rf"\b(?:{_any(kind)})\b|{_any(f'{kind}_unspaced')}"
+
+
+_UNIT = rf"(?:{_any('units')})"
 _OUT_OF = re.compile(
-    rf"[ \t]{{0,9}}{_UNIT}?[ \t]{{0,9}}(?:/|out of(?: an?)?(?: possible| maximum)?|of|von|sur|de|su"
-    rf"|من|из|van|av|sobre|od)[ \t]{{0,9}}(?P<top>\d+(?:[.,]\d+)?|{'|'.join(_WORDS)})"
-    r"(?![\w]|[.,]\d|[ \t]?%)",
+    rf"[ \t]{{0,9}}{_UNIT}?[ \t]{{0,9}}(?:/|{_any('out_of')})[ \t]{{0,9}}"
+    rf"(?P<top>\d+(?:[.,]\d+)?|{_any('numbers')})(?![\w]|[.,]\d|[ \t]?%)",
     re.IGNORECASE,
 )
 _SLASHED = re.compile(
-    r"(\d)[ \t*_]{0,9}(?:/|out of|von|sur)[ \t*_]{0,9}(?P<top>\d{1,6}(?:\.\d+)?)", re.IGNORECASE
+    rf"(\d)[ \t*_]{{0,9}}(?:/|{_any('denominators')})[ \t*_]{{0,9}}(?P<top>\d{{1,6}}(?:\.\d+)?)",
+    re.IGNORECASE,
 )
-_TO = r"[ \t]?(?:-|–|—|~|〜|～|\.\.|to|through|bis|à|a|до|至|到|から|and|und|et|y)[ \t]?"
-_SCALE_WORD = r"(?:scale|range|skala|échelle|escala|scala|шкал\w{0,2}|schaal)"
+_TO = rf"[ \t]?(?:{_any('to')})[ \t]?"
+_SCALE_WORD = rf"(?:{_any('scale')})"
 # What a scale is said to be: its ends, or its upper end.
 _STATED_SCALES = (
     re.compile(
-        rf"\((?:scale|from|von|de)?[ :]{{0,3}}(?P<low>\d{{1,3}}){_TO}(?P<top>\d{{1,3}})\)", re.I
+        rf"\((?:{_any('before_scale')})?[ :]{{0,3}}(?P<low>\d{{1,3}}){_TO}(?P<top>\d{{1,3}})\)",
+        re.I,
     ),
     re.compile(
         rf"{_SCALE_WORD}[^\d\n]{{0,20}}(?P<low>\d{{1,3}})[^\d\n]{{0,20}}?{_TO}(?P<top>\d{{1,3}})",
@@ -75,129 +91,49 @@ _STATED_SCALES = (
     re.compile(r"(?P<top>\d{1,3})[- ]point (?:likert )?(?:scale|rating)", re.I),
     re.compile(r"\(out of (?P<top>\d{1,3})\)", re.I),
     re.compile(
-        r"\bmax(?:imum|imal|imo|\.)?[ _]{0,2}(?:score|points?|punkte|rating|value)?"
+        rf"\bmax(?:imum|imal|imo|\.)?[ _]{{0,2}}(?:{_any('maxima')})?"
         r"[\"']?[ ]{0,2}[:=]?[ ]{0,2}(?P<top>\d{1,3})(?!\w)",
         re.I,
     ),
-    re.compile(r"(?:满分|滿分|満点)[ ：:为是]{0,3}(?P<top>\d{1,3})[分点點]?"),
-    re.compile(
-        r"(?P<top>\d{1,3})[ ]?(?:点満点|分满分|分滿分|分制|点制|段階|점 ?만점|점 ?척도)"
-        r"(?:中|で|의)?"
-    ),
-    re.compile(r"(?P<top>\d{1,3})[分点點점](?:中的|中|のうち|里)"),
+    re.compile(rf"(?:{_any('full_marks')})[ ：:为是]{{0,3}}(?P<top>\d{{1,3}})[分点點]?"),
+    re.compile(rf"(?P<top>\d{{1,3}})[ ]?(?:{_any('of_full_marks')})(?:中|で|의)?"),
+    re.compile(rf"(?P<top>\d{{1,3}})[分点點점](?:{_any('among_marks')})"),
 )
 _LEGEND = re.compile(r"(?<![\w.,])(?P<point>\d{1,3})[ ]?=[ ]?[\"“]?(?=[^\W\d_])")
 
-_RATING_WORDS = (
-    *("score", "scores", "rating", "grade", "mark", "answer", "result", "output", "verdict"),
-    *(
-        "evaluation",
-        "assessment",
-        "overall",
-        "final",
-        "bewertung",
-        "wertung",
-        "punktzahl",
-        "punkte",
-    ),
-    *("ergebnis", "gesamtnote", "note", "nota", "puntuación", "puntuacion", "puntaje"),
-    *("calificación", "valoración", "pontuação", "avaliação", "punteggio", "voto", "valutazione"),
-    *(
-        "évaluation",
-        "оценка",
-        "балл",
-        "баллы",
-        "评分",
-        "評分",
-        "得分",
-        "分数",
-        "分數",
-        "打分",
-    ),
-    *(
-        "スコア",
-        "評価",
-        "点数",
-        "評点",
-        "得点",
-        "점수",
-        "평가",
-        "평점",
-        "التقييم",
-        "تقييم",
-        "الدرجة",
-    ),
-    *("النتيجة", "ציון", "דירוג", "ocena", "wynik", "puan", "skor", "poäng", "betyg", "cijfer"),
-    *("beoordeling", "empathie", "empatía", "empatia", "共感", "同理心", "共情", "공감", "эмпатия"),
-)
-_OF_SOMETHING_ELSE = re.compile(
-    r"\b(?:confidence|certainty|max|maximum|minimum|min|initial|previous|preliminary|first|example"
-    r"|temporary|draft|konfidenz|sicherheit|confiance|confianza)\b|置信|信心|確信",
-    re.IGNORECASE,
-)
-_SEPARATOR = r"(?:[:=：＝|]|[ \t][-–—][ \t]|\b(?:is|ist|est|es|é|è)\b|[はが为為是])"
+_OF_SOMETHING_ELSE = re.compile(_words("of_something_else"), re.IGNORECASE)
+_SEPARATOR = rf"(?:[:=：＝|]|[ \t][-–—][ \t]|\b(?:{_any('is')})\b|[はが为為是])"
 _BETWEEN = r"[\s_\[{(<\"'“«]{0,20}"
 
 # Before and after a number that may be a score.
 _IN_SENTENCE = re.compile(
-    r"(?:^|[,→>…]|\b(?:an?|as|at|of|with|to|it|this|is|be|was|say|give|rate|score|rating|grade|"
-    r"nota|note|"
-    r"gebe|vergebe|eine?n?|mit|auf|ist|un|une|à|de|des|donne|con|um|uma|doy|es|dou|een|en|på|"
-    r"на|ставлю|даю)|[^\W\d_a-zA-ZÀ-ɏЀ-ӿ])[\s(\[\"'“‘]{0,9}\Z",
+    rf"(?:^|[,→>…]|\b(?:{_any('before_a_score')})|[^\W\d_a-zA-ZÀ-ɏЀ-ӿ])[\s(\[\"'“‘]{{0,9}}\Z",
     re.IGNORECASE,
 )
 _RATES = re.compile(
-    r"\b(?:i|i['’]d|i['’]ll|we|my)\b[^.!?\n]{0,60}\b(?:give|rate|score|grade|assign|award|say|rating|choose|go|"
-    r"mark|judge|put)\b|\b(?:deserve|merit|earn|warrant)s?\b|\b(?:score|rating|grade|mark)s? of\b"
-    r"|\b(?:gebe|vergebe|würde|daria|поставила?|bewerte|donne|doy|daría|pongo|dou|daria"
-    r"|assegno|attribue|ставлю|даю)\b"  # codespell:ignore
-    r"|[给給打评評点點점분]|أعطي|أقي[ّ]?م"
-    r"|\b(?:score|rating|grade|answer)\b",
+    rf"\b(?:{_any('raters')})\b[^.!?\n]{{0,60}}\b(?:{_any('verbs')})\b|\b(?:{_any('deserve')})s?\b"
+    rf"|\b(?:{_any('nouns')})s? of\b|{_words('rates')}|\b(?:{_any('nouns_alone')})\b",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
     rf"[ \t\])}}\"'”’»>]{{0,9}}"
     rf"(?:{_UNIT}(?![^\Wでだを입了이로])[ \t]{{0,3}})?[\])}}\"'”’»]{{0,3}}"
     r"(?:[ \t]{0,99}$|[ \t]{0,99}(?:[\n.,;:!({}|\]。、，；：！）—–]|</?[A-Za-z|]|/[A-Za-z/*]|-[ \t]"
-    r"|->|[☀-➿⭐🌀-🫿]|→|\\|です|だ|を|입니다|이|了"
-    r"|(?:because|since|as|for|due|on|in|overall|although|though|but|while|given|based|and is|the|"
-    r"this|it|which|that|weil|denn|da|für|car|parce|pour|porque|para|por|perché|потому|так)\b"
-    r"|[A-Z]))",
+    rf"|->|[☀-➿⭐🌀-🫿]|→|\\|{_any('endings')}|(?:{_any('after_a_score')})\b|[A-Z]))",
 )
 _BOUND_BEFORE = re.compile(
-    r"(?:(?<![\w\"'/|▁])[<>]|[≤≥≈±~]|\b(?:(?:at (?:least|most)|up to|between|below|above|under|over"
-    r"|(?:more|less|higher|lower|greater|better|worse) than|about|around|approximately|approx\.?"
-    r"|nearly|almost|roughly|maybe|perhaps|possibly|mindestens|höchstens|über|etwa|ca\."
-    r"|unter"  # codespell:ignore
-    r"|zwischen|vielleicht|au (?:moins|plus)|environ|(?:moins|plus) de|entre|al menos"
-    r"|(?:menos|más) de|circa)(?: an?| eine?| un[ea]?)?"
-    r"|not|no|never|nicht|kein|keine|pas|jamais|не))[\s(\"']{0,9}\Z",
+    rf"(?:(?<![\w\"'/|▁])[<>]|[≤≥≈±~]|\b(?:(?:{_any('bounds_before')})(?: (?:{_any('articles')}))?"
+    rf"|{_any('no')}))[\s(\"']{{0,9}}\Z",
     re.IGNORECASE,
 )
 _BOUND_AFTER = re.compile(
-    r"[ \t\])}\"']{0,6}(?:\+|-(?=\s*(?:$|\n))|%|％|\?|？|percent|prozent"
-    r"|or (?:more|higher|less|lower|above|below|so)|ou (?:plus|moins)|o más"
-    r"|oder (?:mehr|weniger|höher)"  # codespell:ignore
-    r"|(?:[-–—~〜～,、/&|]|to|or|and|bis|à|ou|a|o|y|u|e|до|или|至|到|或"
-    r"|oder)"  # codespell:ignore
-    r"[ \t(\[\"']{0,4}[+-]?\d)",
+    rf"[ \t\])}}\"']{{0,6}}(?:\+|-(?=\s*(?:$|\n))|%|％|\?|？|{_any('bounds_after')}"
+    rf"|(?:[-–—~〜～,、/&|]|{_any('to_or')})[ \t(\[\"']{{0,4}}[+-]?\d)",
     re.IGNORECASE,
 )
-_DENIED = re.compile(
-    r"\b(?:not|n['’]t|cannot|never|refuse|unable|decline|nicht|kein\w{0,2}|pas|ne|n['’]est|no puedo"
-    r"|не|нельзя)\b|n['’]t\b|不能|不会|ません|ない|않",
-    re.IGNORECASE,
-)
-_TAKEN_BACK = re.compile(
-    r"\b(?:actually|correction|corrected|on (?:second thoughts?|reflection)|wait|hmm+|no(?=,)|or"
-    r"|edit|update|maybe|perhaps|possibly|vielleicht"
-    r"|revis\w{1,4}|chang(?:e|ed|ing)|lower|raise|reduce|increase|upgrade|downgrade|adjust\w{0,3}|instead|rather|"
-    r"make (?:it|that)|reconsider\w{0,3}|nein|doch|eigentlich|korrektur|lieber|plutôt|finalement|"
-    r"en fait|mejor|corrección|anzi|нет|вернее|точнее|исправ\w{0,6})\b"
-    r"|更正|修正|訂正|改为|改成|やはり|いや|아니",
-    re.IGNORECASE,
-)
-_SEEMS = re.compile(r"[ \t](?:is|would|seems|feels|may|might|fits)\b", re.IGNORECASE)
+_DENIED = re.compile(_words("denials"), re.IGNORECASE)
+_TAKEN_BACK = re.compile(_words("corrections"), re.IGNORECASE)
+_SEEMS = re.compile(rf"[ \t](?:{_any('seems')})\b", re.IGNORECASE)
 _UNIT_ALONE = re.compile(rf"^[ \t]?{_UNIT}(?!\w)", re.IGNORECASE)
 _LIST_NUMBER = re.compile(r"[.)][ \t]{1,9}\S")
 
@@ -297,7 +233,7 @@ def _candidates(
     others = tuple(c for c in criteria if asked is not None and c != asked)
     own = tuple(c for c in criteria if c not in others)
     foreign = {m.start("number") for m in labelled(plain, others)} if others else set()
-    heads = {m.start("number") for m in labelled(plain, (*_RATING_WORDS, *own))} - foreign
+    heads = {m.start("number") for m in labelled(plain, (*_listed()["labels"], *own))} - foreign
     found: list[Stated] = []
     tops: set[int] = set()
     begun = len(plain) - len(plain.lstrip())
@@ -335,7 +271,8 @@ def _past(plain: str, number: Stated) -> int:
 
 def _top(out_of: re.Match[str]) -> float:
     said = out_of["top"].casefold()
-    return _WORDS[said] if said in _WORDS else float(said.replace(",", "."))
+    spelled_out: dict[str, float] = _listed()["numbers"]
+    return spelled_out[said] if said in spelled_out else float(said.replace(",", "."))
 
 
 def without_denominators(text: str, scale: RatingScale) -> str:

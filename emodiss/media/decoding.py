@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from emodiss.errors import DiskError, MediaError, MissingExtra
 from emodiss.manifest import VideoRow
 from emodiss.media.display import Display, display_of
 from emodiss.media.records import SAMPLE_RATE, Audio, DecodedSignal, Frame, Heard, Media
+from emodiss.media.tone import Converter, curve_of
 from emodiss.settings import MediaSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    _Track = TypeVar("_Track", AudioStream, VideoStream)
 
 # Formats that are lists of other files or streams. A file that came with somebody's manifest must
 # not make the decoder open others, elsewhere on this machine or on the network.
@@ -147,14 +150,13 @@ def _zero(container: InputContainer) -> float:
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream | None:
-    """Return the video stream that players show: no cover picture, the default one if one is."""
+    """Return the video stream that players show: no cover or still, the default one if one is."""
     from av.stream import Disposition
 
-    moving = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
+    tracks = _readable(container.streams.video, "picture")
+    moving = [one for one in tracks if not one.disposition & Disposition.attached_pic]
+    # MP4 states the number of pictures; a thumbnail or the still of an animation has one.
+    moving = [one for one in moving if one.frames != 1] or moving
     shown = (stream for stream in moving if stream.disposition & Disposition.default)
     return next(shown, moving[0] if moving else None)
 
@@ -163,11 +165,22 @@ def _default_sound(container: InputContainer) -> tuple[AudioStream | None, int]:
     """Return the sound track that players play, and its number among the sound tracks."""
     from av.stream import Disposition
 
-    tracks = container.streams.audio
-    for number, stream in enumerate(tracks):
-        if stream.disposition & Disposition.default:
-            return stream, number
-    return (tracks[0], 0) if tracks else (None, 0)
+    readable = _readable(container.streams.audio, "sound")
+    played = (stream for stream in readable if stream.disposition & Disposition.default)
+    stream = next(played, readable[0] if readable else None)
+    return stream, container.streams.audio.index(stream) if stream else 0
+
+
+def _readable(tracks: Sequence[_Track], what: str) -> list[_Track]:
+    """Leave out tracks that this FFmpeg has no decoder for, such as spatial sound of iPhones."""
+    readable = [track for track in tracks if track.codec_context is not None]
+    if tracks and not readable:
+        raise MediaError(
+            f"The file's {what} is stored in a format that FFmpeg cannot decode.",
+            next_step="Convert it to H.264 and AAC in MP4 with the program that made it.",
+            code="unreadable",
+        )
+    return readable
 
 
 def probe(*, source: Path, row: VideoRow, settings: MediaSettings) -> Media:
@@ -302,7 +315,7 @@ def _on_one_clock(container: InputContainer, streams: list[Any]) -> Iterator[Pac
             if now < own - _CLOCK_BACK_S or (broadcast and now > furthest + _CLOCK_AHEAD_S):
                 at = furthest - _zero(container)
                 raise MediaError(
-                    f"The file's clock jumps by {now - furthest:+.1f} s at {at:.1f} s, as where "
+                    f"The file's clock jumps by {now - furthest:+z.1f} s at {at:.1f} s, as where "
                     "recordings were joined end to end.",
                     next_step="Convert it, for instance with: ffmpeg -i FILE new.mp4"
                     if broadcast
@@ -325,20 +338,24 @@ class _Look(NamedTuple):
 
 def _first_look(source: Path) -> _Look:
     """Find out how the pictures of a file are stored and shown."""
-    from av.video.reformatter import ColorTrc
-
     with _opened(source) as container:
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
         frames = (frame for packet in container.demux(video) for frame in _frames_of(packet) or ())
         for frame in frames:
             shown = display_of(frame, video.sample_aspect_ratio)
-            hdr = frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+            hdr = curve_of(frame) is not None
             if not frame.interlaced_frame or video.codec_context.name not in _SPARING:
                 return _Look(shown, hdr, 0.0)
             pts = [f.pts for f in (frame, *islice(frames, _LOOKED_AT)) if f.pts is not None]
             step = float(np.median(np.diff(pts))) if len(pts) > 1 else 0.0
             return _Look(shown, hdr, 0.75 * step * float(video.time_base))
+        if container.format.name == "webp_pipe":
+            raise MediaError(
+                "Animated WebP cannot be decoded by the FFmpeg in the installed PyAV.",
+                next_step="Convert it, with FFmpeg 9 or newer: ffmpeg -i FILE.webp new.mp4",
+                code="unreadable",
+            )
     raise MediaError(
         "The file states a picture, but not one frame can be decoded.",
         next_step="Its end is missing or its codec is not supported; convert it to H.264 in MP4.",
@@ -374,6 +391,8 @@ def stream_audio(*, source: Path, media: Media) -> Audio:
     others = (number for number in range(media.n_sound_tracks) if number != media.sound_track)
     heard = None
     for track in (media.sound_track, *others):
+        if not _sound_facts(source, track).channels:
+            continue
         channel, low = _look_at_channels(source, media, track)
         found, silent = _decoded(source, media, track, channel=channel, low=low)
         if heard is None or not silent:
@@ -384,7 +403,9 @@ def stream_audio(*, source: Path, media: Media) -> Audio:
     track, signal, channel = heard
     facts = _sound_facts(source, track)
     what: Heard = "mean"
-    if channel is not None:
+    if facts.ambisonic:
+        what = "omnidirectional"
+    elif channel is not None:
         what = "loudest" if facts.channels > 2 else "right" if channel else "left"
     other_track = None if track == media.sound_track else track
     return Audio(signal, SAMPLE_RATE, media.start, what, other_track, facts.holes)
@@ -408,12 +429,18 @@ class _SoundFacts(NamedTuple):
 
     # Seconds that the file's clock shows when it starts.
     zero: float
+    # 0 where it cannot be decoded.
     channels: int
     layout: str
     # Which channel is for low frequencies alone, if one is.
     low: int | None
     # Whether samples are NaN or infinite.
     holes: bool
+
+    @property
+    def ambisonic(self) -> bool:
+        """Whether channels are no places but directions; the first one has none of them."""
+        return self.layout.startswith("ambisonic")
 
 
 def _sound_facts(source: Path, track: int) -> _SoundFacts:
@@ -425,6 +452,8 @@ def _sound_facts(source: Path, track: int) -> _SoundFacts:
 def _sound_facts_of(source: Path, changed: int, track: int) -> _SoundFacts:
     with _opened(source) as container:
         sound = container.streams.audio[track]
+        if sound not in _readable(container.streams.audio, "sound"):
+            return _SoundFacts(_zero(container), 0, "", None, False)
         # Only codecs that store floats as they are can hold NaN and infinity.
         holes = sound.codec_context.name.startswith(("pcm_f", "wavpack")) and any(
             not np.isfinite(frame.to_ndarray()).all() for frame in container.decode(sound)
@@ -446,6 +475,8 @@ def _look_at_channels(source: Path, media: Media, track: int) -> tuple[int | Non
     n = facts.channels
     if n < 2:
         return None, False
+    if facts.ambisonic:  # the mean would be deaf to what comes from the other side
+        return 0, False
     speaks = False
     n_loud = n_cancelled = 0
     energy = np.zeros(n)
@@ -597,9 +628,7 @@ def _frames_from(
     display = media.display
     sought = first - lead > 2.0
     with _opened(source) as container:
-        from av.video.reformatter import VideoReformatter
-
-        converter = VideoReformatter()
+        converter = Converter()
         video = _moving_pictures(container)
         assert video is not None and video.time_base is not None
         video.thread_type = "AUTO"

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
-    from av.video.reformatter import VideoReformatter
+
+    from emodiss.media.tone import Converter
 
 _FLAT = (65536, 0, 0, 65536)  # of the display matrix, in 1/65536: right stays right, down down
 
@@ -37,12 +38,11 @@ class Display:
     # Whether the stored picture is flipped left to right before it is turned.
     mirrored: bool
 
-    def picture(self, frame: VideoFrame, converter: VideoReformatter) -> NDArray[np.uint8]:
-        """Return a frame as it is shown; one converter for all, since each costs a millisecond."""
+    def picture(self, frame: VideoFrame, converter: Converter) -> NDArray[np.uint8]:
+        """Return a frame as it is shown."""
         sideways = self.rotation in (90, 270)
         width, height = (self.height, self.width) if sideways else (self.width, self.height)
-        shown = converter.reformat(frame, width=width, height=height, format="rgb24")
-        image = cast("NDArray[np.uint8]", shown.to_ndarray())
+        image = converter.rgb(frame, width, height)
         if self.mirrored:
             image = image[:, ::-1]
         if self.rotation:

@@ -26,7 +26,7 @@ PIECE_TICKS = 900
 """Half a minute: `lite` spends no more on two halves than on a minute (on thirds 3 % more), and the
 last pieces, while which another core may be idle, are over in seconds."""
 
-Heard = Literal["mean", "left", "right", "loudest"]
+Heard = Literal["mean", "left", "right", "loudest", "omnidirectional"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +60,8 @@ class Media:
     sound_track
         Which: the one that the file marks as its default, else the first.
     high_dynamic_range
-        Whether brightness is stored as PQ or HLG (ITU-R BT.2100). It is not mapped to that of
-        other pictures.
+        Whether brightness is stored as PQ or HLG (ITU-R BT.2100). Frames are tone mapped to
+        ordinary brightness and colours (`emodiss.media.tone`).
     """
 
     sha256: str
@@ -231,7 +231,7 @@ class Audio:
         Seconds from media start to the first sample.
     heard
         What of a recording with several channels: their mean, or where they cancel the louder one
-        of two, the loudest one of more.
+        of two, the loudest one of more; of spatial sound (ambisonics) what comes from everywhere.
     other_track
         Number of the sound track that was decoded in place of the file's default one, because that
         is silent; None as a rule.
@@ -251,7 +251,8 @@ class Audio:
         """Short names of what a reader should know."""
         found = () if self.other_track is None else ("other_sound_track",)
         found += ("sound_not_numbers",) if self.mended else ()
-        return found if self.heard == "mean" else (*found, "channels_cancel")
+        cancel = self.heard in ("left", "right", "loudest")
+        return (*found, "channels_cancel") if cancel else found
 
     def as_float(self) -> NDArray[np.float32]:
         """Return the whole signal as float32 in [-1, 1)."""

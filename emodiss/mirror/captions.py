@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emodiss.affect import EXPRESSIONS
 from emodiss.clients import Case
-from emodiss.encounters.session import Caption, Picture
-from emodiss.faces.pictures import crop
+from emodiss.encounters.session import Caption, NoAnswer, Picture
+from emodiss.faces.pictures import crop, read_picture
 from emodiss.models import catalog
 from emodiss.prompts import measured_caption
 from emodiss.screenplays import Line
@@ -34,9 +35,9 @@ class Measured:
         """Measure the largest face of the picture; nothing is said where there is none."""
         if picture is None:
             return Caption(None)
-        import cv2
-
-        pixels = np.asarray(cv2.imread(str(picture.file), cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1]
+        pixels = read_picture(_content(picture.file))
+        if pixels is None:
+            raise NoAnswer("picture")
         with self.lock:
             found = self.detector.detect([pixels])[0]
             if not len(found):
@@ -48,3 +49,10 @@ class Measured:
         label = EXPRESSIONS[int(np.argmax(affect.probabilities[0]))]
         said = measured_caption(label, float(affect.valence[0]), float(affect.arousal[0]))
         return Caption(said or None)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise NoAnswer("picture") from None

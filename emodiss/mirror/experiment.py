@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from emodiss import chat
 from emodiss.chat.endpoint import Endpoint, Ready
+from emodiss.chat.ledger import Ledger
 from emodiss.chat.model import Answered, ChatModel, ChatParams, Question, Unanswered, request_key
 from emodiss.clients import Case
 from emodiss.encounters import Encounter
@@ -24,6 +24,7 @@ from emodiss.runs.journal import Journal
 from emodiss.runs.store import Store
 from emodiss.screenplays import Expression, Screenplay
 from emodiss.study.opening import catalogued
+from emodiss.tabular import json_value
 
 T = TypeVar("T")
 Say = Callable[[str], object] | None
@@ -135,9 +136,12 @@ class Experiment:
         with Store(self.root).lock():
             yield
 
-    def opened(self, models: Endpoint, say: Say = None) -> contextlib.AbstractContextManager[Ready]:
+    def opened(
+        self, models: Endpoint, say: Say = None, ledger: Ledger | None = None
+    ) -> contextlib.AbstractContextManager[Ready]:
         """Open models on one bill; answers are kept in the folder if nothing else is said."""
-        return models.ready(self.root / layout.CHAT_CACHE, catalogued=catalogued(say), say=say)
+        cache, local = self.root / layout.CHAT_CACHE, catalogued(say)
+        return models.ready(cache, catalogued=local, say=say, ledger=ledger)
 
     def book(self, command: str, record: Mapping[str, Any]) -> None:
         """Keep what a command did and cost, in the place of what it did before."""
@@ -187,7 +191,7 @@ def load(root: Path) -> Experiment:
             next_step="Begin one: emodiss mirror profiles.",
         )
     with sound(mark, "Begin the experiment again in another folder."):
-        version = json.loads(mark.read_text(encoding="utf-8"))["version"]
+        version = json_value(mark.read_bytes())["version"]
     if version != VERSION:
         raise RunError(f"'{root.name}' was made by another version of emodiss ({version}).")
     return Experiment(root)

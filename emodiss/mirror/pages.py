@@ -145,7 +145,7 @@ def picture_address(root: Path, path: str | None) -> str:
 def _score(row: Mapping[str, Any]) -> dict[str, Any]:
     value = row.get("score")
     known = isinstance(value, int | float) and math.isfinite(value)
-    said = f"{value:g}" if known else str(row.get("status") or "none")
+    said = f"{value:zg}" if known else str(row.get("status") or "none")
     named = {name: str(row.get(name) or "") for name in ("criterion", "instrument", "judge")}
     return named | {"score": said}
 

@@ -194,5 +194,5 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3g}" if math.isfinite(value) else "–"
+        return f"{value:z.3g}" if math.isfinite(value) else "–"
     return str(value).replace("|", "\\|")

@@ -17,10 +17,13 @@ from emodiss.chat.endpoint import Endpoint
 from emodiss.chat.model import Answered
 from emodiss.errors import EmodissError
 from emodiss.faces.drawn import FacePicture
+from emodiss.faces.pictures import read_picture
 from emodiss.faces.protocols import FaceDetector
+from emodiss.judging.sessions import dialogue_sha256
 from emodiss.mirror import layout
 from emodiss.mirror.experiment import Decoding, Experiment, Progress, Say, asked, file_hash
 from emodiss.mirror.faces import face_file, reference_pictures
+from emodiss.mirror.judge import read_scores, spoken
 from emodiss.models import catalog
 from emodiss.runs.journal import Journal
 from emodiss.screening import PRINTED, Limits, PictureMeasures, Record, Verdict
@@ -184,7 +187,7 @@ def screen(
         plays = experiment.need(experiment.screenplays, "screenplays")
         levels, unanswered = _safety(experiment, plays, tools.safety, say)
         measuring = _Measuring(experiment, tools)
-        alliance = _alliance(experiment)
+        alliance = _alliance(experiment, plays)
         verdicts: dict[str, dict[str, Verdict]] = {}
         lines: list[dict[str, Any]] = []
         for n, play in enumerate(plays, start=1):
@@ -272,7 +275,7 @@ class _Measuring:
             content = path.read_bytes()
         except OSError:
             return PictureMeasures(face_found=False)
-        pixels = _decoded(content)
+        pixels = read_picture(content)
         if pixels is None:
             return PictureMeasures(face_found=False)
         shown, tools = hashlib.sha256(content).hexdigest(), self.tools
@@ -318,7 +321,7 @@ class _Measuring:
     def _reference(self, path: Path) -> NDArray[np.float32] | None:
         if path not in self._faces:
             try:
-                pixels = _decoded(path.read_bytes())
+                pixels = read_picture(path.read_bytes())
             except OSError:
                 pixels = None
             embedder = self.tools.embedder
@@ -359,14 +362,19 @@ def _safety(
     return found, unanswered
 
 
-def _alliance(experiment: Experiment) -> dict[str, float]:
-    """Mean of the items of the Working Alliance Inventory by case, where a judge scored it."""
-    from emodiss.judging import alliance_scores, session_table
+def _alliance(experiment: Experiment, plays: Iterable[Screenplay]) -> dict[str, float]:
+    """Average the items of the Working Alliance Inventory by case, where it was judged as it is."""
+    from emodiss.judging import alliance_scores
 
-    records = [line for line in experiment.scores.read() if line["instrument"] == "alliance"]
-    if not records:
-        return {}
-    table = alliance_scores(session_table(records)).dropna(subset=["score"])
+    table = read_scores(experiment, "screenplays")
+    lines = {play.case.id: play.lines for play in plays}
+    judged = zip(table["item"], table["directions"], table["dialogue_sha256"], strict=True)
+    now = [
+        dialogue_sha256(spoken(lines.get(item, ()), directions=bool(shown))) == digest
+        for item, shown, digest in judged
+    ]
+    table = table[np.array(now, dtype=bool)]
+    table = alliance_scores(table).dropna(subset=["score"])
     total = (table["score"] * table["n_items"]).groupby(table["item"]).sum()
     n = table.groupby("item")["n_items"].sum()
     return {str(case): float(mean) for case, mean in (total / n).items()}
@@ -386,13 +394,3 @@ def _guess(model: FaceAttributes, pixels: Pixels) -> list[Any]:
 def _plain(value: float) -> float | None:
     """Write a number as JSON can: None for one that is not finite."""
     return float(value) if math.isfinite(value) else None
-
-
-def _decoded(content: bytes) -> Pixels | None:
-    """Read a picture as (H, W, 3) RGB; None if it is none."""
-    import cv2
-
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if picture is None:
-        return None
-    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from emodiss.chat.ask import Asker
 from emodiss.chat.endpoint import Endpoint
+from emodiss.chat.ledger import Ledger
 from emodiss.chat.model import Answered, ChatModel, ChatParams, Question, Unanswered
 from emodiss.clients import Case
 from emodiss.encounters import session as sessions
@@ -202,12 +203,13 @@ def simulate(
         )
     with contextlib.ExitStack() as stack:
         stack.enter_context(experiment.alone())
-        bills: list[Any] = []
+        # One command has one limit of cost, however many speak.
+        bills: dict[float | None, Ledger] = {}
 
         def speaker(models: Endpoint, decoding: Decoding) -> Speaker:
             params = decoding.params(models.only())
-            ready = stack.enter_context(experiment.opened(models, say))
-            bills.append(ready.ledger)
+            bill = bills.setdefault(models.max_cost, Ledger(models.max_cost))
+            ready = stack.enter_context(experiment.opened(models, say, bill))
             (model,) = ready.models.values()
             return Speaker(Asker(model, params, models.patience), model, params)
 
@@ -300,7 +302,7 @@ def simulate(
             "without_plan": sum(each.labelled != each.variant for each in found),
             "truncated": sum("truncated" in r.flags for each in found for r in each.replies),
             "without_picture": sum("no_picture" in r.flags for each in found for r in each.replies),
-            "bills": [ledger.to_dict() for ledger in bills],
+            "bills": [ledger.to_dict() for ledger in bills.values()],
             "settings": settings,
         }
         experiment.book(f"simulate {name}", record)

@@ -107,7 +107,7 @@ class Binding:
         Seconds in which the voice speaks alone and the mouth is in view.
     z_synchrony
         How closely the mouth follows the sound of these seconds, as a standard score against
-        chance; NaN below two seconds.
+        chance; NaN below three seconds.
     log_odds_motion
         Natural logarithm of the odds that the face moves as the voice's would, against a face of
         nobody's; from its motion alone, or from the talking scores of a model where there are

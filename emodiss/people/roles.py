@@ -137,6 +137,8 @@ class Roles:
     voices: tuple[VoiceRole, ...]
     # Roles stated in a review for a voice that is not there any more.
     n_lost_reviews: int = 0
+    # Roles stated in the manifest for labels that no voice has.
+    n_unheard: int = 0
 
     def of(self, speaker: str) -> VoiceRole:
         """Return the part of this voice."""
@@ -146,6 +148,7 @@ class Roles:
     def notes(self) -> tuple[str, ...]:
         """Short names of what a reader should know."""
         found = ("lost_review",) if self.n_lost_reviews else ()
+        found = (*found, "unheard_role") if self.n_unheard else found
         unknown = any(voice.role is None for voice in self.voices)
         return (*found, "unknown_role") if unknown else found
 
@@ -204,7 +207,8 @@ def assign(
     guesses = _told(guesses, {s: v.role for s, v in settled.items() if v.role is not None})
     _fill_in(settled, labels, "language_model")
     _fill_in(settled, guesses, "classifier")
-    return Roles(tuple(settled[speaker] for speaker in guesses), n_lost)
+    n_unheard = len((row.roles or {}).keys() - guesses.keys())
+    return Roles(tuple(settled[speaker] for speaker in guesses), n_lost, n_unheard)
 
 
 def _told(guesses: Mapping[str, RoleGuess], stated: Mapping[str, Role]) -> dict[str, RoleGuess]:

@@ -228,7 +228,7 @@ def _signed(value: float) -> str:
     """Write a value with its sign and two places; what is missing is a dash."""
     if value != value:
         return "\N{EN DASH}"
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:+z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _text_of(row: Any) -> str:

@@ -27,7 +27,7 @@ def plot_sentiment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             drawn = True
             colour = style.ROLE_COLOURS[role]
             share = np.full(len(values), 1 / len(values))
-            mean = f"{values.mean():+.2f}".replace("-", "\N{MINUS SIGN}")
+            mean = f"{values.mean():+z.2f}".replace("-", "\N{MINUS SIGN}")
             label = f"{role} (n = {len(values):,}, mean {mean})"
             line = "-" if role == "therapist" else "--"
             ax.hist(values, edges, weights=share, color=colour, alpha=0.3)

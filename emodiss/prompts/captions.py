@@ -32,5 +32,5 @@ def measured_caption(label: str | None, valence: float, arousal: float) -> str:
         In [-1, 1]; NaN where nothing was measured.
     """
     numbers = {"valence": valence, "arousal": arousal}
-    parts = [f"{n} {v:+.2f}" for n, v in numbers.items() if math.isfinite(v)]
+    parts = [f"{n} {v:+z.2f}" for n, v in numbers.items() if math.isfinite(v)]
     return ", ".join([*([label] if label else []), *parts])

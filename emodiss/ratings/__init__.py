@@ -23,7 +23,7 @@ from emodiss.ratings.sheets import merge, write_pairs, write_study
 from emodiss.ratings.simulation import Simulated, simulate
 from emodiss.ratings.study import Study, build_study
 from emodiss.ratings.table import check, read, write
-from emodiss.ratings.views import QUESTIONS, background, item_means, notes, usable, wide
+from emodiss.ratings.views import QUESTIONS, background, item_means, notes, shown_once, usable, wide
 
 __all__ = [
     "COLUMNS",
@@ -52,6 +52,7 @@ __all__ = [
     "read",
     "read_instrument",
     "read_pairs",
+    "shown_once",
     "simulate",
     "usable",
     "wide",

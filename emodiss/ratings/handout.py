@@ -121,27 +121,8 @@ def open_study(folder: str | Path) -> Handout:
         If it is no study, a file is damaged, or its instrument does not fit it.
     """
     folder = as_path(folder, "a study folder")
-    if (folder / DESIGN).is_file():
-        sums.require_as_written(folder / KEY.parent, folder / DESIGN)
-    try:
-        text = (folder / DESIGN).read_text(encoding="utf-8")
-        said: dict[str, Any] = tabular.json_value(text)
-        kind = said.get("kind", "ratings")
-        name, criteria = str(said["study"]), tuple(said["criteria"])
-        groups = {str(rater): str(group) for rater, group in said["design"]["raters"].items()}
-        seed = int(said["design"]["seed"])
-        scale = RatingScale(**said["scale"]) if kind == "ratings" else RatingScale()
-        run = Path(said["run"]) if said.get("run") else None
-        # A code of a rater names a file; see `write_study`.
-        if kind not in ("ratings", "pairs") or any(set(rater) & set("/\\\0") for rater in groups):
-            raise ValueError
-        if not all(isinstance(criterion, str) for criterion in criteria):
-            raise TypeError
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise RatingsError(
-            f"'{folder.name}' holds no study ({DESIGN.as_posix()}: {type(error).__name__}).",
-            next_step="Name a folder that emodiss study wrote.",
-        ) from error
+    design = read_design(folder / DESIGN)
+    kind, criteria, scale = design.kind, design.criteria, design.scale
     items = folder / ("pairs.csv" if kind == "pairs" else "items.csv")
     for path in (folder / KEY, items):
         sums.require_as_written(folder / KEY.parent, path)
@@ -150,20 +131,20 @@ def open_study(folder: str | Path) -> Handout:
     shown = {str(row.pop("item")): row for row in _read(items).to_dict("records")}
     key = _key(folder / KEY, kind)
     walks: dict[str, tuple[Step, ...]] = {}
-    for rater in groups:
+    for rater in design.raters:
         sheet = _read(folder / "sheets" / f"{rater}.csv")
         if strange := set(sheet["item"]) - (set(shown) & set(key["item"])):
             raise RatingsError(
                 f"The sheet of '{rater}' names the item '{min(strange)}', which is not there.",
                 next_step="Write the study anew; its files belong together.",
             )
-        rng = random.Random(f"{seed} {rater}")
+        rng = random.Random(f"{design.seed} {rater}")
         walks[rater] = _walk(list(sheet["item"]), shown, key, found, kind, rng)
     return Handout(
         folder=folder,
-        name=name,
+        name=design.name,
         kind=kind,
-        raters=groups,
+        raters=design.raters,
         walks=walks,
         shown=shown,
         asks=asks,
@@ -171,8 +152,52 @@ def open_study(folder: str | Path) -> Handout:
         instrument=found,
         key=key,
         scale=scale,
-        run=(folder / run).resolve() if run is not None else None,
+        run=(folder / design.run).resolve() if design.run is not None else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How a study was drawn, as far as reading its sheets and answers needs it."""
+
+    name: str
+    kind: Literal["ratings", "pairs"]
+    criteria: tuple[str, ...]
+    raters: Mapping[str, str]
+    seed: int
+    scale: RatingScale
+    # As seen from the study's folder.
+    run: Path | None
+
+
+def read_design(path: Path) -> Design:
+    """Read the design that lies beside the key of a study."""
+    if path.is_file():
+        sums.require_as_written(path.parent, path)
+    try:
+        said: dict[str, Any] = tabular.json_value(path.read_text(encoding="utf-8"))
+        kind = said.get("kind", "ratings")
+        design = Design(
+            name=str(said["study"]),
+            kind=kind,
+            criteria=tuple(said["criteria"]),
+            raters={str(rater): str(group) for rater, group in said["design"]["raters"].items()},
+            seed=int(said["design"]["seed"]),
+            scale=RatingScale(**said["scale"]) if kind == "ratings" else RatingScale(),
+            run=Path(said["run"]) if said.get("run") else None,
+        )
+        # A code of a rater names a file; see `write_study`.
+        if kind not in ("ratings", "pairs") or any(set(r) & set("/\\\0") for r in design.raters):
+            raise ValueError
+        if not all(isinstance(criterion, str) for criterion in design.criteria):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        folder = path.absolute().parent.parent.name
+        raise RatingsError(
+            f"'{folder}' holds no study ({DESIGN.as_posix()}: {type(error).__name__}).",
+            next_step="Name a folder that emodiss study wrote.",
+        ) from error
+    return design
 
 
 def _key(path: Path, kind: str) -> pd.DataFrame:

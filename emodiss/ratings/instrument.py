@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from emodiss.errors import as_path
 from emodiss.ratings.schema import RatingScale, RatingsError
+from emodiss.tabular import decoded
 
 FILE = "instrument.toml"
 INSTRUCTIONS = "instructions.md"
@@ -243,6 +244,14 @@ def fit(found: Instrument, criteria: Sequence[str], scale: RatingScale) -> tuple
             next_step=f"Give one label per point under [scale] in {FILE}.",
         )
     return tuple(by_name[name] for name in criteria)
+
+
+def own_text(folder: str | Path, name: str) -> str | None:
+    """Return a study's own text, or None where it has none; RatingsError if it is not UTF-8."""
+    path = Path(folder) / name
+    if not path.is_file():
+        return None
+    return decoded(path, error=RatingsError, what="text for raters").replace("\r\n", "\n")
 
 
 def shipped(name: str, *, of_pairs: bool = False) -> str:

@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from emodiss.errors import nearest
 from emodiss.ratings.handout import Handout
-from emodiss.ratings.instrument import INSTRUCTIONS, shipped
+from emodiss.ratings.instrument import INSTRUCTIONS, own_text, shipped
 from emodiss.ratings.schema import RatingsError
 
 _README = """This is the study '{name}' for {tool}: {n} items, without models and conditions.
@@ -146,8 +146,7 @@ def for_tool(handout: Handout, tool: str) -> dict[str, str]:
     title, make = TOOLS[tool]
     files = make(handout)
     said = "".join(f"{name}\n" for name in (*files, INSTRUCTIONS))
-    path = handout.folder / INSTRUCTIONS
-    own = path.read_text(encoding="utf-8-sig") if path.is_file() else None
+    own = own_text(handout.folder, INSTRUCTIONS)
     files[INSTRUCTIONS] = own or shipped(INSTRUCTIONS, of_pairs=handout.kind == "pairs")
     files["README.txt"] = _README.format(
         name=handout.name, tool=title, n=len(handout.shown), files=said

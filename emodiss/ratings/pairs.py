@@ -165,7 +165,7 @@ def build_pairs(
     models: Sequence[str],
     *,
     n_cases: int = 200,
-    seed: int,
+    seed: int = 0,
     raters: Sequence[str] | Mapping[str, str] = ("expert1", "expert2"),
     types: Sequence[str] = RESISTANT,
     name: str = "pairs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +59,7 @@ def build_study(
     conditions: Sequence[str],
     raters: Sequence[str] | Mapping[str, str],
     n_windows: int | None = None,
-    seed: int,
+    seed: int = 0,
     repeats: float = 0.05,
     name: str = "study",
     criteria: Sequence[str] = CRITERIA,
@@ -241,10 +241,10 @@ def _check_blind(crossed: pd.DataFrame, said: list[str]) -> None:
                 )
     if "response" in crossed.columns:
         named = np.zeros(len(crossed), dtype=bool)
-        for column in HIDDEN:
+        for column, shown in product(HIDDEN, {"technique", "response"} & set(crossed.columns)):
+            texts = crossed[shown].astype("str").str.lower()
             for value in crossed[column].unique():
                 own = (crossed[column] == value).to_numpy()
-                texts = crossed["response"].astype("str").str.lower()
                 named |= own & texts.str.contains(str(value).lower(), regex=False, na=False)
         if named.any():
             said.append(f"Responses that name their own model or condition: {int(named.sum())}.")

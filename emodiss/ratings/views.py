@@ -83,6 +83,11 @@ def usable(
     return table.loc[keep].reset_index(drop=True)
 
 
+def shown_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out copies: ratings of items that read alike, which a rater saw and rated once."""
+    return table[table["copied_from"].isna()] if "copied_from" in table.columns else table
+
+
 def wide(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Spread one criterion into items by raters, NaN where not rated.
 

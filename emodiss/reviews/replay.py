@@ -62,7 +62,7 @@ def replay(draft: Transcript, reviews: Iterable[Review]) -> Replay:
     if not any(review.kind != "text" for review, _ in talk.found.applied):
         return talk.found
     units = sorted(talk.found.units, key=_order)
-    marked = with_overlap([unit.utterance for unit in units])
+    marked = with_overlap([unit.utterance for unit in units], turns=draft.beside)
     talk.found.units = [replace(u, utterance=m) for u, m in zip(units, marked, strict=True)]
     return talk.found
 

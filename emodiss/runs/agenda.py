@@ -147,7 +147,7 @@ class Agenda:
             self._push(job)
             return
         # What an earlier run finished before it was ended is kept.
-        left = [p for p in parts if not self._work.store.has(p.row.id, p.artifact, p.key)]
+        left = [part for part in parts if not _whole(part, self._work.store)]
         cut = _Cut(job, tuple(part.key for part in parts), len(left))
         self._cut[job.row.id, job.stage] = cut
         self._total[job.stage] += len(parts) - 1
@@ -196,6 +196,12 @@ def _known(
         return None
     kept = tuple(made.get("notes", ()))
     return Outcome(video, stage.name, "cached", key=recipe.key, notes=kept)
+
+
+def _whole(part: Job, store: Store) -> bool:
+    """Whether what a piece makes is there, and as it was written."""
+    made = store.found(part.row.id, part.artifact, part.key)
+    return made is not None and store.damaged(part.row.id, part.artifact, made) is None
 
 
 def _parts(job: Job, store: Store) -> list[Job]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from emodiss.errors import RunError
 from emodiss.media import Audio
 from emodiss.media.records import DecodedSignal, StoredSignal
+from emodiss.tabular import json_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def decode(kind: Any, folder: Path) -> Any:
         import pandas as pd
 
         return pd.read_parquet(folder / "data.parquet")
-    tree = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    tree = json_value((folder / "data.json").read_bytes())
     path = folder / "data.npz"
     if not path.exists():
         return _from_tree(kind, tree, {})
@@ -131,10 +132,13 @@ def _wav_header(n: int, sample_rate: int) -> bytes:
 
 
 def _from_wav(folder: Path) -> Audio:
-    said = json.loads((folder / "data.json").read_text())
+    said = json_value((folder / "data.json").read_bytes())
     with wave.open(str(folder / "data.wav"), "rb") as file:
-        signal = StoredSignal(folder / "data.wav", file.getnframes())
-        return Audio(signal, file.getframerate(), **said)
+        n, rate = file.getnframes(), file.getframerate()
+        header = (folder / "data.wav").stat().st_size - 2 * n
+        if file.getparams()[:2] != (1, 2) or rate < 1 or header < len(_wav_header(0, rate)):
+            raise ValueError  # samples are read later, where no error would name the file
+        return Audio(StoredSignal(folder / "data.wav", n), rate, **said)
 
 
 def _to_tree(value: Any, arrays: list[NDArray[Any]]) -> Any:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -44,8 +45,8 @@ def sound(path: Path, next_step: str) -> Generator[None]:
     except EmodissError:
         raise
     except Exception as error:
-        # Arrow says so of damaged bytes, too, and then without a number.
-        if isinstance(error, OSError) and error.errno is not None:
+        # Of damaged bytes, Arrow says so without a number; zipfile seeks places that cannot be.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise RunError(
             f"{path.name} is damaged ({type(error).__name__}): not what emodiss wrote.",
@@ -124,18 +125,49 @@ def replaced(path: Path, *, before: Callable[[], None] | None = None) -> Generat
     with named(path, temporary):
         handle = os.open(temporary, _NEW, mode_of(path))
         try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if before is not None:
-                before()
-            temporary.replace(path)
+            with _in_use(handle):
+                with os.fdopen(handle, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                if before is not None:
+                    before()
+                temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):  # a disk that is gone keeps it
                 temporary.unlink(missing_ok=True)
             raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _in_use(handle: int) -> Generator[None]:
+    """Mark a temporary file as written to, until the block ends or its process dies."""
+    if sys.platform == "win32":  # which removes no file that is open
+        yield
+        return
+    import fcntl
+
+    mark = os.dup(handle)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(mark, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(mark)
+
+
+def remove_abandoned(temporary: Path) -> None:
+    """Remove a temporary file that a killed process left; one that is written to now stays."""
+    if sys.platform == "win32":
+        with contextlib.suppress(PermissionError):
+            temporary.unlink(missing_ok=True)
+        return
+    import fcntl
+
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), temporary.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

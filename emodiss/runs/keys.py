@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from emodiss.manifest import VideoRow
 from emodiss.reviews import NOTHING_SAID, Overlay
 from emodiss.stages import STAGES, Stage
+from emodiss.transcript.readers import told_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ def recipes(
 ) -> dict[str, Recipe]:
     """Compute the recipe of every stage for one video, in order; settings are plain values."""
     found: dict[str, Recipe] = {}
-    stated = {**row.model_dump(mode="json"), "transcript": transcript}
+    # The same bytes are other words to another reader.
+    name = told_by_name(Path(row.transcript)) if transcript and row.transcript else ""
+    said = None if transcript is None else transcript + name
+    stated = {**row.model_dump(mode="json"), "transcript": said}
     given = {**stated, "voices": transcript is not None and voices}
     for stage in STAGES:
         model = settings["models"][stage.model] if stage.model else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,24 @@ def latest(told: Sequence[Outcome], videos: Sequence[str]) -> dict[tuple[str, st
     return {key: last[key] for key in sorted(last, key=places.__getitem__)}
 
 
+def standing_failures(run: Run, last: Mapping[tuple[str, str], Outcome]) -> list[Outcome]:
+    """Return what stands in the way, told by the latest outcomes: `Run.failures`, read no more."""
+    videos = set(run.videos)
+    # What failed may have been an address in whose place the row now names a file.
+    files = {(row["id"], "fetch") for row in run.manifest if not row.get("url")}
+    problems = [Problem(**problem) for problem in run.facts.get("problems", [])]
+    found = [problem_outcome(problem, videos) for problem in problems]
+    found += [
+        outcome
+        for (video, stage), outcome in last.items()
+        if outcome.status == "failed"
+        and video in videos
+        and stage != "manifest"
+        and (video, stage) not in files
+    ]
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run folder.
@@ -117,7 +135,8 @@ class Run:
             return card(title, {"videos": len(self), "tables": "none yet: emodiss resume"})
         table = self.utterances
         told = {"preset": facts.get("preset", ""), "videos": len(self), **counts(table)}
-        told["failed"] = len({failure.video for failure in self.failures})
+        last = self.outcomes
+        told["failed"] = len({failure.video for failure in standing_failures(self, last)})
         told["threshold"] = self.settings.dissonance.threshold_words
         if (page := self.root / layout.REPORT / "index.html").is_file():
             told["report"] = page
@@ -125,7 +144,7 @@ class Run:
         import pandas as pd
 
         sessions = pd.DataFrame.from_dict(rows, orient="index").to_html(max_rows=12, border=0)
-        return card(title, told, sessions, {code: meaning(code) for code in noted(self.outcomes)})
+        return card(title, told, sessions, {code: meaning(code) for code in noted(last)})
 
     @property
     def downloads(self) -> Path:
@@ -234,9 +253,7 @@ class Run:
         RunError
             If there is no such video.
         """
-        if video not in self.videos:
-            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
-        return self._table("utterances", video=video)
+        return self._table("utterances", video=self._known(video))
 
     def session_frames(self, video: str, *, part: str | None = None) -> pd.DataFrame:
         """Return the measured face frames of one video, as in `face_frames`.
@@ -298,20 +315,7 @@ class Run:
         An older failure that a later run has mended, or whose row has left the manifest or has no
         address any more, is not among them.
         """
-        videos = set(self.videos)
-        # What failed may have been an address in whose place the row now names a file.
-        files = {(row["id"], "fetch") for row in self.manifest if not row.get("url")}
-        problems = [Problem(**problem) for problem in self.facts.get("problems", [])]
-        found = [problem_outcome(problem, videos) for problem in problems]
-        found += [
-            outcome
-            for (video, stage), outcome in self.outcomes.items()
-            if outcome.status == "failed"
-            and video in videos
-            and stage != "manifest"
-            and (video, stage) not in files
-        ]
-        return found
+        return standing_failures(self, self.outcomes)
 
     def columns(
         self, name: str, columns: Sequence[str], *, videos: Collection[str] | None = None
@@ -327,17 +331,31 @@ class Run:
         """
         return self._table(name, columns, video=videos)
 
-    def lists(self, name: str, columns: Sequence[str]) -> dict[str, list[Any]]:
+    def lists(
+        self, name: str, columns: Sequence[str], *, video: str | None = None
+    ) -> dict[str, list[Any]]:
         """Return some columns of a table as plain lists; what is missing is None or NaN.
 
-        A command that needs no more than this starts in half the time, without pandas.
+        Those that the table lacks are left out. A command that needs no more than this starts in
+        half the time, without pandas.
+
+        Raises
+        ------
+        RunError
+            If there is no such video.
         """
         import pyarrow.parquet as pq
 
         path = self._table_path(name)
         with sound(path, _RESUME):
-            read = pq.ParquetFile(path).read(columns=list(columns))
-            return {column: read[column].to_pylist() for column in columns}
+            file = pq.ParquetFile(path)
+            there = [column for column in columns if column in file.schema_arrow.names]
+            read = file.read(columns=[*there, "video_id"])
+        if video is not None:
+            whose = read["video_id"].to_pylist()
+            self._known(video)
+            read = read.take([place for place, found in enumerate(whose) if found == video])
+        return {column: read[column].to_pylist() for column in there}
 
     def media(self, video: str) -> Path | None:
         """Return the media file that a video was measured on, or None when it is not there now.
@@ -379,11 +397,23 @@ class Run:
         path = self._table_path(name)
         videos = [video] if isinstance(video, str) else video
         with sound(path, _RESUME):
-            return pd.read_parquet(
+            table = pd.read_parquet(
                 path,
                 columns=list(columns) if columns is not None else None,
                 filters=[("video_id", "in", list(videos))] if videos is not None else None,
             )
+        for column in columns or ():
+            if column not in table:  # Arrow passes over it
+                raise RunError(
+                    f"{path.name} has no column '{column}': another version of emodiss made it.",
+                    next_step=_RESUME,
+                )
+        return table
+
+    def _known(self, video: str) -> str:
+        if video not in self.videos:
+            raise RunError(f"There is no video '{video}'.", next_step=nearest(video, self.videos))
+        return video
 
     def _table_path(self, name: str) -> Path:
         path = self.root / f"{name}.parquet"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import zlib
 from collections.abc import Generator, Mapping
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 from emodiss.errors import RunError
 from emodiss.runs import files, layout
+from emodiss.tabular import json_value
 
 _BLOCK = 1 << 20
 
@@ -72,7 +72,7 @@ def read_json(path: Path, next_step: str) -> Any:
     if not as_written:
         raise damaged(path, next_step)
     with files.sound(path, next_step):
-        return json.loads(content)
+        return json_value(content)
 
 
 @contextlib.contextmanager

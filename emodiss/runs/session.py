@@ -99,7 +99,7 @@ class Session:
         return card(
             f"Session {self.video} of run {self.run.root.name}",
             {"length": f"{self.duration:.1f} s", **counts(table)},
-            shown.to_html(max_rows=12, float_format="{:.2f}".format, na_rep="", border=0),
+            shown.to_html(max_rows=12, float_format="{:z.2f}".format, na_rep="", border=0),
         )
 
 

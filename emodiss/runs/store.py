@@ -21,6 +21,7 @@ from emodiss.manifest import check_id
 from emodiss.runs import codecs, layout, seals
 from emodiss.runs.files import (
     keep_private,
+    remove_abandoned,
     replaced as replaced,
     sound,
     write_atomically as write_atomically,
@@ -267,9 +268,9 @@ class Store:
             lock.release()
 
     def _sweep(self) -> None:
-        """Remove temporary files that a killed process left; only under the lock."""
+        """Remove temporary files that a killed process left.
+
+        Reviews, figures and exports are written by others while the run is locked.
+        """
         for leftover in self.root.rglob(".*.tmp"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+            remove_abandoned(leftover)

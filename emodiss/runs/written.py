@@ -21,12 +21,16 @@ class Written:
     def __init__(self, root: Path) -> None:
         self._path = root / layout.WRITTEN
         self._own = [(root / name).resolve() for name in (layout.REPORT, layout.FIGURES)]
+        self._hashes = self._remembered()
+        self._new: dict[str, str] = {}
+
+    def _remembered(self) -> dict[str, str]:
         try:
             content, whole = seals.read(self._path)
             read = json.loads(content) if whole else {}
         except (FileNotFoundError, ValueError, RecursionError):
             read = {}  # what is not known counts as changed, so nothing is lost
-        self._hashes: dict[str, str] = read if isinstance(read, dict) else {}
+        return read if isinstance(read, dict) else {}
 
     def write(self, path: Path, content: bytes, *, force: bool = False) -> None:
         """Write a file, unless another content than what this run wrote lies there."""
@@ -39,7 +43,7 @@ class Written:
             self._refuse_changed(path, new)
         for path, content in files.items():
             write_atomically(path, content)
-            self._hashes[str(path.resolve())] = hashes[path]
+            self._hashes[str(path.resolve())] = self._new[str(path.resolve())] = hashes[path]
 
     def _refuse_changed(self, path: Path, new: str) -> None:
         if not path.exists():
@@ -59,4 +63,5 @@ class Written:
         return self
 
     def __exit__(self, *_: object) -> None:
-        seals.write_json(self._path, self._hashes)
+        # Another process may have written other files meanwhile.
+        seals.write_json(self._path, self._remembered() | self._new)

@@ -10,6 +10,7 @@ Source: Davison and Hinkley (1997), Bootstrap Methods and their Application, sec
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -85,8 +86,10 @@ class Bootstrap:
     def limits(self, samples: NDArray[np.float64]) -> tuple[Any, Any]:
         """Percentile limits of (resamples, ...) values: two floats, or arrays of the other axes.
 
-        NaN where more than 5 % of the resamples are undefined.
+        NaN where more than 5 % of the resamples are undefined, or there are none.
         """
+        if not len(samples):
+            samples = np.full((1, *samples.shape[1:]), np.nan)
         undefined = np.isnan(samples)
         unusable = undefined.mean(axis=0) > _MAX_UNDEFINED
         filled = np.where(unusable, 0.0, samples)
@@ -131,6 +134,13 @@ def series_of(values: Labels, what: str) -> pd.Series:
     if len(shape) != 1:
         raise StatisticsError(f"{what} have shape {shape}; one row of values was expected.")
     return pd.Series(flat)
+
+
+def settled(values: NDArray[np.float64], *, of: NDArray[np.float64] | None = None) -> Any:
+    """Round to 12 digits of the largest of `of`: means that rounding alone tells apart are ties."""
+    known = np.abs(values if of is None else of)
+    top = float(np.max(known, where=np.isfinite(known), initial=0.0))
+    return values if top == 0 else np.round(values, min(11 - math.floor(math.log10(top)), 300))
 
 
 def codes_of(labels: Labels) -> tuple[NDArray[np.intp], list[Any]]:

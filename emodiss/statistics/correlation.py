@@ -29,6 +29,7 @@ from emodiss.statistics.bootstrap import (
     blocks,
     cluster_sums,
     kept_clusters,
+    settled,
 )
 
 Method = Literal["pearson", "spearman", "kendall"]
@@ -96,7 +97,7 @@ def correlation(
     codes = None
     if clusters is not None:
         codes = kept_clusters(clusters, keep)
-    a, b = a[keep], b[keep]
+    a, b = settled(a[keep]), settled(b[keep])
     n, n_clusters = len(a), int(codes.max()) + 1 if codes is not None and len(codes) else 0
     result = partial(
         Correlation, method=method, interval=how, n=n, n_clusters=n_clusters, n_dropped=n_dropped

@@ -111,7 +111,7 @@ def dissonance_by(
     groups = _groups(rows, by, bootstrap)
     effects = pd.DataFrame(columns=_EFFECT_COLUMNS)
     if compare and "session" not in by and n_sessions >= MIN_SESSIONS:
-        effects, troubles = _effects(known, by)
+        effects, troubles = _effects(known, by, bootstrap.confidence)
         notes += troubles
     return DissonanceBy(by, groups, effects, n_sessions, tuple(notes))
 
@@ -181,7 +181,9 @@ _EFFECT_COLUMNS = [
 ]  # fmt: skip
 
 
-def _effects(known: pd.DataFrame, by: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
+def _effects(
+    known: pd.DataFrame, by: tuple[str, ...], confidence: float
+) -> tuple[pd.DataFrame, list[str]]:
     """Fit a mixed model per outcome: levels against the first, all groupings at once."""
     from scipy.stats import norm
 
@@ -232,7 +234,7 @@ def _effects(known: pd.DataFrame, by: tuple[str, ...]) -> tuple[pd.DataFrame, li
         estimates = np.asarray(fit.fe_params)[1:]
         errors = np.sqrt(np.diag(np.asarray(fit.cov_params())[:k, :k]))[1:]
         for (name, level, against), estimate, se in zip(labels, estimates, errors, strict=True):
-            half = norm.ppf(0.975) * se
+            half = norm.ppf(0.5 + confidence / 2) * se
             p_value = 2 * norm.sf(abs(estimate) / se)
             found.append(
                 (outcome, name, level, against, estimate, se, estimate - half, estimate + half,

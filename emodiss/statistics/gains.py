@@ -216,8 +216,9 @@ class _Cells:
         self.centre = float(value.mean()) if len(value) else 0.0
         flat = video * len(index) + cell
         size = len(videos) * len(index)
-        self.counts = np.bincount(flat, minlength=size).reshape(len(videos), -1).astype(np.float64)
-        self.sums = np.bincount(flat, value - self.centre, minlength=size).reshape(len(videos), -1)
+        grid = (len(videos), len(index))
+        self.counts = np.bincount(flat, minlength=size).reshape(grid).astype(np.float64)
+        self.sums = np.bincount(flat, value - self.centre, minlength=size).reshape(grid)
         self.frame = index.to_frame(index=False)
         self.place = {tuple(key): i for i, key in enumerate(index)}
         self.n = self.counts.sum(axis=0).astype(np.int64)

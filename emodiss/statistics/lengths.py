@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError
+from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError, settled
 from emodiss.statistics.correlation import Correlation, Method, correlation
 from emodiss.tabular import a_table
 
@@ -48,8 +48,15 @@ def length_correlation(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) -
     out: list[dict[str, Any]] = []
     for (arm, criterion), rows in table.groupby(["arm", "criterion"], sort=False):
         whole = rows.dropna(subset=["score", "length"])
-        by_model = whole.groupby("model")[["score", "length"]]
-        inner = whole.assign(**(whole[["score", "length"]] - by_model.transform("mean")))
+        by_model = whole.groupby("model")
+        apart = {
+            name: settled(
+                (whole[name] - by_model[name].transform("mean")).to_numpy(float),
+                of=whole[name].to_numpy(float),
+            )
+            for name in ("score", "length")
+        }
+        inner = whole.assign(**apart)
         models = sorted(map(str, rows["model"].unique()))
         scopes = {"pooled": whole, "within": inner}
         scopes |= {model: whole[whole["model"] == model] for model in models}

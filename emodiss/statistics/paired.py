@@ -17,6 +17,7 @@ from emodiss.clients import RESISTANT
 from emodiss.errors import nearest
 from emodiss.statistics.bootstrap import (
     DEFAULT,
+    TOO_FEW,
     Bootstrap,
     StatisticsError,
     check_confidence,
@@ -195,7 +196,7 @@ def resistance_change(table: pd.DataFrame, *, bootstrap: Bootstrap = DEFAULT) ->
                     low, high = mean_limits(change, whole.index.to_series(), bootstrap)
                     row |= {"low": low, "high": high}
                     if np.isnan(low):
-                        row["reason"] = "one profile: no interval"
+                        row["reason"] = TOO_FEW if len(whole) > 1 else "one profile: no interval"
                 out.append(row)
     columns = ["criterion", "model", "resistance", "change", "low", "high", "n", "n_dropped"]
     return pd.DataFrame(out, columns=pd.Index([*columns, "dropped", "reason"]))
@@ -290,7 +291,7 @@ def laid_out(
                 p, adjusted = tests.loc[(criterion, model), ["p_value", "p_holm"]]
                 mark = "*†" if adjusted < 0.05 else "*" if p < 0.05 else ""
             moved = float(moves.get(("all", criterion, model), np.nan))
-            row[title] = f"{mean:.3f}{mark}" + ("" if np.isnan(moved) else f" {moved:+.3f}")
+            row[title] = f"{mean:.3f}{mark}" + ("" if np.isnan(moved) else f" {moved:+z.3f}")
         out.append(row)
     return pd.DataFrame(out, columns=pd.Index(["Model", *titles.values()]))
 

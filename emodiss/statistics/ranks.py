@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from emodiss.statistics.bootstrap import StatisticsError, series_of
+from emodiss.statistics.bootstrap import StatisticsError, series_of, settled
 from emodiss.vocabulary import counted
 
 
@@ -74,7 +74,8 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     n, k = complete.shape
     n_dropped = len(blocks) - n
     reason = ""
-    ranks = rankdata(complete.to_numpy(dtype=np.float64), axis=1) if n else np.zeros((0, k))
+    values = settled(complete.to_numpy(dtype=np.float64))
+    ranks = rankdata(values, axis=1) if n else np.zeros((0, k))
     spread = float(((ranks - (k + 1) / 2) ** 2).sum())
     if k < 3:
         reason = f"{k} treatment(s): three or more are needed; use wilcoxon for two"
@@ -134,9 +135,9 @@ def wilcoxon(blocks: pd.DataFrame, *, reference: Hashable) -> pd.DataFrame:
         )
     rows = []
     for name in blocks.columns.drop(reference):
-        d = (blocks[name] - blocks[reference]).dropna().to_numpy(dtype=np.float64)
-        # Means of ratings differ in the last bit when they are equal; that is a tie.
-        d = np.where(np.abs(d) < 1e-12, 0.0, d)
+        pairs = blocks[[name, reference]].dropna().to_numpy(dtype=np.float64)
+        # Differences of means that are equal differ in the last bits; they are ties.
+        d = settled(pairs[:, 0] - pairs[:, 1], of=pairs)
         row: dict[str, Any] = {
             "treatment": name,
             "reference": reference,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emodiss.errors import MissingExtra
-from emodiss.ratings import notes as design_notes, usable, wide
+from emodiss.ratings import notes as design_notes, shown_once, usable, wide
 from emodiss.statistics.alpha import krippendorff_alpha
 from emodiss.statistics.bland_altman import bland_altman
 from emodiss.statistics.bootstrap import DEFAULT, Bootstrap, StatisticsError
@@ -63,7 +63,9 @@ def evaluate(
     ----------
     table
         Long table of ratings, checked (`ratings.read` or `ratings.check`). With a column flagged
-        (whether the window holds dissonance), gains are also given among flagged windows.
+        (whether the window holds dissonance), gains are also given among flagged windows. Where
+        `copied_from` says that a rating is that of another item, which read alike, agreement
+        counts it once.
     judge
         Scores of one or several judges, as for `judge_correlations`.
     mixed
@@ -111,7 +113,7 @@ def evaluate(
                 elif not fit.converged:
                     said.append(f"Mixed model of {name}: the fit did not converge.")
         add("tests", _tests(fit, ranks, test), name)
-        spread = wide(part, name)
+        spread = wide(shown_once(part), name)
         of_item = video.loc[spread.index]
         for level in ("nominal", "ordinal", "interval"):
             found = krippendorff_alpha(spread, level, clusters=of_item, bootstrap=bootstrap)
@@ -135,15 +137,16 @@ def evaluate(
         else:
             again = _means(fair, base, judge, bootstrap)
             tables |= {f"{name}_adjusted": frame for name, frame in again.items()}
-    tables["kappa"] = pairwise_kappa(table, bootstrap=bootstrap)
+    seen = shown_once(table)
+    tables["kappa"] = pairwise_kappa(seen, bootstrap=bootstrap)
     tables["severity"] = severity(table, bootstrap=bootstrap)
     if "rater_group" in rows.columns and rows["rater_group"].notna().any():
         tables["severity_groups"] = severity(table, by="rater_group", bootstrap=bootstrap)
         if rows["rater_group"].nunique() > 1:
-            tables["kappa_groups"] = kappa_by_group(table, bootstrap=bootstrap)
+            tables["kappa_groups"] = kappa_by_group(seen, bootstrap=bootstrap)
             if judge is not None and rows["rater_group"].notna().all():
                 tables["judge_groups"] = judge_by_group(table, judge, bootstrap=bootstrap)
-    tables["intra_rater"] = intra_rater(table, confidence=confidence)
+    tables["intra_rater"] = intra_rater(seen, confidence=confidence)
     if judge is not None:
         tables["bland_altman"] = _judge_limits(table, judge, bootstrap)
     return Evaluation(tables=tables, notes=tuple(said))

@@ -7,14 +7,17 @@ latest that stands counts. Functions take a connection inside a transaction.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import secrets
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -137,6 +140,44 @@ def standing(connection: sqlite3.Connection, rater: str) -> dict[str, Answer]:
     return {row["step"]: _answer(row) for row in rows}
 
 
+def standing_of(connection: sqlite3.Connection, rater: str, step: str) -> Answer | None:
+    """Return the answer to one step that counts."""
+    row = connection.execute(
+        "SELECT * FROM answer WHERE rater = ? AND step = ? AND undone_at IS NULL "
+        "ORDER BY id DESC LIMIT 1",
+        (rater, step),
+    ).fetchone()
+    return _answer(row) if row else None
+
+
+def first_open(
+    connection: sqlite3.Connection, rater: str, walk: Sequence[Step], reached: int = 1
+) -> int:
+    """Return the number of the first step without an answer, from one that is known to be reached.
+
+    One beyond the last if there is none.
+    """
+    answered = "SELECT 1 FROM answer WHERE rater = ? AND step = ? AND undone_at IS NULL LIMIT 1"
+    while reached <= len(walk):
+        if connection.execute(answered, (rater, walk[reached - 1].name)).fetchone() is None:
+            break
+        reached += 1
+    return reached
+
+
+def latest(
+    connection: sqlite3.Connection, rater: str, n: int, skip: int
+) -> list[tuple[str, Answer, bool]]:
+    """List what a rater saved, the latest first, with the step and whether it counts."""
+    rows = connection.execute(
+        "SELECT *, id = (SELECT MAX(id) FROM answer AS other WHERE other.rater = answer.rater "
+        "AND other.step = answer.step AND other.undone_at IS NULL) AS stands "
+        "FROM answer WHERE rater = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+        (rater, n, skip),
+    )
+    return [(row["step"], _answer(row), bool(row["stands"])) for row in rows]
+
+
 def history(connection: sqlite3.Connection, rater: str) -> list[tuple[str, Answer]]:
     """List everything a rater ever saved, in order, with the step."""
     rows = connection.execute("SELECT * FROM answer WHERE rater = ? ORDER BY id", (rater,))
@@ -216,25 +257,40 @@ def _between(first: str, last: str) -> float:
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-def undo(connection: sqlite3.Connection, rater: str) -> str | None:
-    """Take back a rater's latest answer that stands; its step, or None where there is none."""
-    row = connection.execute(
-        "SELECT id, step FROM answer WHERE rater = ? AND undone_at IS NULL "
-        "ORDER BY id DESC LIMIT 1",
-        (rater,),
-    ).fetchone()
-    if row is None:
+def latest_form(connection: sqlite3.Connection, rater: str) -> str:
+    """Return the form of a rater's latest answer that stands; "" where there is none."""
+    row = _latest(connection, rater)
+    return "" if row is None else row["form"]
+
+
+def undo(connection: sqlite3.Connection, rater: str, form: str) -> str | None:
+    """Take back a rater's latest answer that stands; its step, or None where it is another form's.
+
+    So a page that is sent twice, or that is older than the latest answer, takes back no other one.
+    """
+    row = _latest(connection, rater)
+    if row is None or row["form"] != form:
         return None
     connection.execute("UPDATE answer SET undone_at = ? WHERE id = ?", (now(), row["id"]))
     return row["step"]
 
 
+def _latest(connection: sqlite3.Connection, rater: str) -> sqlite3.Row | None:
+    return connection.execute(
+        "SELECT id, step, form FROM answer WHERE rater = ? AND undone_at IS NULL "
+        "ORDER BY id DESC LIMIT 1",
+        (rater,),
+    ).fetchone()
+
+
 def save_draft(
-    connection: sqlite3.Connection, rater: str, step: str, fields: Mapping[str, str]
+    connection: sqlite3.Connection, rater: str, step: str, form: str, fields: Mapping[str, str]
 ) -> None:
-    """Keep what is chosen on a page that was not saved yet."""
+    """Keep what is chosen on a page that was not saved yet; one that arrives after it is late."""
     connection.execute(
-        "INSERT OR REPLACE INTO draft VALUES (?, ?, ?)", (rater, step, json.dumps(dict(fields)))
+        "INSERT OR REPLACE INTO draft SELECT ?, ?, ? "
+        "WHERE NOT EXISTS (SELECT 1 FROM answer WHERE rater = ? AND form = ?)",
+        (rater, step, json.dumps(dict(fields)), rater, form),
     )
 
 
@@ -294,11 +350,67 @@ def reading(handout: Handout) -> Generator[sqlite3.Connection]:
         with contextlib.closing(connection):
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
+            require_sound(connection)
             yield connection
     except sqlite3.DatabaseError as error:
-        raise RatingsError(
-            f"'{path.name}' cannot be read ({error}).", next_step="Restore it from a backup."
-        ) from error
+        raise _damaged(str(error)) from error
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Refuse a file that is damaged, or another program's: all of it is read once.
+
+    SQLite itself notices damage only where it comes by, and takes any value for any column.
+    """
+    try:
+        said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if said != "ok":
+            raise _damaged(said)
+        for table, columns in _columns().items():
+            kinds = columns.values()
+            for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
+                if not all(map(_fits, kinds, row, columns)):
+                    raise _damaged(f"the table '{table}' holds a value of another kind")
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of names of damaged tables
+        raise _damaged(str(error)) from error
+
+
+def _damaged(why: str) -> RatingsError:
+    return RatingsError(
+        f"'{FILE.name}' cannot be read ({why}).",
+        next_step="Restore it from a backup, or move it away: raters then get new links.",
+        code="damaged",
+    )
+
+
+@functools.cache
+def _columns() -> dict[str, dict[str, str]]:
+    """Tables of the file, their columns and what these hold."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+        return {
+            table: {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for (table,) in tables
+        }
+
+
+_KINDS = {"TEXT": str, "INTEGER": int, "REAL": float}
+
+
+def _fits(kind: str, value: object, column: str) -> bool:
+    """Whether a column may hold a value; times must be such, as they are reckoned with."""
+    if value is None:
+        return True
+    if not isinstance(value, _KINDS[kind]):
+        return False
+    if not column.endswith("_at") or value == "":
+        return True
+    try:
+        return datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def browser_answers(handout: Handout) -> BrowserAnswers:
@@ -324,7 +436,7 @@ def write_answers(handout: Handout, folder: str | Path) -> list[Path]:
     """Write what raters answered so far, a CSV for each kind; earlier ones are replaced."""
     found = browser_answers(handout)
     paths: list[Path] = []
-    for name in ("ratings", "questionnaire", "history", "attention", "progress"):
+    for name in TABLES:
         table: pd.DataFrame = getattr(found, name)
         text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
         paths.append(Path(folder) / f"{name}.csv")
@@ -334,66 +446,104 @@ def write_answers(handout: Handout, folder: str | Path) -> list[Path]:
 
 def tables(connection: sqlite3.Connection, handout: Handout) -> BrowserAnswers:
     """Lay out what raters answered as tables."""
+    return BrowserAnswers(**{name: made(connection, handout) for name, made in TABLES.items()})
+
+
+def rated(connection: sqlite3.Connection, handout: Handout) -> pd.DataFrame:
+    """Lay out the answers to items that count: `BrowserAnswers.ratings`."""
     rows: list[dict[str, object]] = []
-    past: list[dict[str, object]] = []
-    people: list[dict[str, object]] = []
-    checks: list[dict[str, object]] = []
-    progress: list[dict[str, object]] = []
     names = [ask.name for ask in handout.asks]
     for rater, group in handout.raters.items():
         mine = {"rater": rater, "rater_group": group}
         found = standing(connection, rater)
-        walk = handout.walks[rater]
-        for step in walk:
+        for step in handout.walks[rater]:
             if step.name in found and step.kind == "item":
                 rows += _long(handout, mine, step, found[step.name], names)
-        own_checks: list[dict[str, object]] = [
-            {"rater": rater, "step": step.name, "expected": expected, "passed": passed}
-            for step in walk
-            if step.kind == "attention" and step.name in found
-            for expected in [
-                handout.instrument.attention[int(step.name.split("-")[1]) - 1].expected
-            ]
-            for passed in [set(found[step.name].choices.values()) == {expected}]
-        ]
-        checks += own_checks
-        for step_name, answer in history(connection, rater):
-            each: dict[str, object] = {
-                "rater": rater,
-                "step": step_name,
-                "saved_at": answer.saved_at,
-                "seconds": answer.seconds,
-                "cannot_judge": answer.reason,
-                "comment": answer.comment,
-                "taken_back_at": answer.undone_at or "",
-            }
-            past += [
-                {**each, "criterion": name, "value": answer.choices.get(name, "")} for name in names
-            ]
-        if said := about(connection, rater):
-            people.append({**mine, **said})
-        done = [found[step.name] for step in walk if step.name in found]
-        times = pd.Series([answer.seconds for answer in done], dtype="float64")
-        progress.append(
+    return _checked(handout, rows)
+
+
+def _questionnaire(connection: sqlite3.Connection, handout: Handout) -> pd.DataFrame:
+    people = [
+        {"rater": rater, "rater_group": group, **said}
+        for rater, group in handout.raters.items()
+        if (said := about(connection, rater))
+    ]
+    columns = ["rater", "rater_group", *(q.name for q in handout.instrument.questions)]
+    return pd.DataFrame(people, columns=columns)
+
+
+def _past(connection: sqlite3.Connection, handout: Handout) -> pd.DataFrame:
+    names = [ask.name for ask in handout.asks]
+    past = [
+        {
+            "rater": rater,
+            "step": step,
+            "saved_at": answer.saved_at,
+            "seconds": answer.seconds,
+            "cannot_judge": answer.reason,
+            "comment": answer.comment,
+            "taken_back_at": answer.undone_at or "",
+            "criterion": name,
+            "value": answer.choices.get(name, ""),
+        }
+        for rater in handout.raters
+        for step, answer in history(connection, rater)
+        for name in names
+    ]
+    return pd.DataFrame(past, columns=_HISTORY)
+
+
+def _attention(connection: sqlite3.Connection, handout: Handout) -> pd.DataFrame:
+    checks = [
+        {"rater": rater, "step": step.name, "expected": expected, "passed": passed}
+        for rater in handout.raters
+        for step in handout.walks[rater]
+        if step.kind == "attention"
+        and (answer := standing_of(connection, rater, step.name)) is not None
+        for expected in [handout.instrument.attention[int(step.name.split("-")[1]) - 1].expected]
+        for passed in [set(answer.choices.values()) == {expected}]
+    ]
+    return pd.DataFrame(checks, columns=["rater", "step", "expected", "passed"])
+
+
+def progress(connection: sqlite3.Connection, handout: Handout) -> pd.DataFrame:
+    """Say how far each rater is: `BrowserAnswers.progress`."""
+    checks = _attention(connection, handout)
+    failed = checks.loc[~checks["passed"].astype("bool"), "rater"].value_counts()
+    rows: list[dict[str, object]] = []
+    for rater, group in handout.raters.items():
+        walk = handout.walks[rater]
+        steps = {step.name for step in walk}
+        kept = connection.execute(
+            "SELECT step, seconds, reason, saved_at FROM answer "
+            "WHERE rater = ? AND undone_at IS NULL ORDER BY id",
+            (rater,),
+        )
+        last = {step: said for step, *said in map(tuple, kept) if step in steps}
+        times = [seconds for seconds, _, _ in last.values() if seconds is not None]
+        rows.append(
             {
-                **mine,
+                "rater": rater,
+                "rater_group": group,
                 "n_steps": len(walk),
-                "n_done": len(done),
-                "n_cannot_judge": sum(bool(answer.reason) for answer in done),
-                "last_saved_at": max((answer.saved_at for answer in done), default=""),
-                "median_seconds": times.median(),
-                "attention_failed": sum(not check["passed"] for check in own_checks),
+                "n_done": len(last),
+                "n_cannot_judge": sum(bool(reason) for _, reason, _ in last.values()),
+                "last_saved_at": max((saved_at for *_, saved_at in last.values()), default=""),
+                "median_seconds": statistics.median(times) if times else math.nan,
+                "attention_failed": int(failed.get(rater, 0)),
             }
         )
-    about_columns = ["rater", "rater_group", *(q.name for q in handout.instrument.questions)]
-    return BrowserAnswers(
-        ratings=_checked(handout, rows),
-        questionnaire=pd.DataFrame(people, columns=about_columns),
-        history=pd.DataFrame(past, columns=_HISTORY),
-        attention=pd.DataFrame(checks, columns=["rater", "step", "expected", "passed"]),
-        progress=pd.DataFrame(progress),
-    )
+    return pd.DataFrame(rows)
 
+
+TABLES: Final[Mapping[str, Callable[[sqlite3.Connection, Handout], pd.DataFrame]]] = {
+    "ratings": rated,
+    "questionnaire": _questionnaire,
+    "history": _past,
+    "attention": _attention,
+    "progress": progress,
+}
+"""How each table of `BrowserAnswers` is made; none needs another."""
 
 _HISTORY = (
     *("rater", "step", "saved_at", "seconds", "criterion", "value", "cannot_judge", "comment"),

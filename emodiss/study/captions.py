@@ -17,6 +17,8 @@ from emodiss.runs.journal import Journal
 from emodiss.runs.run import Run
 
 COLUMNS = ("video_id", "utterance_id", "face_caption", "model")
+_IDS = COLUMNS[:2]
+_MEASURED = (*_IDS, "role", "face_label", "face_valence", "face_arousal")
 MEASURED = "measured"
 """Stands for the model where the words are emodiss' own numbers."""
 
@@ -46,7 +48,7 @@ def caption_faces(run: Run, source: Path | None = None) -> list[FaceCaption]:
     model (RunError where it does not fit the run). None: words from emodiss' own label, valence and
     arousal. Gives the new ones; captions of other utterances stay as they are.
     """
-    table = run.utterances
+    table = run.columns("utterances", _MEASURED if source is None else _IDS)
     made = _measured(table) if source is None else _read(Path(source), table)
     _file(run).upsert(made, key=lambda each: (each.video_id, each.utterance_id))
     return made

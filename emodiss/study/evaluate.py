@@ -13,6 +13,7 @@ import pandas as pd
 from emodiss import interventions, judging, ratings, statistics, tabular
 from emodiss.errors import EmodissError, SettingsError
 from emodiss.ratings import RatingScale, sums
+from emodiss.ratings.handout import DESIGN, Design, read_design
 from emodiss.runs import layout
 from emodiss.runs.files import write_atomically
 from emodiss.runs.run import AnyRun, Run, load
@@ -127,6 +128,7 @@ def evaluate(
     rated: Table | Sequence[str | Path] | None = None,
     *,
     key: Table | None = None,
+    criteria: Sequence[str] | None = None,
     answered: str | Path | None = None,
     judges: Sequence[Table] = (),
     background: Table | None = None,
@@ -153,7 +155,11 @@ def evaluate(
         Ratings, long: a table, or CSV files; the run's `ratings.csv` if None. With a key, the
         filled sheets of raters.
     key
-        Hidden key of a blind study, to which sheets are joined.
+        Hidden key of a blind study, to which sheets are joined. Criteria and scale are those of
+        the study whose `design.json` lies beside it, where none are given.
+    criteria
+        Names of the criteria that sheets ask for, or that a long table may name. None: those of
+        the study, else the paper's for sheets and any for a long table.
     answered
         Folder of a rating study that was answered in the browser (`emodiss rate`): its ratings,
         scale and questionnaire are used, and the run that it is from where none is given.
@@ -188,14 +194,13 @@ def evaluate(
     from emodiss.plots.ratings import table3
 
     asked: ratings.Instrument | None = None
+    if isinstance(key, str | Path) and (beside := Path(key).with_name(DESIGN.name)).is_file():
+        design = read_design(beside)
+        _require_ratings(design)
+        criteria, scale = criteria or design.criteria, scale or design.scale
     if answered is not None:
         handout = ratings.open_study(answered)
-        if handout.kind == "pairs":
-            raise SettingsError(
-                f"The study '{handout.name}' compares pairs; ratings of single responses were "
-                "expected.",
-                next_step="Export the comparisons: emodiss rate STUDY --export FOLDER.",
-            )
+        _require_ratings(handout)
         said = browser_answers(handout)
         if said.ratings.empty:
             raise SettingsError(
@@ -207,7 +212,7 @@ def evaluate(
         run = Run(handout.run) if run is None and handout.run is not None else run
     study = None if run is None else Study(load(run))
     scale = scale or RatingScale()
-    table = _ratings(study, rated, key, scale)
+    table = _ratings(study, rated, key, criteria, scale)
     boot = {"bootstrap": statistics.Bootstrap(confidence, resamples, seed)}
     scores, tables, notes = _judges(study, judges, table, scale, own or {}, boot)
     answers, unread = _answers(study)
@@ -246,14 +251,23 @@ def evaluate(
     )
 
 
+def _require_ratings(study: Design | ratings.Handout) -> None:
+    if study.kind == "pairs":
+        raise SettingsError(
+            f"The study '{study.name}' compares pairs; ratings of single responses were expected.",
+            next_step="Export the comparisons: emodiss rate STUDY --export FOLDER.",
+        )
+
+
 def _ratings(
     study: Study | None,
     rated: Table | Sequence[str | Path] | None,
     key: Table | None,
+    criteria: Sequence[str] | None,
     scale: RatingScale,
 ) -> pd.DataFrame:
     if isinstance(rated, pd.DataFrame) and key is None:
-        tables = [ratings.check(rated, scale=scale)]
+        tables = [ratings.check(rated, scale=scale, criteria=criteria)]
     else:
         named: list[Any] = []
         if isinstance(rated, Sequence) and not isinstance(rated, str):
@@ -273,10 +287,11 @@ def _ratings(
             hidden = words_of(key)
             if "repeat" in hidden.columns:
                 hidden["repeat"] = pd.to_numeric(hidden["repeat"])
-            sheets = {_name(one, n): words_of(one) for n, one in enumerate(named)}
-            tables = [ratings.merge(sheets, hidden, scale=scale)]
+            asked = tuple(criteria or ratings.CRITERIA)
+            sheets = {_name(one, n): words_of(one, asked) for n, one in enumerate(named)}
+            tables = [ratings.merge(sheets, hidden, criteria=asked, scale=scale)]
         else:
-            tables = [ratings.read(path, scale=scale) for path in named]
+            tables = [ratings.read(path, scale=scale, criteria=criteria) for path in named]
     joined = pd.concat(tables, ignore_index=True) if len(tables) > 1 else None
     table = tables[0] if joined is None else ratings.check(joined, scale=scale)
     if not table["value"].notna().any():
@@ -292,11 +307,11 @@ def _name(sheet: Table, n: int) -> str:
     return f"sheet {n + 1}" if isinstance(sheet, pd.DataFrame) else str(sheet)
 
 
-def words_of(table: Table) -> pd.DataFrame:
+def words_of(table: Table, criteria: Sequence[str] = ratings.CRITERIA) -> pd.DataFrame:
     """Read a CSV of words; an empty cell is missing, and 'None' or 'NA' are words."""
     if isinstance(table, pd.DataFrame):
         return table
-    known = (*(column.name for column in ratings.COLUMNS), *ratings.CRITERIA, *ratings.QUESTIONS)
+    known = (*(column.name for column in ratings.COLUMNS), *criteria, *ratings.QUESTIONS)
     read = tabular.read(
         Path(table), error=ratings.RatingsError, what="table", restore=True, known=known
     )

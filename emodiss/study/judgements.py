@@ -75,10 +75,21 @@ class JudgementFile:
         seals.seal(self.steps_path)
 
     def keep(self, table: pd.DataFrame) -> int:
-        """Add judgements; those of the same judge on the same question go, and are counted."""
-        self.read()  # a file that is something else is not overwritten
+        """Add judgements; those of the same judge on the same question go, and are counted.
+
+        A question that got no answer this time takes no earlier answer away.
+        """
+        before = self.read()  # a file that is something else is not overwritten
+        answered: set[tuple[str, ...]] = set()
+        if before is not None:
+            there = before[before["status"] != "unanswered"]
+            answered = set(there[list(_KEY)].astype("str").itertuples(index=False, name=None))
         text = table.to_csv(index=False, lineterminator="\n")
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = [
+            row
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+            if row["status"] != "unanswered" or _key(row) not in answered
+        ]
         return TableJournal[dict[str, str]](self.path, columns=tuple(table.columns)).upsert(
             rows, key=_key, order=_key
         )

@@ -24,6 +24,7 @@ def rating_study(
     models: Sequence[str] | None = None,
     conditions: Sequence[str] | None = None,
     n_windows: int | None = None,
+    seed: int = 0,
     announce: Callable[[str], None] | None = None,
     **options: Any,
 ) -> RatingStudy:
@@ -39,10 +40,12 @@ def rating_study(
         Whose responses; all if None. A window that lacks one of them is not drawn.
     n_windows
         Windows to draw; None draws 100, or all where fewer qualify.
+    seed
+        Of every random choice; the same gives the same study.
     announce
         Called with a line that counts the windows which are not drawn.
     **options
-        As in `emodiss.ratings.build_study`: seed, repeats, name, order and more. Keep the result
+        As in `emodiss.ratings.build_study`: repeats, name, order and more. Keep the result
         with `emodiss.ratings.write_study`.
 
     Raises
@@ -64,6 +67,7 @@ def rating_study(
         conditions=chosen["condition"],
         raters=raters,
         n_windows=n_windows,
+        seed=seed,
         **options,
     )
 

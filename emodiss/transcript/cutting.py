@@ -102,7 +102,11 @@ def _pieces(words: Sequence[Word], longest: Seconds) -> Iterator[Sequence[Word]]
         yield words
         return
     low, high = start + (end - start) / 4, end - (end - start) / 4
-    places = range(1, len(words))
+    # Words without length at an edge make no part of their own.
+    places = [i for i in range(1, len(words)) if start < words[i - 1].end and words[i].start < end]
+    if not places:
+        yield words
+        return
     inside = [i for i in places if low <= words[i - 1].end and words[i].start <= high]
 
     def worth(place: int) -> tuple[float, float]:

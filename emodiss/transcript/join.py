@@ -15,7 +15,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 
@@ -136,21 +136,31 @@ def tell_apart(
         Where words have times, as captions of the web have, they are joined with the turns anew,
         since a line on the screen is no utterance. One without word times stays whole and gets
         the voice whose turns cover most of it; outside every turn the nearest one, flagged
-        `nearest_speaker`.
+        `nearest_speaker`. Flags of the lines stay.
     """
     ordered = sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker))
     voices = Voices(ordered)
     found: list[Utterance] = []
     for timed, run in groupby(utterances, key=lambda u: bool(u.words)):
         if timed:
-            words = [replace(word, speaker=None) for u in run for word in u.words]
-            found += join(words, ordered, max_pause_s=max_pause_s)
+            said = [(u, replace(word, speaker=None)) for u in run for word in u.words]
+            joined = join([word for _, word in said], ordered, max_pause_s=max_pause_s)
+            flags = iter([u.flags for u, _ in said])
+            found += [_doubted(u, list(islice(flags, len(u.words)))) for u in joined]
             continue
         for u in run:
             voice, inside = voices.of(Word(u.text, u.start, u.end))
             flags = u.flags if inside else (*u.flags, "nearest_speaker")
             found.append(replace(u, speaker=voice or u.speaker, flags=flags))
     return with_overlap(found, turns=ordered)
+
+
+def _doubted(utterance: Utterance, lines: Sequence[tuple[str, ...]]) -> Utterance:
+    """Hand the flags of the lines that its words come from on to an utterance."""
+    flags = set(utterance.flags).union(*lines)
+    if not all("no_words" in line for line in lines):
+        flags.discard("no_words")
+    return replace(utterance, flags=tuple(sorted(flags)))
 
 
 def with_overlap(utterances: Sequence[Utterance], *, turns: Sequence[Turn] = ()) -> list[Utterance]:

@@ -177,6 +177,12 @@ def _reader(path: Path, format: str | None) -> Callable[[str], Iterable[Row | Pr
     return functools.partial(reader, name=path.stem) if reader is read_stm else reader
 
 
+def told_by_name(path: Path) -> str:
+    """Return what of a transcript's name decides what is read from it: the suffix, all of STM's."""
+    suffix = path.suffix.lower()
+    return path.name if suffix == ".stm" else suffix
+
+
 def _decoded(path: Path) -> str:
     text = decoded(path, error=TranscriptError, what="transcript")
     return text.replace("\r\n", "\n").replace("\r", "\n")

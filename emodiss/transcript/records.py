@@ -208,6 +208,9 @@ class Transcript:
         Corrections by a person whose utterance is not there any more.
     problems
         Rows of a given transcript that could not be read: file, line and why, no words.
+    beside
+        Speech that no utterance holds and that may be heard over others: of voices that a diarizer
+        hears while somebody else's words were recognised, and of utterances left out.
     """
 
     utterances: tuple[Utterance, ...]
@@ -216,6 +219,7 @@ class Transcript:
     n_lost_reviews: int = 0
     problems: tuple[str, ...] = ()
     n_beyond: int = 0
+    beside: tuple[Turn, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from emodiss.transcript.protocols import Aligner, Diarizer, Transcriber
 from emodiss.transcript.readers import error_of
 from emodiss.transcript.records import Recognition, Transcript, Turn, Utterance, Word
 from emodiss.transcript.timing import shared_out
-from emodiss.transcript.wordless import of_one_voice, without, wordless
+from emodiss.transcript.wordless import of_one_voice, unheld, without, wordless
 from emodiss.vocabulary import language_code
 
 ALIGNMENT_MARGIN_S = 1.0
@@ -207,10 +207,23 @@ def assemble(
     stretch = Span(media.start, media.end)
     # An utterance belongs to the stretch that holds its middle, so that neighbours share none.
     inside = [u for u in found if stretch.contains((u.start + u.end) / 2)]
-    ordered = sorted(transcripts.with_overlap(inside), key=lambda u: (u.start, u.end, u.speaker))
-    n_outside = len(found) - len(inside)
+    outside = [u for u in found if not stretch.contains((u.start + u.end) / 2)]
+    beside = (
+        *(
+            Turn(u.start, u.end, u.speaker)
+            for u in outside
+            if u.start < stretch.end and stretch.start < u.end
+        ),
+        *unheld(found, turns or (), max_pause_s=settings.max_pause_s),
+    )
+    marked = transcripts.with_overlap(inside, turns=beside)
     return Transcript(
-        tuple(ordered), source, n_outside=n_outside, problems=problems, n_beyond=n_beyond
+        tuple(sorted(marked, key=lambda u: (u.start, u.end, u.speaker))),
+        source,
+        n_outside=len(outside),
+        problems=problems,
+        n_beyond=n_beyond,
+        beside=beside,
     )
 
 

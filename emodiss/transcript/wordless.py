@@ -35,6 +35,25 @@ def wordless(
     return found
 
 
+def unheld(
+    utterances: Sequence[Utterance], turns: Sequence[Turn], *, max_pause_s: Seconds
+) -> list[Turn]:
+    """List what a voice says outside its own utterances: under words that are another's.
+
+    No more of it than a pause may last is an edge, as above, or a pause that the diarizer bridged.
+    """
+    found: list[Turn] = []
+    for voice in sorted({turn.speaker for turn in turns}):
+        own = covered_stretches((u.start, u.end) for u in utterances if u.speaker == voice)
+        for stretch in covered_stretches((t.start, t.end) for t in turns if t.speaker == voice):
+            found += [
+                Turn(start, end, voice)
+                for start, end in without(stretch, own)
+                if end - start > max_pause_s
+            ]
+    return found
+
+
 def of_one_voice(
     words: Sequence[Word], loops: Sequence[Utterance], turns: Sequence[Turn], max_pause_s: Seconds
 ) -> list[Word]:

@@ -38,7 +38,7 @@ class ListenerMeasures(FaceFrames):
         Per utterance the label of the voice that listens; "" where the face has no voice or there
         is no listener.
     listener_track
-        (n,) int64 per utterance the listener's face track with most measured ticks; -1 without.
+        (n,) int64 per utterance the listener's face track with most measured frames; -1 without.
     """
 
     part: NDArray[np.int8]
@@ -49,12 +49,14 @@ class ListenerMeasures(FaceFrames):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What is seen of one person during one utterance of somebody else; counts are ticks."""
+    """What is seen of one person during one utterance of somebody else."""
 
     label: str
     track_id: int
+    # n_seen, n_large: Ticks.
     n_seen: int
     n_large: int
+    # Distinct frames.
     n_measured: int
 
     def order(self, min_frames: int) -> tuple[bool, bool, int, str, int]:
@@ -94,7 +96,7 @@ def measure_listeners(
         While somebody speaks, the face of another voice listens unless that voice speaks too. A
         face without a voice listens where it cannot be a speaker's: the faces of all who speak are
         in view, or a person stated that they are never shown; elsewhere its part is unknown. The
-        listener of an utterance is, of those with at least `min_frames` measured ticks, a face
+        listener of an utterance is, of those with at least `min_frames` measured frames, a face
         with a voice before one without, and of several the one longest in view.
     """
     return in_pieces(
@@ -169,7 +171,7 @@ class _Wanted:
     """Which faces to measure, and by utterance what is seen of those who do not speak."""
 
     looks: Looks
-    # By person: number, ticks in view, large enough and measured, of each track.
+    # By person, of each track: number, ticks in view and large enough, frames measured.
     seen: list[dict[tuple[str, int], list[NDArray[np.int64]]]]
     # doubtful, talking: (n,) bool: somebody may be a speaker unseen; somebody speaks at once.
     doubtful: NDArray[np.bool_]
@@ -208,7 +210,6 @@ def _wanted(
     unclear = np.any([nobody, *(talks[name] & ~shown[name] for name in talks)], axis=0)
 
     looks: list[Looks] = []
-    # By utterance and person: number, ticks in view, large enough and measured, of each track.
     seen: list[dict[tuple[str, int], list[NDArray[np.int64]]]] = [{} for _ in spoken]
     doubtful, talking = np.zeros(len(spoken), bool), np.zeros(len(spoken), bool)
     for track in tracks.tracks:
@@ -235,7 +236,10 @@ def _wanted(
             part = np.where(sure[chosen], _LISTENER, _UNKNOWN)
             looks.append(Looks.of(clock, track, kept[here[chosen]], i, part))
             if len(listens := here[sure]):
-                counts = [len(listens), large[listens].sum(), wanted[listens].sum()]
+                looked = track.ticks[kept[listens[wanted[listens]]]]
+                # A frame that is shown for several ticks is one observation.
+                frames = np.unique(clock.frame_at(looked))
+                counts = [len(listens), large[listens].sum(), len(frames)]
                 who = (label, -1 if label else track.id)
                 seen[i].setdefault(who, []).append(np.array([track.id, *counts]))
     return _Wanted(Looks.joined(looks), seen, doubtful, talking)

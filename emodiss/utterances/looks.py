@@ -172,19 +172,21 @@ def spread(
     first = looks.first_of_crop()
     ticks = looks.tick[first]
     crops = np.concatenate([np.flatnonzero(_begin_in(p.piece, ticks))[p.crop] for p in parts])
+    scale = parts[0].scale
+    raw = {
+        name: np.concatenate([getattr(part, f"{name}_raw") for part in parts])
+        for name in ("valence", "arousal")
+    }
+    # A crop in which the model could measure nothing counts as little as one it was not shown.
+    measured = np.flatnonzero(np.isfinite(raw["valence"]) & np.isfinite(raw["arousal"]))
     result_of = np.full(int(first.sum()), -1, np.int64)
-    result_of[crops] = np.arange(len(crops))
+    result_of[crops[measured]] = measured
     result = result_of[np.cumsum(first) - 1]
     order = np.lexsort((looks.tick, looks.utterance))
     order = order[result[order] >= 0]
     take = result[order]
     # All ticks of a crop show one frame, whose box at the first of them was measured.
     boxes = looks.box[np.flatnonzero(first)[np.cumsum(first) - 1]]
-    scale = parts[0].scale
-    raw = {
-        name: np.concatenate([getattr(part, f"{name}_raw") for part in parts])
-        for name in ("valence", "arousal")
-    }
     house = {name: affect.to_house_scale(values, scale) for name, values in raw.items()}
     columns = {
         "utterance": looks.utterance[order],

@@ -125,7 +125,7 @@ def measure_speech(
         spoken = [transcript.utterances[i] for i in some]
         signals = [audio.cut(utterance.start, utterance.end) for utterance in spoken]
         for i, measured in zip(some, model.predict_many(signals, audio.sample_rate), strict=True):
-            if np.isnan(measured.arousal_raw):
+            if not np.isfinite([measured.valence_raw, measured.arousal_raw]).all():
                 status[i] = "silent"
                 continue
             for name in names:

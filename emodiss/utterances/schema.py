@@ -110,7 +110,12 @@ SCHEMA: tuple[Column, ...] = (
         "listener's face has no voice",
     ),
     Column("listener_track_id", _COUNT, "face track of the listener with most measured ticks", 0),
-    Column("n_listener_frames", _COUNT, "ticks with the listener's face measured", 0),
+    Column(
+        "n_listener_frames",
+        _COUNT,
+        "distinct frames of the video with the listener's face measured, as of the face's",
+        0,
+    ),
     _unit("listener_valence", "valence of the listener's face, mean over ticks"),
     _unit("listener_arousal", "arousal of the listener's face, mean over ticks"),
     Column("listener_valence_se", _NUMBER, "standard error of that mean, as of the face's", 0.0),

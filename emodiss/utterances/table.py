@@ -129,18 +129,18 @@ def _listener_of(
     own = people.of(label).track_ids if label else (track,)
     listens = measures.part == PARTS.index("listener")
     mine = (measures.utterance == i) & listens & np.isin(measures.track_id, own)
-    if status == "ok" and mine.sum() < min_frames:
+    # A frame that is shown for several ticks is one observation.
+    frames, firsts = np.unique(measures.frame[mine], return_index=True)
+    if status == "ok" and len(frames) < min_frames:
         status = "too_few_frames"
     found = {
         "listener": label or None,
         "listener_track_id": track,
-        "n_listener_frames": int(mine.sum()),
+        "n_listener_frames": len(frames),
         "listener_status": status,
     }
     if status != "ok":
         return found
-    # A frame that is shown for several ticks is one observation.
-    _, firsts = np.unique(measures.frame[mine], return_index=True)
     errors = {
         axis: affect.mean_of_series(getattr(measures, axis)[mine][firsts]).standard_error
         for axis in ("valence", "arousal")

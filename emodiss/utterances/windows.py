@@ -105,6 +105,7 @@ def measure_windows(
         for start, end in spans
     ]
     turns = [Turn(u.start, u.end, u.speaker) for u in transcript.utterances]
+    turns += transcript.beside
     alone = with_overlap([u for _, u in several], turns=turns)
     inside = measure_speech(
         audio=audio,

@@ -56,7 +56,7 @@ def panel(axis: str, table: pd.DataFrame, frames: pd.DataFrame, start: float, en
     shades = _bars(table.loc[fired, _OF_BARS], start, end)
     means = {c: table[f"{c}_{axis}"] for c in ("speech", "face")}
     told = [
-        f"{name}: mean {values.mean():+.2f} over {counted(int(values.notna().sum()), 'utterance')}"
+        f"{name}: mean {values.mean():+z.2f} over {counted(int(values.notna().sum()), 'utterance')}"
         if values.notna().any()
         else f"{name}: not measured"
         for name, values in (("voice", means["speech"]), ("face", means["face"]))

@@ -37,7 +37,7 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.executescript(schema)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # damaged names, the latter
             connection.close()
             raise RunError(
                 f"'{self.path.name}' cannot be used ({error}).",

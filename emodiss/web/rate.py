@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from emodiss.errors import RunError
 from emodiss.ratings.handout import Handout, open_study
-from emodiss.ratings.instrument import CONSENT, shipped
+from emodiss.ratings.instrument import CONSENT, INSTRUCTIONS, own_text, shipped
 from emodiss.study import answers
 from emodiss.web.database import Database
 from emodiss.web.rating import RatingSite
@@ -61,10 +61,14 @@ def opened(
     Raises
     ------
     RunError
-        If another server has it open, or the file of answers is damaged.
+        If another server has it open.
+    RatingsError
+        If the file of answers is damaged, or a text for raters is not UTF-8.
     """
     import filelock
 
+    for name in (CONSENT, INSTRUCTIONS):  # refused now rather than shown with holes
+        own_text(handout.folder, name)
     path = handout.folder / answers.FILE
     lock = filelock.FileLock(f"{path}.lock")
     try:
@@ -78,6 +82,7 @@ def opened(
     try:
         database = Database(path, answers.SCHEMA)
         try:
+            database.now(answers.require_sound)
             site = RatingSite(handout, database, clips)
             yield site, [*site.routes(), *ResearcherSite(site).routes()]
         finally:
@@ -103,8 +108,7 @@ def rating_app(
 
 def consent_is_ours(folder: str | Path) -> bool:
     """Tell whether raters would agree to the shipped text instead of the researcher's own."""
-    path = Path(folder) / CONSENT
-    return not path.is_file() or path.read_text(encoding="utf-8-sig") == shipped(CONSENT)
+    return own_text(folder, CONSENT) in (None, shipped(CONSENT))
 
 
 def serve_study(

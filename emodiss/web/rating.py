@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LONGEST_COMMENT = 4000
 """Characters."""
+
+PER_PAGE = 200
+"""Answers on a page of the history."""
 
 _WORDS = ("transcript", "technique", "response", "dialogue_a", "dialogue_b")
 
@@ -65,6 +69,9 @@ class RatingSite:
             if rater in handout.raters
         }
         self._raters = {code: rater for rater, code in self.codes.items()}
+        # No step before it is open: nothing but taking back opens one again. Used in the thread of
+        # the database alone, where one request is done with before the next.
+        self._reached: dict[str, int] = {}
         # Recordings are asked for by number: no address says which one it is.
         self.videos = sorted(clips)
 
@@ -135,9 +142,14 @@ class RatingSite:
 
     async def first_open(self, rater: str) -> int:
         """Return the number of the first step without an answer; one beyond the last if none."""
-        found = await self.database.do(lambda c: answers.standing(c, rater))
         walk = self.handout.walks[rater]
-        return next((n for n, s in enumerate(walk, start=1) if s.name not in found), len(walk) + 1)
+
+        def look(connection: Any) -> int:
+            found = answers.first_open(connection, rater, walk, self._reached.get(rater, 1))
+            self._reached[rater] = found
+            return found
+
+        return await self.database.do(look)
 
     # --- pages ------------------------------------------------------------------------------
 
@@ -228,13 +240,14 @@ class RatingSite:
         if request.method == "POST":
             return await self._keep(request, rater, root, n)
 
-        def look(connection: Any) -> tuple[Answer | None, dict[str, str]]:
+        def look(connection: Any) -> tuple[Answer | None, dict[str, str], str]:
             answers.opened(connection, rater, step.name)
-            standing = answers.standing(connection, rater).get(step.name)
-            return standing, answers.draft(connection, rater, step.name)
+            standing = answers.standing_of(connection, rater, step.name)
+            draft = answers.draft(connection, rater, step.name)
+            return standing, draft, answers.latest_form(connection, rater)
 
-        standing, draft = await self.database.do(look)
-        return self.step_page(rater, root, n, standing, draft)
+        standing, draft, latest = await self.database.do(look)
+        return self.step_page(rater, root, n, standing, draft, latest=latest)
 
     async def _keep(self, request: Request, rater: str, root: str, n: int) -> Response:
         step = self.handout.walks[rater][n - 1]
@@ -242,7 +255,8 @@ class RatingSite:
         answer, wrong = self.read_answer(fields)
         if wrong:
             sent = {name: values[0] for name, values in fields.items()}
-            return self.step_page(rater, root, n, None, sent, wrong)
+            latest = await self.database.do(lambda c: answers.latest_form(c, rater))
+            return self.step_page(rater, root, n, None, sent, wrong, latest=latest)
         form = fields.get("form", [""])[0][:64] or secrets.token_hex(8)
         await self.database.do(lambda c: answers.save(c, rater, step.name, form, answer))
         if step.kind == "practice":
@@ -287,9 +301,10 @@ class RatingSite:
         draft: Mapping[str, str],
         wrong: Mapping[str, str] | None = None,
         *,
+        latest: str = "",
         preview: bool = False,
     ) -> Response:
-        """Show one step, with what is chosen so far."""
+        """Show one step, with what is chosen so far, and the form of the latest answer."""
         walk = self.handout.walks[rater]
         step = walk[n - 1]
         chosen: dict[str, str] = dict(draft)
@@ -314,6 +329,7 @@ class RatingSite:
                 "answered_at": standing.saved_at if standing is not None else "",
                 "form": secrets.token_hex(8),
                 "longest": LONGEST_COMMENT,
+                "latest": latest,
                 "preview": preview,
             },
         )
@@ -366,32 +382,50 @@ class RatingSite:
         answer, _ = self.read_answer(fields)
         kept = {**answer.choices, "reason": answer.reason}
         kept["comment"] = answer.comment[:LONGEST_COMMENT]
-        await self.database.do(lambda c: answers.save_draft(c, rater, walk[n - 1].name, kept))
+        form, step = fields.get("form", [""])[0][:64], walk[n - 1]
+        await self.database.do(lambda c: answers.save_draft(c, rater, step.name, form, kept))
         return Response(status_code=204)
 
     async def undo(self, request: Request) -> Response:
-        """Take back the latest answer and show its item."""
+        """Take back the answer that was the latest when the page was made, and show its item."""
         rater, root = self.rater(request)
-        await self.form(request, rater)
-        name = await self.database.do(lambda c: answers.undo(c, rater))
+        form = (await self.form(request, rater)).get("latest", [""])[0]
         walk = self.handout.walks[rater]
-        place = next((n for n, s in enumerate(walk, start=1) if s.name == name), None)
+
+        def take_back(connection: Any) -> int | None:
+            name = answers.undo(connection, rater, form)
+            place = next((n for n, s in enumerate(walk, start=1) if s.name == name), None)
+            self._reached[rater] = min(place or 1, self._reached.get(rater, 1))
+            return place
+
+        place = await self.database.do(take_back)
         return _go(f"{root}/{place}" if place else await self.place(rater, root))
 
     async def history(self, request: Request) -> Response:
-        """List everything a rater answered."""
+        """List what a rater answered, a page of it, the latest first."""
         rater, root = self.rater(request)
-        walk = self.handout.walks[rater]
-        number = {step.name: (n, step.kind) for n, step in enumerate(walk, start=1)}
-        past = await self.database.do(lambda c: answers.history(c, rater))
-        standing = await self.database.do(lambda c: answers.standing(c, rater))
+        said = request.query_params.get("page", "1")
+        page = int(said) if re.fullmatch("[1-9][0-9]{0,5}", said) else 1
+        number = {
+            step.name: (n, step.kind) for n, step in enumerate(self.handout.walks[rater], start=1)
+        }
+        past = await self.database.do(
+            lambda c: answers.latest(c, rater, PER_PAGE + 1, PER_PAGE * (page - 1))
+        )
+        latest = await self.database.do(lambda c: answers.latest_form(c, rater))
         rows = [
-            (*number[name], answer, standing.get(name) == answer)
-            for name, answer in reversed(past)
+            (*number[name], answer, stands)
+            for name, answer, stands in past[:PER_PAGE]
             if name in number
         ]
         return render(
-            "rate_history.html.jinja", rows=rows, asks=self.handout.asks, **self.shared(rater, root)
+            "rate_history.html.jinja",
+            rows=rows,
+            asks=self.handout.asks,
+            page=page,
+            more=len(past) > PER_PAGE,
+            latest=latest,
+            **self.shared(rater, root),
         )
 
     async def done(self, request: Request) -> Response:

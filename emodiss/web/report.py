@@ -385,8 +385,8 @@ def signed(value: float) -> str:
     """Write a number with its sign; nothing where there is none."""
     if not math.isfinite(value):
         return ""
-    # Rounded first: a hair below zero is 0.00, not its negative.
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
+    # z: a hair below zero is 0.00, not its negative.
+    return f"{value:+z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def clock(seconds: float) -> str:

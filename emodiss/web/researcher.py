@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from emodiss.ratings import usable, wide
+from emodiss.ratings import shown_once, usable, wide
 from emodiss.ratings.instrument import INSTRUCTIONS
 from emodiss.ratings.other_tools import zipped
 from emodiss.runs.files import write_atomically
 from emodiss.study import answers
-from emodiss.study.answers import BrowserAnswers
 from emodiss.tabular import for_spreadsheets
 from emodiss.web.rating import RatingSite, markdown
 from emodiss.web.safety import csrf_token, form_of
 from emodiss.web.site import render
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import pandas as pd
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
+
+    from emodiss.ratings.handout import Handout
+
+T = TypeVar("T")
 
 LONGEST_INSTRUCTIONS = 20_000
 """Characters."""
@@ -32,6 +38,7 @@ class ResearcherSite:
 
     def __init__(self, site: RatingSite) -> None:
         self.site = site
+        self._one = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """List the addresses."""
@@ -43,10 +50,10 @@ class ResearcherSite:
             Route("/a/{token}/instructions", self.instructions, methods=["GET", "POST"]),
             Route("/a/{token}/preview/{n:int}", self.preview),
             Route("/a/{token}/preview/clip/{number:int}", self.clip),
-            Route("/a/{token}/ratings.csv", self.csv(lambda found: found.ratings)),
-            Route("/a/{token}/questionnaire.csv", self.csv(lambda found: found.questionnaire)),
-            Route("/a/{token}/history.csv", self.csv(lambda found: found.history)),
-            Route("/a/{token}/attention.csv", self.csv(lambda found: found.attention)),
+            Route("/a/{token}/ratings.csv", self.csv("ratings")),
+            Route("/a/{token}/questionnaire.csv", self.csv("questionnaire")),
+            Route("/a/{token}/history.csv", self.csv("history")),
+            Route("/a/{token}/attention.csv", self.csv("attention")),
             Route("/a/{token}/label-studio.zip", self.zip("label-studio")),
             Route("/a/{token}/potato.zip", self.zip("potato")),
         ]
@@ -64,10 +71,16 @@ class ResearcherSite:
         """Read a form of one of these pages."""
         return await form_of(request, self.site.secret, "researcher")
 
-    async def found(self) -> BrowserAnswers:
-        """Read what is answered so far."""
+    async def read(self, work: Callable[[sqlite3.Connection, Handout], T]) -> T:
+        """Read what is answered so far: one reader at a time, while raters go on saving."""
         handout = self.site.handout
-        return await self.site.database.do(lambda c: answers.tables(c, handout))
+
+        def done() -> T:
+            with answers.reading(handout) as connection:
+                return work(connection, handout)
+
+        async with self._one:
+            return await asyncio.to_thread(done)
 
     async def overview(self, request: Request) -> Response:
         """Show how far each rater is; nothing of what they answered."""
@@ -75,7 +88,7 @@ class ResearcherSite:
 
     async def _overview(self, request: Request, agreement: Any) -> Response:
         root = self.root(request)
-        found = await self.found()
+        progress = await self.read(answers.progress)
         base = str(request.base_url).rstrip("/")
         links = {rater: f"{base}/r/{code}" for rater, code in self.site.codes.items()}
         return render(
@@ -84,7 +97,7 @@ class ResearcherSite:
             csrf=csrf_token(self.site.secret, "researcher"),
             name=self.site.handout.name,
             kind=self.site.handout.kind,
-            progress=found.progress.to_dict("records"),
+            progress=progress.to_dict("records"),
             links=links,
             agreement=agreement,
         )
@@ -94,7 +107,7 @@ class ResearcherSite:
         self.root(request)
         await self.form(request)
         await self.site.database.do(lambda c: answers.note(c, "researcher", "looked at agreement"))
-        rows = _agreement((await self.found()).ratings, self.site.handout.kind)
+        rows = await self.read(lambda c, study: _agreement(answers.rated(c, study), study.kind))
         return await self._overview(request, rows)
 
     async def instructions(self, request: Request) -> Response:
@@ -142,13 +155,13 @@ class ResearcherSite:
         self.root(request)
         return self.site.recording(request.path_params["number"], HTTPException)
 
-    def csv(self, table: Callable[[BrowserAnswers], pd.DataFrame]) -> Any:
+    def csv(self, name: str) -> Any:
         """Make an endpoint that answers with a table."""
 
         async def endpoint(request: Request) -> Response:
             self.root(request)
-            text = _csv(table(await self.found()))
-            return _file(text.encode(), request.url.path.rpartition("/")[2], "text/csv")
+            text = await self.read(lambda c, study: _csv(answers.TABLES[name](c, study)))
+            return _file(text.encode(), f"{name}.csv", "text/csv")
 
         return endpoint
 
@@ -188,7 +201,7 @@ def _agreement(table: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
         names = table["case"] + "|" + first + "|" + table[["model_a", "model_b"]].max(axis=1)
         table = table.assign(value=signs * turned, item=names, video=table["case"])
     rows: list[dict[str, Any]] = []
-    counted = table if "copied_from" not in table else table[table["copied_from"].isna()]
+    counted = shown_once(table)
     for criterion in dict.fromkeys(counted["criterion"]):
         part = counted[counted["criterion"] == criterion]
         if not part["value"].notna().any():

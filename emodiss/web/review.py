@@ -151,7 +151,7 @@ class ReviewSite:
             row: dict[str, Any] = {"n": n, "video": video, "n_reviews": len(own)}
             try:
                 row |= {"n_utterances": len(session.talk.units)}
-                pending = session.n_pending
+                pending = 0 if self.blind else session.n_pending
             except RunError as error:
                 row |= {"n_utterances": None, "trouble": error.what}
             n_conflicts += conflicts
@@ -167,7 +167,15 @@ class ReviewSite:
             applied=self.applied,
         )
 
+    def _refuse_blind(self) -> None:
+        """Refuse what would show a reviewer what the others say, be it by tables or by shares."""
+        from starlette.exceptions import HTTPException
+
+        if self.blind:
+            raise HTTPException(403, "Nobody sees what the others say before all have judged.")
+
     def _apply(self, _: Request, who: str, _fields: Fields) -> Response:
+        self._refuse_blind()
         if self._applying.acquire(blocking=False):
             self.applied = ""
             threading.Thread(target=self._resume, daemon=True).start()
@@ -186,10 +194,7 @@ class ReviewSite:
             self._applying.release()
 
     def _conflicts(self, _: Request, who: str, _query: Fields) -> Response:
-        from starlette.exceptions import HTTPException
-
-        if self.blind:
-            raise HTTPException(403, "Nobody sees what the others say before all have judged.")
+        self._refuse_blind()
         run = load(self.root)
         known = tuple(ReviewFile(run.root).read())
         rows: list[dict[str, Any]] = []
@@ -204,6 +209,7 @@ class ReviewSite:
         return self._page("review_conflicts.html.jinja", who, rows=rows)
 
     def _agreement(self, _: Request, who: str, query: Fields) -> Response:
+        self._refuse_blind()
         run = load(self.root)
         names = reviewers(run)
         rows: list[dict[str, Any]] = []

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from emodiss.chat import Answered, ChatParams, Patience, Question, Unanswered, ask
+from emodiss.chat.ask import Asker
 from emodiss.errors import ChatError, ModelError, SettingsError
 from tests.chat import chat_server
 from tests.chat.scripted import Scripted
@@ -113,6 +114,14 @@ def test_a_reader_who_leaves_ends_the_asking(questions):
     answers.close()
     time.sleep(0.1)
     assert len(model.seen) <= 4
+
+
+def test_who_waits_when_the_asking_ends_asks_no_more(questions):
+    model = Scripted(again())
+    asker = Asker(model, PARAMS, Patience(), lambda _: asker.interrupt())
+    found = asker.answer(questions[0])
+    assert isinstance(found, Unanswered) and found.error.code == "stopped"
+    assert len(model.seen) == 1, "an answer that nobody reads would be paid for"
 
 
 def test_bad_numbers_are_refused_at_once(questions):

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,9 @@ from typer.testing import CliRunner
 
 import emodiss
 from emodiss.cli import app
+from emodiss.cli.help_types import spoken
+from emodiss.cli.reporting import report_on
+from emodiss.runs.store import Store
 from emodiss.vocabulary import MEANINGS
 
 
@@ -229,6 +233,19 @@ def test_status_lists_every_video_and_its_trouble(run_cli, finished, study, tmp_
     assert "failed" in out and "speech_affect" in out
 
 
+def test_the_journal_is_read_once_to_tell_how_a_run_is(run_cli, finished, monkeypatch):
+    read, outcomes = [], Store.outcomes
+    monkeypatch.setattr(Store, "outcomes", lambda store: read.append(1) or outcomes(store))
+    for told in (
+        lambda: run_cli("status", finished.root),
+        lambda: report_on(finished, as_json=True),
+        finished._repr_html_,
+    ):
+        read.clear()
+        told()
+        assert len(read) == 1
+
+
 def test_notes_come_with_what_they_mean(run_cli, finished, study, tmp_path, stand_ins):
     # The stand-in's one face is given to nobody but Ada.
     code, out, _ = run_cli("status", str(finished.root), "--json")
@@ -397,21 +414,40 @@ def test_every_command_has_help():
         assert shown.exit_code == 0 and len(shown.output) > 100, name
 
 
+def every_command(command, *path):
+    """Walk through the commands, with the words that name each."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+    for name in inner or ():
+        yield from every_command(inner[name], *path, name)
+
+
+def test_help_names_kinds_of_values_in_words_and_says_what_can_be_repeated():
+    for path, command in every_command(typer.main.get_command(app)):
+        context = typer.Context(spoken(command))
+        for parameter in command.params:
+            name, said = parameter.get_help_record(context)
+            assert "<" not in name and "[" not in name, (path, name)
+            if getattr(parameter, "multiple", False):
+                assert name.endswith(("TEXT", "PATH")), (path, name)
+                assert "repeatable" in said.casefold(), (path, name)
+
+
 def test_help_and_version_load_nothing_heavy():
     code = (
-        "import sys; sys.argv = ['emodiss', '--version']\n"
-        "from emodiss.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom emodiss.cli import main\n"
+        "for word in ('--help', '--version'):\n"
+        "    sys.argv = ['emodiss', word]\n"
+        "    try:\n        main()\n    except SystemExit:\n        pass\n"
         "print([m for m in ('torch', 'cv2', 'av', 'matplotlib', 'ray', 'pandas') "
         "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [emodiss.__version__, "[]"]
+    assert done.stdout.splitlines()[-2:] == [emodiss.__version__, "[]"]
 
 
 def test_the_readme_is_up_to_date():
-    from pathlib import Path
-
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, str(repository / "scripts" / "update_guides.py"), "--check"],
@@ -450,13 +486,31 @@ def test_a_file_where_a_folder_should_be_ends_in_a_message(tmp_path, run_cli):
     assert code == 1 and str(tmp_path / "taken") in said and "permissions" in said
 
 
-def test_help_lists_every_command_once_and_by_what_it_is_for():
+_SHARED = {
+    *("chat_options", "option_groups", "options", "output", "prompting", "reporting", "stopping"),
+}
+"""Files of the command line that hold no command."""
+
+
+def test_every_file_of_a_command_is_reached_and_help_lists_it_by_what_it_is_for():
     from typer.main import get_command
 
-    from emodiss.cli import SECTIONS, app
+    from emodiss import cli
+    from emodiss.cli import GROUPS, SECTIONS, app
 
-    listed = [name for names in SECTIONS.values() for name in names]
-    assert sorted(listed) == sorted(get_command(app).commands)  # type: ignore[attr-defined]
+    names = [name for section in SECTIONS.values() for name in section]
+    assert len(names) == len(set(names)) and set(GROUPS) <= set(names)
+    reached: set[str] = set()
+    for name in names:
+        command = get_command(app).commands[name]  # type: ignore[attr-defined]
+        for one in getattr(command, "commands", {"": command}).values():
+            reached.add(one.callback.__module__.removeprefix("emodiss.cli."))
+    files = {
+        path.relative_to(Path(cli.__path__[0])).with_suffix("").as_posix().replace("/", ".")
+        for path in Path(cli.__path__[0]).rglob("*.py")
+        if path.stem != "__init__"
+    }
+    assert reached == files - _SHARED
     shown = CliRunner().invoke(app, ["--help"]).stdout
     assert [shown.index(f"{section}:") for section in SECTIONS] == sorted(
         shown.index(f"{section}:") for section in SECTIONS

@@ -193,11 +193,18 @@ def test_wrong_use_is_named(tmp_path, study, file):
         assert said in str(done.exception)
 
 
-def test_sheets_of_a_blind_study_are_joined_with_their_key(tmp_path, study):
+@pytest.mark.parametrize("own", [False, True])
+def test_sheets_of_a_blind_study_are_joined_with_their_key(tmp_path, study, own):
     whole = study.table[study.table["rater"] == "r1"]
     key = whole[["item", "video", "model", "condition"]].assign(repeat=0, repeat_of=whole["item"])
     key.to_csv(tmp_path / "key.csv", index=False)
     sheet = whole[["rater", "item", "criterion", "value"]]
+    if own:  # criteria and a scale that the study beside the key states
+        sheet = sheet.assign(criterion="warmth", value=sheet["value"] + 2)
+        design = {"raters": {"r1": ""}, "seed": 0}
+        scale = {"low": 1, "high": 7, "step": 1}
+        said = {"study": "s", "criteria": ["warmth"], "scale": scale, "design": design}
+        (tmp_path / "design.json").write_text(json.dumps(said))
     sheet.to_csv(tmp_path / "r1.csv", index=False)
     done = run(
         "--ratings", tmp_path / "r1.csv", "--key", tmp_path / "key.csv", "--out", tmp_path / "out"
@@ -205,3 +212,4 @@ def test_sheets_of_a_blind_study_are_joined_with_their_key(tmp_path, study):
     assert done.exit_code == 0, done.exception
     means = pd.read_csv(tmp_path / "out" / "means.csv")
     assert means["n"].sum() == len(whole)
+    assert set(means["criterion"]) == {"warmth" if own else "empathy"}

@@ -16,7 +16,7 @@ from emodiss.cli import app
 from emodiss.errors import ChatError, EmodissError
 from emodiss.runs import seals
 from emodiss.runs.run import Run
-from emodiss.study import Study
+from emodiss.study import Study, rating_study
 from emodiss.study.judgements import JudgementFile
 from tests.chat import chat_server as s
 from tests.chat.scripted import table
@@ -329,6 +329,9 @@ def test_a_study_goes_out_blind_and_its_sheets_come_back(run, server, tmp_path):
     assert (
         pd.read_csv(out / "hidden" / "key.csv").groupby(["model", "condition"]).size().eq(2).all()
     )
+    # From Python, with the same seed by default.
+    same = rating_study(run, {"a": "experts", "b": ""}, n_windows=2, repeats=0)
+    assert list(same.sheets["a"]["item"]) == list(sheet["item"])
     for rater in "ab":
         path = out / "sheets" / f"{rater}.csv"
         filled = pd.read_csv(path).assign(**dict.fromkeys(ratings.CRITERIA, 4))
@@ -428,7 +431,8 @@ def test_failures_techniques_and_flags_of_the_run_stand_beside_the_ratings(run, 
     ratings.write(some.drop(columns="flagged"), run / "ratings.csv")
     prompts = [json.loads(x) for x in (run / "asked_prompts.jsonl").read_text().splitlines()]
     for prompt in prompts:
-        prompt["n_flagged"] *= prompt["video_id"] == "v1"
+        # Of v2 an utterance is flagged that the options do not mark: its prompts are all alike.
+        prompt["dissonance_present"] = prompt["video_id"] == "v1"
     (run / "asked_prompts.jsonl").write_text("".join(json.dumps(x) + "\n" for x in prompts))
     seals.forget(run / "asked_prompts.jsonl")
     done = call("evaluate", run, "--resamples", 100, "--no-mixed")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 
+import emodiss
 from emodiss.cli import output
 from emodiss.cli.output import ProgressLog
 
@@ -69,6 +72,29 @@ def test_a_table_leaves_out_what_is_empty_and_writes_counts_without_decimals(cap
     assert body == [["a", "3", "0.50"], ["b", "1441"]]
     output.show([], columns=["name", "n"])
     assert capsys.readouterr().out.split()[:2] == ["name", "n"]
+
+
+def test_a_table_for_people_has_units_as_people_write_them_and_no_zero_with_a_minus(capsys):
+    row = {"size_mb": -0.004, "cost_usd": -0.0, "peaks_per_s": -0.006, "p_value": 0.5, "s": "x"}
+    output.show([row, row | {"size_mb": 1.5}])
+    head, _, first, _ = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert re.split(r" {2,}", head.strip()) == [
+        "size, MB",
+        "cost, USD",
+        "peaks per s",
+        "p value",
+        "s",
+    ]
+    assert first.split() == ["0.00", "0", "-0.01", "0.50", "x"]
+    output.show([row], as_csv=True)
+    assert capsys.readouterr().out.splitlines()[0] == "size_mb,cost_usd,peaks_per_s,p_value,s"
+
+
+def test_no_number_with_a_sign_can_be_written_as_minus_zero():
+    source = Path(emodiss.__file__).parent
+    signed = re.compile(r"\{[^{}\n]*:\+[.\d]")
+    assert signed.search('f"{rise:+.2f}"') and not signed.search('f"{rise:+z.2f}"')
+    assert [p.name for p in source.rglob("*.py") if signed.search(p.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(("terminal", "shown"), [(False, "Ψυχή 😀"), (True, r"\u03a8")])

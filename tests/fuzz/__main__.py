@@ -50,11 +50,16 @@ def content_of(name: str, fuzzer: Fuzzer, seed: int, number: int) -> bytes:
     return mutated(fuzzer.seeds, rng)
 
 
+def as_bytes(content: str | bytes) -> bytes:
+    """Give what a file is to hold."""
+    return content.encode() if isinstance(content, str) else content
+
+
 def placed(fuzzer: Fuzzer, folder: Path) -> Path:
     """Lay what a reader needs beside its file, and return where its file goes."""
-    for name, text in fuzzer.beside.items():
+    for name, content in fuzzer.beside.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(as_bytes(content))
     path = folder / fuzzer.file
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
@@ -92,9 +97,19 @@ def _note(tally: Tally, error: Exception, number: int) -> None:
     tally.untyped[kind] = (n + 1, first)
 
 
+def _known(only: list[str] | None) -> dict[str, Fuzzer]:
+    """Readers of the suite, and those of models where they are asked for."""
+    known = fuzzers()
+    if only is not None and known.keys() >= set(only):
+        return known
+    from tests.fuzz import models
+
+    return {**known, **models.fuzzers()}
+
+
 def _job(name: str, numbers: range, seed: int) -> Tally:
     logging.disable(logging.CRITICAL)
-    return tried(name, fuzzers()[name], numbers, seed)
+    return tried(name, _known([name])[name], numbers, seed)
 
 
 def _merged(parts: Iterable[Tally]) -> Tally:
@@ -135,7 +150,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--show", type=int, help="print input number SHOW of --only and its fault")
     asked = parser.parse_args()
-    known = fuzzers()
+    known = _known(asked.only)
     names = [name for name in asked.only or known if name not in asked.skip]
     if asked.show is not None:
         content = content_of(names[0], known[names[0]], asked.seed, asked.show)

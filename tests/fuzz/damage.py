@@ -32,6 +32,7 @@ from emodiss.study.captions import caption_faces, with_captions
 from emodiss.study.interventions import InterventionFile
 from emodiss.study.judgements import JudgementFile
 from tests.fuzz import readers
+from tests.fuzz.mutation import damaged
 
 TABLES = ("utterances", "words", "videos", "face_frames", "face_summary", "voice_windows")
 
@@ -49,25 +50,6 @@ class Tally:
     """Of files that people may change: read, with another value than was written."""
     as_sound: list[str] = field(default_factory=list)
     untyped: collections.Counter[str] = field(default_factory=collections.Counter)
-
-
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Flip up to three bits, cut the end, or put zeros or a block of the file elsewhere."""
-    if not content:
-        return b"\0"
-    changed = bytearray(content)
-    kind = rng.choice(("flip", "flip", "cut", "zeros", "moved"))
-    place = rng.randrange(len(content))
-    if kind == "flip":
-        for _ in range(rng.randint(1, 3)):
-            changed[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    elif kind == "cut":
-        del changed[place:]
-    else:
-        n = min(rng.choice((1, 16, 512)), len(content) - place)
-        start = rng.randrange(len(content) - n + 1)
-        changed[place : place + n] = bytes(n) if kind == "zeros" else content[start : start + n]
-    return bytes(changed)
 
 
 def artifact_files(root: Path) -> list[Path]:

@@ -12,9 +12,10 @@ class Fuzzer:
     """A reader, a sound input or several, and where in a folder it looks for its file."""
 
     file: str
-    seeds: tuple[str, ...]
+    # Text, or bytes of what is no text.
+    seeds: tuple[str | bytes, ...]
     read: Callable[[Path], object]
     # Whether any input must give a result; others may end in an error of emodiss.
     never: bool = False
     # What must lie in the folder for the file to be read at all.
-    beside: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str | bytes] = field(default_factory=dict)

@@ -39,9 +39,14 @@ VALUES: tuple[Any, ...] = (
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]+")
 
 
-def mutated(seeds: Sequence[str], rng: random.Random) -> bytes:
+def mutated(seeds: Sequence[str | bytes], rng: random.Random) -> bytes:
     """Make one input from sound ones."""
     text = rng.choice(seeds)
+    if isinstance(text, bytes):
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            text = damaged(text, rng)
+        return text
+    seeds = [seed for seed in seeds if isinstance(seed, str)]
     how = rng.random()
     if how < 0.35:
         structured = _of_json(text, rng)
@@ -58,6 +63,25 @@ def mutated(seeds: Sequence[str], rng: random.Random) -> bytes:
     if rng.random() < 0.03:
         content = text.encode("utf-16", "surrogatepass")
     return content
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Flip up to three bits, cut the end, or put zeros or a block of the file elsewhere."""
+    if not content:
+        return b"\0"
+    changed = bytearray(content)
+    kind = rng.choice(("flip", "flip", "cut", "zeros", "moved"))
+    place = rng.randrange(len(content))
+    if kind == "flip":
+        for _ in range(rng.randint(1, 3)):
+            changed[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    elif kind == "cut":
+        del changed[place:]
+    else:
+        n = min(rng.choice((1, 16, 512)), len(content) - place)
+        start = rng.randrange(len(content) - n + 1)
+        changed[place : place + n] = bytes(n) if kind == "zeros" else content[start : start + n]
+    return bytes(changed)
 
 
 def _of_tokens(text: str, seeds: Sequence[str], rng: random.Random) -> str:

@@ -24,7 +24,7 @@ from re import (
 from typing import Any
 
 import emodiss
-from tests.fuzz.__main__ import placed
+from tests.fuzz.__main__ import as_bytes, placed
 from tests.fuzz.readers import fuzzers
 
 ROOT = Path(emodiss.__file__).parent
@@ -121,7 +121,7 @@ def _made(scratch: Path) -> Iterator[tuple[str, re.Pattern[str]]]:
         for name, fuzzer in fuzzers().items():
             path = placed(fuzzer, scratch / name)
             for seed in fuzzer.seeds:
-                path.write_text(seed, encoding="utf-8", newline="")
+                path.write_bytes(as_bytes(seed))
                 fuzzer.read(path)
     finally:
         re.compile = compiled

@@ -35,7 +35,7 @@ from emodiss.study.interventions import InterventionFile, totals
 from emodiss.study.judgements import JudgementFile
 from emodiss.study.label_roles import read_answer
 from emodiss.transcript import Utterance
-from tests.fuzz import rooms
+from tests.fuzz import files, rooms
 from tests.fuzz.fuzzer import Fuzzer
 
 SHOWN = (
@@ -453,6 +453,7 @@ def fuzzers() -> dict[str, Fuzzer]:
             lambda path: fetching.decay(path.parent).read(),
         ),
         **rooms.fuzzers(),
+        **files.fuzzers(),
     }
 
 

@@ -96,7 +96,7 @@ _TOKEN = re.compile(r"\w+|\s+|[^\w\s]+")
 
 def texts(fuzzer: Fuzzer, size: int) -> Iterator[tuple[str, str]]:
     """Give names and texts of a size: units repeated at places of sound inputs, and many rows."""
-    for n, seed in enumerate(fuzzer.seeds):
+    for n, seed in enumerate(seed for seed in fuzzer.seeds if isinstance(seed, str)):
         rng = random.Random(n)
         ends = [0, *(match.end() for match in _TOKEN.finditer(seed))]
         for unit in UNITS:

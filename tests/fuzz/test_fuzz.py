@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emodiss.errors import EmodissError
-from tests.fuzz.__main__ import placed, tried
+from tests.fuzz.__main__ import as_bytes, placed, tried
 from tests.fuzz.readers import fuzzers
 
 FUZZERS = fuzzers()
@@ -16,7 +16,7 @@ def test_sound_inputs_are_read(name, tmp_path):
     fuzzer = FUZZERS[name]
     for seed in fuzzer.seeds:
         path = placed(fuzzer, tmp_path)
-        path.write_text(seed, encoding="utf-8", newline="")
+        path.write_bytes(as_bytes(seed))
         fuzzer.read(path)
 
 

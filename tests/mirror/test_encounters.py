@@ -170,6 +170,20 @@ def test_what_no_session_can_escape_stops_all(tmp_path):
     assert done.record["missing"] + done.record["failed"] == 40
 
 
+def test_both_speakers_spend_from_one_limit(tmp_path):
+    prices = tmp_path / "prices.json"
+    cost = {"input": 1, "output": 1}
+    models = {"client": cost, "t": cost}
+    prices.write_text(json.dumps({"as_of": "2026-11-21", "source": "test", "models": models}))
+    place, speakers = experiment(tmp_path, 1), (actors.therapist(), actors.client())
+    # At most some 0.002 USD a request: each would have room for several on a limit of its own.
+    ends = [Endpoint([one], prices=prices, max_cost=0.005, no_cache=True) for one in speakers]
+    done = mirror.simulate(place, *ends)
+    (bill,) = done.record["bills"]
+    assert bill["limit_usd"] == 0.005 and done.record["failed"]
+    assert bill["requests"] == sum(len(one.seen) for one in speakers) < 5
+
+
 class Killed(BaseException):
     """What a kill looks like from inside."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import cv2
@@ -17,8 +18,10 @@ from emodiss.clients import Case
 from emodiss.errors import SettingsError
 from emodiss.faces import FaceBoxes
 from emodiss.faces.drawn import FacePicture
+from emodiss.judging.sessions import dialogue_sha256
 from emodiss.mirror import layout
 from emodiss.mirror.faces import face_file
+from emodiss.mirror.judge import spoken
 from emodiss.mirror.screen import Instruments
 from emodiss.screening import FILTERS, PRINTED, limits_of
 from emodiss.screenplays import Line, Screenplay
@@ -186,9 +189,14 @@ def test_a_language_model_judges_both_roles(experiment):
 
 
 def test_scores_of_the_alliance_are_taken_where_a_judge_gave_them(experiment):
+    plays = experiment.screenplays.read()
+    lines = {play.case.id: play.lines for play in plays}
+
     def row(case, item, score):
         about = {"item": case, "instrument": "alliance", "criterion": item, "wording": "own"}
         about |= {"of": "screenplays", "directions": True, "error": "", "request_sha256": "x"}
+        shown = spoken(lines.get(case, ()), directions=True)
+        about["dialogue_sha256"] = dialogue_sha256(shown)
         status = "ok" if score is not None else "unparsable"
         return about | {"polarity": "straight", "judge": "j", "score": score, "status": status}
 
@@ -201,6 +209,12 @@ def test_scores_of_the_alliance_are_taken_where_a_judge_gave_them(experiment):
     words = [each["alliance"].keep for each in done.verdicts.values()]
     assert words == [False, True, None, None]
     assert done.verdicts[CASES[1].id]["alliance"].score == 5
+    # A screenplay that was written anew since is not the one that was scored.
+    other = dataclasses.replace(plays[0], lines=plays[0].lines[:-1])
+    experiment.screenplays.write([other, *plays[1:]])
+    done = mirror.screen(experiment, filters=["alliance"])
+    words = [each["alliance"].keep for each in done.verdicts.values()]
+    assert words == [None, True, None, None]
 
 
 def test_the_command_counts_and_names_the_nearest(experiment):

@@ -41,7 +41,7 @@ def test_bars_intervals_and_n_are_those_of_the_table(study):
     ax = drawings.plot_means(means, "empathy")
     bars = [c for c in ax.containers if hasattr(c, "patches")]
     drawn = {}
-    models = sorted(means["model"].unique())
+    models = [label.get_text() for label in ax.get_xticklabels()]
     for group in bars:
         for bar in group.patches:
             model = models[round(bar.get_x() + bar.get_width() / 2)]
@@ -51,6 +51,25 @@ def test_bars_intervals_and_n_are_those_of_the_table(study):
     assert drawn == pytest.approx(there.to_dict())
     assert ("gemini", "discrete") not in drawn and texts(ax).count("n = 0") == 1
     assert sorted(texts(ax)) == sorted(f"n = {n}" for n in means["n"])
+
+
+def test_figure5_has_the_papers_conditions_in_its_order_and_what_else_there_is_by_its_mean():
+    rows = [
+        {"criterion": criterion, "model": model, "condition": condition, "mean": mean + worse}
+        for criterion, worse in (("empathy", 0.0), ("zeal", -1.0))
+        for model, mean in (("a", 3.0), ("b", 4.5), ("c", 4.0))
+        for condition in ("dissonance", "base")
+    ]
+    rows += [
+        {"criterion": "zeal", "model": "a", "condition": "mine", "mean": 1.5},
+        {"criterion": "zeal", "model": "a", "condition": "yours", "mean": 2.5},
+    ]
+    means = pd.DataFrame(rows).assign(low=np.nan, high=np.nan, n=4)
+    figure = drawings.figure5(means)
+    for ax in figure.axes:
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["b", "c", "a"]
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert labels == ["base", "dissonance", "yours", "mine"]
 
 
 def test_figure5_has_one_panel_per_criterion_in_the_papers_order(study):

@@ -94,13 +94,19 @@ class Killed(LocalEngine):
             yield perform.perform(job)
 
 
-def test_a_kill_loses_no_piece_that_was_done(film, tmp_path, stand_ins, monkeypatch):
+def test_a_kill_loses_no_piece_that_was_done_and_a_damaged_one_is_done_again(
+    film, tmp_path, stand_ins, monkeypatch
+):
     monkeypatch.setattr(records, "PIECE_TICKS", PIECE)
     whole = annotate(film, tmp_path / "whole", stand_ins)
     with monkeypatch.context() as patch:
         patch.setattr(engines, "create", lambda *_, **__: Killed(workers=0))
         with pytest.raises(KeyboardInterrupt):
             annotate(film, tmp_path / "run", stand_ins)
+    file = tmp_path / "run" / "videos" / "a" / "faces.0001" / "data.npz"
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
     done: list[int] = []
     once = perform.perform
 
@@ -110,7 +116,7 @@ def test_a_kill_loses_no_piece_that_was_done(film, tmp_path, stand_ins, monkeypa
 
     monkeypatch.setattr("emodiss.runs.engines.local.perform", counted)
     run = annotate(film, tmp_path / "run", stand_ins)
-    assert done == [2, 3]
+    assert done == [1, 2, 3]
     assert results(run.root) == results(whole.root)
 
 

@@ -40,3 +40,14 @@ def test_figures_and_pages_of_earlier_versions_are_drawn_anew_but_not_changed_on
     with pytest.raises(RunError, match="changed"):
         Written(tmp_path).write(path, b"newer")
     assert path.read_bytes() == b"mine"
+
+
+def test_what_another_process_wrote_meanwhile_is_remembered_too(tmp_path):
+    one, other = tmp_path / "x" / "a.eaf", tmp_path / "x" / "b.eaf"
+    with Written(tmp_path) as first:
+        first.write(one, b"1")
+        with Written(tmp_path) as second:
+            second.write(other, b"1")
+    for path in (one, other):
+        Written(tmp_path).write(path, b"2")
+        assert path.read_bytes() == b"2"

@@ -81,5 +81,57 @@ def test_without_ratings_it_says_so(tmp_path, invented):
         evaluate(rated=tmp_path / "absent.csv")
 
 
+def own_study():
+    """One window, two conditions; two raters, who rate warmth and pacing from 1 to 7."""
+    windows = pd.DataFrame({"video": ["v1"], "window": ["u0000-u0001"]})
+    return ratings.build_study(
+        windows, models=["m"], conditions=["base", "dissonance"], raters=["r1", "r2"], seed=3,
+        criteria=("warmth", "pacing"), scale=ratings.RatingScale(1, 7, 1),
+    )  # fmt: skip
+
+
+def filled(study, rater):
+    """Rate the base condition 2 and the other 7 for warmth, and all 4 for pacing."""
+    sheet = study.sheets[rater]
+    condition = sheet["item"].map(study.key.set_index("item")["condition"])
+    return sheet.assign(warmth=condition.map({"base": 2, "dissonance": 7}), pacing=4)
+
+
+def test_sheets_of_a_study_with_its_own_criteria_and_scale_are_read_with_its_key(tmp_path):
+    study = own_study()
+    ratings.write_study(study, tmp_path)
+    paths = [tmp_path / "sheets" / f"{rater}.csv" for rater in study.sheets]
+    for rater, path in zip(study.sheets, paths, strict=True):
+        filled(study, rater).to_csv(path, index=False)
+    found = [
+        evaluate(None, paths, key=tmp_path / "hidden" / "key.csv", **QUICK),
+        evaluate(
+            None, [pd.read_csv(path) for path in paths], key=study.key, criteria=study.criteria,
+            scale=study.scale, **QUICK,
+        ),
+    ]  # fmt: skip
+    for one in found:
+        means = one.tables["means"].set_index(["criterion", "condition"])["mean"].to_dict()
+        assert means == {
+            ("warmth", "base"): 2, ("warmth", "dissonance"): 7,
+            ("pacing", "base"): 4, ("pacing", "dissonance"): 4,
+        }  # fmt: skip
+        assert one.scale == study.scale
+    # A scale that is named counts more than that of the study.
+    with pytest.raises(EmodissError, match="from 1 to 5"):
+        evaluate(
+            None, paths, key=tmp_path / "hidden" / "key.csv", scale=ratings.RatingScale(1, 5, 1)
+        )
+
+
+def test_the_key_of_a_study_of_pairs_is_refused(tmp_path):
+    said = [{"case": "c", "model": m, "dialogue": f"Client: Hm, {m}."} for m in ("one", "two")]
+    made = ratings.build_pairs(pd.DataFrame(said), ["one", "two"], n_cases=1, seed=0)
+    ratings.write_pairs(made, tmp_path)
+    sheet = tmp_path / "sheets" / "expert1.csv"
+    with pytest.raises(SettingsError, match="'pairs' compares pairs"):
+        evaluate(None, [sheet], key=tmp_path / "hidden" / "key.csv")
+
+
 def test_it_is_a_name_of_the_library():
     assert emodiss.study.evaluate is evaluate

@@ -89,6 +89,15 @@ def test_what_is_not_answered_is_missing_and_says_why(run):
     assert done.troubles == {"n": ("http_400", 2)}
 
 
+def test_a_question_without_an_answer_takes_no_earlier_answer_away(run):
+    study.judge(run, Endpoint([Judge("n")], no_cache=True), **SINGLE)
+    broken = Judge("n", ChatError("busy", code="http_400"))
+    done = study.judge(run, Endpoint([broken], no_cache=True), **SINGLE)
+    assert done.record["unanswered"] == 2 and done.record["replaced"] == 0
+    kept = study.Study(run).judgements
+    assert kept["score"].notna().all() and set(kept["status"]) == {"ok"}
+
+
 def test_what_a_judge_would_be_sent_has_a_place_for_steps_and_no_names(run):
     judge = Judge("n")
     steps, *scores = requests(run, Endpoint([judge]), people=[("Carla",)], **SINGLE)

@@ -122,6 +122,11 @@ class Rater:
         self.post("/instructions")
         return self
 
+    def undo(self):
+        """Take back the answer that the page shown says is the latest."""
+        found = re.search(r'name="latest" value="(\w*)"', self.page.text)
+        return self.post("/undo", latest=found[1] if found else "")
+
     @property
     def n(self) -> int:
         """Number of the step that is shown."""

@@ -16,6 +16,8 @@ from emodiss.errors import RunError, SettingsError
 from emodiss.plots.ratings.countries import TILES
 from emodiss.ratings import RatingsError, open_study
 from emodiss.ratings.instrument import Question, shipped
+from emodiss.statistics import Bootstrap, evaluate
+from emodiss.web import rating as web_rating
 from emodiss.web.rate import opened
 from tests.web import studies
 from tests.web.studies import CONDITIONS, MODELS, Rater, served, without_practice
@@ -73,6 +75,11 @@ def test_what_is_chosen_is_what_the_table_holds(folder):
         assert (row.model, row.video) == (same["model"].item(), "session0")
         assert row.condition != same["condition"].item()
     assert (table["rater_group"] == "g1").all() and table["seconds"].notna().all()
+    # What was seen once counts once for agreement, and under each condition for means.
+    everything = pd.concat([table, table.assign(rater="r2", value=6 - table["value"])])
+    results = evaluate(everything, bootstrap=Bootstrap(resamples=0), mixed=False).tables
+    assert set(results["alpha"]["n_units"]) == set(results["icc"]["n_items"]) == {11}
+    assert set(results["kappa"]["n"]) == {11} and results["means"]["n"].sum() == 2 * 36
     # The table goes to a file and into the statistics as any other.
     table.to_csv(folder / "x.csv", index=False)
     again = ratings.read(folder / "x.csv", criteria=ratings.CRITERIA)
@@ -173,17 +180,48 @@ def test_answers_change_are_taken_back_and_all_are_kept(folder):
             return table.set_index(["item", "criterion"])["value"].get((first, "empathy"))
 
         assert value() == 5
-        rater.post("/undo")
+        rater.undo()
         assert rater.n == 1 and value() == 1  # the answer before counts again
-        rater.post("/undo")
+        rater.undo()
         assert rater.n == 1 and value() is None
-        rater.post("/undo")  # nothing left: no harm
+        rater.undo()  # nothing left: no harm
         assert rater.n == 1
         page = client.get(f"{rater.root}/history").text
         assert page.count("taken back</td>") == 2 and "on second thought" in page
         past = verbs.browser_answers(site.handout).history
         assert past.loc[past["criterion"] == "empathy", "value"].tolist() == ["1", "5"]
         assert (past["taken_back_at"] != "").all()
+
+
+def test_what_is_taken_back_is_asked_again_before_what_comes_next(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        for _ in range(3):
+            rater.answer()
+        assert rater.n == 4
+        for _ in range(2):
+            rater.undo()
+        rater.page = client.get(rater.root)
+        assert rater.n == 2
+        for n in (3, 4):
+            rater.answer()
+            assert rater.n == n
+
+
+def test_long_histories_come_in_pages(folder, monkeypatch):
+    monkeypatch.setattr(web_rating, "PER_PAGE", 2)
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        for _ in range(3):
+            rater.answer()
+        rater.page = client.get(f"{rater.root}/1")
+        rater.answer()  # instead of the first one
+        pages = [client.get(f"{rater.root}/history?page={page}").text for page in (1, 2, "x")]
+        shown = [re.findall(rf'scope="row"><a href="{rater.root}/(\d)"', page) for page in pages]
+        assert shown == [["1", "3"], ["2", "1"], ["1", "3"]]
+        assert [page.count("counts</td>") for page in pages] == [2, 1, 2]
+        assert "replaced</td>" in pages[1] and "Later answers" in pages[1]
+        assert "Earlier answers" in pages[0] and "Earlier answers" not in pages[1]
 
 
 def test_the_same_form_twice_is_one_answer(folder):
@@ -195,6 +233,30 @@ def test_the_same_form_twice_is_one_answer(folder):
             assert client.post(f"{rater.root}/1", data=form).status_code == 200
         past = verbs.browser_answers(site.handout).history
         assert len(past) == 3  # one answer to three criteria
+
+
+def test_a_page_that_is_sent_twice_takes_back_one_answer(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        rater.answer()
+        rater.answer()
+        page = rater.page
+        for _ in range(2):  # a double click
+            rater.page = page
+            rater.undo()
+        assert (
+            verbs.browser_answers(site.handout).progress.set_index("rater").at["r1", "n_done"] == 1
+        )
+        assert rater.n == 2
+
+
+def test_a_draft_that_comes_after_its_answer_is_late(folder):
+    with served(folder) as (site, client):
+        rater = Rater(site, client, "r1").begin()
+        form = {"csrf": rater.token(), "form": "abc", "empathy": "4"}
+        client.post(f"{rater.root}/1", data={**form, **dict.fromkeys(ratings.CRITERIA, "2")})
+        assert client.post(f"{rater.root}/1/draft", data=form).status_code == 204
+        assert 'name="empathy" value="2" checked' in client.get(f"{rater.root}/1").text
 
 
 def test_what_cannot_be_judged_is_missing_with_its_reason(folder):

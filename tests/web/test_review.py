@@ -116,6 +116,16 @@ def test_the_audit_is_a_queue_and_two_blind_coders_are_compared(run):
     # Sam sees nothing of it.
     assert "4 of 4 open" in sam.get("/queue?share=1").text
     assert sam.get("/conflicts").status_code == 403
+    # One thing that both judged would tell the other's verdict, and so would tables made anew.
+    sam.post("/queue", item="1", verdict="right", **sample)
+    assert sam.get("/agreement?first=Rita&second=Sam").status_code == 403
+    rita.post("/s/1", do="role", voice="Bo", role="other")
+    page = sam.get("/").text
+    assert "newer than the tables" not in page and not re.search(
+        r"<td>[1-9]\d*</td><td>0</td></tr>", page
+    )
+    assert sam.post("/apply").status_code == 403
+    rita.post("/s/1", do="undo")
     assert "Rita" not in sam.get("/s/2").text
     for item, verdict in enumerate(["right", "right", "wrong", "wrong"], start=1):
         sam.post("/queue", item=str(item), verdict=verdict, **sample)
@@ -126,7 +136,8 @@ def test_the_audit_is_a_queue_and_two_blind_coders_are_compared(run):
     # Roles: Rita therapist patient therapist other; Sam therapist patient, not therapist, not
     # patient.
     assert found.loc["role", "same"] == 0.5
-    assert "kappa" in sam.get("/agreement?first=Rita&second=Sam").text
+    seeing = Person(ReviewSite(run.root, ["Uma"]), "Uma")
+    assert "kappa" in seeing.get("/agreement?first=Rita&second=Sam").text
 
 
 def test_what_cannot_be_saved_says_why_and_keeps_what_was_typed(run):

@@ -21,7 +21,10 @@ def faces(
     ] = "warp",
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", help="options.<draw>.<name>=value, such as options.command.program."),
+        typer.Option(
+            "--set",
+            help="options.<draw>.<name>=value, such as options.command.program; repeatable.",
+        ),
     ] = None,
     attempts: Annotated[
         int, typer.Option(help="Tries per line, each from another seed.", min=1, max=10)

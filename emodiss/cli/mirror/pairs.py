@@ -31,7 +31,7 @@ def pairs(
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     filled: Annotated[
         list[Path] | None,
-        typer.Option(help="A filled sheet: collect the choices; give all of them at once."),
+        typer.Option(help="A filled sheet, repeatable: collect the choices; give all at once."),
     ] = None,
     study: Annotated[
         Path | None, typer.Option(help="Folder of the study; OUT/pairs by default.")

@@ -117,13 +117,11 @@ class Wav2Vec2Speech(WindowedSpeech):
                 require(path, model=self.name)
             else:
                 verify(path, published, model=self.name)
-        config = _read_config(description)
-        self._order = label_order(
-            [config.id2label[i] for i in range(config.num_labels)], source=str(description)
-        )
-        with torch.device("meta"):  # the file fills every tensor, so none is drawn at random first
-            network = SpeechRegressor(config)
-        _fit(network, _read_state(weights), weights)
+        content = _read_config(description)
+        state = _read_state(weights)
+        network, labels = _built(content, description, len(state))
+        self._order = label_order(labels, source=str(description))
+        _fit(network, state, weights)
         self._network = network.requires_grad_(False).to(self.device)
 
     def raw(self, signals: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
@@ -144,13 +142,8 @@ class Wav2Vec2Speech(WindowedSpeech):
         return logits[:, self._order]
 
 
-def _read_config(path: Path) -> Any:
-    """Read `config.json` as a `Wav2Vec2Config`."""
-    try:
-        # The model's module breaks when its first import happens under torch.device("meta").
-        from transformers import Wav2Vec2Config, Wav2Vec2Model  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ModuleNotFoundError as error:
-        raise MissingExtra.of("transformers", "models") from error
+def _read_config(path: Path) -> dict[str, Any]:
+    """Read `config.json`."""
     try:
         content = json_value(path.read_bytes())
     except ValueError as error:
@@ -168,7 +161,31 @@ def _read_config(path: Path) -> Any:
             f"{path} asks for pooling_mode '{content['pooling_mode']}'; expected 'mean'.",
             next_step=f"Use the published checkpoint, {AUDEERING_REPOSITORY}.",
         )
-    return Wav2Vec2Config.from_dict(content)
+    return content
+
+
+def _built(
+    content: dict[str, Any], path: Path, n_tensors: int
+) -> tuple[SpeechRegressor, list[str]]:
+    """Build the network that `config.json` describes, without weights; give its labels, too."""
+    try:
+        # The model's module breaks when its first import happens under torch.device("meta").
+        from transformers import Wav2Vec2Config, Wav2Vec2Model  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ModuleNotFoundError as error:
+        raise MissingExtra.of("transformers", "models") from error
+    try:
+        config: Any = Wav2Vec2Config.from_dict(content)
+        labels = [config.id2label[i] for i in range(config.num_labels)]
+        if max(config.num_hidden_layers, config.num_adapter_layers) > n_tensors:
+            raise ValueError  # building them could take for ever
+        with torch.device("meta"):  # the file fills every tensor, so none is drawn at random first
+            return SpeechRegressor(config), labels
+    except Exception as error:  # of odd values: whatever comes first
+        raise ModelError(
+            f"{path} describes no network that can be built for these weights "
+            f"({type(error).__name__}).",
+            next_step=f"Use config.json and weights of one revision of {AUDEERING_REPOSITORY}.",
+        ) from error
 
 
 # How torch names the two halves of a weight-normed convolution, older and newer.

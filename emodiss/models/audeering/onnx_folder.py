@@ -25,6 +25,7 @@ from emodiss.models.audeering.windows import SAMPLE_RATE, Level, WindowedSpeech,
 from emodiss.models.weight_files import require
 
 _MODEL_CLASS: Final = re.compile(r"\$audonnx[.:](core\.model\.)?Model(==|$)")
+_LONGEST: Final = 20_000  # characters of a description; the published one has some hundred
 _KNOWN_CLASS: Final = re.compile(rf"{_MODEL_CLASS.pattern}|\$audobject[.:]")
 
 
@@ -86,14 +87,18 @@ def _check_description(path: Path) -> None:
     """Refuse a description that would make audonnx run anything but its own model class.
 
     audobject imports whatever class the file names, and audonnx's `Function` executes source text
-    from it. The published file needs neither: it names audonnx's model and no transform.
+    from it. The published file needs neither: it names audonnx's model and no transform. It is
+    short and repeats no part by its name, of which a few lines can fill the memory.
     """
     import yaml
 
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        classes = _classes(content, set())
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        text = path.read_text(encoding="utf-8")
+        plain = len(text) <= _LONGEST and not any(
+            isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)
+        )
+        classes = _classes(yaml.safe_load(text)) if plain else []
+    except Exception:  # odd values raise KeyError, IndexError and others from inside yaml
         classes = []
     strange = [name for name in classes if not _KNOWN_CLASS.match(name)]
     if strange or not any(_MODEL_CLASS.match(name) for name in classes):
@@ -104,12 +109,11 @@ def _check_description(path: Path) -> None:
         )
 
 
-def _classes(content: Any, seen: set[int]) -> list[str]:
-    """Names of classes, each part once: a few lines of YAML may stand for a part endlessly."""
-    if not isinstance(content, Mapping | list) or id(content) in seen:
-        return []
-    seen.add(id(content))
+def _classes(content: Any) -> list[str]:
+    """Names of classes."""
     if isinstance(content, list):
-        return [name for value in content for name in _classes(value, seen)]
+        return [name for value in content for name in _classes(value)]
+    if not isinstance(content, Mapping):
+        return []
     own = [key for key in content if isinstance(key, str) and key.startswith("$")]
-    return own + [name for value in content.values() for name in _classes(value, seen)]
+    return own + [name for value in content.values() for name in _classes(value)]

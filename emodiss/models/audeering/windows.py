@@ -67,7 +67,7 @@ def windows(n_samples: int, window_samples: int) -> list[tuple[int, int]]:
 
 def label_order(labels: Sequence[str], *, source: str) -> list[int]:
     """Find valence, arousal and dominance among a model's output labels."""
-    names = [label.lower() for label in labels]
+    names = [str(label).lower() for label in labels]
     absent = [dimension for dimension in DIMENSIONS if dimension not in names]
     if absent:
         raise ModelError(

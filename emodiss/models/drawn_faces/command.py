@@ -23,6 +23,7 @@ import numpy as np
 
 from emodiss.errors import ModelError, SettingsError
 from emodiss.faces.drawn import SIDE, Drawn
+from emodiss.faces.pictures import read_picture
 from emodiss.screenplays.expressions import face_prompts
 from emodiss.tabular import json_value
 
@@ -147,12 +148,9 @@ def _kill(program: subprocess.Popen[str]) -> None:
 
 
 def _read(output: Path) -> np.ndarray:
-    import cv2
-
     if not output.is_file():
         raise ModelError("The program answered and wrote no picture.", code="no_output")
-    content = np.frombuffer(output.read_bytes(), np.uint8)
-    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    picture = read_picture(output.read_bytes())
     if picture is None:
         raise ModelError("What the program wrote is no picture.", code="no_output")
     if picture.shape[:2] != (SIDE, SIDE):
@@ -160,4 +158,4 @@ def _read(output: Path) -> np.ndarray:
             f"The picture is {picture.shape[1]} x {picture.shape[0]}, not {SIDE} x {SIDE}.",
             code="size",
         )
-    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
+    return picture

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from emodiss.errors import MissingExtra, ModelError, ModelMissing, SettingsError
+from emodiss.chat.pictures import Picture
+from emodiss.errors import MissingExtra, ModelMissing, SettingsError
 from emodiss.faces.drawn import SIDE, Drawn
 from emodiss.models import weight_files
 from emodiss.screenplays.expressions import face_prompts
@@ -89,16 +90,10 @@ class DiffusersFaces:
         self, reference: Path, positive: str, negative: str, *, gender: str, seed: int
     ) -> Drawn:
         """Draw from words and the look of the reference; a seed fixes the noise."""
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         prompt, avoided = face_prompts(positive, negative, gender=gender)
-        try:
-            with Image.open(reference) as opened:
-                person = ImageOps.exif_transpose(opened).convert("RGB")
-        except OSError as fault:
-            raise ModelError(
-                f"The picture {reference} cannot be read: {type(fault).__name__}.", code="picture"
-            ) from None
+        person = Picture.of(reference).pixels()
         # The noise is made on the CPU, so that a seed means the same on every device.
         drawn = self._pipeline(
             prompt=prompt,

@@ -54,6 +54,13 @@ class Mouth:
         y, x = np.mgrid[0 : self.y2 - self.y1, 0 : self.x2 - self.x1].astype(np.float64)
         return x, y
 
+    @cached_property
+    def _keep(self) -> Array:
+        """How much of the patch is kept: it fades into the still at the rim, with no seam."""
+        x, y = self._grid
+        rim = np.minimum.reduce([x, y, x.max() - x, y.max() - y])
+        return ease(rim / 8)[..., None]
+
     def _pulls(self, smile: float) -> list[tuple[Array, Array, float]]:
         """Where a smile pulls the skin: place, pull in pixels, reach in pixels."""
         a, b = self.lips[0], self.lips[-1]
@@ -68,6 +75,8 @@ class Mouth:
 
     def _smiled(self, x: Array, y: Array, smile: float) -> tuple[Array, Array]:
         """Where points of the smiling face come from in the still."""
+        if smile == 0:
+            return x, y
         from_x, from_y = x.copy(), y.copy()
         for place, pull, reach in self._pulls(smile):
             goal = place + pull
@@ -88,11 +97,11 @@ class Mouth:
             back = np.stack(self._smiled(lips[:, 0], lips[:, 1], smile), axis=1)
             lips += self.lips - back
         centre, half = (lips[0, 0] + lips[-1, 0]) / 2, (lips[-1, 0] - lips[0, 0]) / 2
-        line = np.interp(x, lips[:, 0], lips[:, 1])
+        across = x[:1]  # one row: what depends on x alone is the same in all
+        line = np.interp(across, lips[:, 0], lips[:, 1])
         # The jaw drops by `drop` under the lips; below them less and wider, down to the neck.
         full = 0.45 * half * opening
-        across = np.clip(1 - ((x - centre) / half) ** 2, 0, 1) ** 0.7
-        drop = full * across
+        drop = full * np.clip(1 - ((across - centre) / half) ** 2, 0, 1) ** 0.7
         under = np.clip((y - line - drop) / self.depth, 0, 1)
         wide = np.clip(1 - ((x - centre) / (half * (1 + 1.2 * under))) ** 2, 0, 1)
         fall = full * wide ** (0.7 + under) * (1 - ease(under))
@@ -105,12 +114,11 @@ class Mouth:
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         ).astype(np.float64)
-        inside, colour = self._inside(y - line, drop, full)
-        patch += inside[..., None] * (colour - patch)
-        # Fade into the still at the rim, so that no seam can show.
-        rim = np.minimum.reduce([x, y, x.max() - x, y.max() - y])
-        keep = ease(rim / 8)[..., None]
-        return np.clip(np.rint(still + keep * (patch - still)), 0, 255).astype(np.uint8)
+        # Nothing is seen of the inside further than a pixel above the lips or below the jaw's drop.
+        part = np.s_[max(int(line.min()) - 2, 0) : max(int(line.max() + full) + 3, 0)]
+        inside, colour = self._inside((y - line)[part], drop, full)
+        patch[part] += inside[..., None] * (colour - patch[part])
+        return np.clip(np.rint(still + self._keep * (patch - still)), 0, 255).astype(np.uint8)
 
     def _inside(self, down: Array, drop: Array, full: float) -> tuple[Array, Array]:
         """Paint the open mouth: how much of it is seen per pixel, and its colour."""

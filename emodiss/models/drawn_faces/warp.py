@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from emodiss.errors import ModelError
 from emodiss.faces.drawn import SIDE, Drawn
+from emodiss.faces.pictures import read_picture
 from emodiss.models.drawn_faces.mouth import Mouth, ease
 from emodiss.models.drawn_faces.wording import Pose, pose_of
 from emodiss.models.mtcnn.detector import MtcnnDetector
@@ -66,11 +67,14 @@ class WarpedFaces:
         content = _read(reference)
         key = hashlib.sha256(content).hexdigest()
         if key not in self._upright:
-            picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+            picture = read_picture(content)
             if picture is None:
-                raise ModelError(f"{reference} is not a picture.", code="picture")
-            picture = np.asarray(picture, np.uint8)
-            faces = self._detector.detect([np.ascontiguousarray(picture[:, :, ::-1])])[0]
+                raise ModelError(
+                    f"{reference} is not a picture that can be read.",
+                    next_step="Give a JPEG or PNG of at most 20 megapixels.",
+                    code="picture",
+                )
+            faces = self._detector.detect([picture])[0]
             if not len(faces):
                 raise ModelError(
                     f"No face was found in {reference}.",
@@ -78,7 +82,9 @@ class WarpedFaces:
                     code="no_face",
                 )
             sizes = (faces.boxes[:, 2] - faces.boxes[:, 0]) * faces.scores
-            self._upright[key] = _upright(picture, faces.landmarks[int(np.argmax(sizes))])
+            self._upright[key] = _upright(
+                np.ascontiguousarray(picture[:, :, ::-1]), faces.landmarks[int(np.argmax(sizes))]
+            )
         return self._upright[key]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emodiss.errors import MissingExtra, ModelMissing, SettingsError
+from emodiss.errors import MissingExtra, ModelMissing, SettingsError, is_out_of_memory
 from emodiss.models import weight_files
 
 _COMMIT = re.compile(r"\A[0-9a-f]{40}\Z")
@@ -104,7 +104,9 @@ def _opened(name: str, kind: str, model: str, revision: str | None) -> tuple[str
         )
         read = processor.from_pretrained(model, use_fast=False, **where)
         made = getattr(transformers, kind).from_pretrained(model, use_safetensors=True, **where)
-    except (OSError, ValueError) as fault:
+    except Exception as fault:  # of odd values in config.json: whatever comes first
+        if is_out_of_memory(fault):
+            raise
         raise ModelMissing(
             f"The model '{folder.name}' cannot be loaded: {type(fault).__name__}.",
             next_step="It needs config.json, the processor's files and *.safetensors.",

@@ -103,6 +103,6 @@ def _said(correlations: pd.DataFrame, arm: str, criterion: str) -> str:
         if np.isnan(r):
             said += f"\nr {name}: none ({rows.loc[scope, 'reason']})"
             continue
-        limits = "" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]"
-        said += f"\nr {name} = {r:.2f}{limits}"
+        limits = "" if np.isnan(low) else f" [{low:z.2f}, {high:z.2f}]"
+        said += f"\nr {name} = {r:z.2f}{limits}"
     return said

@@ -118,7 +118,7 @@ def _reach(labels: Sequence[str]) -> float:
 
 def _two_places(value: float) -> str:
     """Write a number with two places and no minus before 0.00."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _raters(part: pd.DataFrame) -> tuple[list[str], list[str]]:

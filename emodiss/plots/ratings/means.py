@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emodiss.plots import style
-from emodiss.plots.ratings.tables import in_order, nothing, one_criterion, require
+from emodiss.plots.ratings.tables import in_order, largest_first, nothing, one_criterion, require
 from emodiss.ratings import CRITERIA, LIKERT, RatingScale
 from emodiss.vocabulary import counted
 
@@ -44,15 +44,18 @@ def plot_means(
     Returns
     -------
     Axes
-        One container of bars per condition. Each bar says its n, unless all of the criterion have
+        Models by their mean rating; per condition one container of bars, the paper's in its order,
+        then others by their mean rating. Each bar says its n, unless all of the criterion have
         the same, which then stands beside the title. A cell without ratings has no bar, and n = 0.
     """
     require(
         means, ["criterion", "model", "condition", "mean", "low", "high", "n"], "condition_means"
     )
     part = one_criterion(means, criterion)
-    models = sorted(part["model"].astype("str").unique())
-    conditions = in_order(means["condition"], tuple(CONDITION_COLOURS))
+    # Over all criteria, so that the panels of Figure 5 are alike.
+    rated = set(part["model"].astype("str"))
+    models = [model for model in largest_first(means, "model", "mean") if model in rated]
+    conditions = in_order(largest_first(means, "condition", "mean"), tuple(CONDITION_COLOURS))
     cell = part.assign(model=part["model"].astype("str"), condition=part["condition"].astype("str"))
     cell = cell.set_index(["model", "condition"])
     width = 0.84 / len(conditions)

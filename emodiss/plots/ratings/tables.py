@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 def in_order(names: Iterable[Any], first: Sequence[str]) -> list[str]:
-    """List what occurs: the known names in their known order, then the rest sorted."""
-    seen = {str(name) for name in names}
-    return [name for name in first if name in seen] + sorted(seen - set(first))
+    """List what occurs: the known names in their known order, then the rest as they come."""
+    seen = dict.fromkeys(map(str, names))
+    return list(dict.fromkeys([*(name for name in first if name in seen), *seen]))
+
+
+def largest_first(table: pd.DataFrame, what: str, size: str) -> list[str]:
+    """List what occurs by its mean size, equals by name."""
+    means = table.groupby(table[what].astype("str"))[size].mean()
+    return list(means.sort_values(ascending=False, kind="stable").index)
 
 
 def require(table: pd.DataFrame, columns: Sequence[str], maker: str) -> None:

@@ -122,7 +122,8 @@
       if (event.key === "Enter" && event.ctrlKey) form.requestSubmit();
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey || (keys && !keys.checked)) return;
+    // A key that is held down is pressed once.
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || (keys && !keys.checked)) return;
     if (at && at.tagName === "SELECT" && event.key !== "Escape") return;
     const key = event.key.toLowerCase();
     const onControl = at && ["BUTTON", "A", "SUMMARY"].includes(at.tagName);
