@@ -363,7 +363,7 @@ def test_animations_are_videos_or_say_what_to_do(tmp_path, ending):
 
 
 def test_spatial_sound_hears_those_in_front_and_behind_alike(tmp_path):
-    """First order (ACN, SN3D): W all around, then left, up, front."""
+    """Channels of the first order: all around, then left, up, front."""
     front, behind = make.tone(4.0, rate=48_000), make.tone(2.0, rate=48_000, hertz=440)
     talk = np.r_[front, behind]
     ahead = np.r_[front, -behind]

@@ -16,7 +16,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from emodiss.cli import output
+from emodiss.cli import help_types, output
 
 # Set before anything can import pyannote: its telemetry is on by default.
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -116,7 +116,7 @@ def _command(place: str) -> Any:
     file, _, function = place.partition(":")
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command()(getattr(importlib.import_module(f"emodiss.cli.{file}"), function))
-    return typer.main.get_command(alone)
+    return help_types.spoken(typer.main.get_command(alone))
 
 
 class _BySection(TyperGroup):

@@ -28,6 +28,8 @@ last pieces, while which another core may be idle, are over in seconds."""
 
 Heard = Literal["mean", "left", "right", "loudest", "omnidirectional"]
 
+_ONE_OF_SEVERAL = frozenset({"left", "right", "loudest"})  # where the others cancel it
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Media:
@@ -251,8 +253,7 @@ class Audio:
         """Short names of what a reader should know."""
         found = () if self.other_track is None else ("other_sound_track",)
         found += ("sound_not_numbers",) if self.mended else ()
-        cancel = self.heard in ("left", "right", "loudest")
-        return (*found, "channels_cancel") if cancel else found
+        return (*found, "channels_cancel") if self.heard in _ONE_OF_SEVERAL else found
 
     def as_float(self) -> NDArray[np.float32]:
         """Return the whole signal as float32 in [-1, 1)."""

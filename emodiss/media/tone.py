@@ -94,13 +94,16 @@ class Converter:
 
 def _filter(width: int, height: int, curve: Curve, primaries: int) -> Graph:
     from av.filter import Graph
+    from av.video.format import VideoFormat
 
     graph = Graph()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.cube"
         path.write_text(_cube(curve, primaries))
         graph.link_nodes(
-            graph.add_buffer(width=width, height=height, format=_FORMAT, time_base=_TICK),
+            graph.add_buffer(
+                width=width, height=height, format=VideoFormat(_FORMAT), time_base=_TICK
+            ),
             graph.add("lut3d", file=str(path)),
             graph.add("buffersink"),
         ).configure()
@@ -171,4 +174,5 @@ def _to_xyz(primaries: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
     """Give the matrix from RGB to CIE XYZ, so that equal parts are D65."""
     columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T
     x, y = _D65
-    return columns * np.linalg.solve(columns, [x / y, 1.0, (1 - x - y) / y])
+    white = np.linalg.solve(columns, [x / y, 1.0, (1 - x - y) / y])
+    return np.asarray(columns * white, np.float64)

@@ -487,7 +487,8 @@ def test_a_file_where_a_folder_should_be_ends_in_a_message(tmp_path, run_cli):
 
 
 _SHARED = {
-    *("chat_options", "option_groups", "options", "output", "prompting", "reporting", "stopping"),
+    *("chat_options", "help_types", "option_groups", "options", "output", "prompting"),
+    *("reporting", "stopping"),
 }
 """Files of the command line that hold no command."""
 
