@@ -40,4 +40,4 @@ def caption(
             next_step="See emodiss people, or give captions of a model with --from.",
         )
     if not quiet:
-        output.say("Now: emodiss prompts RUN --kind caption.")
+        output.say(f"Now: emodiss prompts {run} --kind caption")

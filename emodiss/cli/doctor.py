@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ import typer
 from emodiss import __version__, presets
 from emodiss.cli import output
 from emodiss.cli.options import AsJson, Preset
+
+_HASHES = re.compile(r",?sha256[-:][0-9a-f]+")
 
 State = Literal["ok", "note", "missing"]
 
@@ -225,7 +228,10 @@ def doctor(
     For the report of a fault, --json: versions, system and models, nothing of what was annotated.
     """
     findings = examine(preset=preset, folder=out)
-    output.show([asdict(finding) for finding in findings], as_json=as_json)
+    rows = [asdict(finding) for finding in findings]
+    if not as_json:  # hashes are for the report of a fault
+        rows = [row | {"found": _HASHES.sub("", row["found"]).rstrip("@")} for row in rows]
+    output.show(rows, as_json=as_json)
     missing = [finding.what for finding in findings if finding.state == "missing"]
     if not as_json:
         output.say(f"Missing: {', '.join(missing)}." if missing else f"Ready for preset {preset}.")

@@ -20,6 +20,12 @@ from emodiss.runs.files import write_atomically
 from emodiss.screenplays import Screenplay
 
 LICENCES = "LICENCES.md"
+_WAYS_OUT = {
+    "no_picture": "Draw pictures: emodiss mirror faces.",
+    "no_plan": "Give the profiles a plan (plan_technique, plan), or take a variant without p.",
+    "no_words": "Take another variant.",
+    "no_direction": "Take another variant.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def training_data(
         if not made:
             raise RunError(
                 f"No example came of {len(plays)} dialogues: {_told(dropped + left_out)}.",
-                next_step="Draw pictures (emodiss mirror faces), or take another variant.",
+                next_step=" ".join(_WAYS_OUT[why] for why in left_out if why in _WAYS_OUT)
+                or "Screen them anew (emodiss mirror screen), or use --unscreened.",
                 code="missing",
             )
         folder = experiment.root / layout.TRAINING

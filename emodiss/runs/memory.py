@@ -71,7 +71,7 @@ def choose(
         said.append(presets.DEFAULT_SAID)
     gone = _left_out(read, before, absent) if before is not None else []
     if gone:
-        stay = "stay as they were measured" if absent == "keep" else "leave its tables"
+        stay = "kept as measured" if absent == "keep" else "taken out of its tables"
         said.append(f"{_counted(gone)} not handed in now and {stay}")
     return Choice(root, preset, chosen, tuple(said), tuple(gone) if absent == "keep" else ())
 

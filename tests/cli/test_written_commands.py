@@ -1,5 +1,7 @@
 """Commands that the README and the guides show: each exists, with the options it is shown with."""
 
+import ast
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -50,6 +52,40 @@ def test_commands_shown_are_understood(page):
             if not re.fullmatch(r"Option '(\S+)' requires an argument\.", str(fault)):
                 wrong[line] = str(fault)
     assert not wrong
+
+
+def named(snippet: str) -> set[str]:
+    """Names of emodiss that a snippet uses, each from its package down."""
+    tree = ast.parse(snippet)
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("emodiss")
+        for alias in node.names
+    }
+    used = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    found = {
+        imported[head] + dot + rest
+        for head, dot, rest in (name.partition(".") for name in used)
+        if head in imported and re.fullmatch(r"[\w.]+", rest)
+    }
+    found |= {name for name in used if re.fullmatch(r"emodiss(\.\w+)+", name)}
+    return found | set(imported.values())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_shown_compiles_and_names_what_there_is(page):
+    for snippet in re.findall(
+        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+    ):
+        for name in named(snippet):
+            pkgutil.resolve_name(name)
+
+
+def test_a_wrong_name_in_python_is_found():
+    (name,) = named("from emodiss import study\nstudy.no_such(run)") - {"emodiss.study"}
+    with pytest.raises(AttributeError):
+        pkgutil.resolve_name(name)
 
 
 def test_a_wrong_command_and_a_wrong_option_are_found():

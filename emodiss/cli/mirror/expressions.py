@@ -10,6 +10,7 @@ import typer
 from emodiss.cli import chat_options as chats, output
 from emodiss.cli.option_groups import grouped
 from emodiss.cli.options import AsCsv, AsJson, Quiet
+from emodiss.vocabulary import counted
 
 
 @grouped
@@ -45,7 +46,12 @@ def expressions(
         return
     with output.progress_bars(quiet=quiet) as progress:
         done = mirror.expressions(experiment, models, **asked, say=output.say, progress=progress)
-    output.show([each.to_dict() for each in done.expressions], as_json=as_json, as_csv=as_csv)
+    if as_json or as_csv:
+        rows = [each.to_dict() for each in done.expressions]
+        output.show(rows, as_json=as_json, as_csv=as_csv)
+    else:
+        whole = sum(each.status == "complete" for each in done.expressions)
+        output.tell(f"{counted(len(done.expressions), 'line')}: {whole} described")
     for name, fault in done.unanswered.items():
         output.say(f"{name}: no answer [{fault.code}]: {fault}")
     partial = sum(each.status == "partial" for each in done.expressions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from emodiss.cli import output
 from emodiss.cli.options import AsCsv, AsJson, Quiet
+from emodiss.vocabulary import counted
 
 
 def faces(
@@ -49,10 +51,12 @@ def faces(
             without_directions=without_directions,
             progress=progress,
         )
-    columns = ["case_id", "line", "status", "reason", "attempts", "path"]
     rows = [each.to_dict() for each in done.pictures]
-    output.show(rows, as_json=as_json, as_csv=as_csv, columns=columns)
+    if as_json or as_csv:
+        output.show(rows, as_json=as_json, as_csv=as_csv)
+    else:
+        counts = Counter(each.reason or each.status for each in done.pictures)
+        said = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+        output.tell(f"{counted(len(rows), 'line')}: {said or 'none to draw'}")
     if not done.complete:
-        said = ", ".join(f"{n} {status}" for status, n in done.counts.items())
-        output.say(f"{len(done.pictures)} lines: {said}.")
         raise typer.Exit(1)

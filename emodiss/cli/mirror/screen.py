@@ -94,7 +94,9 @@ def screen(
     elif as_csv:
         output.show(rows, as_csv=True)
     else:
+        output.say("What each filter rejects (printed: the paper's rate):")
         output.show(output.records(done.rates()))
+        output.say("What each rejects (with it), takes of what those before left, and leaves:")
         output.show(output.records(done.waterfall()))
     if done.unanswered:
         raise typer.Exit(1)

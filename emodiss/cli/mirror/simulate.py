@@ -140,7 +140,7 @@ def simulate(
             f"({record['before']} there before), ended {ended or 'none'}; {record['failed']} "
             f"failed, {record['truncated']} replies cut off"
         )
-        for bill in record["bills"]:
-            output.say(chats.bill_of(bill, therapist, client))
+        for who, bill in zip(("client", "therapist"), record["bills"], strict=True):
+            output.say(f"{who}: {chats.bill_of(bill, therapist, client)}")
     if not done.complete:
         raise typer.Exit(1)

@@ -162,7 +162,8 @@ class RayEngine:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"No Ray cluster answers at '{named}'.",
-                next_step="Start one with: ray start --head; or leave --address away.",
+                next_step="Start one with: ray start --head; if it asks for a token, export "
+                "RAY_AUTH_MODE=token here, too. Or leave --address away.",
             ) from error
 
     def _hire(self) -> None:
