@@ -76,7 +76,7 @@ def test_the_summary_of_a_run_reads_its_journal_no_more_often_for_more_videos(
     monkeypatch.setattr(Journal, "read", lambda self: read.append(self.path.name) or real(self))
     reporting.report_on(emodiss.load(folder / "run"), as_json=False)
     assert f"{SESSIONS} of {SESSIONS} videos complete" in capsys.readouterr().out
-    assert read.count("outcomes.jsonl") == 2  # for itself, and for failures
+    assert read.count("outcomes.jsonl") == 1
 
 
 def test_what_tells_of_a_run_loads_no_more_than_it_needs(folder):
@@ -87,11 +87,10 @@ def test_what_tells_of_a_run_loads_no_more_than_it_needs(folder):
         "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
         f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
     )
-    needed = {"status": "[]", "people": "[]", "dissonance": "['pandas']"}
-    for command, expected in needed.items():
+    for command in ("status", "people", "dissonance"):
         done = subprocess.run(
             [sys.executable, "-c", code, command, str(folder / "run")],
             capture_output=True,
             text=True,
         )
-        assert done.stderr.splitlines()[-1] == expected, (command, done.stderr)
+        assert done.stderr.splitlines()[-1] == "[]", (command, done.stderr)

@@ -204,17 +204,18 @@ def simulate(
     with contextlib.ExitStack() as stack:
         stack.enter_context(experiment.alone())
         # One command has one limit of cost, however many speak.
-        bills: dict[float | None, Ledger] = {}
+        bills: dict[float | None, tuple[Ledger, list[str]]] = {}
 
-        def speaker(models: Endpoint, decoding: Decoding) -> Speaker:
+        def speaker(who: str, models: Endpoint, decoding: Decoding) -> Speaker:
             params = decoding.params(models.only())
-            bill = bills.setdefault(models.max_cost, Ledger(models.max_cost))
+            bill, whose = bills.setdefault(models.max_cost, (Ledger(models.max_cost), []))
+            whose.append(who)
             ready = stack.enter_context(experiment.opened(models, say, bill))
             (model,) = ready.models.values()
             return Speaker(Asker(model, params, models.patience), model, params)
 
-        of_client = speaker(client, chosen.client)
-        of_therapist = speaker(therapist, chosen.therapist)
+        of_client = speaker("client", client, chosen.client)
+        of_therapist = speaker("therapist", therapist, chosen.therapist)
         name = chosen.name or _default_name(of_therapist.model.name, chosen.variant)
         planner: Speaker | None = None
         if _has(chosen.variant, "p"):
@@ -225,7 +226,7 @@ def simulate(
         camera, drawn_by = None, None
         if chosen.drawing is not None and chosen.sees:
             describer = chosen.drawing.describer
-            words = None if describer is None else speaker(describer, Decoding(0.7, 0.9, None, 128))
+            words = describer and speaker("describer", describer, Decoding(0.7, 0.9, None, 128))
             camera = _camera(experiment, chosen.drawing.draw, words, name)
             drawn_by = [chosen.drawing.draw.identity, words and words.identity]
         captioner = _captioner(chosen, of_therapist)
@@ -302,7 +303,7 @@ def simulate(
             "without_plan": sum(each.labelled != each.variant for each in found),
             "truncated": sum("truncated" in r.flags for each in found for r in each.replies),
             "without_picture": sum("no_picture" in r.flags for each in found for r in each.replies),
-            "bills": [ledger.to_dict() for ledger in bills.values()],
+            "bills": [{"of": whose, **bill.to_dict()} for bill, whose in bills.values()],
             "settings": settings,
         }
         experiment.book(f"simulate {name}", record)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -41,17 +39,6 @@ def test_the_runs_own_rule_is_the_default(run_cli, finished):
     assert [round(row["threshold"], 2) for row in found["sweep"]][::6] == [0.1, 0.4, 0.7, 1.0]
     # One utterance per speaker and session leaves nothing to pair.
     assert found["chance"]["null_rate"] is None
-
-
-def test_short_commands_load_neither_pandas_nor_scipy(finished):
-    code = (
-        "import sys\nfrom emodiss.cli import app\n"
-        "for name in ('status', 'people', 'dissonance'):\n"
-        f"    app([name, {str(finished.root)!r}, '--csv'], standalone_mode=False)\n"
-        "print([m for m in ('pandas', 'scipy', 'matplotlib') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "null_low" in done.stdout and done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_csv_holds_the_sweep_and_a_table_the_flags(run_cli, finished, tmp_path):

@@ -140,7 +140,7 @@ def simulate(
             f"({record['before']} there before), ended {ended or 'none'}; {record['failed']} "
             f"failed, {record['truncated']} replies cut off"
         )
-        for who, bill in zip(("client", "therapist"), record["bills"], strict=True):
-            output.say(f"{who}: {chats.bill_of(bill, therapist, client)}")
+        for bill in record["bills"]:
+            output.say(f"{', '.join(bill['of'])}: {chats.bill_of(bill, therapist, client)}")
     if not done.complete:
         raise typer.Exit(1)
