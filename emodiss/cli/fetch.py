@@ -71,6 +71,9 @@ def fetch(
         found = fetch_manifest(
             read, out, max_height=max_height, options=options, parallel=parallel, progress=step
         )
-    output.show([asdict(entry) for entry in found], as_json=as_json, as_csv=as_csv)
+    if found or as_json or as_csv:
+        output.show([asdict(entry) for entry in found], as_json=as_json, as_csv=as_csv)
+    else:
+        output.say(f"{manifest.name} names no address: there is nothing to fetch.")
     if not all(entry.here for entry in found):
         raise typer.Exit(1)

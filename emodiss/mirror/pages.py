@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import jinja2
 
 SIMULATED = (
-    "<strong>This session is simulated:</strong> client and therapist are language models, the "
+    "<strong>What is said is simulated:</strong> client and therapist are language models, the "
     "person is invented and the pictures are synthetic. It is for research; no simulated therapist "
     "is fit to treat anyone. A face may be drawn after a picture of a real person, who has nothing "
     "to do with what is said here."

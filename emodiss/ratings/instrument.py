@@ -24,6 +24,9 @@ OWN = {
 }
 """Files of a study folder that a researcher may change, and the shipped ones they start as."""
 
+_OF_PAIRS = {INSTRUCTIONS: "pair_instructions.md", CONSENT: "pair_consent.md"}
+"""Those of a study that compares pairs, all of which were simulated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -256,5 +259,5 @@ def own_text(folder: str | Path, name: str) -> str | None:
 
 def shipped(name: str, *, of_pairs: bool = False) -> str:
     """Return the shipped text of one of `OWN`."""
-    file = "pair_instructions.md" if of_pairs and name == INSTRUCTIONS else OWN[name]
+    file = _OF_PAIRS.get(name, OWN[name]) if of_pairs else OWN[name]
     return (resources.files("emodiss") / "data" / file).read_text(encoding="utf-8")

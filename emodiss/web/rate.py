@@ -108,7 +108,8 @@ def rating_app(
 
 def consent_is_ours(folder: str | Path) -> bool:
     """Tell whether raters would agree to the shipped text instead of the researcher's own."""
-    return own_text(folder, CONSENT) in (None, shipped(CONSENT))
+    ours = (shipped(CONSENT, of_pairs=of_pairs) for of_pairs in (False, True))
+    return own_text(folder, CONSENT) in (None, *ours)
 
 
 def serve_study(

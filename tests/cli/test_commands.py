@@ -486,6 +486,13 @@ def test_a_file_where_a_folder_should_be_ends_in_a_message(tmp_path, run_cli):
     assert code == 1 and str(tmp_path / "taken") in said and "permissions" in said
 
 
+def test_a_list_without_addresses_has_nothing_to_fetch(tmp_path, run_cli):
+    (tmp_path / "m.csv").write_text("id,path\na,a.mp4\n")
+    (tmp_path / "a.mp4").write_bytes(b"")
+    code, out, said = run_cli("fetch", tmp_path / "m.csv", "--out", tmp_path / "run")
+    assert (code, out) == (0, "") and "m.csv names no address" in said
+
+
 _SHARED = {
     *("chat_options", "help_types", "option_groups", "options", "output", "prompting"),
     *("reporting", "stopping"),

@@ -74,7 +74,7 @@ def test_a_page_shows_all_that_is_known_and_nothing_else_runs(experiment):
     page = (index.parent / first).read_text()
     for part in ("looks away, sighs", "eyes averted", "Reality Testing", "Ask.", "truncated"):
         assert part in page
-    assert "This session is simulated" in page and "This page holds people" not in page
+    assert "What is said is simulated" in page and "This page holds people" not in page
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     stored = (experiment.root / "faces/a/001.png").read_bytes()

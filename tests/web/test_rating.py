@@ -360,7 +360,9 @@ def test_repeats_are_shown_again_and_serve_agreement_with_oneself(tmp_path):
 def test_pairs_are_compared_and_turned_back_to_models(tmp_path):
     folder = studies.write_pairs(tmp_path / "pairs")
     with served(folder) as (site, client):
-        rater = Rater(site, client, "e1").begin()
+        rater = Rater(site, client, "e1")
+        assert "no real person speaks" in rater.page.text and "clips" not in rater.page.text
+        rater.begin()
         assert "Which dialogue shows a stronger alignment" in rater.page.text
         assert ">Compare</h1>" in rater.page.text
         walk = site.handout.walks["e1"]
